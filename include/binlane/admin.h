@@ -1,0 +1,35 @@
+// The admin protocol of binlaned, for whoever wants to speak it without Binlane's own CLI.
+//
+// A client connects to the daemon's unix socket and writes requests, one JSON object a line:
+//   {"verb": "status"}
+// and reads one line for each, in order:
+//   {"ok": true, "result": …}   or   {"ok": false, "error": {"field": "verb", "message": "…"}}
+// `field` names the member of the request that the error is about; it is empty when the request as
+// a whole is at fault. After a line that is too long or not JSON the daemon answers and closes the
+// connection. The socket's file mode (0660) decides who may connect.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace binlane::admin {
+
+inline constexpr std::uint32_t kProtocolVersion = 1;
+// The longest request line, its newline included.
+inline constexpr std::size_t kMaxRequestBytes = std::size_t{64} * 1024;
+// No answer is longer than this.
+inline constexpr std::size_t kMaxResponseBytes = std::size_t{4} * 1024 * 1024;
+// Connections served at a time; one more is told so and closed.
+inline constexpr std::size_t kMaxClients = 32;
+// A connection that has not completed a request, or not taken its answer, within this time is
+// closed.
+inline constexpr std::uint32_t kClientTimeoutMs = 10'000;
+inline constexpr std::uint32_t kSocketMode = 0660;
+
+inline constexpr const char* kVerb = "verb";
+inline constexpr const char* kVerbStatus = "status";
+inline constexpr const char* kVerbPing = "ping";
+// The environment variable that names the socket for `binlane`.
+inline constexpr const char* kSocketEnvironment = "BINLANE_SOCKET";
+
+}  // namespace binlane::admin

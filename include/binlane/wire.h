@@ -1,0 +1,188 @@
+// The wire format of Binlane: UDP datagrams between a source's daemon and a replica's
+// (docs/PROTOCOL.md).
+//
+// Every datagram is a Header followed by one body. Numbers are little endian. Marks and stream
+// offsets are linear: inside a session one u64 counts the stream's bytes from the session's origin
+// (the replica's released position); the end of a binlog file takes one unit of its own. {file,
+// offset} appears in DATA and HELLO only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "binlane/little_endian.h"
+
+namespace binlane::wire {
+
+inline constexpr std::uint32_t kMagic = 0x314e4c42;  // "BLN1"
+inline constexpr std::uint8_t kVersion = 1;
+
+enum class Type : std::uint8_t { hello = 1, hello_ack = 2, data = 3, ack = 4, close = 5 };
+
+enum Flags : std::uint16_t {
+  kFlagAckNow = 1 << 0,   // answer at once, whatever this frame brings
+  kFlagCatchUp = 1 << 1,  // the sender is far behind the end of the binlog
+  kFlagProbe = 1 << 2,    // a tail-loss probe
+  kFlagFileEnd = 1 << 3,  // the payload is a FileEndPayload; the frame covers one unit
+};
+
+struct WireEpoch {
+  le32 term;
+  le32 incarnation;
+};
+
+struct WirePosition {
+  le32 file;
+  le64 offset;
+};
+
+struct Header {
+  le32 magic;
+  std::uint8_t version = kVersion;
+  std::uint8_t type = 0;
+  le16 flags;
+  le64 session_id;  // random, chosen by the source at START; 0 in HELLO phases before it
+  WireEpoch epoch;
+  le64 packet_number;  // per session and direction, from 1, never repeated (also the nonce of an
+                       // AEAD)
+  le32 session_index;  // the receiver's direct index, echoed; 0 where unused
+  le16 body_length;
+  std::uint8_t key_id = 0;  // 0: no key, `integrity` is a CRC32C
+  std::uint8_t zero = 0;
+  le32 integrity;                        // CRC32C over header (this field zero) and body
+  std::uint8_t integrity_rest[12] = {};  // room of an AEAD tag; zero
+};
+static_assert(sizeof(Header) == 56);
+static_assert(offsetof(Header, session_id) == 8 && offsetof(Header, epoch) == 16);
+static_assert(offsetof(Header, packet_number) == 24 && offsetof(Header, session_index) == 32);
+static_assert(offsetof(Header, body_length) == 36 && offsetof(Header, key_id) == 38);
+static_assert(offsetof(Header, integrity) == 40);
+
+// Source to replica. An empty payload carries the marks alone: keepalive, or a mark that moved
+// while idle.
+struct DataBody {
+  le64 stream_offset;  // of the first payload byte
+  le64 file_offset;
+  le32 file_number;
+  le32 zero;
+  le64 synced;    // the source's binlog is on its own stable storage up to here
+  le64 released;  // the replica may hand its server what it has durable up to here
+};
+static_assert(sizeof(DataBody) == 40);
+
+struct FileEndPayload {
+  le64 final_size;
+  le64 last_group_end;
+  std::uint8_t flags_byte = 0;  // byte 21 of the ended file
+  std::uint8_t zero[7] = {};
+};
+static_assert(sizeof(FileEndPayload) == 24);
+
+inline constexpr std::size_t kBitmapBits = 256;
+
+enum AckState : std::uint16_t {
+  kStateJournalFailed = 1 << 0,  // a write failed: nothing more will become durable
+  kStateDamaged =
+      1 << 1,  // repairing bytes that were acknowledged once: not to be counted as inspected
+};
+
+// Replica to source. Cumulative and idempotent.
+struct AckBody {
+  le64 received;       // all bytes before it have arrived
+  le64 durable;        // all bytes before it survive a power cut
+  le64 applied;        // all bytes before it were executed by the replica's server; 0 while unknown
+  le64 released_seen;  // the newest released mark this replica has
+  le64 window_end;     // the source may send up to here; absolute, never shrinks
+  le64 largest_packet;                        // the largest packet number seen
+  std::uint8_t bitmap[kBitmapBits / 8] = {};  // bit i: packet (largest_packet - i) has arrived
+  le32 ack_delay_ns;                          // from the arrival of largest_packet to this ACK
+  le32 queue_ns;                              // newest journal batch: from arrival to submission
+  le32 disk_ns;                               // newest journal batch: from submission to completion
+  le16 state;
+  le16 zero;
+};
+static_assert(sizeof(AckBody) == 96);
+
+// HELLO is sent at the full size of a frame with DF set: its arrival proves the path's MTU.
+enum class Phase : std::uint8_t {
+  ask = 1,      // who are you, and what do you hold?
+  compare = 2,  // digests of [compare_from, compare_to), please
+  start = 3,    // cut back to cut_to if given, and begin session_id
+  refuse = 4,   // the logs do not match; reason says why (for the replica's own log)
+};
+
+inline constexpr std::uint64_t kNoCut = ~std::uint64_t{0};
+inline constexpr std::size_t kNameSize = 32;
+inline constexpr std::size_t kBasenameSize = 128;
+inline constexpr std::size_t kReasonSize = 192;
+inline constexpr std::size_t kDigests = 128;
+
+struct HelloBody {
+  std::uint8_t phase = 0;
+  std::uint8_t version_min = kVersion;
+  std::uint8_t version_max = kVersion;
+  std::uint8_t zero = 0;
+  le32 zero2;
+  le64 handshake_id;  // random per attempt; replies echo it
+  le64 cluster_id;
+  std::uint8_t origin[16] = {};  // identity of the stream, with the term of the header's epoch
+  char source_name[kNameSize] = {};
+  char replica_name[kNameSize] = {};  // whom the source means to reach
+  char basename[kBasenameSize] = {};  // of the source's binlog files
+  WirePosition first;                 // oldest byte the source still has
+  WirePosition written;
+  le64 rule_number;   // of the quorum rule in force
+  le64 compare_from;  // linear, relative to the replica's released position
+  le64 compare_to;
+  WirePosition start_at;  // START: where the session's linear 0 stands
+  le64 cut_to;            // START: linear, or kNoCut
+  char reason[kReasonSize] = {};
+};
+
+enum class HelloStatus : std::uint8_t {
+  ok = 0,
+  refused = 1,
+  started = 2,  // answer to START: the session runs, marks below are true
+};
+
+struct HelloAckBody {
+  std::uint8_t phase = 0;  // of the HELLO this answers
+  std::uint8_t status = 0;
+  le16 state;  // AckState bits
+  le32 zero;
+  le64 handshake_id;
+  le64 cluster_id;
+  std::uint8_t origin[16] = {};      // stream held; zero while the journal is blank
+  std::uint8_t journal_id[16] = {};  // identity of this replica
+  char replica_name[kNameSize] = {};
+  WireEpoch log_epoch;  // of the last byte held
+  WireEpoch promised;   // {term, 0}: no older term is served
+  WirePosition released;
+  WirePosition durable;
+  le64 log_length;   // linear, from released to the end of the log; STARTED: all of it is durable
+  le64 window_end;   // STARTED only
+  le64 digest_from;  // linear; digests cover [from, to) in chunks of digest_chunk, the last may be
+                     // short
+  le64 digest_to;
+  le64 digest_chunk;
+  le32 digest_count;
+  le32 below_digest;  // digest of the below_length archived bytes in front of below_end,
+  le64 below_length;  // all in one file; 0: nothing archived yet
+  WirePosition below_end;
+  le32 digests[kDigests];
+  char reason[kReasonSize] = {};
+};
+
+struct CloseBody {
+  char reason[kReasonSize] = {};
+};
+
+// Ethernet's usual 1500 less IPv4 (20) and UDP (8) headers.
+inline constexpr std::size_t kMinMaxPayload = 1500 - 28;
+inline constexpr std::size_t kDataOverhead = sizeof(Header) + sizeof(DataBody);
+inline constexpr std::size_t kMinDataPayload = kMinMaxPayload - kDataOverhead;
+static_assert(kMinDataPayload == 1376);
+static_assert(sizeof(Header) + sizeof(HelloBody) <= kMinMaxPayload);
+static_assert(sizeof(Header) + sizeof(HelloAckBody) <= kMinMaxPayload);
+
+}  // namespace binlane::wire

@@ -1,0 +1,33 @@
+// Monotonic time. A step of the wall clock changes nothing in Binlane but the text of a log line.
+#pragma once
+
+#include <time.h>
+
+#include <concepts>
+#include <cstdint>
+
+namespace binlane {
+
+inline constexpr std::uint64_t kNanosPerMicro = 1'000;
+inline constexpr std::uint64_t kNanosPerMilli = 1'000'000;
+inline constexpr std::uint64_t kNanosPerSecond = 1'000'000'000;
+
+// CLOCK_MONOTONIC in nanoseconds (vDSO, about 20 ns a call).
+inline std::uint64_t monotonic_ns() noexcept {
+  timespec time{};
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<std::uint64_t>(time.tv_sec) * kNanosPerSecond +
+         static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+// The duty cycles read the time through this concept, so that the simulator can own it.
+template <class C>
+concept Clock = requires(C clock) {
+  { clock.now_ns() } -> std::same_as<std::uint64_t>;
+};
+
+struct MonotonicClock {
+  std::uint64_t now_ns() const noexcept { return monotonic_ns(); }
+};
+
+}  // namespace binlane

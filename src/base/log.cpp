@@ -1,0 +1,66 @@
+#include "base/log.h"
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+namespace binlane::log {
+namespace {
+
+spdlog::level::level_enum to_spdlog(Level level) {
+  switch (level) {
+    case Level::debug:
+      return spdlog::level::debug;
+    case Level::info:
+      return spdlog::level::info;
+    case Level::warning:
+      return spdlog::level::warn;
+    case Level::error:
+      return spdlog::level::err;
+  }
+  return spdlog::level::err;
+}
+
+spdlog::logger& logger() {
+  static spdlog::logger instance = [] {
+    spdlog::logger made("binlane", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    made.set_pattern("ts=%Y-%m-%dT%H:%M:%S.%f%z level=%l %v");
+    made.flush_on(spdlog::level::debug);
+    return made;
+  }();
+  return instance;
+}
+
+// logfmt quoting: what would end the value or the line is escaped.
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    switch (c) {
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out + '"';
+}
+
+}  // namespace
+
+void set_level(Level level) noexcept {
+  logger().set_level(to_spdlog(level));
+}
+
+void write(Level level, std::string_view event, std::string_view message) {
+  const auto target = to_spdlog(level);
+  if (!logger().should_log(target)) return;
+  logger().log(target, "event={} msg={}", event, quoted(message));
+}
+
+}  // namespace binlane::log

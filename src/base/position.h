@@ -1,0 +1,32 @@
+// Position: a place in a source's binlog, {file number, byte offset}, compared as numbers.
+//
+// The number is the numeric suffix of the file's name: binlog.1000000 sorts after binlog.999999,
+// which a comparison of the names as strings gets wrong. {0, 0} is "nowhere": MySQL and MariaDB
+// number from 1.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+
+namespace binlane {
+
+struct Position {
+  std::uint32_t file = 0;
+  std::uint64_t offset = 0;
+
+  constexpr auto operator<=>(const Position&) const = default;
+  constexpr bool is_null() const noexcept { return file == 0; }
+};
+
+// "17:4096"; not for lanes (allocates).
+std::string to_string(const Position& position);
+
+// "<basename>.<number, at least six digits>", as both servers name their binlogs. Not for lanes.
+std::string binlog_file_name(const std::string& basename, std::uint32_t number);
+
+// The numeric suffix of a binlog file's name or path; 0 if it has none (or one that does not fit 32
+// bits).
+std::uint32_t binlog_file_number(const std::string& name) noexcept;
+
+}  // namespace binlane

@@ -1,0 +1,266 @@
+#include "control/admin_server.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "control/suggest.h"
+
+namespace binlane {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kBacklog = 16;
+constexpr mode_t kLockMode = 0600;
+constexpr std::size_t kReadBytes = std::size_t{16} * 1024;
+// A turn of the loop at least this often, so that deadlines are kept without a timer each.
+constexpr int kTurnMs = 250;
+// Connections accepted in one turn, so that a storm of them cannot starve those being served.
+constexpr int kMaxAccepts = 16;
+
+std::string line_of(const json& answer) {
+  return answer.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+std::string error_line(std::string_view field, std::string_view message) {
+  return line_of({{"ok", false}, {"error", {{"field", field}, {"message", message}}}});
+}
+
+// A stale socket file goes away; anything else in its place stays and is an error.
+void remove_stale_socket(const std::string& path) {
+  struct stat facts {};
+  if (::lstat(path.c_str(), &facts) != 0) {
+    if (errno == ENOENT) return;
+    throw StartupError(fmt::format("admin socket {}: {}", path, errno_text(errno)));
+  }
+  if (!S_ISSOCK(facts.st_mode))
+    throw StartupError(
+        fmt::format("admin socket {}: there is a file that is no socket; remove it or choose "
+                    "another path",
+                    path));
+  if (::unlink(path.c_str()) != 0)
+    throw StartupError(
+        fmt::format("admin socket {}: cannot remove the old one: {}", path, errno_text(errno)));
+}
+
+}  // namespace
+
+AdminServer::AdminServer(std::string path, AdminLimits limits)
+    : path_(std::move(path)), limits_(limits) {
+  on(admin::kVerbPing, [](const json&, const AdminPeer&) {
+    return json{{"protocol_version", admin::kProtocolVersion}};
+  });
+}
+
+AdminServer::~AdminServer() {
+  stop();
+}
+
+void AdminServer::on(std::string verb, AdminHandler handler) {
+  BL_ASSERT(!thread_.joinable());
+  handlers_[std::move(verb)] = std::move(handler);
+}
+
+void AdminServer::start() {
+  BL_ASSERT(!thread_.joinable());
+  open_socket();
+  wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_.is_open())
+    throw StartupError(fmt::format("admin socket {}: {}", path_, errno_text(errno)));
+  clients_.reserve(limits_.max_clients);
+  thread_ = std::thread([this] { run(); });
+}
+
+void AdminServer::stop() {
+  if (!thread_.joinable()) return;
+  const std::uint64_t one = 1;
+  // An eventfd that is full is set already.
+  [[maybe_unused]] const ssize_t ignored = ::write(wake_.get(), &one, sizeof one);
+  thread_.join();
+  clients_.clear();
+  listener_.reset();
+  ::unlink(path_.c_str());
+  // The lock file stays: removing it would let two daemons hold locks on two files of one name.
+  lock_.reset();
+}
+
+void AdminServer::open_socket() {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path_.empty() || path_.size() >= sizeof address.sun_path)
+    throw StartupError(fmt::format("admin socket {}: the path must have 1 to {} characters", path_,
+                                   sizeof address.sun_path - 1));
+  std::memcpy(address.sun_path, path_.data(), path_.size());
+  const std::string lock_path = path_ + ".lock";
+  lock_.reset(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kLockMode));
+  if (!lock_.is_open())
+    throw StartupError(
+        fmt::format("admin socket {}: cannot open {}: {}", path_, lock_path, errno_text(errno)));
+  if (lock_exclusively(lock_.get()) != 0)
+    throw StartupError(fmt::format("admin socket {}: another binlaned serves it", path_));
+  remove_stale_socket(path_);
+  listener_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  // The mode set before bind() is an upper bound for the file's from its first moment on.
+  if (!listener_.is_open() || ::fchmod(listener_.get(), admin::kSocketMode) != 0 ||
+      ::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::chmod(path_.c_str(), admin::kSocketMode) != 0 || ::listen(listener_.get(), kBacklog) != 0)
+    throw StartupError(fmt::format("admin socket {}: {}", path_, errno_text(errno)));
+}
+
+void AdminServer::run() {
+  ::pthread_setname_np(::pthread_self(), "bl-admin");
+  std::vector<pollfd> polled;
+  while (true) {
+    polled.assign({{wake_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}});
+    for (const Client& client : clients_) {
+      const bool sending = client.sent < client.output.size();
+      polled.push_back({client.socket.get(), static_cast<short>(sending ? POLLOUT : POLLIN), 0});
+    }
+    if (::poll(polled.data(), polled.size(), kTurnMs) < 0 && errno != EINTR) {
+      log::error("admin_poll", "poll: {}; the admin socket is closed", errno_text(errno));
+      return;
+    }
+    if (polled[0].revents != 0) return;
+    const std::uint64_t now_ns = monotonic_ns();
+    std::size_t index = 2;
+    for (Client& client : clients_) {
+      const short events = polled[index++].revents;
+      bool keep = true;
+      if ((events & POLLOUT) != 0) keep = write_to(client, now_ns) && serve(client, now_ns);
+      if ((events & (POLLIN | POLLHUP | POLLERR)) != 0 && client.sent == client.output.size())
+        keep = keep && read_from(client) && serve(client, now_ns);
+      if ((events & (POLLERR | POLLNVAL)) != 0) keep = false;
+      if (keep && now_ns >= client.deadline_ns) {
+        keep = false;
+        ++counters_.timed_out;
+      }
+      if (!keep) client.socket.reset();
+    }
+    std::erase_if(clients_, [](const Client& client) { return !client.socket.is_open(); });
+    if ((polled[1].revents & POLLIN) != 0) accept_client(now_ns);
+  }
+}
+
+void AdminServer::accept_client(std::uint64_t now_ns) {
+  for (int i = 0; i < kMaxAccepts; ++i) {
+    FileDescriptor socket(
+        ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!socket.is_open()) return;  // nobody left, or no descriptors: a later turn tries again
+    if (clients_.size() >= limits_.max_clients) {
+      ++counters_.refused;
+      const std::string text = error_line("", "too many connections; try again later");
+      [[maybe_unused]] const ssize_t ignored =
+          ::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL);
+      continue;
+    }
+    Client client;
+    ucred credentials{};
+    socklen_t length = sizeof credentials;
+    if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0)
+      client.peer = {credentials.pid, credentials.uid, credentials.gid};
+    client.socket = std::move(socket);
+    client.deadline_ns = now_ns + limits_.client_timeout_ms * kNanosPerMilli;
+    clients_.push_back(std::move(client));
+    ++counters_.accepted;
+  }
+}
+
+bool AdminServer::read_from(Client& client) {
+  std::array<char, kReadBytes> buffer;
+  const ssize_t length = ::recv(client.socket.get(), buffer.data(), buffer.size(), 0);
+  if (length < 0) return errno == EAGAIN || errno == EINTR;
+  if (length == 0) return false;
+  if (!client.closing) client.input.append(buffer.data(), static_cast<std::size_t>(length));
+  return true;
+}
+
+bool AdminServer::write_to(Client& client, std::uint64_t now_ns) {
+  while (client.sent < client.output.size()) {
+    const ssize_t length = ::send(client.socket.get(), client.output.data() + client.sent,
+                                  client.output.size() - client.sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (length < 0) return errno == EAGAIN || errno == EINTR;
+    client.sent += static_cast<std::size_t>(length);
+  }
+  client.output.clear();
+  client.sent = 0;
+  client.deadline_ns = now_ns + limits_.client_timeout_ms * kNanosPerMilli;
+  return !client.closing;
+}
+
+bool AdminServer::serve(Client& client, std::uint64_t now_ns) {
+  while (client.output.empty() && !client.closing) {
+    const auto end = client.input.find('\n');
+    const std::size_t length = end == std::string::npos ? client.input.size() : end + 1;
+    bool fatal = length > admin::kMaxRequestBytes;
+    if (fatal) {
+      ++counters_.requests;
+      ++counters_.errors;
+      client.output = error_line(
+          "", fmt::format("the request is longer than {} bytes", admin::kMaxRequestBytes));
+    } else if (end == std::string::npos) {
+      return true;
+    } else {
+      client.output = answer(std::string_view(client.input).substr(0, end), client.peer, fatal);
+      client.input.erase(0, length);
+    }
+    client.closing = fatal;
+    // The answer has a whole timeout of its own to be taken.
+    client.deadline_ns = now_ns + limits_.client_timeout_ms * kNanosPerMilli;
+    if (!write_to(client, now_ns)) return false;
+  }
+  return true;
+}
+
+std::string AdminServer::answer(std::string_view line, const AdminPeer& peer, bool& fatal) {
+  ++counters_.requests;
+  const auto fail = [this](std::string_view field, std::string_view message) {
+    ++counters_.errors;
+    return error_line(field, message);
+  };
+  const json request = json::parse(line, nullptr, false);
+  if (request.is_discarded()) {
+    fatal = true;
+    return fail("", "the request is not JSON");
+  }
+  if (!request.is_object()) return fail("", "the request is not a JSON object");
+  const auto verb = request.find(admin::kVerb);
+  if (verb == request.end()) return fail(admin::kVerb, "is missing");
+  if (!verb->is_string()) return fail(admin::kVerb, "must be a text");
+  const auto& name = verb->get_ref<const std::string&>();
+  const auto handler = handlers_.find(name);
+  if (handler == handlers_.end()) {
+    std::vector<std::string_view> known;
+    for (const auto& [word, unused] : handlers_) known.push_back(word);
+    const std::string_view nearest = nearest_word(name, known);
+    return fail(admin::kVerb,
+                nearest.empty() ? fmt::format("unknown verb; known are {}", fmt::join(known, ", "))
+                                : fmt::format("unknown verb; did you mean \"{}\"?", nearest));
+  }
+  const AdminReply reply = handler->second(request, peer);
+  if (const auto* error = std::get_if<AdminError>(&reply))
+    return fail(error->field, error->message);
+  std::string text = line_of({{"ok", true}, {"result", std::get<json>(reply)}});
+  if (text.size() > admin::kMaxResponseBytes)
+    return fail("", fmt::format("the answer has {} bytes, more than the {} allowed", text.size(),
+                                admin::kMaxResponseBytes));
+  return text;
+}
+
+}  // namespace binlane

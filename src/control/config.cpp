@@ -1,0 +1,266 @@
+#include "control/config.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "control/config_keys.h"
+#include "control/config_reader.h"
+#include "control/config_value.h"
+#include "control/quorum_text.h"
+#include "storage/file_util.h"
+
+namespace binlane {
+namespace {
+
+constexpr std::size_t kMaxConfigBytes = std::size_t{1024} * 1024;
+constexpr std::uint32_t kLoopbackNetwork = 127;
+
+// The table of a section, or null when it is not there or is something else (which is reported).
+const toml::table* subtable(const toml::table& root, std::string_view name, ConfigErrors& errors) {
+  const toml::node* const node = root.get(name);
+  if (node == nullptr) return nullptr;
+  if (const toml::table* const table = node->as_table()) return table;
+  errors.add(line_of(*node), name, fmt::format("expected a section, as in [{}]", name));
+  return nullptr;
+}
+
+unsigned key_line(const toml::table& table, std::string_view key) {
+  const toml::node* const node = table.get(key);
+  return line_of(node != nullptr ? *node : table);
+}
+
+// Takes the password from its file when one is named; `inline_secret` says that the configuration
+// holds a password itself.
+void read_secret(const toml::table& table, std::string_view section, std::string_view name,
+                 const std::string& file, Secret& secret, bool& inline_secret,
+                 ConfigErrors& errors) {
+  const std::string file_key = fmt::format("{}_file", name);
+  const unsigned line = key_line(table, file_key);
+  if (!secret.empty()) inline_secret = true;
+  if (file.empty()) return;
+  if (!secret.empty()) {
+    errors.add(line, fmt::format("{}.{}", section, file_key),
+               fmt::format("stands beside {}; give one of the two", name));
+    return;
+  }
+  std::string problem;
+  secret = read_password_file(file, problem);
+  if (!problem.empty()) errors.add(line, fmt::format("{}.{}", section, file_key), problem);
+}
+
+void read_source_replicas(const toml::table& table, SourceConfig& source, ConfigErrors& errors) {
+  const toml::node* const node = table.get(kSourceReplicas);
+  if (node == nullptr) {
+    errors.add(line_of(table), kSourceReplicaSection, "is missing: a source needs replicas");
+    return;
+  }
+  const toml::array* const list = node->as_array();
+  if (list == nullptr || list->empty() || !list->is_homogeneous(toml::node_type::table)) {
+    errors.add(line_of(*node), kSourceReplicaSection,
+               "expected one section [[source.replica]] for each replica");
+    return;
+  }
+  if (list->size() > kMaxReplicas) {
+    errors.add(line_of(*node), kSourceReplicaSection,
+               fmt::format("{} replicas, expected at most {}", list->size(), kMaxReplicas));
+    return;
+  }
+  for (const toml::node& entry : *list) {
+    SourceReplicaConfig replica;
+    replica.line = line_of(entry);
+    read_section<SourceReplicaConfig>(*entry.as_table(), kSourceReplicaSection,
+                                      source_replica_keys(), {}, replica, errors);
+    source.replicas.push_back(std::move(replica));
+  }
+}
+
+void check_source_replicas(const Config& config, const SourceConfig& source, ConfigErrors& errors) {
+  for (std::size_t i = 0; i < source.replicas.size(); ++i) {
+    const SourceReplicaConfig& replica = source.replicas[i];
+    const auto fault = [&](std::string_view key, const std::string& text) {
+      errors.add(replica.line, fmt::format("{}.{}", kSourceReplicaSection, key), text);
+    };
+    if (!replica.name.empty() && !is_plain_name(replica.name))
+      fault("name", fmt::format("\"{}\" may hold letters, digits, '_', '-' and '.'", replica.name));
+    if (replica.name == config.name && !replica.name.empty())
+      fault("name", fmt::format("\"{}\" is this host's own name; the source never counts in its "
+                                "own quorum",
+                                replica.name));
+    if (replica.address == replica.local_address && replica.address.udp_port != 0)
+      fault("address", "is the same as local_address");
+    for (std::size_t j = 0; j < i; ++j) {
+      const SourceReplicaConfig& earlier = source.replicas[j];
+      if (replica.name == earlier.name)
+        fault("name", fmt::format("\"{}\" is already the name of another replica", replica.name));
+      if (!(replica.port == earlier.port)) continue;
+      if (replica.local_address != earlier.local_address)
+        fault("local_address",
+              fmt::format("differs from that of \"{}\", which shares its port", earlier.name));
+      if (replica.address == earlier.address)
+        fault("address", fmt::format("is already that of \"{}\"", earlier.name));
+    }
+  }
+}
+
+void check_source(const toml::table& table, Config& config, ConfigErrors& errors) {
+  SourceConfig& source = *config.source;
+  if (source.server_timeout_ms != 0 &&
+      source.server_timeout_ms < source.timeout_ms + kServerTimeoutMarginMs)
+    errors.add(key_line(table, "server_timeout_ms"), "source.server_timeout_ms",
+               fmt::format("{} ms must be at least timeout_ms + {} ms = {} ms: it is the backstop "
+                           "behind ours",
+                           source.server_timeout_ms, kServerTimeoutMarginMs,
+                           source.timeout_ms + kServerTimeoutMarginMs));
+  if (source.recover_backoff_max_ms < source.recover_after_ms)
+    errors.add(key_line(table, "recover_backoff_max_ms"), "source.recover_backoff_max_ms",
+               fmt::format("{} ms is less than recover_after_ms = {} ms",
+                           source.recover_backoff_max_ms, source.recover_after_ms));
+  if (source.quorum_text.empty()) return;  // reported as missing
+  const auto rule = parse_quorum_rule(source.quorum_text, source.replica_names());
+  const unsigned line = key_line(table, "quorum");
+  if (const auto* problem = std::get_if<QuorumTextError>(&rule)) {
+    errors.add(line, "source.quorum",
+               fmt::format("{} (character {} of \"{}\")", problem->message, problem->offset + 1,
+                           source.quorum_text));
+    return;
+  }
+  source.quorum = std::get<QuorumRule>(rule);
+  if (source.quorum.level == AckLevel::applied)
+    errors.add(line, "source.quorum", "LEVEL applied is not available in this version");
+  if (source.quorum.level == AckLevel::received)
+    config.warnings.push_back(
+        "source.quorum: LEVEL received lets a commit return before any replica has it on stable "
+        "storage");
+  for (std::size_t i = 0; i < source.replicas.size(); ++i) {
+    if ((members_of(source.quorum) >> i & 1U) == 0)
+      config.warnings.push_back(
+          fmt::format("source.quorum: replica \"{}\" is in no clause; it gets every byte and "
+                      "never counts",
+                      source.replicas[i].name));
+  }
+}
+
+void check_replica(const toml::table& table, Config& config, ConfigErrors& errors) {
+  const ReplicaConfig& replica = *config.replica;
+  if (replica.feed_password.empty() && replica.feed_password_file.empty())
+    errors.add(line_of(table), "replica.feed_password_file",
+               "is missing: without a password anyone on this host could read the binlog");
+  if (replica.feed_listen.ipv4 >> 24 != kLoopbackNetwork)
+    config.warnings.push_back(
+        fmt::format("replica.feed_listen: {} is not a loopback address; the feed is not encrypted",
+                    endpoint_text(replica.feed_listen)));
+}
+
+void check_top(const toml::table& root, Config& config, ConfigErrors& errors) {
+  const auto plain = [&](std::string_view key, const std::string& value) {
+    if (!value.empty() && !is_plain_name(value))
+      errors.add(key_line(root, key), key,
+                 fmt::format("\"{}\" may hold letters, digits, '_', '-' and '.'", value));
+  };
+  plain("name", config.name);
+  plain("cluster", config.cluster);
+  if (!config.source && !config.replica && root.get(kSourceSection) == nullptr &&
+      root.get(kReplicaSection) == nullptr)
+    errors.add(1, "", "neither [source] nor [replica]: this binlaned would have nothing to do");
+  if (config.admin_socket.empty()) config.admin_socket = config.data_dir + "/admin.sock";
+  if (config.admin_socket.size() > kMaxSocketPathLength)
+    errors.add(key_line(root, "admin_socket"), "admin_socket",
+               fmt::format("\"{}\" has {} characters; a unix socket's path can have {}",
+                           config.admin_socket, config.admin_socket.size(), kMaxSocketPathLength));
+  if (config.faults.any())
+    config.warnings.push_back("danger_faults: datagrams are lost, doubled or reordered on purpose");
+  if (config.replica) {
+    if (config.replica->journal.empty()) config.replica->journal = config.data_dir + "/journal";
+    if (config.replica->archive.empty()) config.replica->archive = config.data_dir + "/archive";
+    if (config.replica->danger_buffered_journal)
+      config.warnings.push_back(
+          "replica.danger_buffered_journal: the journal goes through the page cache");
+  }
+}
+
+Config read(std::string_view text, const std::string& path, bool readable_by_others) {
+  ConfigErrors errors(path);
+  toml::table root;
+  try {
+    root = toml::parse(text, path);
+  } catch (const toml::parse_error& error) {
+    throw StartupError(fmt::format("{}:{}:{}: {}", path, error.source().begin.line,
+                                   error.source().begin.column, error.description()));
+  }
+  Config config;
+  static constexpr std::array kSections = {kLaneSection, kEalSection, kSourceSection,
+                                           kReplicaSection, kFaultSection};
+  read_section<Config>(root, "", top_level_keys(), kSections, config, errors);
+  if (const auto* table = subtable(root, kLaneSection, errors))
+    read_section<LaneConfig>(*table, kLaneSection, lane_keys(), {}, config.lane, errors);
+  if (const auto* table = subtable(root, kEalSection, errors))
+    read_section<EalConfig>(*table, kEalSection, eal_keys(), {}, config.eal, errors);
+  if (const auto* table = subtable(root, kFaultSection, errors))
+    read_section<FaultConfig>(*table, kFaultSection, fault_keys(), {}, config.faults, errors);
+  bool inline_secret = false;
+  if (const auto* table = subtable(root, kSourceSection, errors)) {
+    SourceConfig& source = config.source.emplace();
+    static constexpr std::array kInside = {kSourceReplicas};
+    read_section<SourceConfig>(*table, kSourceSection, source_keys(), kInside, source, errors);
+    read_source_replicas(*table, source, errors);
+    check_source_replicas(config, source, errors);
+    check_source(*table, config, errors);
+    read_secret(*table, kSourceSection, "server_password", source.server_password_file,
+                source.server_password, inline_secret, errors);
+  }
+  if (const auto* table = subtable(root, kReplicaSection, errors)) {
+    ReplicaConfig& replica = config.replica.emplace();
+    read_section<ReplicaConfig>(*table, kReplicaSection, replica_keys(), {}, replica, errors);
+    check_replica(*table, config, errors);
+    read_secret(*table, kReplicaSection, "feed_password", replica.feed_password_file,
+                replica.feed_password, inline_secret, errors);
+  }
+  check_top(root, config, errors);
+  if (inline_secret && readable_by_others)
+    config.warnings.push_back(
+        fmt::format("{} holds a password and others can read it; use server_password_file", path));
+  if (!errors.empty()) throw StartupError(errors.text());
+  return config;
+}
+
+}  // namespace
+
+std::uint64_t SourceConfig::effective_server_timeout_ms() const noexcept {
+  return server_timeout_ms == 0 ? timeout_ms + kServerTimeoutSlackMs : server_timeout_ms;
+}
+
+std::vector<std::string> SourceConfig::replica_names() const {
+  std::vector<std::string> names;
+  for (const SourceReplicaConfig& replica : replicas) names.push_back(replica.name);
+  return names;
+}
+
+Config load_config(const std::string& path) {
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!file.is_open())
+    throw StartupError(fmt::format("{}: cannot open: {}", path, errno_text(errno)));
+  struct stat facts {};
+  if (::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode))
+    throw StartupError(fmt::format("{}: not a regular file", path));
+  if (static_cast<std::uint64_t>(facts.st_size) > kMaxConfigBytes)
+    throw StartupError(fmt::format("{}: longer than {} bytes", path, kMaxConfigBytes));
+  std::string text(static_cast<std::size_t>(facts.st_size), '\0');
+  const auto length = read_all(file.get(), std::as_writable_bytes(std::span(text)), 0);
+  if (length < 0)
+    throw StartupError(
+        fmt::format("{}: cannot read: {}", path, errno_text(static_cast<int>(-length))));
+  text.resize(static_cast<std::size_t>(length));
+  return read(text, path, (facts.st_mode & S_IROTH) != 0);
+}
+
+Config parse_config(std::string_view text, const std::string& path) {
+  return read(text, path, false);
+}
+
+}  // namespace binlane

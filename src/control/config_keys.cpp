@@ -1,0 +1,231 @@
+#include "control/config_keys.h"
+
+#include <array>
+
+namespace binlane {
+namespace {
+
+constexpr double kMaxU32 = 4294967295.0;
+constexpr double kMaxPath = 4096;
+constexpr double kMaxText = 4096;
+constexpr double kMaxNameBound = 64;
+constexpr double kDayMs = 24.0 * 3600 * 1000;
+constexpr double kYearMs = 365 * kDayMs;
+// Less than 1: with every datagram lost nothing could ever be tested.
+constexpr double kMaxProbability = 0.99;
+constexpr KeyBounds kAnything{0, kMaxText};
+constexpr KeyBounds kPath{1, kMaxPath};
+constexpr KeyBounds kOptionalPath{0, kMaxPath};
+constexpr KeyBounds kSocketPath{1, 107};
+constexpr KeyBounds kName{1, kMaxNameBound};
+constexpr KeyBounds kUnbounded{0, 0};
+constexpr auto kOptional = KeyNeed::optional;
+constexpr auto kRequired = KeyNeed::required;
+
+constexpr std::array<std::string_view, 4> kLogLevels = {"debug", "info", "warning", "error"};
+constexpr std::array<std::string_view, 2> kLaneModes = {"shared", "dedicated"};
+constexpr std::array<std::string_view, 4> kIdleStrategies = {"auto", "spin", "yield", "nap"};
+constexpr std::array<std::string_view, 2> kWaitPoints = {"AFTER_SYNC", "AFTER_COMMIT"};
+
+// A Choice for a member that is an enumeration, its words in the order of the enumerators.
+template <class Section, auto Member, std::size_t N>
+Choice<Section> choice(const std::array<std::string_view, N>& words) {
+  return {words,
+          [](Section& section, std::size_t index) {
+            using Enum = std::remove_reference_t<decltype(section.*Member)>;
+            section.*Member = static_cast<Enum>(index);
+          },
+          [](const Section& section) { return static_cast<std::size_t>(section.*Member); }};
+}
+
+}  // namespace
+
+std::span<const ConfigKey<Config>> top_level_keys() {
+  static const ConfigKey<Config> keys[] = {
+      {"name", &Config::name, "", kName, kRequired,
+       "this host's name; on a source, the quorum rule and the status speak of replicas by theirs"},
+      {"cluster", &Config::cluster, "", kName, kRequired,
+       "hosts of another cluster are refused, so that two set-ups on one network never mix"},
+      {"data_dir", &Config::data_dir, "", kPath, kRequired,
+       "folder for what must survive a restart: ledger, epoch, positions, journal, archive"},
+      {"admin_socket", &Config::admin_socket, "", kOptionalPath, kOptional,
+       "unix socket that the program binlane talks to; left out: data_dir/admin.sock"},
+      {"log_level", choice<Config, &Config::log_level>(kLogLevels), "", kUnbounded, kOptional,
+       "lines below this level are not written"},
+  };
+  return keys;
+}
+
+std::span<const ConfigKey<LaneConfig>> lane_keys() {
+  static const ConfigKey<LaneConfig> keys[] = {
+      {"mode", choice<LaneConfig, &LaneConfig::mode>(kLaneModes), "", kUnbounded, kOptional,
+       "shared: all agents on one core; dedicated: a core for the source's and the replica's lane"},
+      {"idle", choice<LaneConfig, &LaneConfig::idle>(kIdleStrategies), "", kUnbounded, kOptional,
+       "what a lane does when nothing is to do; spin only with cores to spare, it can stall the "
+       "disk"},
+      {"nap_us", &LaneConfig::nap_us, "us", {1, 100'000}, kOptional, "length of one nap"},
+      {"cpu",
+       &LaneConfig::cpu,
+       "",
+       {-1, 1023},
+       kOptional,
+       "core to pin the lane to; -1: let the kernel choose"},
+  };
+  return keys;
+}
+
+std::span<const ConfigKey<EalConfig>> eal_keys() {
+  static const ConfigKey<EalConfig> keys[] = {
+      {"arguments",
+       &EalConfig::arguments,
+       "",
+       {0, 64},
+       kOptional,
+       "arguments of DPDK's environment layer; the default needs neither hugepages nor root"},
+  };
+  return keys;
+}
+
+std::span<const ConfigKey<SourceConfig>> source_keys() {
+  using S = SourceConfig;
+  static const ConfigKey<S> keys[] = {
+      {"server_socket", &S::server_socket, "", kSocketPath, kRequired,
+       "unix socket of the database server whose commits wait"},
+      {"server_user",
+       &S::server_user,
+       "",
+       {1, 128},
+       kOptional,
+       "account with the rights to replicate and to set the semi-sync variables"},
+      {"server_password_file", &S::server_password_file, "", kOptionalPath, kOptional,
+       "file with that account's password on its one line; mode 0600 or 0640"},
+      {"server_password", &S::server_password, "", kAnything, kOptional,
+       "the password itself; prefer server_password_file"},
+      {"acker_server_id",
+       &S::acker_server_id,
+       "",
+       {1, kMaxU32},
+       kRequired,
+       "server_id under which binlaned registers as a semi-sync replica; must be used by nobody "
+       "else"},
+      {"quorum",
+       &S::quorum_text,
+       "",
+       {1, kMaxText},
+       kRequired,
+       "which replicas must have a commit on stable storage, such as ANY 1 (r1, r2)"},
+      {"timeout_ms",
+       &S::timeout_ms,
+       "ms",
+       {10, kYearMs},
+       kOptional,
+       "how long a commit waits for the quorum without progress before semi-sync is switched off"},
+      {"server_timeout_ms",
+       &S::server_timeout_ms,
+       "ms",
+       {0, kYearMs + kDayMs},
+       kOptional,
+       "the server's own timeout, the backstop if binlaned dies; 0: timeout_ms + 5000; at least "
+       "timeout_ms + 1000"},
+      {"wait_point", choice<S, &S::wait_point>(kWaitPoints), "", kUnbounded, kOptional,
+       "where commits wait, as in MySQL; under AFTER_COMMIT others see rows before the quorum has "
+       "them"},
+      {"recover_after_ms",
+       &S::recover_after_ms,
+       "ms",
+       {0, 600'000},
+       kOptional,
+       "how long the quorum must have kept up before semi-sync is switched on again"},
+      {"recover_backoff_max_ms",
+       &S::recover_backoff_max_ms,
+       "ms",
+       {0, 3'600'000},
+       kOptional,
+       "recover_after_ms doubles while semi-sync flaps, up to this"},
+      {"caught_up_bytes",
+       &S::caught_up_bytes,
+       "bytes",
+       {0, 1024.0 * 1024 * 1024},
+       kOptional,
+       "a quorum this close behind the source's binlog counts as keeping up"},
+  };
+  return keys;
+}
+
+std::span<const ConfigKey<SourceReplicaConfig>> source_replica_keys() {
+  using S = SourceReplicaConfig;
+  static const ConfigKey<S> keys[] = {
+      {"name", &S::name, "", kName, kRequired, "the replica's name, as in the quorum rule"},
+      {"port", &S::port, "", kUnbounded, kRequired,
+       "what carries the datagrams to it; replicas with the same text share one port"},
+      {"local_address", &S::local_address, "", kUnbounded, kRequired,
+       "this host's address and UDP port on that port"},
+      {"address", &S::address, "", kUnbounded, kRequired, "the replica's address and UDP port"},
+  };
+  return keys;
+}
+
+std::span<const ConfigKey<ReplicaConfig>> replica_keys() {
+  using S = ReplicaConfig;
+  static const ConfigKey<S> keys[] = {
+      {"port", &S::port, "", kUnbounded, kRequired, "what carries the datagrams from the source"},
+      {"address", &S::address, "", kUnbounded, kRequired, "this host's address and UDP port on it"},
+      {"journal", &S::journal, "", kOptionalPath, kOptional,
+       "file the binlog bytes are durable in before they are acknowledged; left out: "
+       "data_dir/journal"},
+      {"journal_size_mb",
+       &S::journal_size_mb,
+       "MiB",
+       {1, 65'536},
+       kOptional,
+       "size of the journal's ring; how far the archive may fall behind"},
+      {"archive", &S::archive, "", kOptionalPath, kOptional,
+       "folder for the byte-identical copies of the source's binlogs; left out: data_dir/archive"},
+      {"feed_listen", &S::feed_listen, "", kUnbounded, kOptional,
+       "TCP address at which the local database server replicates from binlaned"},
+      {"feed_user", &S::feed_user, "", {1, 128}, kOptional, "user it must log in as"},
+      {"feed_password_file", &S::feed_password_file, "", kOptionalPath, kOptional,
+       "file with its password on its one line; mode 0600 or 0640"},
+      {"feed_password", &S::feed_password, "", kAnything, kOptional,
+       "the password itself; prefer feed_password_file"},
+      {"feed_server_id",
+       &S::feed_server_id,
+       "",
+       {0, kMaxU32},
+       kOptional,
+       "server_id that the feed shows to the local server, which must differ from that server's own; "
+       "0: the source's, as its binlog says"},
+      {"danger_buffered_journal", &S::danger_buffered_journal, "", kUnbounded, kOptional,
+       "writes the journal through the page cache, for file systems that refuse O_DIRECT; for "
+       "tests"},
+  };
+  return keys;
+}
+
+std::span<const ConfigKey<FaultConfig>> fault_keys() {
+  using S = FaultConfig;
+  static const ConfigKey<S> keys[] = {
+      {"loss",
+       &S::loss,
+       "probability",
+       {0, kMaxProbability},
+       kOptional,
+       "datagrams thrown away, for tests"},
+      {"duplicate",
+       &S::duplicate,
+       "probability",
+       {0, kMaxProbability},
+       kOptional,
+       "datagrams sent twice, for tests"},
+      {"reorder",
+       &S::reorder,
+       "probability",
+       {0, kMaxProbability},
+       kOptional,
+       "datagrams held back behind later ones, for tests"},
+      {"seed", &S::seed, "", {0, kMaxU32}, kOptional, "makes the injected faults repeatable"},
+  };
+  return keys;
+}
+
+}  // namespace binlane

@@ -1,0 +1,187 @@
+#include "control/daemon.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "control/config_value.h"
+
+namespace binlane {
+namespace {
+
+// How long a device may take to come up at start.
+constexpr std::uint64_t kDeviceTimeoutNs = 30 * kNanosPerSecond;
+
+bool is_dpdk(const PortSpec& spec) { return spec.kind != PortKind::udp; }
+
+EalConfig eal_config(const Config& config) {
+  EalConfig eal = config.eal;
+  const auto add = [&eal](const PortSpec& spec) {
+    if (spec.on_pci()) eal.pci_devices.push_back(spec.argument.substr(0, spec.argument.find(',')));
+  };
+  if (config.source) {
+    for (const SourceReplicaConfig& replica : config.source->replicas) add(replica.port);
+  }
+  if (config.replica) add(config.replica->port);
+  return eal;
+}
+
+void await_device(const PortPlugger& plugger, const std::string& spec) {
+  const std::uint64_t deadline_ns = monotonic_ns() + kDeviceTimeoutNs;
+  for (;;) {
+    const PortPlugger::Status status = plugger.status();
+    if (status.state == PortPlugger::State::attached) return;
+    if (status.failures > 0) throw StartupError(fmt::format("port {}: {}", spec, status.last_error));
+    if (monotonic_ns() > deadline_ns)
+      throw StartupError(fmt::format("port {}: not ready after {} s", spec, kDeviceTimeoutNs / kNanosPerSecond));
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+void make_data_directory(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) throw StartupError(fmt::format("cannot make data_dir {}: {}", path, error.message()));
+}
+
+bool needs_eal(const Config& config) {
+  bool needed = config.replica && is_dpdk(config.replica->port);
+  if (config.source) {
+    for (const SourceReplicaConfig& replica : config.source->replicas) needed |= is_dpdk(replica.port);
+  }
+  return needed;
+}
+
+}  // namespace
+
+Daemon::Daemon(const Config& config) : config_(config) {
+  make_data_directory(config.data_dir);
+  if (needs_eal(config)) eal_start(eal_config(config));
+  if (config.source) make_source();
+  if (config.replica) make_replica();
+  start_lanes();
+  if (source_control_) source_control_->start();
+  if (replica_control_) {
+    archiver_->start();
+    replica_control_->start();
+    feed_->start();
+  }
+}
+
+Daemon::~Daemon() {
+  // Nobody new is served, then the lanes end, then what they feed.
+  if (feed_) feed_->stop();
+  if (source_control_) source_control_->stop();
+  if (replica_control_) replica_control_->stop();
+  for (const auto& lane : lanes_) lane->stop();
+  if (archiver_) archiver_->stop();
+}
+
+std::size_t Daemon::add_port(const PortSpec& spec, const Endpoint& local, PortSide side) {
+  PortConfig port;
+  port.spec = spec;
+  port.local = local;
+  port.side = side;
+  port.faults = config_.faults;
+  PortHolder holder;
+  holder.spec = to_string(spec);
+  holder.port = std::make_unique<AnyPort>(port);
+  if (DpdkPort* const dpdk = holder.port->dpdk()) holder.plugger = std::make_unique<PortPlugger>(*dpdk);
+  // A vhost-user link waits for its peer; any other device is there at once, or never as it is configured.
+  if (spec.kind == PortKind::dpdk) await_device(*holder.plugger, holder.spec);
+  ports_.push_back(std::move(holder));
+  return ports_.size() - 1;
+}
+
+void Daemon::make_source() {
+  std::vector<HandshakeDesk::Replica> replicas;
+  std::vector<AnyPort*> ports;
+  for (const SourceReplicaConfig& replica : config_.source->replicas) {
+    const auto key = std::make_pair(to_string(replica.port), replica.local_address);
+    auto found = shared_ports_.find(key);
+    if (found == shared_ports_.end()) {
+      const std::size_t index = add_port(replica.port, replica.local_address, PortSide::source);
+      found = shared_ports_.emplace(key, ports.size()).first;
+      ports.push_back(ports_[index].port.get());
+    }
+    replicas.push_back({replica.name, static_cast<std::uint32_t>(found->second), replica.address});
+  }
+  source_lane_ = std::make_unique<SourceLane>(std::move(ports));
+  source_control_ = std::make_unique<SourceControl>(config_, *source_lane_, std::move(replicas));
+}
+
+void Daemon::make_replica() {
+  const ReplicaConfig& replica = *config_.replica;
+  JournalFileOptions options;
+  options.path = replica.journal;
+  options.size_bytes = replica.journal_size_mb << 20;
+  options.danger_buffered = replica.danger_buffered_journal;
+  journal_file_.reset(new JournalFile(JournalFile::open_or_format(options)));
+  const std::size_t port = add_port(replica.port, replica.address, PortSide::replica);
+  replica_lane_ = std::make_unique<ReplicaLane>(*ports_[port].port, *journal_file_,
+                                                cluster_id_of(config_.cluster), config_.name);
+  archiver_ = std::make_unique<Archiver>(
+      *journal_file_, replica_lane_->journal(), replica.archive, groups_,
+      archive_channel(replica_lane_->queues().released, replica_lane_->queues().archived));
+  replica_control_ = std::make_unique<ReplicaControl>(
+      config_, *journal_file_, *replica_lane_, [this] { return archiver_->status().durable; });
+
+  FeedOptions feed;
+  feed.listen = endpoint_text(replica.feed_listen);
+  feed.user = replica.feed_user;
+  feed.password = replica.feed_password.reveal();
+  feed.archive_dir = replica.archive;
+  feed.basename = [this] { return journal_file_->stream().basename; };
+  feed.server_id = static_cast<std::uint32_t>(replica.feed_server_id);
+  feed_limit_ = std::make_unique<ArchiveFeedLimit>(archiver_->end_watch());
+  feed_ = std::make_unique<BinlogServer>(std::move(feed), *feed_limit_);
+}
+
+void Daemon::start_lanes() {
+  std::vector<std::vector<LaneAgent>> agents;
+  const auto add = [&](LaneAgent agent) {
+    if (agents.empty() || config_.lane.mode == LaneMode::dedicated) agents.emplace_back();
+    agents.back().push_back(std::move(agent));
+  };
+  if (source_lane_)
+    add({{}, [this] { return source_lane_->do_work(); }, [this] { return source_lane_->batch(); }});
+  if (replica_lane_) {
+    add({[this] { replica_lane_->attach(); }, [this] { return replica_lane_->do_work(); },
+         [this] { return replica_lane_->batch(); }});
+    replica_lane_->queues().pause.resume();
+  }
+  for (std::size_t i = 0; i < agents.size(); ++i) {
+    Lane::Options options;
+    options.name = fmt::format("lane{}", i);
+    options.idle = config_.lane.idle;
+    options.nap_us = config_.lane.nap_us;
+    options.cpu = config_.lane.cpu;
+    lanes_.push_back(std::make_unique<Lane>(options, std::move(agents[i])));
+    lanes_.back()->start();
+  }
+}
+
+std::vector<Daemon::PortView> Daemon::ports() const {
+  std::vector<PortView> views;
+  for (const PortHolder& holder : ports_) {
+    PortView view;
+    view.spec = holder.spec;
+    view.attached = holder.port->attached();
+    if (holder.plugger) view.problem = holder.plugger->status().last_error;
+    view.counters = holder.port->counters();
+    view.faults = holder.port->fault_counters();
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+std::uint64_t Daemon::lane_turns() const {
+  std::uint64_t turns = 0;
+  for (const auto& lane : lanes_) turns += lane->turns();
+  return turns;
+}
+
+}  // namespace binlane

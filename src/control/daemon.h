@@ -1,0 +1,83 @@
+// Daemon: a binlaned put together from its configuration: ports, lanes, and the ordinary threads beside them.
+//
+// A daemon is a source, a replica, or both at once (as servers are that may change roles). Made and ended on the main
+// thread; everything in between runs on threads of its own.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "control/config.h"
+#include "control/feed_glue.h"
+#include "control/lane.h"
+#include "control/replica_control.h"
+#include "control/replica_lane.h"
+#include "control/source_control.h"
+#include "control/source_lane.h"
+#include "dataplane/any_port.h"
+#include "dataplane/port_plugger.h"
+#include "shim/binlog_server.h"
+
+namespace binlane {
+
+class Daemon {
+ public:
+  // Brings up EAL if a port needs it, opens journal, archive, state and ledger, and starts all threads. Throws
+  // StartupError.
+  explicit Daemon(const Config& config);
+  // Stops the threads in the order in which they depend on one another.
+  ~Daemon();
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  // For status; null where the daemon has no such role.
+  const SourceControl* source() const noexcept { return source_control_.get(); }
+  const ReplicaControl* replica() const noexcept { return replica_control_.get(); }
+  const Archiver* archiver() const noexcept { return archiver_.get(); }
+  const BinlogServer* feed() const noexcept { return feed_.get(); }
+  const ReplicaLane* replica_lane() const noexcept { return replica_lane_.get(); }
+  struct PortView {
+    std::string spec;
+    bool attached = false;
+    std::string problem;
+    PortCounters counters;
+    FaultCounters faults;
+  };
+  std::vector<PortView> ports() const;
+  std::uint64_t lane_turns() const;
+
+ private:
+  struct PortHolder {
+    std::string spec;
+    std::unique_ptr<AnyPort> port;
+    std::unique_ptr<PortPlugger> plugger;  // DPDK ports only
+  };
+
+  std::size_t add_port(const PortSpec& spec, const Endpoint& local, PortSide side);
+  void make_source();
+  void make_replica();
+  void start_lanes();
+
+  const Config& config_;
+  std::vector<PortHolder> ports_;
+  // Source ports by what makes two replicas share one.
+  std::map<std::pair<std::string, Endpoint>, std::size_t> shared_ports_;
+
+  std::unique_ptr<SourceLane> source_lane_;
+  std::unique_ptr<SourceControl> source_control_;
+
+  std::unique_ptr<JournalFile> journal_file_;
+  std::unique_ptr<ReplicaLane> replica_lane_;
+  TrackedGroups groups_;
+  std::unique_ptr<Archiver> archiver_;
+  std::unique_ptr<ArchiveFeedLimit> feed_limit_;
+  std::unique_ptr<ReplicaControl> replica_control_;
+  std::unique_ptr<BinlogServer> feed_;
+
+  std::vector<std::unique_ptr<Lane>> lanes_;
+};
+
+}  // namespace binlane

@@ -1,0 +1,252 @@
+#include "control/daemon_status.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "control/config_value.h"
+#include "control/quorum_text.h"
+
+namespace binlane {
+namespace {
+
+using nlohmann::json;
+
+json position_json(const Position& position) {
+  if (position.is_null()) return nullptr;
+  return {{"file", position.file}, {"offset", position.offset}};
+}
+
+std::string epoch_text(const Epoch& epoch) { return fmt::format("{}.{}", epoch.term, epoch.incarnation); }
+
+json text_or_null(const std::string& text) { return text.empty() ? json(nullptr) : json(text); }
+
+json sender_json(const SenderCounters& counters) {
+  return {{"frames", counters.frames},
+          {"bytes", counters.bytes},
+          {"retransmits", counters.retransmits},
+          {"probes", counters.probes},
+          {"mark_frames", counters.mark_frames},
+          {"acks", counters.acks},
+          {"stale_acks", counters.stale_acks},
+          {"window_limited", counters.window_limited},
+          {"flight_limited", counters.flight_limited}};
+}
+
+json receiver_json(const ReceiverCounters& counters) {
+  return {{"frames", counters.frames},
+          {"bytes", counters.bytes},
+          {"duplicates", counters.duplicates},
+          {"out_of_order", counters.out_of_order},
+          {"stale", counters.stale},
+          {"malformed", counters.malformed},
+          {"dropped_no_room", counters.dropped_no_room},
+          {"dropped_no_slot", counters.dropped_no_slot},
+          {"acks", counters.acks},
+          {"ack_repeats", counters.ack_repeats}};
+}
+
+json replica_of_source_json(const HandshakeDesk::ReplicaView& view, const ReplicaMarks& marks,
+                            std::uint64_t written) {
+  const auto lag = [&](std::uint64_t mark) { return marks.connected && written > mark ? written - mark : 0; };
+  json row = {{"name", view.name},
+              {"connected", marks.connected},
+              {"refusal", text_or_null(view.refusal)},
+              {"journal_id", view.journal_id ? json(to_string(*view.journal_id)) : json(nullptr)},
+              {"sessions", view.sessions},
+              {"bytes_cut", view.bytes_cut},
+              {"damaged", (marks.state & wire::kStateDamaged) != 0}};
+  row["received"] = marks.connected ? position_json(marks.received_at) : json(nullptr);
+  row["durable"] = marks.connected ? position_json(marks.durable_at) : json(nullptr);
+  if (marks.connected) {
+    row["received_lag_bytes"] = lag(marks.received);
+    row["durable_lag_bytes"] = lag(marks.durable);
+    row["rtt_us"] = static_cast<double>(marks.rtt_ns) / static_cast<double>(kNanosPerMicro);
+  }
+  row["counters"] = sender_json(marks.counters);
+  return row;
+}
+
+json transition_json(const FallbackTransition& transition) {
+  if (transition.at_ns == 0) return nullptr;
+  return {{"from", to_string(transition.from)},
+          {"to", to_string(transition.to)},
+          {"reason", to_string(transition.reason)},
+          {"ago_ms", (monotonic_ns() - transition.at_ns) / kNanosPerMilli},
+          {"lasted_ms", transition.lasted_ns / kNanosPerMilli},
+          {"position", position_json(transition.quorum)}};
+}
+
+const char* phase_text(SourceControl::Phase phase) {
+  switch (phase) {
+    case SourceControl::Phase::looking:
+      return "LOOKING";
+    case SourceControl::Phase::refused:
+      return "REFUSED";
+    case SourceControl::Phase::running:
+      break;
+  }
+  return "RUNNING";
+}
+
+json source_json(const SourceConfig& config, const SourceControl& control) {
+  const SourceControl::View view = control.view();
+  const bool running = view.phase == SourceControl::Phase::running;
+  const SourceMarks& marks = view.marks;
+  json replicas = json::array();
+  for (std::size_t i = 0; i < config.replicas.size(); ++i) {
+    HandshakeDesk::ReplicaView replica;
+    replica.name = config.replicas[i].name;
+    if (i < view.replicas.size()) replica = view.replicas[i];
+    replicas.push_back(replica_of_source_json(replica, marks.replicas[i], marks.written));
+  }
+  return {{"state", running ? to_string(view.state) : phase_text(view.phase)},
+          {"problem", text_or_null(view.problem)},
+          {"blocked", view.blocked},
+          {"epoch", epoch_text(view.epoch)},
+          {"stream", to_string(view.origin)},
+          {"basename", view.basename},
+          {"rule", config.quorum_text},
+          {"timeout_ms", config.timeout_ms},
+          {"server_timeout_ms", config.effective_server_timeout_ms()},
+          {"written", position_json(marks.written_at)},
+          {"synced", position_json(marks.synced_at)},
+          {"quorum", position_json(marks.quorum_at)},
+          {"released", position_json(marks.released_at)},
+          {"quorum_connected", marks.satisfiable},
+          {"replicas", replicas},
+          {"server",
+           {{"version", view.server_version},
+            {"status_on", view.server.status_on},
+            {"enabled", view.server.enabled},
+            {"clients", view.server.clients},
+            {"yes_tx", view.server.yes_tx},
+            {"no_tx", view.server.no_tx},
+            {"no_times", view.server.no_times},
+            {"wait_sessions", view.server.wait_sessions}}},
+          {"dump",
+           {{"state", to_string(view.drain.state)},
+            {"problem", text_or_null(view.drain.reason)},
+            {"start", position_json(view.drain.start)},
+            {"position", position_json(view.drain.position)},
+            {"connections", view.drain.connections},
+            {"kicked_out", view.drain.kicked_out},
+            {"events", view.drain.events},
+            {"acks_wanted", view.drain.acks_wanted}}},
+          {"ledger",
+           {{"entries", view.ledger.entries},
+            {"open", view.ledger.open},
+            {"exposed_groups", view.ledger.exposed_groups},
+            {"failure", text_or_null(view.ledger_failure)}}},
+          {"counters",
+           {{"degrades", view.counters.degrades},
+            {"recoveries", view.counters.recoveries},
+            {"transitions", view.counters.transitions},
+            {"server_releases", view.counters.server_releases},
+            {"server_restarts", view.counters.server_restarts},
+            {"blocked", view.counters.blocked},
+            {"incarnations", view.incarnations},
+            {"polls", view.polls},
+            {"polls_failed", view.polls_failed},
+            {"foreign_datagrams", marks.frame_faults},
+            {"unknown_peers", marks.unknown_peers},
+            {"events_lost", marks.events_lost},
+            {"hellos_lost", marks.hellos_lost}}},
+          {"last_transition", transition_json(view.last_transition)}};
+}
+
+json feed_json(const FeedStatus& feed) {
+  json clients = json::array();
+  for (const FeedClientStatus& client : feed.clients)
+    clients.push_back({{"address", client.address},
+                       {"server_id", client.server_id},
+                       {"dumping", client.dumping},
+                       {"by_gtid", client.by_gtid},
+                       {"ahead", client.ahead},
+                       {"position", position_json(client.position)}});
+  return {{"listening", feed.listening},         {"clients", clients},
+          {"accepted", feed.accepted},           {"refused_logins", feed.refused_logins},
+          {"dumps", feed.dumps},                 {"refused_dumps", feed.refused_dumps},
+          {"events", feed.events},               {"bytes", feed.bytes},
+          {"last_error", text_or_null(feed.last_error)}};
+}
+
+json replica_json(const Daemon& daemon) {
+  const ReplicaControl::View view = daemon.replica()->view();
+  const ArchiverStatus archive = daemon.archiver()->status();
+  const ReplicaLaneMarks& marks = view.marks;
+  return {{"connected", marks.connected},
+          {"source", text_or_null(view.source_name)},
+          {"refusal", text_or_null(view.refusal)},
+          {"stream", view.stream.is_null() ? json(nullptr) : json(to_string(view.stream))},
+          {"journal_id", to_string(view.journal_id)},
+          {"epoch", epoch_text(marks.epoch)},
+          {"received", position_json(marks.received)},
+          {"durable", position_json(marks.durable)},
+          {"released", position_json(marks.released)},
+          {"archived", position_json(archive.end)},
+          {"archived_durable", position_json(archive.durable)},
+          {"archive",
+           {{"syncs", archive.syncs},
+            {"disk_full_count", archive.disk_full_count},
+            {"waits_for_room", archive.waits_for_room},
+            {"failure", text_or_null(archive.failure)}}},
+          {"journal",
+           {{"blocks", marks.block_count},
+            {"free_blocks", marks.free_blocks},
+            {"writes", marks.writes},
+            {"disk", daemon.replica_lane()->describe_disk()},
+            {"failure", marks.failure == 0 ? json(nullptr) : json(errno_text(marks.failure))},
+            {"damaged_until", position_json(view.damaged_until.position)}}},
+          {"journal_free_blocks", marks.free_blocks},
+          {"counters",
+           {{"hellos", view.hellos},
+            {"hellos_refused", view.hellos_refused},
+            {"hellos_foreign", view.hellos_foreign},
+            {"foreign_datagrams", marks.frame_faults},
+            {"unknown_frames", marks.unknown_frames},
+            {"receiver", receiver_json(marks.receiver)}}},
+          {"feed", feed_json(daemon.feed()->status())}};
+}
+
+json ports_json(const Daemon& daemon) {
+  json ports = json::array();
+  for (const Daemon::PortView& port : daemon.ports()) {
+    const PortCounters& counters = port.counters;
+    json row = {{"port", port.spec},
+                {"attached", port.attached},
+                {"problem", text_or_null(port.problem)},
+                {"rx_packets", counters.rx_packets},
+                {"rx_bytes", counters.rx_bytes},
+                {"rx_foreign", counters.rx_foreign},
+                {"tx_packets", counters.tx_packets},
+                {"tx_bytes", counters.tx_bytes},
+                {"tx_no_buffer", counters.tx_no_buffer},
+                {"tx_dropped", counters.tx_dropped},
+                {"tx_unresolved", counters.tx_unresolved}};
+    if (port.faults.seen > 0)
+      row["faults"] = {{"seen", port.faults.seen},
+                       {"lost", port.faults.lost},
+                       {"duplicated", port.faults.duplicated},
+                       {"reordered", port.faults.reordered},
+                       {"corrupted", port.faults.corrupted}};
+    ports.push_back(std::move(row));
+  }
+  return ports;
+}
+
+}  // namespace
+
+json daemon_status(const Config& config, const Daemon& daemon) {
+  json status = {{"name", config.name},
+                 {"cluster", config.cluster},
+                 {"ports", ports_json(daemon)},
+                 {"lane_turns", daemon.lane_turns()}};
+  if (daemon.source() != nullptr) status["source"] = source_json(*config.source, *daemon.source());
+  if (daemon.replica() != nullptr) status["replica"] = replica_json(daemon);
+  return status;
+}
+
+}  // namespace binlane

@@ -1,0 +1,379 @@
+#include "control/fallback.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+
+namespace binlane {
+namespace {
+
+constexpr std::uint64_t kOffRetryFirstNs = 100 * kNanosPerMilli;
+constexpr std::uint64_t kOffRetryMostNs = 5 * kNanosPerSecond;
+// Doubling a millisecond this often passes every bound that recover_backoff_max_ns may have.
+constexpr std::uint32_t kMaxFlaps = 24;
+// A session that was acknowledged has long been counted by the server when the quorum has stood
+// still for this long; one that is counted later went without an acknowledgement.
+constexpr std::uint64_t kStallNs = 200 * kNanosPerMilli;
+
+constexpr std::size_t index_of(ExposureKind kind) {
+  return static_cast<std::size_t>(kind);
+}
+
+std::uint64_t hard_limit_ns(const FallbackOptions& options) {
+  BL_ASSERT(options.server_timeout_ns >= options.timeout_ns + kNanosPerSecond);
+  return options.server_timeout_ns - kNanosPerSecond;
+}
+
+bool is_server_command(FallbackAction::Kind kind) {
+  return kind == FallbackAction::Kind::turn_on || kind == FallbackAction::Kind::turn_off;
+}
+
+// Whether Binlane was the one to let the server go on.
+bool is_own(FallbackReason reason) {
+  return reason == FallbackReason::timeout || reason == FallbackReason::link_lost;
+}
+
+// A counter that went back was reset (FLUSH STATUS), and has grown to what it shows since.
+bool grew(std::uint64_t before, std::uint64_t now) {
+  return now > before || (now < before && now > 0);
+}
+
+bool grew(const ServerCounters& before, const ServerCounters& now) {
+  return grew(before.no_tx, now.no_tx) || grew(before.no_times, now.no_times);
+}
+
+}  // namespace
+
+Fallback::Fallback(const FallbackOptions& options, const FallbackStart& start)
+    : options_(options),
+      phase_(start.fresh ? FallbackPhase::fresh : FallbackPhase::starting),
+      deadline_(options.timeout_ns, hard_limit_ns(options)),
+      quorum_at_(start.exposed_from),
+      interval_open_(start.interval_open),
+      baseline_(start.counters) {
+  // What an earlier binlaned recorded covers whatever has happened since.
+  noted_.fill(start.interval_open);
+  looked_at_.fill(start.exposed_from);
+  if (start.server_restarted) {
+    // Its recovery may have committed what was waiting, or its end let it go.
+    ++counters_.server_restarts;
+    reason_ = FallbackReason::server_restarted;
+    want(ExposureKind::server_side, reason_, start.exposed_from);
+  }
+}
+
+std::optional<FallbackAction> Fallback::tick(const FallbackInputs& in) {
+  BL_ASSERT(!ticked_ || in.now_ns >= last_in_.now_ns);
+  if (!ticked_) state_since_ns_ = in.now_ns;
+  if (ticked_ && in.now_ns - last_in_.now_ns > WaitDeadline::kPauseNs) keeping_up_since_ns_.reset();
+  if (ticked_ && in.era != last_in_.era) begin_era(in);
+  ticked_ = true;
+  quorum_at_ = std::max(quorum_at_, in.quorum.position);
+  if (in.acker_registered) covered_ = std::max(covered_, in.quorum.linear);
+  // Without a dump connection nothing tells what the server waits for: everything written, then.
+  deadline_.turn(in.now_ns, in.acker_registered ? in.dump.linear : in.written.linear, covered_);
+
+  if (completed_) {
+    const FallbackEvent event = *completed_;
+    completed_.reset();
+    raise(event, in);
+  }
+  if (in.poll) take_poll(*in.poll, in);
+  check_silent_release(in);
+  check_conditions(in);
+  last_in_ = in;
+  return next_action(in);
+}
+
+// Marks of the old coordinates say nothing in the new ones.
+void Fallback::begin_era(const FallbackInputs& in) {
+  deadline_.reset();
+  covered_ = 0;
+  suspicion_.reset();
+  keeping_up_since_ns_.reset();
+  close_wanted_ = false;
+  if (close_at_ || phase_ == FallbackPhase::confirming) watch_for_exposure(in);
+}
+
+// --- events -----------------------------------------------------------------------------------
+
+void Fallback::raise(FallbackEvent event, const FallbackInputs& in) {
+  const FallbackRow& row = fallback_row(phase_, event);
+  apply(row.effect, event, in);
+  phase_ = row.next;
+  show(event, in);
+}
+
+void Fallback::take_poll(const ServerPoll& poll, const FallbackInputs& in) {
+  if (run_ && *run_ != poll.run) {
+    // Another process: nobody waits any more, and its counters begin anew.
+    ++counters_.server_restarts;
+    baseline_.reset();
+    suspicion_.reset();
+    deadline_.reset();
+    wanted_[index_of(ExposureKind::own)].reset();
+    raise(FallbackEvent::server_restarted, in);
+  }
+  run_ = poll.run;
+  const bool stale =
+      (in_flight_ && is_server_command(in_flight_->kind)) || poll.begun_ns < command_done_ns_;
+  if (stale) return;
+  if (poll.enabled && poll.status_on) {
+    if (server_let_go(poll, in)) raise(FallbackEvent::server_released, in);
+    raise(FallbackEvent::server_on, in);
+  } else {
+    const bool ours = phase_ == FallbackPhase::recording;
+    if (!poll.enabled && server_should_wait() && !ours) held_ = true;
+    suspicion_.reset();
+    raise(FallbackEvent::server_off, in);
+  }
+  baseline_ = poll.counters;
+  looked_at_ = {looked_at_[1], quorum_at_};
+  looked_since_off_ = true;
+  baseline_covered_ = covered_;
+  baseline_stalled_ = in.acker_registered && deadline_.stalled_ns() >= kStallNs;
+}
+
+// The server says ON; have its counters moved in a way that only un-acknowledged commits explain?
+bool Fallback::server_let_go(const ServerPoll& poll, const FallbackInputs& in) {
+  if (!baseline_) return false;
+  if (phase_ == FallbackPhase::starting) return grew(*baseline_, poll.counters);
+  if (!server_should_wait()) return false;
+  if (grew(*baseline_, poll.counters)) return true;
+  // A KILL lets a whole group go and counts it as acknowledged. It shows as commits that complete
+  // while the quorum stands still; believed once marks read after this look agree.
+  if (baseline_stalled_ && in.acker_registered && baseline_covered_ == covered_ &&
+      grew(baseline_->yes_tx, poll.counters.yes_tx))
+    suspicion_ = Suspicion{covered_, in.now_ns};
+  return false;
+}
+
+void Fallback::check_silent_release(const FallbackInputs& in) {
+  if (!suspicion_ || in.sampled_ns < suspicion_->after_ns) return;
+  const bool still = covered_ == suspicion_->covered && server_should_wait();
+  suspicion_.reset();
+  if (still) raise(FallbackEvent::server_released, in);
+}
+
+void Fallback::check_conditions(const FallbackInputs& in) {
+  if (close_after_ns_ && in.sampled_ns >= *close_after_ns_) {
+    close_at_ = in.written;
+    close_after_ns_.reset();
+  }
+  // Without a connection for commands nobody can be released; a dead server has nobody waiting.
+  if (in.server_reachable)
+    raise(deadline_.expired() ? FallbackEvent::deadline : FallbackEvent::wait_ended, in);
+
+  const bool wanted = wanted_[0] || wanted_[1];
+  if (phase_ == FallbackPhase::recording && !in_flight_) {
+    if (ledger_failed_) {
+      raise(FallbackEvent::record_failed, in);
+      // Where the server does not wait anyway, there is nothing to block.
+      if (state_ == FallbackState::async) raise(FallbackEvent::server_off, in);
+    } else if (!wanted) {
+      raise(FallbackEvent::recorded, in);
+    }
+  }
+
+  const bool ready = in.quorum_connected && in.acker_registered && in.server_reachable && !held_;
+  raise(ready ? FallbackEvent::ready : FallbackEvent::not_ready, in);
+  const std::uint64_t behind =
+      in.written.linear > in.quorum.linear ? in.written.linear - in.quorum.linear : 0;
+  if (phase_ == FallbackPhase::catching_up && behind <= options_.caught_up_bytes) {
+    if (!keeping_up_since_ns_) keeping_up_since_ns_ = in.now_ns;
+    if (in.now_ns - *keeping_up_since_ns_ >= recover_hold_ns()) raise(FallbackEvent::caught_up, in);
+  } else {
+    keeping_up_since_ns_.reset();
+  }
+
+  if (close_at_ && in.quorum.linear >= close_at_->linear && !wanted_[0] && !wanted_[1]) {
+    if (interval_open_ && !ledger_failed_) {
+      raise(FallbackEvent::covered, in);
+    } else {
+      close_at_.reset();
+      raise(interval_open_ ? FallbackEvent::close_failed : FallbackEvent::closed, in);
+    }
+  }
+}
+
+// --- effects ----------------------------------------------------------------------------------
+
+void Fallback::apply(FallbackEffect effect, FallbackEvent event, const FallbackInputs& in) {
+  switch (effect) {
+    case FallbackEffect::none:
+      break;
+    case FallbackEffect::adopt:
+      if (event == FallbackEvent::server_on) held_ = false;
+      // Commits that our OFF has woken may have been counted after the last look.
+      if (event == FallbackEvent::turned_on && !looked_since_off_) baseline_.reset();
+      watch_for_exposure(in);
+      keeping_up_since_ns_.reset();
+      deadline_.reset();
+      deadline_.turn(in.now_ns, in.acker_registered ? in.dump.linear : in.written.linear, covered_);
+      break;
+    case FallbackEffect::expose_own:
+      raise_back_off();
+      close_wanted_ = false;
+      reason_ = in.acker_registered ? FallbackReason::timeout : FallbackReason::link_lost;
+      // Not from the quorum itself: the server may have let commits go since it was last looked at.
+      // In a wait that has timed out the quorum has not moved since, so this is the same position.
+      want(ExposureKind::own, reason_, looked_at_[0]);
+      break;
+    case FallbackEffect::expose_server:
+      raise_back_off();
+      close_wanted_ = false;
+      if (phase_ != FallbackPhase::starting) {
+        reason_ = held_ ? FallbackReason::operator_off : FallbackReason::server_stopped;
+        ++counters_.server_releases;
+      } else if (reason_ != FallbackReason::server_restarted) {
+        reason_ = FallbackReason::off_at_start;
+      }
+      want(ExposureKind::server_side, reason_, looked_at_[0]);
+      break;
+    case FallbackEffect::expose_aside:
+      reason_ = event == FallbackEvent::server_restarted ? FallbackReason::server_restarted
+                                                         : FallbackReason::server_released;
+      ++counters_.server_releases;
+      close_wanted_ = false;
+      watch_for_exposure(in);
+      want(ExposureKind::server_side, reason_, looked_at_[0]);
+      break;
+    case FallbackEffect::turn_off:
+      BL_ASSERT(interval_open_ && !ledger_failed_);
+      off_due_ns_ = in.now_ns;
+      off_retry_ns_ = kOffRetryFirstNs;
+      break;
+    case FallbackEffect::retry_off:
+      ++counters_.off_failures;
+      off_due_ns_ = in.now_ns + off_retry_ns_;
+      off_retry_ns_ = std::min(2 * off_retry_ns_, kOffRetryMostNs);
+      break;
+    case FallbackEffect::turn_on:
+      break;
+    case FallbackEffect::close:
+      close_wanted_ = true;
+      break;
+    case FallbackEffect::count_off:
+      if (phase_ == FallbackPhase::blocked && is_own(reason_))
+        reason_ = FallbackReason::server_stopped;
+      if (is_own(reason_)) ++counters_.degrades;
+      if (reason_ != FallbackReason::off_at_start) was_async_ = true;
+      break;
+    case FallbackEffect::count_on:
+      if (was_async_) ++counters_.recoveries;
+      was_async_ = false;
+      break;
+    case FallbackEffect::back_off:
+      ++counters_.on_failures;
+      flaps_ = std::min(flaps_ + 1, kMaxFlaps);
+      break;
+    case FallbackEffect::clear_hold:
+      held_ = false;
+      break;
+  }
+  if (event == FallbackEvent::record_failed && state_ != FallbackState::async &&
+      phase_ == FallbackPhase::recording)
+    ++counters_.blocked;
+}
+
+void Fallback::want(ExposureKind kind, FallbackReason reason, const Position& from) {
+  if (ledger_failed_) return;
+  const bool closing = in_flight_ && in_flight_->kind == FallbackAction::Kind::close_intervals;
+  if (interval_open_ && noted_[index_of(kind)] && !closing) return;
+  auto& wanted = wanted_[index_of(kind)];
+  if (!wanted) wanted = Wanted{reason, from};
+}
+
+// Whatever may have been released until now lies before the end of the binlog as it is read from
+// now on.
+void Fallback::watch_for_exposure(const FallbackInputs& in) {
+  close_at_.reset();
+  close_after_ns_ = in.now_ns;
+}
+
+// Leaving a SEMISYNC that did not last doubles the time to the next attempt.
+void Fallback::raise_back_off() noexcept {
+  if (phase_ == FallbackPhase::starting) return;
+  const bool lasted = state_ == FallbackState::semisync &&
+                      last_in_.now_ns - state_since_ns_ >= options_.recover_backoff_max_ns;
+  flaps_ = lasted ? 0 : std::min(flaps_ + 1, kMaxFlaps);
+}
+
+std::uint64_t Fallback::recover_hold_ns() const noexcept {
+  std::uint64_t hold_ns = options_.recover_after_ns;
+  for (std::uint32_t i = 0; i < flaps_ && hold_ns < options_.recover_backoff_max_ns; ++i)
+    hold_ns *= 2;
+  return std::min(hold_ns, options_.recover_backoff_max_ns);
+}
+
+// --- actions ----------------------------------------------------------------------------------
+
+std::optional<FallbackAction> Fallback::next_action(const FallbackInputs& in) {
+  if (in_flight_) return std::nullopt;
+  for (const ExposureKind kind : {ExposureKind::server_side, ExposureKind::own}) {
+    if (const auto& wanted = wanted_[index_of(kind)])
+      return begin({FallbackAction::Kind::open_interval, wanted->from, kind, wanted->reason});
+  }
+  if (phase_ == FallbackPhase::turning_off && in.now_ns >= off_due_ns_) {
+    BL_ASSERT(interval_open_ && !ledger_failed_);
+    return begin({FallbackAction::Kind::turn_off, quorum_at_, ExposureKind::own, reason_});
+  }
+  if (phase_ == FallbackPhase::turning_on)
+    return begin({FallbackAction::Kind::turn_on, in.quorum.position, ExposureKind::own,
+                  FallbackReason::caught_up});
+  if (close_wanted_) {
+    BL_ASSERT(close_at_ && interval_open_);
+    const Position to = close_at_->position;
+    close_wanted_ = false;
+    close_at_.reset();
+    return begin(
+        {FallbackAction::Kind::close_intervals, to, ExposureKind::own, FallbackReason::caught_up});
+  }
+  return std::nullopt;
+}
+
+FallbackAction Fallback::begin(const FallbackAction& action) {
+  BL_ASSERT(!in_flight_);
+  in_flight_ = action;
+  return action;
+}
+
+void Fallback::complete(bool success, std::uint64_t now_ns) {
+  BL_ASSERT(in_flight_ && !completed_);
+  const FallbackAction action = *in_flight_;
+  in_flight_.reset();
+  switch (action.kind) {
+    case FallbackAction::Kind::open_interval:
+      wanted_[index_of(action.exposure)].reset();
+      if (success) {
+        interval_open_ = true;
+        noted_[index_of(action.exposure)] = true;
+      } else {
+        ledger_failed_ = true;
+        wanted_.fill(std::nullopt);
+      }
+      // The table hears of it as `recorded` or `record_failed`, when it is all there.
+      return;
+    case FallbackAction::Kind::close_intervals:
+      if (success) {
+        interval_open_ = false;
+        noted_.fill(false);
+      } else {
+        ledger_failed_ = true;
+        wanted_.fill(std::nullopt);
+      }
+      completed_ = success ? FallbackEvent::closed : FallbackEvent::close_failed;
+      return;
+    case FallbackAction::Kind::turn_off:
+      command_done_ns_ = now_ns;
+      looked_since_off_ = false;
+      completed_ = success ? FallbackEvent::turned_off : FallbackEvent::turn_off_failed;
+      return;
+    case FallbackAction::Kind::turn_on:
+      command_done_ns_ = now_ns;
+      completed_ = success ? FallbackEvent::turned_on : FallbackEvent::turn_on_failed;
+      return;
+  }
+}
+
+}  // namespace binlane

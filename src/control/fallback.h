@@ -1,0 +1,268 @@
+// Fallback: decides when the source's server waits for the quorum and when it no longer does.
+//
+//   STARTING → ASYNC ⇄ CATCHING_UP ⇄ SEMISYNC        (FENCED, STANDBY, REFUSED reserved)
+//
+// A state machine without I/O and clock: the control thread feeds it what it sees (tick) and does
+// the one action that it asks for, then reports how that went (complete). The order of actions is
+// the rule: an interval of the ledger is durable before "enabled = OFF" is asked for (I4, S13), and
+// it is closed only when a quorum covers everything that may have been released (S8). If the ledger
+// cannot be written, OFF is never asked for.
+//
+// Its state follows the server: a server that is ON when binlaned starts stays ON (its waiting
+// commits are not given up, safety rule S3); one that is OFF is recorded as such (unless the stream
+// is new, when nothing was promised yet) and switched on as soon as the quorum keeps up. An
+// operator who switches semi-sync off at the server is left alone until it is switched on there
+// again, the server restarts, or resume().
+//
+// Limit: an "enabled = OFF" of somebody else that is taken back between two looks at the server is
+// not seen, because the server counts nothing while it is disabled. Everything else that lets
+// commits go without a quorum shows in the status or in a counter.
+//
+// Marks are linear offsets; the positions beside them are for the ledger and for people. The
+// source's control thread owns it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/position.h"
+#include "control/fallback_table.h"
+#include "control/ledger.h"
+#include "control/source_state.h"
+#include "control/wait_deadline.h"
+
+namespace binlane {
+
+// What people see.
+enum class FallbackState : std::uint8_t {
+  starting,
+  async,
+  catching_up,
+  semisync,
+  fenced,
+  standby,
+  refused
+};
+// "SEMISYNC" and so on.
+const char* to_string(FallbackState state) noexcept;
+
+enum class FallbackReason : std::uint8_t {
+  started,
+  off_at_start,
+  timeout,
+  link_lost,       // the dump connection was away for as long as the timeout
+  server_stopped,  // the server's own timeout, or a rule of its own
+  operator_off,    // enabled = OFF that was not ours
+  server_restarted,
+  server_released,  // commits went without us while its status stayed ON
+  quorum_ready,
+  quorum_lost,
+  caught_up,
+  server_on,  // it was ON already, or somebody switched it on
+  turn_on_failed,
+};
+// A sentence for logs, ledger and status.
+const char* to_string(FallbackReason reason) noexcept;
+
+struct FallbackOptions {
+  std::uint64_t timeout_ns = 10 * kNanosPerSecond;
+  std::uint64_t server_timeout_ns = 15 * kNanosPerSecond;  // at least a second above (S13)
+  std::uint64_t recover_after_ns = 200 * kNanosPerMilli;
+  std::uint64_t recover_backoff_max_ns = 60 * kNanosPerSecond;
+  std::uint64_t caught_up_bytes = std::uint64_t{1024} * 1024;
+};
+
+// What is known before the server has been looked at.
+struct FallbackStart {
+  bool fresh = false;             // the stream is new: no quorum was ever promised to anybody
+  Position exposed_from{};        // the persisted quorum position; in a new stream its beginning
+  bool interval_open = false;     // the ledger has an open interval
+  bool server_restarted = false;  // since the state was persisted
+  // The persisted counters, if the server is still the same run.
+  std::optional<ServerCounters> counters{};
+};
+
+// A mark in both coordinates.
+struct FallbackMark {
+  std::uint64_t linear = 0;
+  Position position;
+};
+
+// One look at the server (no statement of it takes LOCK_log).
+struct ServerPoll {
+  std::uint64_t begun_ns = 0;  // before the query was sent
+  std::uint32_t run = 0;       // grows when another server process answers
+  bool enabled = false;
+  bool status_on = false;
+  ServerCounters counters;
+};
+
+struct FallbackInputs {
+  std::uint64_t now_ns = 0;
+  // When the lane read the marks, or earlier. Only marks that were read after something happened
+  // tell what was exposed until then. Marks handed in with a poll were read after it.
+  std::uint64_t sampled_ns = 0;
+  // Changes when the linear coordinates of the marks begin anew (a new incarnation).
+  std::uint32_t era = 0;
+  FallbackMark dump;               // everything before it has come down the dump connection
+  FallbackMark written;            // end of the binlog as the lane sees it
+  FallbackMark quorum;             // a quorum has everything before it
+  bool quorum_connected = false;   // the connected replicas could satisfy the rule
+  bool acker_registered = false;   // the dump connection stands, ACKs reach the server
+  bool server_reachable = false;   // the connection for commands stands
+  std::optional<ServerPoll> poll;  // when there is one since the last tick
+};
+
+struct FallbackAction {
+  enum class Kind : std::uint8_t {
+    open_interval,   // Ledger::expose(position, epoch, exposure, reason)
+    turn_off,        // SET GLOBAL …enabled = OFF
+    turn_on,         // SET GLOBAL …enabled = ON
+    close_intervals  // every open interval, at `position`
+  };
+  Kind kind = Kind::open_interval;
+  Position position;
+  ExposureKind exposure = ExposureKind::own;
+  FallbackReason reason = FallbackReason::started;
+};
+
+struct FallbackTransition {
+  FallbackState from = FallbackState::starting;
+  FallbackState to = FallbackState::starting;
+  FallbackReason reason = FallbackReason::started;
+  Position quorum;   // at that moment
+  Position waiting;  // end of what the server may have waited for
+  std::uint64_t at_ns = 0;
+  std::uint64_t lasted_ns = 0;  // how long `from` had lasted
+};
+
+struct FallbackCounters {
+  std::uint64_t transitions = 0;
+  std::uint64_t degrades = 0;         // by our own deadline
+  std::uint64_t recoveries = 0;       // arrivals at SEMISYNC after an ASYNC
+  std::uint64_t server_releases = 0;  // releases by the server itself, noticed
+  std::uint64_t server_restarts = 0;
+  std::uint64_t blocked = 0;  // times the ledger kept us from degrading
+  std::uint64_t off_failures = 0;
+  std::uint64_t on_failures = 0;
+  std::uint64_t log_lost = 0;  // transitions that nobody popped in time
+};
+
+// Members stand by topic, not by size.
+class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
+ public:
+  Fallback(const FallbackOptions& options, const FallbackStart& start);
+
+  // One turn; to be called about every 10 ms, and again at once after complete(). Gives at most one
+  // action; while it is under way no other is given.
+  std::optional<FallbackAction> tick(const FallbackInputs& inputs);
+
+  // The action last given is done, or has failed. For an action on the server "failed" means that
+  // its effect is unknown.
+  void complete(bool success, std::uint64_t now_ns);
+
+  // An operator's wish to leave an operator's OFF behind.
+  void resume() noexcept { held_ = false; }
+
+  FallbackState state() const noexcept { return state_; }
+  FallbackPhase phase() const noexcept { return phase_; }
+  // The server does not wait: replicas may be told to release what the quorum lacks (design §8).
+  bool degraded() const noexcept;
+  bool blocked() const noexcept { return phase_ == FallbackPhase::blocked; }
+  bool held_by_operator() const noexcept { return held_; }
+  bool ledger_failed() const noexcept { return ledger_failed_; }
+  const FallbackTransition& last_transition() const noexcept { return last_; }
+  // The next transition that has not been logged yet.
+  std::optional<FallbackTransition> pop_transition() noexcept;
+  const FallbackCounters& counters() const noexcept { return counters_; }
+  const WaitDeadline& deadline() const noexcept { return deadline_; }
+  std::uint64_t state_since_ns() const noexcept { return state_since_ns_; }
+  // How long the quorum must keep up before the next recovery.
+  std::uint64_t recover_hold_ns() const noexcept;
+  // As last looked at; to be persisted beside the server's run.
+  const std::optional<ServerCounters>& server_counters() const noexcept { return baseline_; }
+
+ private:
+  static constexpr std::size_t kLogged = 16;
+  static constexpr std::size_t kKinds = 2;  // of ExposureKind
+
+  void raise(FallbackEvent event, const FallbackInputs& in);
+  void apply(FallbackEffect effect, FallbackEvent event, const FallbackInputs& in);
+  void show(FallbackEvent event, const FallbackInputs& in);
+  void take_poll(const ServerPoll& poll, const FallbackInputs& in);
+  bool server_let_go(const ServerPoll& poll, const FallbackInputs& in);
+  void check_silent_release(const FallbackInputs& in);
+  void check_conditions(const FallbackInputs& in);
+  void want(ExposureKind kind, FallbackReason reason, const Position& from);
+  void begin_era(const FallbackInputs& in);
+  void watch_for_exposure(const FallbackInputs& in);
+  std::optional<FallbackAction> next_action(const FallbackInputs& in);
+  FallbackAction begin(const FallbackAction& action);
+  void raise_back_off() noexcept;
+  bool server_should_wait() const noexcept;
+
+  struct Wanted {
+    FallbackReason reason = FallbackReason::started;
+    Position from;
+  };
+  // A poll at which yes_tx had grown although the quorum stood still; true only if it still does.
+  struct Suspicion {
+    std::uint64_t covered = 0;
+    std::uint64_t after_ns = 0;
+  };
+
+  FallbackOptions options_;
+  FallbackPhase phase_ = FallbackPhase::starting;
+  FallbackState state_ = FallbackState::starting;
+  WaitDeadline deadline_;
+  FallbackInputs last_in_;
+  std::uint64_t covered_ = 0;  // what the server could have been told
+  FallbackReason reason_ = FallbackReason::started;
+  Position quorum_at_;  // the highest quorum position known
+  // The same when the last look at the server was taken in, and the one before it: what the server
+  // has released by itself since the last look lies beyond the latter.
+  std::array<Position, 2> looked_at_{};
+
+  // Ledger.
+  bool interval_open_ = false;
+  bool ledger_failed_ = false;
+  std::array<bool, kKinds> noted_{};  // causes that the open interval has
+  std::array<std::optional<Wanted>, kKinds> wanted_{};
+  std::optional<std::uint64_t> close_after_ns_;  // a mark sampled after this bounds the exposure
+  std::optional<FallbackMark> close_at_;
+
+  // Server.
+  std::optional<FallbackAction> in_flight_;
+  std::optional<FallbackEvent> completed_;
+  std::uint64_t command_done_ns_ = 0;  // looks begun earlier tell nothing new
+  std::uint64_t off_due_ns_ = 0;
+  std::uint64_t off_retry_ns_ = 0;
+  bool close_wanted_ = false;
+  bool held_ = false;
+  std::optional<std::uint32_t> run_;
+  std::optional<ServerCounters> baseline_;
+  bool looked_since_off_ = true;  // the baseline is of after our last OFF
+  std::uint64_t baseline_covered_ = 0;
+  bool baseline_stalled_ = false;
+  std::optional<Suspicion> suspicion_;
+
+  // Recovery.
+  std::optional<std::uint64_t> keeping_up_since_ns_;
+  std::uint32_t flaps_ = 0;
+  bool was_async_ = false;
+
+  // Report.
+  std::uint64_t state_since_ns_ = 0;
+  bool ticked_ = false;
+  FallbackTransition last_;
+  std::array<FallbackTransition, kLogged> log_{};
+  std::size_t log_first_ = 0;
+  std::size_t log_count_ = 0;
+  FallbackCounters counters_;
+};
+
+}  // namespace binlane

@@ -1,0 +1,171 @@
+#include "control/fallback_table.h"
+
+#include <array>
+
+#include "base/assert.h"
+
+namespace binlane {
+namespace {
+
+using P = FallbackPhase;
+using E = FallbackEvent;
+using F = FallbackEffect;
+
+template <class... Events>
+constexpr FallbackEventSet on(Events... events) {
+  return (event_bit(events) | ...);
+}
+
+constexpr FallbackEventSet kAll = (FallbackEventSet{1} << kFallbackEvents) - 1;
+
+// The events that a phase has no row of its own for: they change nothing there.
+template <class... Events>
+constexpr FallbackEventSet all_but(Events... events) {
+  return kAll & ~on(events...);
+}
+
+constexpr FallbackRow kTable[] = {
+    // clang-format off
+    // What went on before the first promise needs no entry in the ledger.
+    {P::fresh, on(E::server_on), P::confirming, F::adopt},
+    {P::fresh, on(E::server_off), P::async, F::none},
+    {P::fresh, all_but(E::server_on, E::server_off), P::fresh, F::none},
+
+    // Nothing is decided before the server has been looked at once.
+    {P::starting, on(E::server_on), P::confirming, F::adopt},
+    {P::starting, on(E::server_off), P::recording, F::expose_server},
+    {P::starting, on(E::server_released), P::starting, F::expose_aside},
+    {P::starting, all_but(E::server_on, E::server_off, E::server_released), P::starting, F::none},
+
+    {P::async, on(E::ready), P::catching_up, F::none},
+    // Somebody else switched it on: commits wait from now on, so act as if we had.
+    {P::async, on(E::server_on), P::confirming, F::adopt},
+    {P::async, on(E::server_restarted), P::async, F::clear_hold},
+    {P::async, all_but(E::ready, E::server_on, E::server_restarted), P::async, F::none},
+
+    {P::catching_up, on(E::caught_up), P::turning_on, F::turn_on},
+    {P::catching_up, on(E::not_ready), P::async, F::none},
+    {P::catching_up, on(E::server_on), P::confirming, F::adopt},
+    {P::catching_up, on(E::server_restarted), P::async, F::clear_hold},
+    {P::catching_up, all_but(E::caught_up, E::not_ready, E::server_on, E::server_restarted),
+     P::catching_up, F::none},
+
+    {P::turning_on, on(E::turned_on), P::confirming, F::adopt},
+    {P::turning_on, on(E::turn_on_failed), P::async, F::back_off},
+    {P::turning_on, on(E::server_restarted), P::async, F::clear_hold},
+    {P::turning_on, all_but(E::turned_on, E::turn_on_failed, E::server_restarted), P::turning_on,
+     F::none},
+
+    {P::confirming, on(E::covered), P::confirming, F::close},
+    // A ledger that could not be closed says too much, which is safe; it blocks the next degrade.
+    {P::confirming, on(E::closed, E::close_failed), P::semisync, F::count_on},
+    {P::confirming, on(E::deadline), P::recording, F::expose_own},
+    {P::confirming, on(E::server_off), P::recording, F::expose_server},
+    {P::confirming, on(E::server_released), P::confirming, F::expose_aside},
+    {P::confirming, on(E::server_restarted), P::starting, F::expose_aside},
+    {P::confirming, all_but(E::covered, E::closed, E::close_failed, E::deadline, E::server_off,
+                            E::server_released, E::server_restarted),
+     P::confirming, F::none},
+
+    {P::semisync, on(E::deadline), P::recording, F::expose_own},
+    {P::semisync, on(E::server_off), P::recording, F::expose_server},
+    {P::semisync, on(E::server_released), P::semisync, F::expose_aside},
+    {P::semisync, on(E::server_restarted), P::starting, F::expose_aside},
+    {P::semisync, on(E::covered), P::semisync, F::close},
+    {P::semisync, all_but(E::deadline, E::server_off, E::server_released, E::server_restarted,
+                          E::covered),
+     P::semisync, F::none},
+
+    // The only way to turning_off leads through here: ledger first (I4).
+    {P::recording, on(E::recorded), P::turning_off, F::turn_off},
+    {P::recording, on(E::record_failed), P::blocked, F::none},
+    {P::recording, on(E::server_restarted), P::starting, F::expose_aside},
+    {P::recording, all_but(E::recorded, E::record_failed, E::server_restarted), P::recording,
+     F::none},
+
+    {P::turning_off, on(E::turned_off, E::server_off), P::async, F::count_off},
+    {P::turning_off, on(E::turn_off_failed), P::turning_off, F::retry_off},
+    {P::turning_off, on(E::server_restarted), P::starting, F::expose_aside},
+    {P::turning_off, all_but(E::turned_off, E::server_off, E::turn_off_failed, E::server_restarted),
+     P::turning_off, F::none},
+
+    {P::blocked, on(E::wait_ended), P::semisync, F::none},
+    // The server's own timeout ended it; Binlane has released nothing.
+    {P::blocked, on(E::server_off), P::async, F::count_off},
+    {P::blocked, on(E::server_restarted), P::starting, F::expose_aside},
+    {P::blocked, all_but(E::wait_ended, E::server_off, E::server_restarted), P::blocked, F::none},
+
+    // Reserved phases are entered and left by parts that do not exist yet.
+    {P::fenced, kAll, P::fenced, F::none},
+    {P::standby, kAll, P::standby, F::none},
+    {P::refused, kAll, P::refused, F::none},
+    // clang-format on
+};
+
+constexpr std::size_t kNoRow = SIZE_MAX;
+
+// Index of the one row for the pair; kNoRow when there is none or more than one.
+constexpr std::size_t only_row(std::size_t phase, std::size_t event) {
+  std::size_t found = kNoRow;
+  for (std::size_t i = 0; i < std::size(kTable); ++i) {
+    if (static_cast<std::size_t>(kTable[i].phase) != phase) continue;
+    if ((kTable[i].events >> event & 1U) == 0) continue;
+    if (found != kNoRow) return kNoRow;
+    found = i;
+  }
+  return found;
+}
+
+using RowIndex = std::array<std::array<std::size_t, kFallbackEvents>, kFallbackPhases>;
+
+constexpr RowIndex make_index() {
+  RowIndex index{};
+  for (std::size_t phase = 0; phase < kFallbackPhases; ++phase) {
+    for (std::size_t event = 0; event < kFallbackEvents; ++event)
+      index[phase][event] = only_row(phase, event);
+  }
+  return index;
+}
+
+constexpr RowIndex kIndex = make_index();
+
+constexpr bool complete() {
+  for (const auto& phase : kIndex) {
+    for (const std::size_t row : phase) {
+      if (row == kNoRow) return false;
+    }
+  }
+  return true;
+}
+static_assert(complete(), "every phase and event must have exactly one row");
+
+}  // namespace
+
+std::span<const FallbackRow> fallback_table() noexcept {
+  return kTable;
+}
+
+const FallbackRow& fallback_row(FallbackPhase phase, FallbackEvent event) noexcept {
+  const auto p = static_cast<std::size_t>(phase);
+  const auto e = static_cast<std::size_t>(event);
+  BL_ASSERT(p < kFallbackPhases && e < kFallbackEvents);
+  return kTable[kIndex[p][e]];
+}
+
+const char* to_string(FallbackPhase phase) noexcept {
+  constexpr std::array<const char*, kFallbackPhases> kNames = {
+      "fresh",     "starting",    "async",   "catching_up", "turning_on", "confirming", "semisync",
+      "recording", "turning_off", "blocked", "fenced",      "standby",    "refused"};
+  return kNames[static_cast<std::size_t>(phase)];
+}
+
+const char* to_string(FallbackEvent event) noexcept {
+  constexpr std::array<const char*, kFallbackEvents> kNames = {
+      "server_restarted", "server_off",   "server_on",       "server_released", "recorded",
+      "record_failed",    "turned_off",   "turn_off_failed", "turned_on",       "turn_on_failed",
+      "closed",           "close_failed", "deadline",        "ready",           "not_ready",
+      "caught_up",        "covered",      "wait_ended"};
+  return kNames[static_cast<std::size_t>(event)];
+}
+
+}  // namespace binlane

@@ -1,0 +1,91 @@
+// The transition table of the fallback state machine: for each phase and each event exactly one
+// row.
+//
+// Phases are finer than the states that people see: CATCHING_UP is "the quorum keeps up, wait a
+// moment", "ON is being sent" and "ON, until the quorum covers what was exposed". A test walks all
+// pairs and finds exactly one row for each. Constant data.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace binlane {
+
+enum class FallbackPhase : std::uint8_t {
+  fresh,        // a new stream: nothing was ever promised, nothing is known of the server yet
+  starting,     // nothing is known of the server yet
+  async,        // the server does not wait; an interval of the ledger is open
+  catching_up,  // the quorum is connected; it must keep up for a while
+  turning_on,   // "enabled = ON" is being sent
+  confirming,   // the server waits again; until a quorum covers all that was exposed
+  semisync,     // the server waits
+  recording,    // the ledger is being told before the server is
+  turning_off,  // the ledger knows; "enabled = OFF" is being sent, until it has worked
+  blocked,      // the ledger cannot be written: commits wait, nothing is released by us
+  fenced,       // reserved: a newer term exists
+  standby,      // reserved: the server is a replica itself
+  refused,      // reserved: the server's settings do not allow it
+};
+inline constexpr std::size_t kFallbackPhases = 13;
+
+enum class FallbackEvent : std::uint8_t {
+  server_restarted,
+  server_off,       // looked at: disabled, or its status is OFF
+  server_on,        // looked at: enabled, and its status is ON
+  server_released,  // it let commits go without our acknowledgement
+  recorded,         // every cause that was to be recorded is in the ledger
+  record_failed,
+  turned_off,
+  turn_off_failed,
+  turned_on,
+  turn_on_failed,
+  closed,  // no interval of the ledger is open
+  close_failed,
+  deadline,  // somebody has waited too long
+  ready,     // semi-sync could be on: replicas, server and dump connection are there
+  not_ready,
+  caught_up,   // and the quorum has kept up for the required time
+  covered,     // the quorum covers all that was exposed
+  wait_ended,  // nobody has waited too long
+};
+inline constexpr std::size_t kFallbackEvents = 18;
+
+enum class FallbackEffect : std::uint8_t {
+  none,
+  adopt,          // the server waits from now on: find out what was exposed until now
+  expose_own,     // record that Binlane releases
+  expose_server,  // record that the server has released; then make it official
+  expose_aside,   // the same, but the server goes on waiting
+  turn_off,
+  retry_off,
+  turn_on,
+  close,
+  count_off,   // the server waits no more
+  count_on,    // the server waits, nothing is exposed
+  back_off,    // it did not work: wait longer before the next attempt
+  clear_hold,  // an operator's OFF ended with the server's run
+};
+
+using FallbackEventSet = std::uint32_t;
+static_assert(kFallbackEvents <= 32);
+constexpr FallbackEventSet event_bit(FallbackEvent event) noexcept {
+  return FallbackEventSet{1} << static_cast<unsigned>(event);
+}
+
+struct FallbackRow {
+  FallbackPhase phase;
+  FallbackEventSet events;
+  FallbackPhase next;
+  FallbackEffect effect;
+};
+
+std::span<const FallbackRow> fallback_table() noexcept;
+
+// The row for the pair.
+const FallbackRow& fallback_row(FallbackPhase phase, FallbackEvent event) noexcept;
+
+const char* to_string(FallbackPhase phase) noexcept;
+const char* to_string(FallbackEvent event) noexcept;
+
+}  // namespace binlane

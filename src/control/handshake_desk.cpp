@@ -1,0 +1,143 @@
+#include "control/handshake_desk.h"
+
+#include <utility>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/log.h"
+
+namespace binlane {
+
+HandshakeDesk::HandshakeDesk(std::vector<Replica> replicas, StreamProof& proof, SourceLaneQueues& queues)
+    : proof_(proof), queues_(queues) {
+  BL_ASSERT(replicas.size() <= kMaxReplicas);
+  for (Replica& replica : replicas) {
+    Desk desk;
+    desk.view.name = replica.name;
+    desk.replica = std::move(replica);
+    desks_.push_back(std::move(desk));
+  }
+}
+
+void HandshakeDesk::begin_incarnation(const SourceHandshake::Identity& identity, const Position& safe) {
+  identity_ = identity;
+  safe_ = safe;
+  open_ = true;
+  for (Desk& desk : desks_) begin(desk);
+}
+
+void HandshakeDesk::close() {
+  open_ = false;
+  for (Desk& desk : desks_) {
+    desk.handshake.reset();
+    desk.view.in_session = false;
+  }
+}
+
+void HandshakeDesk::begin(Desk& desk) {
+  SourceHandshake::Identity identity = identity_;
+  identity.replica_name = desk.replica.name;
+  desk.handshake.emplace(std::move(identity), proof_, safe_);
+  desk.view.in_session = false;
+}
+
+void HandshakeDesk::poll(std::uint64_t now_ns) {
+  if (!open_) return;
+  HelloMessage message;
+  for (Desk& desk : desks_) {
+    if (!desk.handshake || !desk.handshake->poll(now_ns, message)) continue;
+    message.port = desk.replica.port;
+    message.peer = desk.replica.address;
+    // A full queue loses the HELLO as the network might; it is repeated.
+    if (!queues_.hello_out.try_push(message))
+      log::debug("hello_queue_full", "HELLO to {} dropped: the lane is busy", desk.view.name);
+  }
+}
+
+bool HandshakeDesk::needs_fresh_proof(const HelloMessage& message) {
+  FrameView frame;
+  return decode(message.frame(), frame) == FrameFault::none && frame.type() == wire::Type::hello_ack &&
+         body_as<wire::HelloAckBody>(frame).phase == static_cast<std::uint8_t>(wire::Phase::ask);
+}
+
+void HandshakeDesk::on_reply(const HelloMessage& message, std::uint64_t now_ns) {
+  FrameView frame;
+  if (!open_ || decode(message.frame(), frame) != FrameFault::none) return;
+  for (std::uint32_t i = 0; i < desks_.size(); ++i) {
+    Desk& desk = desks_[i];
+    if (!desk.handshake || !desk.handshake->on_reply(frame, message.peer, now_ns)) continue;
+    desk.view.refusal = desk.handshake->refusal();
+    if (!desk.view.refusal.empty() && desk.view.refusal != desk.logged_refusal)
+      log::error("replica_refused", "no session with replica {}: {}", desk.view.name, desk.view.refusal);
+    desk.logged_refusal = desk.view.refusal;
+    if (const auto& session = desk.handshake->session()) start_session(i, *session);
+    return;
+  }
+}
+
+void HandshakeDesk::start_session(std::uint32_t index, const SourceHandshake::Session& session) {
+  Desk& desk = desks_[index];
+  SourceCommand command;
+  command.kind = SourceCommand::Kind::start_session;
+  command.replica = index;
+  command.port = desk.replica.port;
+  command.peer = session.peer;
+  command.epoch = identity_.epoch;
+  command.session_id = session.session_id;
+  command.origin = session.origin;
+  command.durable = session.durable;
+  command.window_end = session.window_end;
+  command.journal_id = session.journal_id;
+  if (!queues_.commands.try_push(command)) {
+    log::error("command_queue_full", "session with {} not started: the lane does not take commands", desk.view.name);
+    begin(desk);
+    return;
+  }
+  desk.view.journal_id = session.journal_id;
+  desk.view.in_session = true;
+  ++desk.view.sessions;
+  desk.view.bytes_cut += session.cut;
+  log::info("session_started", "replica {} (journal {}) holds the stream up to {}; {} un-released bytes were cut back",
+            desk.view.name, to_string(session.journal_id),
+            to_string(proof_.position_of(session.origin + session.durable)), session.cut);
+  desk.handshake.reset();
+}
+
+void HandshakeDesk::on_event(const SourceEvent& event, std::uint64_t now_ns) {
+  if (event.kind == SourceEvent::Kind::stream_stopped || event.replica >= desks_.size() || !open_) return;
+  Desk& desk = desks_[event.replica];
+  begin(desk);
+  switch (event.kind) {
+    case SourceEvent::Kind::session_lost:
+      log::warning("replica_lost", "replica {} has not answered for {} ms", desk.view.name,
+                   kPeerTimeoutNs / kNanosPerMilli);
+      break;
+    case SourceEvent::Kind::session_purged:
+      log::error("stream_unreadable", "the binlog that replica {} needs cannot be read: {}", desk.view.name,
+                 event.error == 0 ? "the file is shorter than it was" : errno_text(event.error));
+      desk.handshake->hold_until(now_ns + kRefusedRepeatNs);
+      break;
+    case SourceEvent::Kind::session_duplicate:
+      desk.view.refusal = "another replica in session has the same journal";
+      log::error("replica_duplicate", "replica {} refused: {}", desk.view.name, desk.view.refusal);
+      desk.handshake->hold_until(now_ns + kRefusedRepeatNs);
+      break;
+    case SourceEvent::Kind::journal_failed:
+      desk.view.refusal = "its journal's device failed";
+      log::error("replica_journal_failed", "replica {} acknowledges nothing more: {}", desk.view.name,
+                 desk.view.refusal);
+      desk.handshake->hold_until(now_ns + kRefusedRepeatNs);
+      break;
+    case SourceEvent::Kind::stream_stopped:
+      break;
+  }
+}
+
+std::vector<HandshakeDesk::ReplicaView> HandshakeDesk::view() const {
+  std::vector<ReplicaView> views;
+  views.reserve(desks_.size());
+  for (const Desk& desk : desks_) views.push_back(desk.view);
+  return views;
+}
+
+}  // namespace binlane

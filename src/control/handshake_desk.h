@@ -1,0 +1,69 @@
+// HandshakeDesk: the source's handshakes with all its replicas, and the sessions they lead to.
+//
+// For every replica without a session it keeps a SourceHandshake going, and hands what comes out of one to the lane.
+// Control thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dataplane/source_cycle.h"
+#include "dataplane/source_handshake.h"
+
+namespace binlane {
+
+class HandshakeDesk {
+ public:
+  struct Replica {
+    std::string name;
+    std::uint32_t port = 0;  // index of the lane's port
+    Endpoint address;
+  };
+  // What the desk shows of one replica.
+  struct ReplicaView {
+    std::string name;
+    std::string refusal;  // why there is no session; empty while nothing is wrong
+    std::optional<Uuid> journal_id;
+    std::uint64_t sessions = 0;
+    std::uint64_t bytes_cut = 0;
+    bool in_session = false;
+  };
+
+  HandshakeDesk(std::vector<Replica> replicas, StreamProof& proof, SourceLaneQueues& queues);
+
+  // A new incarnation: all sessions are over (the lane has forgotten them), handshakes begin anew.
+  void begin_incarnation(const SourceHandshake::Identity& identity, const Position& safe);
+  // No more HELLOs until the next incarnation.
+  void close();
+
+  // Sends the HELLOs that are due.
+  void poll(std::uint64_t now_ns);
+  // True when the message answers an ASK: the proof must be fresh before on_reply() takes it.
+  static bool needs_fresh_proof(const HelloMessage& message);
+  void on_reply(const HelloMessage& message, std::uint64_t now_ns);
+  // The lane lost or refused the session.
+  void on_event(const SourceEvent& event, std::uint64_t now_ns);
+
+  std::vector<ReplicaView> view() const;
+
+ private:
+  struct Desk {
+    Replica replica;
+    std::optional<SourceHandshake> handshake;
+    ReplicaView view;
+    std::string logged_refusal;
+  };
+  void begin(Desk& desk);
+  void start_session(std::uint32_t index, const SourceHandshake::Session& session);
+
+  std::vector<Desk> desks_;
+  StreamProof& proof_;
+  SourceLaneQueues& queues_;
+  SourceHandshake::Identity identity_;
+  Position safe_;
+  bool open_ = false;
+};
+
+}  // namespace binlane

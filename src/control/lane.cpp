@@ -1,0 +1,68 @@
+#include "control/lane.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "dataplane/eal.h"
+
+namespace binlane {
+
+Lane::Lane(Options options, std::vector<LaneAgent> agents)
+    : options_(std::move(options)), agents_(std::move(agents)) {}
+
+Lane::~Lane() {
+  stop();
+}
+
+void Lane::start() {
+  std::promise<void> attached;
+  std::future<void> done = attached.get_future();
+  thread_ = std::thread([this, &attached] { run(attached); });
+  done.get();
+}
+
+void Lane::stop() {
+  stopping_.store(true, std::memory_order_relaxed);
+  if (thread_.joinable()) thread_.join();
+}
+
+void Lane::run(std::promise<void>& attached) {
+  ::pthread_setname_np(::pthread_self(), options_.name.substr(0, 15).c_str());
+  if (options_.cpu >= 0) {
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    CPU_SET(static_cast<std::size_t>(options_.cpu), &cpus);
+    const int error = ::pthread_setaffinity_np(::pthread_self(), sizeof cpus, &cpus);
+    if (error != 0)
+      log::warning("lane_not_pinned", "lane {} cannot be pinned to processor {}: {}", options_.name,
+                   options_.cpu, errno_text(error));
+  }
+  const EalThread registration;
+  try {
+    for (const LaneAgent& agent : agents_) {
+      if (agent.attach) agent.attach();
+    }
+  } catch (...) {  // whoever started the lane hears of it
+    attached.set_exception(std::current_exception());
+    return;
+  }
+  attached.set_value();
+  Idle idle(options_.idle, options_.nap_us);
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    std::size_t work = 0;
+    std::size_t batch = 0;
+    for (const LaneAgent& agent : agents_) {
+      work += agent.do_work();
+      batch = std::max(batch, agent.batch());
+    }
+    turns_.store(turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    idle.after_turn(work, batch);
+  }
+}
+
+}  // namespace binlane

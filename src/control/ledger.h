@@ -1,0 +1,169 @@
+// Ledger: the durable list of what clients were given without a quorum (I4).
+//
+// An *interval* [from, to) of the binlog is opened before Binlane lets the server release commits
+// without a quorum, or as soon as a release by the server itself is noticed (safety rule S8); it is
+// closed when a quorum covers everything that may have been released. The file is append-only JSON
+// lines, for people and programs alike; each line ends in a CRC32C of what stands before it, and is
+// on stable storage before the call returns.
+//
+// Opening tolerates one thing: a last line that was being written when the machine stopped (it has
+// no newline, or bytes that never reached the disk and read as zeros). It was never confirmed, so
+// it is cut off. Any other damage is refused: a ledger that forgot an interval would claim safety
+// that was not given.
+//
+// An error while writing is final (fsyncgate): every later call fails, and with it every release
+// without a quorum. The source's control thread owns it; texts of the wall clock are for people.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/epoch.h"
+#include "base/position.h"
+#include "storage/file_util.h"
+
+namespace binlane {
+
+// Who let the commits go. One interval may have several causes, one after another.
+enum class ExposureKind : std::uint8_t {
+  own,         // Binlane switched semi-sync off
+  server_side  // the server released them by itself, or may have
+};
+const char* to_string(ExposureKind kind) noexcept;
+
+struct ExposureCause {
+  ExposureKind kind = ExposureKind::own;
+  std::string reason;
+  std::string at;  // wall clock, for people
+
+  bool operator==(const ExposureCause&) const = default;
+};
+
+struct LedgerInterval {
+  std::uint64_t id = 0;
+  Epoch epoch;
+  Position from;
+  std::optional<Position> to;  // nothing while it is open
+  std::uint64_t groups = 0;    // event groups in it, once closed
+  std::vector<ExposureCause> causes;
+  std::string closed_at;
+
+  bool open() const noexcept { return !to.has_value(); }
+  bool operator==(const LedgerInterval&) const = default;
+};
+
+struct LedgerTotals {
+  std::uint64_t entries = 0;  // intervals ever opened
+  std::uint64_t open = 0;
+  std::uint64_t exposed_groups = 0;  // in closed intervals
+  std::uint64_t bytes = 0;           // of the file
+};
+
+// What the lines of the file say (their form: control/ledger_line.h).
+struct LedgerHeader {
+  std::uint64_t version = 0;
+};
+struct LedgerOpen {
+  std::uint64_t id = 0;
+  Epoch epoch;
+  Position from;
+  ExposureCause cause;
+};
+struct LedgerCause {
+  std::uint64_t id = 0;
+  ExposureCause cause;
+};
+struct LedgerClose {
+  std::uint64_t id = 0;
+  Position to;
+  std::uint64_t groups = 0;
+  std::string at;
+};
+using LedgerRecord = std::variant<LedgerHeader, LedgerOpen, LedgerCause, LedgerClose>;
+
+// How the ledger reaches the disk; tests replace it to make the disk fail.
+struct LedgerIo {
+  ssize_t (*write)(int descriptor, const void* data, std::size_t length);
+  int (*sync)(int descriptor);
+  static LedgerIo system() noexcept;
+};
+
+class Ledger {
+ public:
+  // The closed intervals kept in memory for lists; older ones stay in the file.
+  static constexpr std::size_t kMaxListed = 256;
+  // More open intervals than this cannot come about; a file with more is refused.
+  static constexpr std::size_t kMaxOpen = 64;
+  // No line of the file is longer.
+  static constexpr std::size_t kMaxLineBytes = 4096;
+  // Reasons are cut to this length, and this many causes of one interval are kept.
+  static constexpr std::size_t kMaxReasonBytes = 256;
+  static constexpr std::size_t kMaxCauses = 16;
+
+  // Opens or creates the file, made durable with its directory entry, and locks it. Throws
+  // StartupError for damage (with the line's number) and when another process has it.
+  explicit Ledger(std::string path, LedgerIo io = LedgerIo::system());
+
+  // Each of these returns only when its line is on stable storage, and false (or nothing) when that
+  // failed: then nothing may be released on the strength of it.
+  [[nodiscard]] std::optional<std::uint64_t> open_interval(Position from, Epoch epoch,
+                                                           ExposureKind kind,
+                                                           std::string_view reason);
+  [[nodiscard]] bool add_cause(std::uint64_t id, ExposureKind kind, std::string_view reason);
+  // Asserts that the interval is open and begins at or before `to`.
+  [[nodiscard]] bool close_interval(std::uint64_t id, Position to, std::uint64_t groups);
+
+  // What the fallback state machine asks for at a recovery: closes every open interval at `to` (or
+  // at its own beginning, if that is later). `count_groups(from, to)` counts event groups; a
+  // stretch that several intervals share is counted with the first of them.
+  [[nodiscard]] bool close_all(
+      Position to, const std::function<std::uint64_t(Position from, Position to)>& count_groups);
+
+  // What it asks for before and after releases: adds the cause to an open interval that begins at
+  // or before `from`, or opens one. Its id.
+  [[nodiscard]] std::optional<std::uint64_t> expose(Position from, Epoch epoch, ExposureKind kind,
+                                                    std::string_view reason);
+
+  const std::vector<LedgerInterval>& open_intervals() const noexcept { return open_; }
+  // Open ones and the newest closed ones, by id.
+  std::vector<LedgerInterval> list() const;
+  const LedgerTotals& totals() const noexcept { return totals_; }
+
+  // Empty while all is well; otherwise what went wrong, for ever.
+  const std::string& failure() const noexcept { return failure_; }
+  bool failed() const noexcept { return !failure_.empty(); }
+  // Bytes of an unfinished last line that opening cut off.
+  std::uint64_t torn_bytes() const noexcept { return torn_bytes_; }
+  const std::string& path() const noexcept { return path_; }
+
+ private:
+  void load();
+  // Checks one line of the file against what stands before it and applies it; an empty text, or
+  // what is wrong with it.
+  std::string replay(std::string_view line);
+  // The one place where the lists and totals change, for loaded and for new lines alike.
+  void apply(const LedgerRecord& record);
+  bool append(const LedgerRecord& record);
+  void fail(std::string_view doing, int error);
+  LedgerInterval* find_open(std::uint64_t id);
+  ExposureCause make_cause(ExposureKind kind, std::string_view reason) const;
+
+  std::string path_;
+  LedgerIo io_;
+  FileDescriptor file_;
+  std::uint64_t lines_ = 0;  // good ones in the file
+  std::uint64_t next_id_ = 1;
+  std::vector<LedgerInterval> open_;
+  std::deque<LedgerInterval> closed_;
+  LedgerTotals totals_;
+  std::uint64_t torn_bytes_ = 0;
+  std::string failure_;
+};
+
+}  // namespace binlane

@@ -1,0 +1,44 @@
+// The text form of quorum rules, in the style of PostgreSQL's synchronous_standby_names:
+//
+//   rule   := clause { AND clause } [ LEVEL level ]
+//   clause := ANY k ( name { , name } )
+//   level  := received | durable | applied          (durable when left out)
+//
+// Key words are case-insensitive, names are not; space is free. Example: "ANY 1 (r1, r2)". The
+// level says what a replica must have done before its acknowledgement counts. FIRST and FROM EACH
+// are reserved words of the grammar: they are refused by name, as not available in this version.
+// For ordinary threads.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "dataplane/quorum_rule.h"
+
+namespace binlane {
+
+// The longest rule text that is looked at.
+inline constexpr std::size_t kMaxQuorumTextLength = 4096;
+
+// Says what is wrong with a rule's text, and the offset of the word it is about.
+struct QuorumTextError {
+  std::string message;
+  std::size_t offset = 0;
+};
+
+// `replica_names`: the configured replicas, in order; a name's index is the member's bit. The
+// rule's number stays 0: whoever puts a rule into force numbers it.
+std::variant<QuorumRule, QuorumTextError> parse_quorum_rule(
+    std::string_view text, std::span<const std::string> replica_names);
+
+// Canonical form: "ANY 1 (r1, r2)", with " LEVEL received" only when the level is not the default.
+std::string to_string(const QuorumRule& rule, std::span<const std::string> replica_names);
+
+// Replicas that appear in any clause.
+ReplicaSet members_of(const QuorumRule& rule) noexcept;
+
+const char* to_string(AckLevel level) noexcept;
+
+}  // namespace binlane

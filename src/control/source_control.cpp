@@ -1,0 +1,456 @@
+#include "control/source_control.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "control/fallback_text.h"
+#include "shim/stream_scan.h"
+
+namespace binlane {
+namespace {
+
+// How often the thread looks around, the server is polled (S8: at most 100 ms), the state is stored, and a server that
+// is not there or not fit is looked at again.
+constexpr std::chrono::milliseconds kTurn{5};
+constexpr std::uint64_t kPollNs = 50 * kNanosPerMilli;
+constexpr std::uint64_t kStoreNs = 1 * kNanosPerSecond;
+constexpr std::uint64_t kLookNs = 500 * kNanosPerMilli;
+
+ServerAccount account_of(const SourceConfig& source) {
+  return {source.server_socket, source.server_user, source.server_password.reveal()};
+}
+
+DumpDrainOptions drain_options(const SourceConfig& source) {
+  DumpDrainOptions options;
+  options.account = account_of(source);
+  options.stream.server_id = static_cast<std::uint32_t>(source.acker_server_id);
+  return options;
+}
+
+FallbackOptions fallback_options(const SourceConfig& source) {
+  FallbackOptions options;
+  options.timeout_ns = source.timeout_ms * kNanosPerMilli;
+  options.server_timeout_ns = source.effective_server_timeout_ms() * kNanosPerMilli;
+  options.recover_after_ns = source.recover_after_ms * kNanosPerMilli;
+  options.recover_backoff_max_ns = source.recover_backoff_max_ms * kNanosPerMilli;
+  options.caught_up_bytes = source.caught_up_bytes;
+  return options;
+}
+
+FallbackCounters sum(const FallbackCounters& a, const FallbackCounters& b) {
+  FallbackCounters total = a;
+  total.transitions += b.transitions;
+  total.degrades += b.degrades;
+  total.recoveries += b.recoveries;
+  total.server_releases += b.server_releases;
+  total.server_restarts += b.server_restarts;
+  total.blocked += b.blocked;
+  total.off_failures += b.off_failures;
+  total.on_failures += b.on_failures;
+  total.log_lost += b.log_lost;
+  return total;
+}
+
+}  // namespace
+
+std::string state_file_path(const Config& config) { return config.data_dir + "/source.state"; }
+std::string ledger_path(const Config& config) { return config.data_dir + "/ledger.jsonl"; }
+
+SourceControl::SourceControl(const Config& config, SourceLane& lane,
+                             std::vector<HandshakeDesk::Replica> replicas)
+    : config_(config),
+      source_(*config.source),
+      lane_(lane),
+      state_file_(state_file_path(config)),
+      ledger_(ledger_path(config)),
+      state_(state_file_.state().value_or(SourceState{})),
+      poll_connection_(account_of(source_)),
+      command_connection_(account_of(source_)),
+      drain_(drain_options(source_), [this](const ServerFacts& facts) { return registration_for(facts); }),
+      replicas_(std::move(replicas)) {}
+
+SourceControl::~SourceControl() { stop(); }
+
+void SourceControl::start() {
+  drain_.start();
+  thread_ = std::thread([this] { run(); });
+}
+
+void SourceControl::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (!thread_.joinable()) return;
+  thread_.join();
+  if (lane_.stand_still() && lane_.bound()) lane_.link().detach();
+  drain_.stop();
+}
+
+void SourceControl::run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    lock.unlock();
+    work(monotonic_ns());
+    publish();
+    lock.lock();
+    wake_.wait_for(lock, kTurn, [this] { return stopping_; });
+  }
+}
+
+void SourceControl::work(std::uint64_t now_ns) {
+  bool changed = false;
+  {
+    const std::lock_guard lock(mutex_);
+    changed = std::exchange(server_changed_, false);
+  }
+  if (changed && phase_ == Phase::running)
+    end_incarnation("the server was restarted", NextStream::same);
+  if (phase_ != Phase::running) {
+    if (now_ns >= next_look_ns_) look_for_server(now_ns);
+    return;
+  }
+  take_lane_events(now_ns);
+  if (phase_ != Phase::running) return;
+  take_replies(now_ns);
+  desk_->poll(now_ns);
+  poll_server(now_ns);
+  const SourceMarks marks = lane_.queues().marks.load();
+  if (marks.epoch != state_.epoch) return;  // the lane has not shown the new incarnation yet
+  if (marks.written_at.file != mapped_file_) refresh_proof();
+  sync_ourselves(marks);
+  tell_synced(marks);
+  run_fallback(marks);
+  store_state(marks, now_ns);
+}
+
+void SourceControl::look_for_server(std::uint64_t now_ns) {
+  next_look_ns_ = now_ns + kLookNs;
+  ServerFacts facts;
+  if (!connect_server(facts) || !prepare_server(facts) || !begin_incarnation(facts, now_ns)) return;
+  FallbackStart start;
+  start.fresh = fresh_stream_;
+  start.exposed_from = std::max(state_.quorum, Position{state_.stream_start.file, kBinlogMagicSize});
+  start.interval_open = !ledger_.open_intervals().empty();
+  start.server_restarted = !fresh_stream_ && !same_run_;
+  if (same_run_) start.counters = state_.counters;
+  if (fallback_) earlier_ = sum(earlier_, fallback_->counters());
+  fallback_.emplace(fallback_options(source_), start);
+  ++server_runs_;
+  degraded_told_ = false;
+  new_poll_.reset();
+  phase_ = Phase::running;
+  problem_.clear();
+}
+
+bool SourceControl::connect_server(ServerFacts& facts) {
+  SqlError error = poll_connection_.connect();
+  if (error.ok()) error = command_connection_.connect();
+  if (!error.ok()) {
+    refuse(fmt::format("cannot connect to the server at {}: {}", source_.server_socket, to_string(error)));
+    phase_ = Phase::looking;
+    return false;
+  }
+  ServerFactsResult result = read_server_facts(poll_connection_);
+  if (!result.ok()) {
+    refuse(fmt::format("cannot read the server's settings: {}", to_string(result.error)));
+    return false;
+  }
+  facts = std::move(result.facts);
+  server_version_ = facts.version;
+  const SourceCheck check = check_source(facts, static_cast<std::uint32_t>(source_.acker_server_id));
+  for (const Finding& warning : check.warnings) log::warning("server_setting", "{}", to_string(warning));
+  if (check.accepted()) return true;
+  std::string problem = "this server cannot be a source:";
+  for (const Finding& refusal : check.refusals) problem += " " + to_string(refusal) + ";";
+  problem.pop_back();
+  refuse(problem);
+  return false;
+}
+
+bool SourceControl::prepare_server(const ServerFacts& facts) {
+  poller_.emplace(poll_connection_, facts.semi_sync_words, facts.flavour);
+  commander_.emplace(command_connection_, facts.semi_sync_words, facts.flavour);
+  const SqlError error = commander_->prepare(source_.wait_point, source_.effective_server_timeout_ms(),
+                                             source_.timeout_ms);
+  if (error.ok()) return true;
+  refuse(fmt::format("cannot set up the server's semi-sync: {}", to_string(error)));
+  return false;
+}
+
+void SourceControl::refuse(const std::string& problem) {
+  if (problem != problem_) log::error("not_a_source", "{}", problem);
+  problem_ = problem;
+  phase_ = Phase::refused;
+}
+
+void SourceControl::take_lane_events(std::uint64_t now_ns) {
+  SourceEvent event;
+  for (std::size_t i = 0; i < kLaneQueue && lane_.queues().events.try_pop(event); ++i) {
+    if (event.kind == SourceEvent::Kind::stream_stopped) {
+      on_stream_stopped();
+      return;
+    }
+    desk_->on_event(event, now_ns);
+  }
+}
+
+void SourceControl::on_stream_stopped() {
+  if (!lane_.stand_still()) return;
+  const TailEvent why = lane_.stream().stopped();
+  const auto& tailer = lane_.stream().tailer();
+  const std::uint32_t file = tailer.map().current_file();
+  switch (why) {
+    case TailEvent::server_restarted:
+      end_incarnation("the server was restarted", NextStream::same);
+      break;
+    case TailEvent::shrunk:
+      end_incarnation(fmt::format("binlog {} became shorter", file), NextStream::same);
+      break;
+    case TailEvent::reset:
+      end_incarnation("the server's binlogs were reset", NextStream::anew);
+      break;
+    case TailEvent::gap:
+      next_stream_file_ = file;
+      end_incarnation(fmt::format("binlog {} does not go on where the one before it ended", file),
+                      NextStream::anew);
+      break;
+    default:
+      end_incarnation(fmt::format("binlog {} cannot be followed: {}", file,
+                                  tailer.fault() == TrackerFault::none ? errno_text(tailer.error())
+                                                                       : to_string(tailer.fault())),
+                      NextStream::same);
+  }
+}
+
+void SourceControl::take_replies(std::uint64_t now_ns) {
+  HelloMessage message;
+  for (std::size_t i = 0; i < kHelloQueue && lane_.queues().hello_in.try_pop(message); ++i) {
+    if (HandshakeDesk::needs_fresh_proof(message) && !refresh_proof()) continue;
+    desk_->on_reply(message, now_ns);
+  }
+}
+
+bool SourceControl::refresh_proof() {
+  if (!lane_.stand_still()) return false;  // tried again in the next turn
+  lane_.stream().drop_purged(kLaneQueue);
+  const auto& tailer = lane_.stream().tailer();
+  proof_->refresh(tailer.map(), tailer.written());
+  mapped_file_ = tailer.map().current_file();
+  lane_.go_on();
+  return true;
+}
+
+void SourceControl::poll_server(std::uint64_t now_ns) {
+  if (now_ns < next_poll_ns_) return;
+  next_poll_ns_ = now_ns + kPollNs;
+  ++polls_;
+  if (!poll_connection_.is_connected() || !command_connection_.is_connected()) {
+    // The server is gone or hung up on us. Whether it is still the same run, the drain will find out.
+    const bool back = poll_connection_.connect().ok() && command_connection_.connect().ok();
+    if (!back) {
+      ++polls_failed_;
+      next_poll_ns_ = now_ns + kLookNs;
+      return;
+    }
+    if (!read_server_run(poll_connection_).is_same_as(run_)) {
+      end_incarnation("the server was restarted", NextStream::same);
+      return;
+    }
+  }
+  ServerPoll seen;
+  seen.begun_ns = monotonic_ns();
+  seen.run = server_runs_;
+  confirmer_.on_poll_begin(dump_position());
+  const SemiSyncPoll poll = poller_->poll();
+  confirmer_.on_poll_end(poll.ok() ? std::optional(poll.status.sync_binlog) : std::nullopt);
+  if (!poll.ok()) {
+    ++polls_failed_;
+    return;
+  }
+  if (poll.status.sync_binlog != 1 || poll.status.innodb_flush_log_at_trx_commit != 1) {
+    end_incarnation("sync_binlog or innodb_flush_log_at_trx_commit was changed to something other than 1",
+                    NextStream::same);
+    return;
+  }
+  server_status_ = poll.status;
+  seen.enabled = poll.status.enabled;
+  seen.status_on = poll.status.status_on;
+  seen.counters = {poll.status.yes_tx, poll.status.no_tx, poll.status.no_times};
+  new_poll_ = seen;
+}
+
+void SourceControl::sync_ourselves(const SourceMarks& marks) {
+  if (phase_ != Phase::running || !confirmer_.needs_own_sync() || marks.written_at.is_null()) return;
+  if (!confirmer_.own_sync_begin()) return;
+  // The mark was read before the sync, so all of it is synced afterwards.
+  const SyncResult result = sync_files(*files_, confirmer_.synced().file, marks.written_at.file);
+  if (result.error != 0) {
+    end_incarnation(fmt::format("cannot sync binlog {}: {}", result.file, errno_text(result.error)),
+                    NextStream::same);
+    return;
+  }
+  confirmer_.on_own_sync(marks.written_at);
+}
+
+void SourceControl::tell_synced(const SourceMarks& marks) {
+  if (phase_ != Phase::running) return;
+  const Position synced = confirmer_.synced();
+  // The lane clamps it to what it has read, so it is told again until it shows.
+  if (synced == synced_told_ && marks.synced_at >= synced) return;
+  SourceCommand command;
+  command.kind = SourceCommand::Kind::set_synced;
+  command.synced = synced;
+  if (send(command)) synced_told_ = synced;
+}
+
+bool SourceControl::send(const SourceCommand& command) { return lane_.queues().commands.try_push(command); }
+
+// What this incarnation's dump connection has brought; null before its first event.
+Position SourceControl::dump_position() const {
+  const DrainStatus drain = drain_.status();
+  if (drain.incarnation != state_.epoch.incarnation || drain.state != DrainState::draining) return {};
+  return drain_.dump_position();
+}
+
+FallbackMark SourceControl::mark_of(const Position& position, const SourceMarks& marks) const {
+  if (position.is_null()) return {};
+  const auto linear = proof_->linear_of(position);
+  // A position in a file that the map does not know yet is at its newest end.
+  return {linear ? std::min(*linear, marks.written) : marks.written, position};
+}
+
+void SourceControl::run_fallback(const SourceMarks& marks) {
+  if (phase_ != Phase::running || marks.written_at.is_null()) return;
+  const DrainStatus drain = drain_.status();
+  FallbackInputs inputs;
+  inputs.now_ns = monotonic_ns();  // behind the moment at which the lane looked
+  inputs.sampled_ns = marks.at_ns;
+  inputs.dump = mark_of(dump_position(), marks);
+  inputs.written = {marks.written, marks.written_at};
+  inputs.quorum = {marks.quorum, marks.quorum_at};
+  inputs.quorum_connected = marks.satisfiable;
+  inputs.acker_registered =
+      drain.state == DrainState::draining && drain.incarnation == state_.epoch.incarnation;
+  inputs.server_reachable = command_connection_.is_connected();
+  inputs.poll = std::exchange(new_poll_, std::nullopt);
+  // One action a tick; a few in a row where each leads to the next.
+  constexpr int kActionsPerTurn = 8;
+  for (int i = 0; i < kActionsPerTurn; ++i) {
+    const auto action = fallback_->tick(inputs);
+    inputs.poll.reset();
+    if (action) {
+      const bool done = carry_out(*action);
+      fallback_->complete(done, monotonic_ns());
+    }
+    while (const auto transition = fallback_->pop_transition()) log_transition(*transition);
+    if (fallback_->degraded() != degraded_told_) {
+      SourceCommand command;
+      command.kind = SourceCommand::Kind::set_degraded;
+      command.degraded = fallback_->degraded();
+      if (send(command)) degraded_told_ = command.degraded;
+    }
+    if (!action) break;
+    inputs.now_ns = monotonic_ns();
+  }
+}
+
+bool SourceControl::carry_out(const FallbackAction& action) {
+  switch (action.kind) {
+    case FallbackAction::Kind::open_interval:
+      return ledger_.expose(action.position, state_.epoch, action.exposure, to_string(action.reason)).has_value();
+    case FallbackAction::Kind::turn_off:
+    case FallbackAction::Kind::turn_on: {
+      const bool on = action.kind == FallbackAction::Kind::turn_on;
+      const SqlError error = commander_->set_enabled(on);
+      if (!error.ok())
+        log::error("semi_sync_switch_failed", "cannot switch the server's semi-sync {}: {}", on ? "ON" : "OFF",
+                   to_string(error));
+      return error.ok();
+    }
+    case FallbackAction::Kind::close_intervals:
+      return close_intervals(action.position);
+  }
+  return false;
+}
+
+bool SourceControl::close_intervals(const Position& to) {
+  const std::vector<LedgerInterval> open = ledger_.open_intervals();
+  for (const LedgerInterval& interval : open) {
+    const Position end = std::max(to, interval.from);
+    const auto groups = count_groups(*files_, interval.from, end);
+    if (!groups)
+      log::warning("ledger_uncounted", "the event groups from {} to {} cannot be counted: their binlogs are gone",
+                   to_string(interval.from), to_string(end));
+    if (!ledger_.close_interval(interval.id, end, groups.value_or(0))) return false;
+    log::info("ledger_closed", "interval {}: {} event groups from {} to {} were released without a quorum", interval.id,
+              groups.value_or(0), to_string(interval.from), to_string(end));
+  }
+  return true;
+}
+
+void SourceControl::log_transition(const FallbackTransition& transition) {
+  log::info("transition", "{}", transition_text(transition, state_.basename));
+  for (const std::string& line : classic_lines(transition, state_.basename)) log::warning("semi_sync", "{}", line);
+}
+
+void SourceControl::store_state(const SourceMarks& marks, std::uint64_t now_ns) {
+  if (phase_ != Phase::running || now_ns < next_store_ns_) return;
+  next_store_ns_ = now_ns + kStoreNs;
+  SourceState next = state_;
+  next.synced = std::max(next.synced, confirmer_.synced());
+  next.quorum = std::max(next.quorum, marks.quorum_group_at);
+  if (fallback_->server_counters()) next.counters = *fallback_->server_counters();
+  if (next == state_) return;
+  if (const int error = state_file_.store(next); error != 0) {
+    // What is on record stays true, only older; a registration would begin lower.
+    log::error("state_not_stored", "cannot store {}: {}", state_file_path(config_), errno_text(error));
+    return;
+  }
+  state_ = next;
+}
+
+void SourceControl::publish() {
+  View view;
+  view.phase = phase_;
+  view.problem = problem_;
+  view.origin = state_.origin;
+  view.epoch = state_.epoch;
+  view.basename = state_.basename;
+  view.server_version = server_version_;
+  view.counters = earlier_;
+  if (fallback_ && phase_ == Phase::running) {
+    view.state = fallback_->state();
+    view.blocked = fallback_->blocked();
+    view.state_since_ns = fallback_->state_since_ns();
+  }
+  if (fallback_) {
+    view.last_transition = fallback_->last_transition();
+    view.counters = sum(earlier_, fallback_->counters());
+  }
+  view.server = server_status_;
+  view.drain = drain_.status();
+  if (phase_ == Phase::running) {
+    view.marks = lane_.queues().marks.load();
+    if (view.marks.epoch != state_.epoch) view.marks = {};
+  }
+  if (desk_) view.replicas = desk_->view();
+  view.ledger = ledger_.totals();
+  view.ledger_failure = ledger_.failure();
+  view.incarnations = incarnations_;
+  view.polls = polls_;
+  view.polls_failed = polls_failed_;
+  const std::lock_guard lock(mutex_);
+  view_ = std::move(view);
+}
+
+SourceControl::View SourceControl::view() const {
+  const std::lock_guard lock(mutex_);
+  return view_;
+}
+
+}  // namespace binlane

@@ -1,0 +1,172 @@
+// SourceControl: the ordinary thread behind a source's lane.
+//
+// It finds the server and checks it, begins incarnations, keeps the handshakes with the replicas going, watches the
+// server's semi-sync, decides with the fallback state machine, writes ledger and state, and tells the lane what it
+// needs to know. The lane never waits for it.
+//
+// Rules it keeps: S3 (where the dump connection registers), S6 and S7 (what begins an incarnation, and that its
+// predecessors' files are synced first), S8 (releases by the server itself), S13 (degrade: ledger, then OFF), S16.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "control/config.h"
+#include "control/fallback.h"
+#include "control/handshake_desk.h"
+#include "control/ledger.h"
+#include "control/source_lane.h"
+#include "control/source_state.h"
+#include "control/stream_proof.h"
+#include "shim/binlog_index.h"
+#include "shim/dump_drain.h"
+#include "shim/semi_sync_control.h"
+#include "shim/server_connection.h"
+#include "shim/server_facts.h"
+#include "shim/synced_confirmer.h"
+
+namespace binlane {
+
+// Where a source keeps what it must not forget.
+std::string state_file_path(const Config& config);
+std::string ledger_path(const Config& config);
+
+class SourceControl {
+ public:
+  enum class Phase : std::uint8_t {
+    looking,   // for the server: not reachable yet
+    refused,   // the server or its binlogs are not fit to be a source; `problem` says why
+    running,
+  };
+  // What status shows; a consistent copy.
+  struct View {
+    Phase phase = Phase::looking;
+    std::string problem;
+    Uuid origin;
+    Epoch epoch;
+    std::string basename;
+    std::string server_version;
+    FallbackState state = FallbackState::starting;
+    FallbackTransition last_transition;
+    FallbackCounters counters;  // over all incarnations
+    bool blocked = false;
+    std::uint64_t state_since_ns = 0;
+    SemiSyncStatus server;
+    DrainStatus drain;
+    SourceMarks marks;
+    std::vector<HandshakeDesk::ReplicaView> replicas;
+    LedgerTotals ledger;
+    std::vector<LedgerInterval> intervals;
+    std::string ledger_failure;
+    std::uint64_t incarnations = 0;
+    std::uint64_t polls = 0;
+    std::uint64_t polls_failed = 0;
+  };
+
+  // Opens state and ledger; throws StartupError when they are damaged. `lane` outlives this.
+  SourceControl(const Config& config, SourceLane& lane, std::vector<HandshakeDesk::Replica> replicas);
+  ~SourceControl();
+  SourceControl(const SourceControl&) = delete;
+  SourceControl& operator=(const SourceControl&) = delete;
+
+  void start();
+  // Ends the thread; the lane stands still afterwards. Semi-sync stays as it is in the server: its own timeout is the
+  // backstop until a binlaned is back.
+  void stop();
+  // Any thread.
+  View view() const;
+
+ private:
+  // Why an incarnation ends, and what the next one is of.
+  enum class NextStream : std::uint8_t { same, anew };
+
+  void run();
+  void work(std::uint64_t now_ns);
+  void look_for_server(std::uint64_t now_ns);
+  bool connect_server(ServerFacts& facts);
+  bool prepare_server(const ServerFacts& facts);
+  bool begin_incarnation(const ServerFacts& facts, std::uint64_t now_ns);
+  bool settle_stream(const BinlogIndex& index, SourceState& state);
+  void end_incarnation(const std::string& reason, NextStream next);
+  std::optional<Registration> registration_for(const ServerFacts& facts);
+
+  void take_lane_events(std::uint64_t now_ns);
+  void on_stream_stopped();
+  void take_replies(std::uint64_t now_ns);
+  bool refresh_proof();
+  void poll_server(std::uint64_t now_ns);
+  void sync_ourselves(const SourceMarks& marks);
+  void tell_synced(const SourceMarks& marks);
+  void run_fallback(const SourceMarks& marks);
+  bool carry_out(const FallbackAction& action);
+  bool close_intervals(const Position& to);
+  void log_transition(const FallbackTransition& transition);
+  Position dump_position() const;
+  FallbackMark mark_of(const Position& position, const SourceMarks& marks) const;
+  void store_state(const SourceMarks& marks, std::uint64_t now_ns);
+  void refuse(const std::string& problem);
+  void publish();
+  bool send(const SourceCommand& command);
+
+  const Config& config_;
+  const SourceConfig& source_;
+  SourceLane& lane_;
+  SourceStateFile state_file_;
+  Ledger ledger_;
+  SourceState state_;
+
+  // Of the server.
+  ServerConnection poll_connection_;
+  ServerConnection command_connection_;
+  std::optional<SemiSyncControl> poller_;
+  std::optional<SemiSyncControl> commander_;
+  DumpDrain drain_;
+  SyncedConfirmer confirmer_;
+  ServerRun run_;
+  std::string server_version_;
+  std::string directory_;
+  SemiSyncStatus server_status_;
+  std::optional<ServerPoll> new_poll_;  // since the last turn of the fallback
+  std::uint32_t server_runs_ = 0;
+  bool fresh_stream_ = false;  // this incarnation began a new stream
+  bool same_run_ = false;  // the server still is the one that the last incarnation was of
+
+  // Of the incarnation.
+  std::optional<PosixBinlogFiles> files_;
+  std::unique_ptr<PosixStreamProof> proof_;
+  std::unique_ptr<HandshakeDesk> desk_;
+  std::vector<HandshakeDesk::Replica> replicas_;
+  std::optional<Fallback> fallback_;  // of this incarnation
+  FallbackCounters earlier_;          // of those before
+  bool degraded_told_ = false;
+  std::uint32_t mapped_file_ = 0;     // newest file that the proof's map knows
+  NextStream next_stream_ = NextStream::same;
+  std::uint32_t next_stream_file_ = 0;  // where a new stream begins; 0: at the first binlog there is
+  Phase phase_ = Phase::looking;
+  std::string problem_;
+  std::uint64_t next_look_ns_ = 0;
+  std::uint64_t next_poll_ns_ = 0;
+  std::uint64_t next_store_ns_ = 0;
+  Position synced_told_;
+  std::uint64_t incarnations_ = 0;
+  std::uint64_t polls_ = 0;
+  std::uint64_t polls_failed_ = 0;
+
+  // Shared with the drain thread: where it may register, for which run of the server.
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::optional<Registration> registration_;
+  ServerRun registration_run_;
+  bool server_changed_ = false;
+  View view_;
+  std::thread thread_;
+};
+
+}  // namespace binlane

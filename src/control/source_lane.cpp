@@ -1,0 +1,39 @@
+#include "control/source_lane.h"
+
+#include <thread>
+
+#include "base/assert.h"
+
+namespace binlane {
+
+bool SourceLane::stand_still() {
+  queues_.pause.request();
+  const std::uint64_t deadline_ns = monotonic_ns() + kNanosPerSecond;
+  while (!queues_.pause.standing()) {
+    if (monotonic_ns() > deadline_ns) return false;
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
+  }
+  return true;
+}
+
+void SourceLane::bind(const std::string& directory, const std::string& basename, DumpDrain& drain) {
+  BL_ASSERT(queues_.pause.standing());
+  parts_.reset();
+  parts_ = std::make_unique<Parts>(ports_, PosixBinlogFiles(directory, basename), basename, drain, queues_);
+}
+
+int SourceLane::begin_incarnation(StreamStart& start, Epoch epoch, const QuorumRule& rule,
+                                  std::uint64_t now_ns) {
+  BL_ASSERT(queues_.pause.standing());
+  const int error = parts_->stream.start(start, now_ns);
+  if (error != 0) return error;
+  // Commands and events of the last incarnation mean nothing any more.
+  SourceCommand command;
+  while (queues_.commands.try_pop(command)) {
+  }
+  parts_->cycle.rebuild(epoch, rule);
+  parts_->link.begin_incarnation(epoch.incarnation);
+  return 0;
+}
+
+}  // namespace binlane

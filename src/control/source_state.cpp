@@ -1,0 +1,122 @@
+#include "control/source_state.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/error.h"
+
+namespace binlane {
+namespace {
+
+constexpr std::uint32_t kVersion = 1;
+
+struct DiskPosition {
+  le32 file;
+  le64 offset;
+};
+static_assert(sizeof(DiskPosition) == 12);
+
+// The fixed head of the payload; the two texts follow it, basename first.
+struct DiskState {
+  le32 version;
+  std::uint8_t origin[16];
+  le32 term;
+  le32 incarnation;
+  DiskPosition stream_start;
+  DiskPosition run_start;
+  DiskPosition synced;
+  DiskPosition quorum;
+  le64 yes_tx;
+  le64 no_tx;
+  le64 no_times;
+  le16 basename_length;
+  le16 server_run_length;
+};
+static_assert(sizeof(DiskState) == 104 && alignof(DiskState) == 1);
+static_assert(sizeof(DiskState) + kMaxStateBasenameLength + kMaxServerRunLength <=
+              DurableRecord::kMaxPayloadSize);
+
+DiskPosition to_disk(const Position& position) {
+  return {position.file, position.offset};
+}
+Position from_disk(const DiskPosition& position) {
+  return {position.file, position.offset};
+}
+
+}  // namespace
+
+std::vector<std::byte> encode_source_state(const SourceState& state) {
+  BL_ASSERT(state.basename.size() <= kMaxStateBasenameLength);
+  BL_ASSERT(state.server_run.size() <= kMaxServerRunLength);
+  DiskState disk;
+  disk.version = kVersion;
+  std::memcpy(disk.origin, state.origin.bytes.data(), sizeof disk.origin);
+  disk.term = state.epoch.term;
+  disk.incarnation = state.epoch.incarnation;
+  disk.stream_start = to_disk(state.stream_start);
+  disk.run_start = to_disk(state.run_start);
+  disk.synced = to_disk(state.synced);
+  disk.quorum = to_disk(state.quorum);
+  disk.yes_tx = state.counters.yes_tx;
+  disk.no_tx = state.counters.no_tx;
+  disk.no_times = state.counters.no_times;
+  disk.basename_length = static_cast<std::uint16_t>(state.basename.size());
+  disk.server_run_length = static_cast<std::uint16_t>(state.server_run.size());
+  std::vector<std::byte> bytes(sizeof disk + state.basename.size() + state.server_run.size());
+  std::memcpy(bytes.data(), &disk, sizeof disk);
+  std::byte* const texts = bytes.data() + sizeof disk;
+  if (!state.basename.empty()) std::memcpy(texts, state.basename.data(), state.basename.size());
+  if (!state.server_run.empty())
+    std::memcpy(texts + state.basename.size(), state.server_run.data(), state.server_run.size());
+  BL_ASSERT(decode_source_state(bytes) == state);
+  return bytes;
+}
+
+std::optional<SourceState> decode_source_state(ConstBytes bytes) {
+  DiskState disk;
+  if (bytes.size() < sizeof disk) return std::nullopt;
+  std::memcpy(&disk, bytes.data(), sizeof disk);
+  const std::size_t basename_length = disk.basename_length;
+  const std::size_t server_run_length = disk.server_run_length;
+  if (disk.version != kVersion || basename_length > kMaxStateBasenameLength ||
+      server_run_length > kMaxServerRunLength ||
+      bytes.size() != sizeof disk + basename_length + server_run_length)
+    return std::nullopt;
+  SourceState state;
+  std::memcpy(state.origin.bytes.data(), disk.origin, sizeof disk.origin);
+  state.epoch = {disk.term, disk.incarnation};
+  state.stream_start = from_disk(disk.stream_start);
+  state.run_start = from_disk(disk.run_start);
+  state.synced = from_disk(disk.synced);
+  state.quorum = from_disk(disk.quorum);
+  state.counters = {disk.yes_tx, disk.no_tx, disk.no_times};
+  const char* const texts = reinterpret_cast<const char*>(bytes.data()) + sizeof disk;
+  state.basename.assign(texts, basename_length);
+  state.server_run.assign(texts + basename_length, server_run_length);
+  return state;
+}
+
+SourceStateFile::SourceStateFile(std::string path) : record_(std::move(path)) {
+  const auto& payload = record_.load();
+  if (!payload) return;
+  state_ = decode_source_state(*payload);
+  if (!state_)
+    throw StartupError(
+        fmt::format("{}: holds no state of a source that this version can read; it was written by "
+                    "another version of binlaned, or belongs to something else",
+                    record_.path()));
+}
+
+int SourceStateFile::store(const SourceState& state) {
+  if (state_ == state) return 0;
+  const std::vector<std::byte> payload = encode_source_state(state);
+  if (const int error = record_.store(payload); error != 0) return error;
+  state_ = state;
+  ++stores_;
+  return 0;
+}
+
+}  // namespace binlane

@@ -1,0 +1,74 @@
+// SourceState: what a source's binlaned must still know after a restart, and its form on disk.
+//
+// `quorum` is where the dump connection is registered again (safety rule S3: registration counts as
+// an ACK), so it may be older than the truth but never newer: store it only after the gate has
+// reached it. `counters` are the server's as last looked at, so that releases by the server while
+// binlaned was away are noticed (S8). The source's control thread owns it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/epoch.h"
+#include "base/position.h"
+#include "base/uuid.h"
+#include "storage/durable_record.h"
+
+namespace binlane {
+
+// The server's semi-sync counters; they start at 0 with every run of the server.
+struct ServerCounters {
+  std::uint64_t yes_tx = 0;    // commits counted as acknowledged
+  std::uint64_t no_tx = 0;     // commits counted as not acknowledged
+  std::uint64_t no_times = 0;  // times the server switched semi-sync off by itself
+
+  bool operator==(const ServerCounters&) const = default;
+};
+
+struct SourceState {
+  Uuid origin;              // names the stream's source for ever
+  Epoch epoch;              // of the last incarnation
+  std::string basename;     // of the binlog files: "binlog"
+  std::string server_run;   // identity of the server's process, opaque: boot, pid, start time
+  Position stream_start;    // the stream's first byte
+  Position run_start;       // start of the first file of that server run
+  Position synced;          // the source has everything before it on stable storage
+  Position quorum;          // a quorum has had everything before it
+  ServerCounters counters;  // of that server run
+
+  bool operator==(const SourceState&) const = default;
+};
+
+inline constexpr std::size_t kMaxStateBasenameLength = 512;
+inline constexpr std::size_t kMaxServerRunLength = 256;
+
+// The record's payload. Asserts the lengths above.
+std::vector<std::byte> encode_source_state(const SourceState& state);
+
+// Nothing when the bytes are not such a payload: another version, a wrong length, trailing bytes.
+std::optional<SourceState> decode_source_state(ConstBytes bytes);
+
+// The state in its file (two slots, the newer valid one counts).
+class SourceStateFile {
+ public:
+  // Opens or creates the file. Throws StartupError for damage or another version.
+  explicit SourceStateFile(std::string path);
+
+  // As loaded or last stored; nothing before the first store.
+  const std::optional<SourceState>& state() const noexcept { return state_; }
+
+  // Durable when it returns 0; otherwise an errno, which is final. Equal states are not written.
+  [[nodiscard]] int store(const SourceState& state);
+
+  std::uint64_t stores() const noexcept { return stores_; }
+
+ private:
+  DurableRecord record_;
+  std::optional<SourceState> state_;
+  std::uint64_t stores_ = 0;
+};
+
+}  // namespace binlane

@@ -1,0 +1,73 @@
+// SourceStream: the source lane's view of the binlog: tailer and reader behind the cycle's BinlogStream.
+//
+// Lane's thread; start() and stop() while the lane stands still (LanePause).
+#pragma once
+
+#include <cstdint>
+
+#include "dataplane/source_cycle.h"
+#include "shim/binlog_files.h"
+#include "shim/stream_reader.h"
+#include "shim/stream_scan.h"
+#include "shim/tailer.h"
+
+namespace binlane {
+
+template <BinlogFiles Files>
+class SourceStream {
+ public:
+  explicit SourceStream(Files& files) : tailer_(files), reader_(files, tailer_) {}
+
+  // Goes on behind what scan_stream() found; 0 or an errno.
+  int start(StreamStart& start, std::uint64_t now_ns) noexcept {
+    reader_.reset();
+    stopped_ = TailEvent::none;
+    return tailer_.start(start, now_ns);
+  }
+  void stop() noexcept {
+    reader_.reset();
+    tailer_.stop();
+  }
+
+  // --- BinlogStream ---
+  bool poll(std::uint64_t now_ns) noexcept {
+    const TailEvent event = tailer_.poll(now_ns);
+    if (!stops_tailer(event)) return true;
+    stopped_ = event;
+    return false;
+  }
+  std::uint64_t written() const noexcept { return tailer_.written(); }
+  std::uint64_t group_end() const noexcept { return tailer_.group_end(); }
+  std::uint64_t groups() const noexcept { return tailer_.tracker().group_count(); }
+  int read(std::uint64_t at, MutableBytes out, StreamPiece& piece) noexcept {
+    StreamChunk chunk;
+    const int error = reader_.read(at, out, chunk);
+    piece = {chunk.at, static_cast<std::uint32_t>(chunk.units()), chunk.is_file_end, chunk.file_end};
+    return error;
+  }
+  // A mark in a file that was purged since is shown as that of the oldest file we know.
+  Position position_of(std::uint64_t at) const noexcept {
+    return tailer_.map().position_of(at).value_or(Position{tailer_.map().first_file(), 0});
+  }
+  std::uint64_t linear_of(const Position& position) const noexcept {
+    const StreamMap& map = tailer_.map();
+    if (position.file < map.first_file()) return map.front();
+    if (position.file > map.current_file()) return written();
+    return map.linear_of(position).value_or(written());
+  }
+
+  // While the lane stands still, or for the lane itself.
+  const Tailer<Files>& tailer() const noexcept { return tailer_; }
+  // Why poll() returned false.
+  TailEvent stopped() const noexcept { return stopped_; }
+  bool drop_purged(std::uint32_t bound) noexcept { return tailer_.drop_purged(bound); }
+
+ private:
+  Tailer<Files> tailer_;
+  StreamReader<Files> reader_;
+  TailEvent stopped_ = TailEvent::none;
+};
+
+static_assert(BinlogStream<SourceStream<PosixBinlogFiles>>);
+
+}  // namespace binlane

@@ -1,0 +1,273 @@
+#include "control/status_text.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/position.h"
+
+namespace binlane {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kLabelWidth = 13;
+
+// The member, or null; whatever is not as expected counts as not there.
+const json& member(const json& object, const char* name) {
+  static const json kNull;
+  if (!object.is_object()) return kNull;
+  const auto found = object.find(name);
+  return found == object.end() ? kNull : *found;
+}
+
+// Texts of a newer or foreign daemon must not write on the terminal what they like.
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const char c : text) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+  return out;
+}
+
+std::string text_of(const json& object, const char* name) {
+  const json& value = member(object, name);
+  return value.is_string() ? printable(value.get_ref<const std::string&>()) : std::string();
+}
+
+double number_of(const json& object, const char* name) {
+  const json& value = member(object, name);
+  return value.is_number() ? value.get<double>() : 0.0;
+}
+
+bool has_number(const json& object, const char* name) {
+  return member(object, name).is_number();
+}
+
+bool flag_of(const json& object, const char* name) {
+  const json& value = member(object, name);
+  return value.is_boolean() && value.get<bool>();
+}
+
+std::string count_text(const json& object, const char* name) {
+  return fmt::format("{:.0f}", number_of(object, name));
+}
+
+// "binlog.000017:4096", or "-" for a position that is not there.
+std::string position_text(const json& position, const std::string& basename) {
+  const json& file = member(position, "file");
+  if (!file.is_number_unsigned() || file.get<std::uint64_t>() > UINT32_MAX) return "-";
+  const auto number = file.get<std::uint32_t>();
+  const std::string name =
+      basename.empty() ? fmt::format("{}", number) : binlog_file_name(basename, number);
+  return fmt::format("{}:{}", name, count_text(position, "offset"));
+}
+
+class Page {
+ public:
+  void heading(std::string_view title, std::string_view rest) {
+    if (!text_.empty()) text_ += '\n';
+    add(fmt::format("{:<{}}  {}", title, kLabelWidth, rest));
+  }
+  void line(std::string_view label, std::string_view rest) {
+    if (!rest.empty()) add(fmt::format("  {:<{}}{}", label, kLabelWidth, rest));
+  }
+  // Columns as wide as their widest cell; the last one is not padded.
+  void table(const std::vector<std::vector<std::string>>& rows) {
+    std::vector<std::size_t> widths;
+    for (const auto& row : rows) {
+      widths.resize(std::max(widths.size(), row.size()));
+      for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    }
+    for (const auto& row : rows) {
+      std::string line = " ";
+      for (std::size_t i = 0; i < row.size(); ++i)
+        line += fmt::format(" {:<{}} ", row[i], i + 1 == row.size() ? 0 : widths[i]);
+      add(std::move(line));
+    }
+  }
+  std::string take() { return std::move(text_); }
+
+ private:
+  void add(std::string line) {
+    while (line.ends_with(' ')) line.pop_back();
+    text_ += line + '\n';
+  }
+  std::string text_;
+};
+
+std::string transition_line(const json& transition, const std::string& basename) {
+  if (!transition.is_object()) return {};
+  std::string line = fmt::format("{} -> {}: {}", text_of(transition, "from"),
+                                 text_of(transition, "to"), text_of(transition, "reason"));
+  if (has_number(transition, "ago_ms"))
+    line += fmt::format(", {} ago", duration_text(number_of(transition, "ago_ms") * 1000));
+  if (member(transition, "position").is_object())
+    line += fmt::format(", quorum at {}", position_text(member(transition, "position"), basename));
+  return line;
+}
+
+std::string server_line(const json& server) {
+  if (!server.is_object()) return {};
+  return fmt::format("{}; semi-sync {}{}, {} commits acknowledged, {} not",
+                     text_of(server, "version"), flag_of(server, "status_on") ? "ON" : "OFF",
+                     flag_of(server, "enabled") ? "" : " (disabled)", count_text(server, "yes_tx"),
+                     count_text(server, "no_tx"));
+}
+
+std::string ledger_line(const json& ledger) {
+  if (!ledger.is_object()) return {};
+  return fmt::format("{} entries, {} open, {} event groups released without a quorum",
+                     count_text(ledger, "entries"), count_text(ledger, "open"),
+                     count_text(ledger, "exposed_groups"));
+}
+
+std::string counters_line(const json& counters) {
+  if (!counters.is_object()) return {};
+  return fmt::format("{} degrades, {} recoveries, {} releases by the server",
+                     count_text(counters, "degrades"), count_text(counters, "recoveries"),
+                     count_text(counters, "server_releases"));
+}
+
+void print_source(Page& page, const json& source) {
+  const std::string basename = text_of(source, "basename");
+  page.heading("source", fmt::format("{}{}", text_of(source, "state"),
+                                     flag_of(source, "blocked") ? " (blocked)" : ""));
+  page.line("problem", text_of(source, "problem"));
+  page.line("epoch", text_of(source, "epoch"));
+  page.line("quorum rule", text_of(source, "rule"));
+  for (const char* mark : {"written", "synced", "quorum", "released"})
+    page.line(mark, position_text(member(source, mark), basename));
+  page.line("server", server_line(member(source, "server")));
+  const json& dump = member(source, "dump");
+  page.line("dump",
+            fmt::format("{}{}{}", text_of(dump, "state"),
+                        text_of(dump, "problem").empty() ? "" : ": ", text_of(dump, "problem")));
+  const json& ledger = member(source, "ledger");
+  page.line("ledger", ledger_line(ledger));
+  page.line("", text_of(ledger, "failure"));
+  page.line("counters", counters_line(member(source, "counters")));
+  page.line("last", transition_line(member(source, "last_transition"), basename));
+
+  const json& replicas = member(source, "replicas");
+  if (!replicas.is_array() || replicas.empty()) return;
+  std::vector<std::vector<std::string>> rows = {
+      {"replica", "", "received lag", "durable lag", "round trip", ""}};
+  for (const json& replica : replicas) {
+    const bool connected = flag_of(replica, "connected");
+    const auto lag = [&](const char* name) {
+      return connected && has_number(replica, name) ? bytes_text(number_of(replica, name)) : "-";
+    };
+    const std::string round_trip = connected && has_number(replica, "rtt_us")
+                                       ? duration_text(number_of(replica, "rtt_us"))
+                                       : "-";
+    std::string note = text_of(replica, "refusal");
+    if (flag_of(replica, "damaged")) note += note.empty() ? "damaged" : "; damaged";
+    rows.push_back({text_of(replica, "name"), connected ? "connected" : "away",
+                    lag("received_lag_bytes"), lag("durable_lag_bytes"), round_trip, note});
+  }
+  page.table(rows);
+}
+
+void print_replica(Page& page, const json& replica) {
+  const std::string source = text_of(replica, "source");
+  page.heading("replica",
+               fmt::format("{}{}{}", flag_of(replica, "connected") ? "connected" : "away",
+                           source.empty() ? "" : ", source ", source));
+  page.line("refused", text_of(replica, "refusal"));
+  page.line("epoch", text_of(replica, "epoch"));
+  for (const char* mark : {"received", "durable", "released", "archived"})
+    page.line(mark, position_text(member(replica, mark), ""));
+  const json& journal = member(replica, "journal");
+  page.line(
+      "journal",
+      fmt::format(
+          "{} of {} blocks free{}", count_text(replica, "journal_free_blocks"),
+          count_text(journal, "blocks"),
+          text_of(journal, "disk").empty() ? "" : fmt::format("; {}", text_of(journal, "disk"))));
+  page.line("", text_of(journal, "failure"));
+  page.line("archive", text_of(member(replica, "archive"), "failure"));
+  const json& feed = member(replica, "feed");
+  const json& clients = member(feed, "clients");
+  page.line("feed",
+            fmt::format("{}, {} clients, {} events served",
+                        flag_of(feed, "listening") ? "listening" : "not listening",
+                        clients.is_array() ? clients.size() : 0, count_text(feed, "events")));
+  page.line("", text_of(feed, "last_error"));
+}
+
+void print_ports(Page& page, const json& ports) {
+  if (!ports.is_array() || ports.empty()) return;
+  page.heading("ports", "");
+  for (const json& port : ports) {
+    std::string line = fmt::format("{}; {} packets in, {} out",
+                                   flag_of(port, "attached") ? "attached" : "not attached",
+                                   count_text(port, "rx_packets"), count_text(port, "tx_packets"));
+    if (!text_of(port, "problem").empty()) line += "; " + text_of(port, "problem");
+    page.table({{text_of(port, "port"), line}});
+  }
+}
+
+}  // namespace
+
+std::string status_text(const json& status) {
+  Page page;
+  page.heading(text_of(status, "name"), fmt::format("cluster {}", text_of(status, "cluster")));
+  if (member(status, "source").is_object()) print_source(page, member(status, "source"));
+  if (member(status, "replica").is_object()) print_replica(page, member(status, "replica"));
+  print_ports(page, member(status, "ports"));
+  return page.take();
+}
+
+std::string status_problem(const json& status) {
+  const json& source = member(status, "source");
+  const json& replica = member(status, "replica");
+  if (!source.is_object() && !replica.is_object()) return "the status names no role";
+  if (source.is_object()) {
+    if (text_of(source, "state") != "SEMISYNC")
+      return fmt::format("the source is {}{}{}", text_of(source, "state"),
+                         text_of(source, "problem").empty() ? "" : ": ",
+                         text_of(source, "problem"));
+    if (flag_of(source, "blocked")) return "commits are blocked: the ledger cannot be written";
+    std::string ledger = text_of(member(source, "ledger"), "failure");
+    if (!ledger.empty()) return ledger;
+  }
+  if (replica.is_object()) {
+    for (const char* part : {"journal", "archive"}) {
+      const std::string failure = text_of(member(replica, part), "failure");
+      if (!failure.empty()) return fmt::format("the {} has failed: {}", part, failure);
+    }
+    if (!flag_of(replica, "connected")) {
+      const std::string refusal = text_of(replica, "refusal");
+      return fmt::format("the replica is not connected to its source{}{}",
+                         refusal.empty() ? "" : ": ", refusal);
+    }
+  }
+  return {};
+}
+
+std::string bytes_text(double bytes) {
+  constexpr std::array<const char*, 5> kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  while (bytes >= 1024 && unit + 1 < kUnits.size()) {
+    bytes /= 1024;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{:.0f} B", bytes) : fmt::format("{:.1f} {}", bytes, kUnits[unit]);
+}
+
+std::string duration_text(double microseconds) {
+  constexpr double kMs = 1e3, kS = 1e6, kMin = 60 * kS, kH = 60 * kMin;
+  if (microseconds < kMs) return fmt::format("{:.0f} us", microseconds);
+  if (microseconds < kS) return fmt::format("{:.1f} ms", microseconds / kMs);
+  if (microseconds < 2 * kMin) return fmt::format("{:.1f} s", microseconds / kS);
+  if (microseconds < 2 * kH) return fmt::format("{:.0f} min", std::floor(microseconds / kMin));
+  const double hours = std::floor(microseconds / kH);
+  return fmt::format("{:.0f} h {:.0f} min", hours, std::floor((microseconds - hours * kH) / kMin));
+}
+
+}  // namespace binlane

@@ -1,0 +1,87 @@
+// WaitDeadline: since when a commit has been waiting for the quorum, and when that is too long.
+//
+// The server may be waiting for everything its dump connection has sent, so each growth of that
+// mark is a sample (time, mark); the oldest sample beyond the quorum is the oldest wait. It is too
+// long when
+//   * the wait is older than the timeout and the quorum has not moved for a timeout either: a huge
+//     transaction that is moving does not degrade; or
+//   * the wait is older than the hard limit (the server's own timeout less a second, safety rule
+//     S13), whatever moves.
+// A turn that comes more than kPauseNs after the one before it means that this process stood still,
+// not that replicas did: of the time in between at most a part of the timeout counts (never all of
+// it, so one pause alone is no timeout; never nothing, so that turns which are always late still
+// come to an end), and nothing expires within kGraceNs of it, so that acknowledgements that lie
+// ready are seen first.
+//
+// Samples closer together than kSamplesPerTimeout-th of the timeout are merged into the earlier
+// one, so a deadline may come that much early and never late; the ring is therefore bounded. No
+// clock, no I/O.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/clock.h"
+
+namespace binlane {
+
+class WaitDeadline {
+ public:
+  static constexpr std::size_t kSamples = 256;
+  static constexpr std::uint64_t kSamplesPerTimeout = 128;
+  static_assert(kSamplesPerTimeout < kSamples, "a timeout's worth of samples must fit the ring");
+  static constexpr std::uint64_t kPauseNs = kNanosPerSecond;
+  static constexpr std::uint64_t kGraceNs = 200 * kNanosPerMilli;
+  static constexpr std::uint64_t kPausePartOfTimeout = 4;  // a quarter
+
+  WaitDeadline(std::uint64_t timeout_ns, std::uint64_t hard_limit_ns) noexcept;
+
+  // One turn. `waiting`: everything before it may be waited for; `covered`: a quorum has everything
+  // before it. A `waiting` that falls back (a new dump connection repeats) changes nothing.
+  void turn(std::uint64_t now_ns, std::uint64_t waiting, std::uint64_t covered) noexcept;
+
+  // As of the last turn.
+  bool anyone_waits() const noexcept { return count_ > 0; }
+  bool expired() const noexcept;
+  // How long the oldest wait has lasted, less pauses; 0 when nobody waits.
+  std::uint64_t oldest_wait_ns() const noexcept;
+  // How long the quorum has stood still while somebody waited, less pauses; 0 when nobody waits.
+  std::uint64_t stalled_ns() const noexcept;
+
+  // Forgets everything: the server, or the coordinates of the marks, are new.
+  void reset() noexcept;
+
+  std::uint64_t pauses() const noexcept { return pauses_; }
+  std::uint64_t merged() const noexcept { return merged_; }  // samples that found the ring full
+
+ private:
+  // Two times: `active` shortens pauses, `real` is the monotonic clock's.
+  struct Sample {
+    std::uint64_t active_ns;
+    std::uint64_t real_ns;
+    std::uint64_t mark;
+  };
+  const Sample& oldest() const noexcept { return samples_[first_]; }
+  Sample& newest() noexcept { return samples_[(first_ + count_ - 1) % kSamples]; }
+  void take_sample(std::uint64_t waiting) noexcept;
+
+  const std::uint64_t timeout_ns_;
+  const std::uint64_t hard_limit_ns_;
+  const std::uint64_t merge_ns_;
+  std::uint64_t now_ns_ = 0;
+  std::uint64_t active_ns_ = 0;
+  std::uint64_t waiting_ = 0;
+  std::uint64_t covered_ = 0;
+  std::uint64_t progress_active_ns_ = 0;  // when `covered` last grew
+  std::uint64_t pause_end_ns_ = 0;
+  std::uint64_t pauses_in_a_row_ = 0;
+  bool started_ = false;
+  std::size_t first_ = 0;
+  std::size_t count_ = 0;
+  std::uint64_t pauses_ = 0;
+  std::uint64_t merged_ = 0;
+  std::array<Sample, kSamples> samples_{};
+};
+
+}  // namespace binlane

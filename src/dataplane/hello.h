@@ -1,0 +1,49 @@
+// HelloMessage: a HELLO or HELLO_ACK frame on its way between a lane and the control thread, as a
+// value.
+//
+// Handshakes are rare and may read files, so they are made outside the lane; the lane only passes
+// their frames.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/assert.h"
+#include "dataplane/frame.h"
+#include "dataplane/port.h"
+
+namespace binlane {
+
+struct HelloMessage {
+  std::uint32_t port = 0;  // index of the lane's port
+  Endpoint peer;
+  std::uint32_t length = 0;
+  std::array<std::byte, wire::kMinMaxPayload> bytes{};
+
+  ConstBytes frame() const noexcept { return ConstBytes(bytes).first(length); }
+};
+
+// Takes a frame that arrived; a HELLO's padding is left out. False when it is too long to be one.
+inline bool fill_hello(HelloMessage& message, std::uint32_t port, const Endpoint& peer,
+                       ConstBytes frame) noexcept {
+  if (frame.size() > message.bytes.size()) return false;
+  message.port = port;
+  message.peer = peer;
+  message.length = static_cast<std::uint32_t>(frame.size());
+  std::copy(frame.begin(), frame.end(), message.bytes.begin());
+  return true;
+}
+
+// Builds a frame of `body` in the message, padded to a full frame of a 1500-byte MTU.
+template <class Body>
+void build_hello(HelloMessage& message, const FrameTags& tags, const Body& body) noexcept {
+  message.bytes.fill(std::byte{0});
+  std::memcpy(message.bytes.data() + sizeof(wire::Header), static_cast<const void*>(&body),
+              sizeof body);
+  seal(message.bytes, tags, sizeof body);
+  message.length = static_cast<std::uint32_t>(message.bytes.size());
+}
+
+}  // namespace binlane

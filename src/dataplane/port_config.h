@@ -1,0 +1,53 @@
+// PortConfig: how one port is configured, and the three forms a `port = "…"` string takes.
+//
+//   vhost:/path.sock   a vhost-user link to one peer on this machine (no root, no hugepages)
+//   dpdk:<devargs>     any DPDK device: "0000:01:00.0", "net_af_packet0,iface=veth0", …
+//   udp                a kernel UDP socket
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "dataplane/fault_injector.h"
+#include "dataplane/port.h"
+
+namespace binlane {
+
+enum class PortKind : std::uint8_t { vhost, dpdk, udp };
+
+struct PortSpec {
+  PortKind kind = PortKind::udp;
+  std::string argument;  // the socket's path, or the devargs; empty for udp
+
+  // The device is found on the PCI bus (its devargs start with a PCI address), so EAL must scan it.
+  bool on_pci() const;
+
+  bool operator==(const PortSpec&) const = default;
+};
+
+// Throws StartupError with the accepted forms when `text` is none of them.
+PortSpec parse_port_spec(std::string_view text);
+
+// Which end of a vhost-user link this process is. The replica's socket is the server: it exists as
+// long as the replica runs, and any incarnation of the source connects to it.
+enum class PortSide : std::uint8_t { source, replica };
+
+inline constexpr std::uint32_t kDefaultMtu = 1500;
+inline constexpr std::uint32_t kMinMtu = 576;
+inline constexpr std::uint32_t kMaxMtu = 9600;
+
+struct PortConfig {
+  PortSpec spec;
+  Endpoint local;
+  PortSide side = PortSide::source;
+  // Asked for; a port that does not take more than kDefaultMtu falls back to that.
+  std::uint32_t mtu = kDefaultMtu;
+  FaultConfig faults;
+};
+
+// The port's faults, with its address mixed into the seed: two ports of one configuration must not
+// lose the same packets.
+FaultConfig faults_of(const PortConfig& config) noexcept;
+
+}  // namespace binlane

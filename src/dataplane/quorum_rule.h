@@ -1,0 +1,51 @@
+// QuorumRule: which sets of replicas make a byte safe. A value the gate evaluates; its text form is
+// parsed by the control plane.
+//
+// A rule is a conjunction of clauses, each "at least k of these members". `ANY 2 (a, b, c)` is one
+// clause; zones and AND add further ones. Members are indices into the source's table of replicas.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+namespace binlane {
+
+inline constexpr std::size_t kMaxReplicas = 16;
+inline constexpr std::size_t kMaxClauses = 8;
+
+// A set of replicas: bit i is replica i.
+using ReplicaSet = std::uint32_t;
+static_assert(kMaxReplicas <= 32);
+
+// What a replica must have done with a byte for it to count.
+enum class AckLevel : std::uint8_t { received, durable, applied };
+
+struct QuorumClause {
+  ReplicaSet members = 0;
+  std::uint32_t count = 0;  // at least this many of them
+
+  friend bool operator==(const QuorumClause&, const QuorumClause&) = default;
+};
+
+struct QuorumRule {
+  std::uint64_t number = 0;  // grows with every change; 0: no rule
+  AckLevel level = AckLevel::durable;
+  std::uint32_t clause_count = 0;
+  std::array<QuorumClause, kMaxClauses> clauses{};
+
+  friend bool operator==(const QuorumRule&, const QuorumRule&) = default;
+
+  // Every clause finds enough of its members in `set`. A rule without clauses is satisfied by
+  // nothing.
+  constexpr bool satisfied_by(ReplicaSet set) const noexcept {
+    for (std::uint32_t i = 0; i < clause_count; ++i) {
+      const auto present = static_cast<std::uint32_t>(std::popcount(clauses[i].members & set));
+      if (present < clauses[i].count) return false;
+    }
+    return clause_count > 0;
+  }
+};
+
+}  // namespace binlane

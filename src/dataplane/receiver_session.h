@@ -1,0 +1,313 @@
+// ReceiverSession: the replica's half of a session. No I/O, no clock; the replica's lane owns it.
+//
+// It puts the stream's bytes in order and gives them to a log (the journal, behind a small
+// concept), and makes the ACKs: cumulative marks, and every packet number seen. A frame that finds
+// no room is dropped, counted, and *not* reported as seen, so that the source sends it again.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstdint>
+#include <vector>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/epoch.h"
+#include "base/file_end.h"
+#include "base/position.h"
+#include "binlane/wire.h"
+#include "dataplane/frame.h"
+#include "dataplane/session_limits.h"
+
+namespace binlane {
+
+// What the receiver needs of the journal (storage/journal.h).
+template <class L>
+concept StreamLog = requires(L log, const L& view, Position at, ConstBytes bytes, FileEnd file_end,
+                             std::uint64_t mark) {
+  { log.append(at, bytes) } -> std::same_as<bool>;
+  { log.append_file_end(file_end) } -> std::same_as<bool>;
+  { view.end() } -> std::same_as<Position>;
+  { view.end_log() } -> std::same_as<std::uint64_t>;
+  { view.durable_log() } -> std::same_as<std::uint64_t>;
+  { view.free_blocks() } -> std::convertible_to<std::uint32_t>;
+  { view.block_count() } -> std::convertible_to<std::uint32_t>;
+  {log.release(mark)};
+};
+
+struct ReceiverCounters {
+  std::uint64_t frames = 0;
+  std::uint64_t bytes = 0;
+  std::uint64_t duplicates = 0;
+  std::uint64_t out_of_order = 0;
+  std::uint64_t stale = 0;            // another session or epoch
+  std::uint64_t malformed = 0;        // contradicts itself or the log: nothing was taken
+  std::uint64_t dropped_no_room = 0;  // journal full
+  std::uint64_t dropped_no_slot = 0;  // too many out of order, or beyond the window
+  std::uint64_t acks = 0;
+  std::uint64_t ack_repeats = 0;
+};
+
+class ReceiverSession {
+ public:
+  // Allocates the reorder slots; `max_payload` is the port's.
+  explicit ReceiverSession(std::uint32_t max_payload);
+
+  // Begins a session whose linear 0 is the log offset `origin_log`; the log's end is where it
+  // stands.
+  template <StreamLog Log>
+  void start(std::uint64_t session_id, Epoch epoch, std::uint64_t origin_log,
+             const Log& log) noexcept;
+  void stop() noexcept { active_ = false; }
+  bool active() const noexcept { return active_; }
+  std::uint64_t session_id() const noexcept { return session_id_; }
+  Epoch epoch() const noexcept { return epoch_; }
+  std::uint64_t origin_log() const noexcept { return origin_log_; }
+
+  // A DATA frame. Gives the log what is in order now, and the source's released mark.
+  template <StreamLog Log>
+  void on_data(const FrameView& frame, Log& log, std::uint64_t now_ns) noexcept;
+
+  // Once a turn: tries kept frames again that found the log full, and releases what has become
+  // durable.
+  template <StreamLog Log>
+  void poll(Log& log) noexcept;
+
+  // True when an ACK is due: something arrived, durable() moved, or the last ACK wants repeating.
+  template <StreamLog Log>
+  bool ack_due(const Log& log, std::uint64_t now_ns) const noexcept;
+  // The ACK to send now; call only to send it.
+  template <StreamLog Log>
+  wire::AckBody make_ack(const Log& log, std::uint16_t state, std::uint64_t now_ns) noexcept;
+  std::uint64_t next_packet_number() noexcept { return ++ack_number_; }
+
+  std::uint64_t synced() const noexcept { return synced_; }
+  std::uint64_t released_seen() const noexcept { return released_seen_; }
+  const ReceiverCounters& counters() const noexcept { return counters_; }
+
+ private:
+  // One stretch of the stream, as a frame brings it.
+  struct Piece {
+    std::uint64_t offset = 0;  // linear
+    Position at;
+    std::uint32_t length = 0;  // units
+    bool file_end = false;
+    FileEnd end;
+  };
+  struct Slot {
+    bool used = false;
+    Piece piece;
+  };
+  enum class Taken : std::uint8_t { yes, duplicate, no };
+
+  static bool parse(const FrameView& frame, Piece& piece, ConstBytes& payload) noexcept;
+  void note_packet(std::uint64_t number, std::uint64_t now_ns) noexcept;
+  bool is_noted(std::uint64_t number) const noexcept;
+  template <StreamLog Log>
+  Taken take(const Piece& piece, ConstBytes payload, Log& log) noexcept;
+  template <StreamLog Log>
+  bool append(Piece piece, ConstBytes payload, Log& log) noexcept;
+  template <StreamLog Log>
+  void drain_slots(Log& log) noexcept;
+  // The source contradicts its own earlier frames: nothing more of this session is taken; it has to
+  // begin anew.
+  bool contradict() noexcept {
+    ++counters_.malformed;
+    active_ = false;
+    return false;
+  }
+  Taken keep(const Piece& piece, ConstBytes payload) noexcept;
+  MutableBytes slot_bytes(std::size_t index) noexcept {
+    return MutableBytes(slot_storage_).subspan(index * max_payload_, max_payload_);
+  }
+  template <StreamLog Log>
+  std::uint64_t window_end(const Log& log) const noexcept;
+
+  bool active_ = false;
+  bool ack_now_ = false;
+  std::uint64_t session_id_ = 0;
+  Epoch epoch_;
+  std::uint64_t origin_log_ = 0;
+  std::uint64_t received_ = 0;  // linear: everything before it is in the log
+  std::uint64_t synced_ = 0;
+  std::uint64_t released_seen_ = 0;
+  std::uint64_t largest_packet_ = 0;
+  std::uint64_t largest_packet_ns_ = 0;
+  std::array<std::uint64_t, wire::kBitmapBits / 64> bitmap_{};
+  std::uint64_t durable_acked_ = 0;
+  std::uint64_t window_sent_ = 0;
+  std::uint64_t last_ack_ns_ = 0;
+  std::uint32_t repeats_ = 0;
+  std::uint64_t ack_number_ = 0;
+  std::size_t slots_used_ = 0;
+  std::uint32_t max_payload_;
+  std::array<Slot, kReorderSlots> slots_{};
+  std::vector<std::byte> slot_storage_;
+  ReceiverCounters counters_;
+};
+
+template <StreamLog Log>
+void ReceiverSession::start(std::uint64_t session_id, Epoch epoch, std::uint64_t origin_log,
+                            const Log& log) noexcept {
+  BL_ASSERT(session_id != 0);
+  BL_ASSERT(log.end_log() >= origin_log && log.durable_log() == log.end_log());
+  active_ = true;
+  ack_now_ = false;
+  session_id_ = session_id;
+  epoch_ = epoch;
+  origin_log_ = origin_log;
+  received_ = durable_acked_ = log.end_log() - origin_log;
+  synced_ = released_seen_ = 0;
+  largest_packet_ = largest_packet_ns_ = 0;
+  bitmap_ = {};
+  window_sent_ = window_end(log);
+  last_ack_ns_ = 0;
+  repeats_ = kMaxAckRepeats;
+  for (Slot& slot : slots_) slot.used = false;
+  slots_used_ = 0;
+}
+
+template <StreamLog Log>
+void ReceiverSession::on_data(const FrameView& frame, Log& log, std::uint64_t now_ns) noexcept {
+  if (!active_ || frame.header.session_id != session_id_ || frame.epoch() != epoch_) {
+    ++counters_.stale;
+    return;
+  }
+  Piece piece;
+  ConstBytes payload;
+  const std::uint64_t number = frame.header.packet_number;
+  if (number == 0 || !parse(frame, piece, payload)) {
+    ++counters_.malformed;
+    return;
+  }
+  ++counters_.frames;
+  const auto body = body_as<wire::DataBody>(frame);
+  synced_ = std::max<std::uint64_t>(synced_, body.synced);
+  released_seen_ = std::max<std::uint64_t>(released_seen_, body.released);
+  if ((frame.header.flags & wire::kFlagAckNow) != 0) ack_now_ = true;
+  if (is_noted(number)) {
+    ++counters_.duplicates;
+    ack_now_ = true;  // the source may not have our ACK
+  } else if (piece.length == 0) {
+    note_packet(number, now_ns);
+  } else if (const Taken taken = take(piece, payload, log); taken != Taken::no) {
+    if (taken == Taken::duplicate) ++counters_.duplicates;
+    note_packet(number, now_ns);
+    ack_now_ = true;
+  }
+}
+
+template <StreamLog Log>
+void ReceiverSession::poll(Log& log) noexcept {
+  if (!active_) return;
+  if (slots_used_ > 0) drain_slots(log);
+  // Never beyond what the source says is on its own stable storage (safety rule S9), whatever it
+  // released.
+  log.release(origin_log_ + std::min(released_seen_, synced_));
+}
+
+template <StreamLog Log>
+ReceiverSession::Taken ReceiverSession::take(const Piece& piece, ConstBytes payload,
+                                             Log& log) noexcept {
+  if (piece.offset + piece.length <= received_) return Taken::duplicate;
+  if (piece.offset > received_) return keep(piece, payload);
+  if (!append(piece, payload, log)) return Taken::no;
+  if (slots_used_ > 0) drain_slots(log);
+  return Taken::yes;
+}
+
+// Appends the part of `piece` that is new; its first unit is at or before received_.
+template <StreamLog Log>
+bool ReceiverSession::append(Piece piece, ConstBytes payload, Log& log) noexcept {
+  const std::uint64_t known = received_ - piece.offset;
+  BL_ASSERT(known < piece.length);
+  if (piece.file_end) {
+    if (log.end() != Position{piece.end.file, piece.end.final_size}) return contradict();
+    if (!log.append_file_end(piece.end)) {
+      ++counters_.dropped_no_room;
+      return false;
+    }
+  } else {
+    piece.at.offset += known;
+    payload = payload.subspan(known);
+    if (log.end() != piece.at) return contradict();
+    if (!log.append(piece.at, payload)) {
+      ++counters_.dropped_no_room;
+      return false;
+    }
+  }
+  received_ += piece.length - known;
+  counters_.bytes += piece.length - known;
+  BL_ASSERT(log.end_log() == origin_log_ + received_);
+  return true;
+}
+
+template <StreamLog Log>
+void ReceiverSession::drain_slots(Log& log) noexcept {
+  // Each pass either appends a kept piece or ends, so there are at most as many passes as pieces.
+  for (bool progress = true; progress && slots_used_ > 0;) {
+    progress = false;
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      Slot& slot = slots_[i];
+      if (!slot.used || slot.piece.offset > received_) continue;
+      const bool old = slot.piece.offset + slot.piece.length <= received_;
+      const ConstBytes bytes =
+          ConstBytes(slot_bytes(i))
+              .first(slot.piece.file_end ? 0 : static_cast<std::size_t>(slot.piece.length));
+      if (!old && !append(slot.piece, bytes, log)) {
+        // It was reported as arrived, so the source will not send it again: it stays until poll()
+        // finds room.
+        return;
+      }
+      slot.used = false;
+      --slots_used_;
+      progress = true;
+    }
+  }
+}
+
+template <StreamLog Log>
+std::uint64_t ReceiverSession::window_end(const Log& log) const noexcept {
+  return received_ + std::uint64_t{log.free_blocks()} * kWindowBytesPerBlock;
+}
+
+template <StreamLog Log>
+bool ReceiverSession::ack_due(const Log& log, std::uint64_t now_ns) const noexcept {
+  if (!active_) return false;
+  if (ack_now_ || log.durable_log() - origin_log_ != durable_acked_) return true;
+  // A window that was shut and opened again is news to a source that waits for it.
+  const std::uint64_t step = std::uint64_t{log.block_count()} * kWindowBytesPerBlock / kWindowSteps;
+  if (window_sent_ < received_ + step && window_end(log) >= window_sent_ + step) return true;
+  if (repeats_ >= kMaxAckRepeats || released_seen_ >= durable_acked_) return false;
+  return now_ns - last_ack_ns_ >= kFirstAckRepeatNs << repeats_;
+}
+
+template <StreamLog Log>
+wire::AckBody ReceiverSession::make_ack(const Log& log, std::uint16_t state,
+                                        std::uint64_t now_ns) noexcept {
+  const std::uint64_t durable = log.durable_log() - origin_log_;
+  const bool news = ack_now_ || durable != durable_acked_;
+  BL_ASSERT(durable >= durable_acked_ && durable <= received_);  // I2, I5
+  repeats_ = news ? 0 : repeats_ + 1;
+  if (!news) ++counters_.ack_repeats;
+  ++counters_.acks;
+  ack_now_ = false;
+  durable_acked_ = durable;
+  last_ack_ns_ = now_ns;
+  window_sent_ = std::max(window_sent_, window_end(log));
+
+  wire::AckBody ack;
+  ack.received = received_;
+  ack.durable = durable;
+  ack.released_seen = released_seen_;
+  ack.window_end = window_sent_;
+  ack.largest_packet = largest_packet_;
+  std::memcpy(ack.bitmap, bitmap_.data(), sizeof ack.bitmap);
+  const std::uint64_t delay = now_ns - largest_packet_ns_;
+  ack.ack_delay_ns = static_cast<std::uint32_t>(std::min<std::uint64_t>(delay, UINT32_MAX));
+  ack.state = state;
+  return ack;
+}
+
+}  // namespace binlane

@@ -1,0 +1,302 @@
+// ReplicaCycle: the duty cycle of a replica's lane.
+//
+//   … source … → port → receiver session → journal → disk → (completion) → ACK → port → … source …
+//
+// One turn does everything that can be done now and never waits. A write's completion and the ACK
+// that tells of it belong to the same turn. Template over Port, Disk, journal and Clock, so that
+// the simulator runs this very code. Owned by the lane's thread; control and archive reach it
+// through queues.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/spsc_queue.h"
+#include "dataplane/hello.h"
+#include "dataplane/lane_pause.h"
+#include "dataplane/port.h"
+#include "dataplane/receiver_session.h"
+#include "dataplane/replica_handshake.h"
+#include "dataplane/seqlock.h"
+#include "storage/disk.h"
+
+namespace binlane {
+
+// What the cycle needs of the journal beside what sessions and handshake need: writes that the disk
+// understands, and the marks it trades with the archive.
+template <class L, class D>
+concept WritableLog = MatchableLog<L> &&
+    requires(L log, const L& view, D disk, std::uint64_t sequence) {
+  {disk.submit(*log.next_write())};
+  { view.release_mark().covers_same_as(view.release_mark()) } -> std::same_as<bool>;
+  {log.on_archived(sequence)};
+};
+
+struct ReplicaLaneMarks {
+  std::uint64_t turns = 0;
+  bool connected = false;
+  std::uint64_t session_id = 0;
+  Epoch epoch;
+  Endpoint source;
+  Position received;
+  Position durable;
+  Position released;
+  std::uint64_t durable_log = 0;
+  std::uint64_t end_log = 0;
+  std::uint64_t released_log = 0;
+  std::uint32_t free_blocks = 0;
+  std::uint32_t block_count = 0;
+  std::int32_t failure = 0;  // errno of the journal's device; 0: none
+  std::uint64_t writes = 0;
+  std::uint64_t frame_faults = 0;
+  std::uint64_t unknown_frames = 0;
+  std::uint64_t hellos_lost = 0;
+  std::uint64_t archive_queue_full = 0;
+  ReceiverCounters receiver;
+};
+
+inline constexpr std::size_t kReplicaHelloQueue = 16;
+inline constexpr std::size_t kArchiveQueue = 1024;
+// Stream bytes of the largest frame any port brings (jumbo Ethernet); sizes the slots for
+// out-of-order frames.
+inline constexpr std::uint32_t kMaxFramePayload = 9600;
+// Marks are published in the first idle turn after work, and under load at this pace.
+inline constexpr std::uint64_t kReplicaPublishNs = 200 * kNanosPerMicro;
+
+template <class ReleaseMarkType>
+struct ReplicaLaneQueues {
+  LanePause pause;
+  SpscQueue<HelloMessage, kReplicaHelloQueue> hello_in;   // lane → control
+  SpscQueue<AdmittedHello, kReplicaHelloQueue> admitted;  // control → lane
+  SpscQueue<ReleaseMarkType, kArchiveQueue> released;     // lane → archive
+  SpscQueue<std::uint64_t, kArchiveQueue> archived;       // archive → lane
+  SeqlockValue<ReplicaLaneMarks> marks;
+  std::atomic<std::uint16_t> state{0};  // wire::AckState bits that control knows of
+};
+
+template <Port P, class D, class Log, Clock C>
+requires WritableLog<Log, D>
+class ReplicaCycle {
+ public:
+  using ReleaseMarkType = std::remove_cvref_t<decltype(std::declval<const Log&>().release_mark())>;
+  using Queues = ReplicaLaneQueues<ReleaseMarkType>;
+
+  ReplicaCycle(P& port, D& disk, Log& journal, C& clock, Queues& queues, std::uint64_t cluster_id,
+               std::string_view replica_name)
+      : port_(port),
+        disk_(disk),
+        journal_(journal),
+        clock_(clock),
+        queues_(queues),
+        session_(kMaxFramePayload),
+        handshake_(cluster_id, replica_name) {}
+
+  // One turn. Returns how much was done: 0 means the lane may idle. Lane's thread only.
+  std::size_t do_work() noexcept {
+    if (queues_.pause.stand()) return 0;
+    const std::uint64_t now_ns = clock_.now_ns();
+    std::size_t work = take_completions();
+    work += receive(now_ns);
+    session_.poll(journal_);
+    work += write();
+    work += exchange_with_archive();
+    work += shake_hands();
+    work += acknowledge(now_ns);
+    port_.flush();
+    publish(work, now_ns);
+    return work;
+  }
+
+  // Frames that the last turn brought at once.
+  std::size_t batch() const noexcept { return batch_; }
+  // Nothing in flight and nobody to wait for: the lane may park.
+  bool quiet() const noexcept { return journal_.idle() && !handshake_.settling(); }
+
+ private:
+  std::size_t take_completions() noexcept;
+  std::size_t receive(std::uint64_t now_ns) noexcept;
+  void on_frame(const Datagram& datagram, std::uint64_t now_ns) noexcept;
+  std::size_t write() noexcept;
+  std::size_t exchange_with_archive() noexcept;
+  std::size_t shake_hands() noexcept;
+  void send_hello(const HelloMessage& message) noexcept;
+  std::size_t acknowledge(std::uint64_t now_ns) noexcept;
+  std::uint16_t state() const noexcept {
+    return static_cast<std::uint16_t>(queues_.state.load(std::memory_order_relaxed) | (journal_.failed() ? wire::kStateJournalFailed : 0));
+  }
+  void publish(std::size_t work, std::uint64_t now_ns) noexcept;
+
+  P& port_;
+  D& disk_;
+  Log& journal_;
+  C& clock_;
+  Queues& queues_;
+  ReceiverSession session_;
+  ReplicaHandshake handshake_;
+  Endpoint source_;
+  std::size_t batch_ = 0;
+  bool failure_told_ = false;
+  ReleaseMarkType mark_sent_{};
+  // Cold.
+  bool unpublished_ = true;
+  std::uint64_t published_ns_ = 0;
+  HelloMessage reply_;
+  AdmittedHello admitted_;
+  ReplicaLaneMarks shown_;
+};
+
+template <Port P, class D, class Log, Clock C>
+requires WritableLog<Log, D> std::size_t ReplicaCycle<P, D, Log, C>::take_completions()
+noexcept {
+  std::array<DiskCompletion, kMaxWritesInFlight> completions;
+  const std::size_t count = disk_.reap(completions);
+  for (std::size_t i = 0; i < count; ++i) journal_.on_completion(completions[i]);
+  return count;
+}
+
+template <Port P, class D, class Log, Clock C>
+requires WritableLog<Log, D> std::size_t ReplicaCycle<P, D, Log, C>::receive(std::uint64_t now_ns)
+noexcept {
+  const auto datagrams = port_.rx();
+  for (const Datagram& datagram : datagrams) on_frame(datagram, now_ns);
+  batch_ = datagrams.size();
+  return batch_;
+}
+
+template <Port P, class D, class Log, Clock C>
+requires WritableLog<Log, D>
+void ReplicaCycle<P, D, Log, C>::on_frame(const Datagram& datagram, std::uint64_t now_ns) noexcept {
+  FrameView frame;
+  if (decode(datagram.payload, frame) != FrameFault::none) {
+    ++shown_.frame_faults;
+    return;
+  }
+  if (frame.type() == wire::Type::data) {
+    if (handshake_.settling()) return;
+    session_.on_data(frame, journal_, now_ns);
+  } else if (frame.type() == wire::Type::hello) {
+    HelloMessage hello;
+    const std::size_t length = sizeof(wire::Header) + frame.body.size();
+    const bool taken = fill_hello(hello, 0, datagram.from, datagram.payload.first(length)) &&
+                       queues_.hello_in.try_push(hello);
+    if (!taken) ++shown_.hellos_lost;
+  } else {
+    ++shown_.unknown_frames;
+  }
+}
+
+template <Port P, class D, class Log, Clock C>
+requires WritableLog<Log, D> std::size_t ReplicaCycle<P, D, Log, C>::write()
+noexcept {
+  std::size_t writes = 0;
+  while (writes < kMaxWritesInFlight) {
+    const auto next = journal_.next_write();
+    if (!next) break;
+    disk_.submit(*next);
+    ++writes;
+  }
+  shown_.writes += writes;
+  return writes;
+}
+
+template <Port P, class D, class Log, Clock C>
+requires WritableLog<Log, D> std::size_t ReplicaCycle<P, D, Log, C>::exchange_with_archive()
+noexcept {
+  std::size_t work = 0;
+  const ReleaseMarkType& mark = journal_.release_mark();
+  if (!mark.covers_same_as(mark_sent_)) {
+    if (queues_.released.try_push(mark)) {
+      mark_sent_ = mark;
+      ++work;
+    } else {
+      ++shown_.archive_queue_full;  // the mark is cumulative: the next turn's says it all
+    }
+  }
+  std::uint64_t sequence = 0;
+  for (std::size_t i = 0; i < kArchiveQueue && queues_.archived.try_pop(sequence); ++i, ++work)
+    journal_.on_archived(sequence);
+  return work;
+}
+
+template <Port P, class D, class Log, Clock C>
+requires WritableLog<Log, D> std::size_t ReplicaCycle<P, D, Log, C>::shake_hands()
+noexcept {
+  std::size_t work = 0;
+  if (queues_.admitted.try_pop(admitted_)) {
+    ++work;
+    if (handshake_.on_hello(admitted_, journal_, session_, state(), reply_)) send_hello(reply_);
+  }
+  if (handshake_.settling() && handshake_.poll(journal_, session_, state(), reply_)) {
+    source_ = reply_.peer;
+    send_hello(reply_);
+    ++work;
+  }
+  return work;
+}
+
+template <Port P, class D, class Log, Clock C>
+requires WritableLog<Log, D>
+void ReplicaCycle<P, D, Log, C>::send_hello(const HelloMessage& message) noexcept {
+  const MutableBytes buffer = port_.tx_buffer();
+  if (buffer.size() < message.length) return;  // counted by the port; the source asks again
+  std::copy_n(message.bytes.begin(), message.length, buffer.begin());
+  port_.tx_commit(message.peer, message.length);
+}
+
+template <Port P, class D, class Log, Clock C>
+requires WritableLog<Log, D> std::size_t ReplicaCycle<P, D, Log, C>::acknowledge(
+    std::uint64_t now_ns)
+noexcept {
+  // A failed journal is told at once, and again whenever the source asks for an ACK.
+  const bool failure_untold = session_.active() && journal_.failed() && !failure_told_;
+  if (!session_.ack_due(journal_, now_ns) && !failure_untold) return 0;
+  const MutableBytes buffer = port_.tx_buffer();
+  if (buffer.size() < sizeof(wire::Header) + sizeof(wire::AckBody))
+    return 0;  // due again next turn
+  const wire::AckBody ack = session_.make_ack(journal_, state(), now_ns);
+  failure_told_ = journal_.failed();
+  std::memcpy(buffer.data() + sizeof(wire::Header), static_cast<const void*>(&ack), sizeof ack);
+  FrameTags tags;
+  tags.type = wire::Type::ack;
+  tags.session_id = session_.session_id();
+  tags.epoch = session_.epoch();
+  tags.packet_number = session_.next_packet_number();
+  port_.tx_commit(source_, seal(buffer, tags, sizeof ack));
+  return 1;
+}
+
+template <Port P, class D, class Log, Clock C>
+requires WritableLog<Log, D>
+void ReplicaCycle<P, D, Log, C>::publish(std::size_t work, std::uint64_t now_ns) noexcept {
+  ++shown_.turns;
+  if (work > 0) unpublished_ = true;
+  const bool due = unpublished_ ? work == 0 || now_ns - published_ns_ >= kReplicaPublishNs
+                                : now_ns - published_ns_ >= kNanosPerMilli;
+  if (!due) return;
+  unpublished_ = false;
+  published_ns_ = now_ns;
+  shown_.connected = session_.active();
+  shown_.session_id = session_.session_id();
+  shown_.epoch = journal_.epoch();
+  shown_.source = source_;
+  shown_.received = journal_.end();
+  shown_.durable = journal_.durable();
+  shown_.released = journal_.released();
+  shown_.durable_log = journal_.durable_log();
+  shown_.end_log = journal_.end_log();
+  shown_.released_log = journal_.released_log();
+  shown_.free_blocks = journal_.free_blocks();
+  shown_.block_count = journal_.block_count();
+  shown_.failure = journal_.failure();
+  shown_.receiver = session_.counters();
+  queues_.marks.store(shown_);
+}
+
+}  // namespace binlane

@@ -1,0 +1,245 @@
+// ReplicaHandshake: the replica's half of a handshake. No I/O, no clock; the replica's lane owns
+// it, because the answers come from the journal.
+//
+// A HELLO reaches it only after the control thread has admitted it: cluster, names and stream
+// identity fit, and whatever had to be made durable first is (safety rules S1, S4). It then answers
+// ASK and COMPARE with digests of the un-released log, and at START lets the writes in flight
+// settle, cuts the log if asked, records the epoch, and answers STARTED once all that is on stable
+// storage (S11).
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/assert.h"
+#include "base/uuid.h"
+#include "dataplane/hello.h"
+#include "dataplane/receiver_session.h"
+
+namespace binlane {
+
+// What the handshake needs of the journal beside StreamLog.
+template <class L>
+concept MatchableLog = StreamLog<L> &&
+    requires(L log, const L& view, std::uint64_t offset, Epoch epoch, Position at) {
+  { view.digest(offset, offset) } -> std::same_as<std::uint32_t>;
+  { view.released_log() } -> std::same_as<std::uint64_t>;
+  { view.released() } -> std::same_as<Position>;
+  { view.durable() } -> std::same_as<Position>;
+  { view.epoch() } -> std::same_as<Epoch>;
+  { view.idle() } -> std::same_as<bool>;
+  { view.failed() } -> std::same_as<bool>;
+  { view.records_durable() } -> std::same_as<bool>;
+  {log.begin_at(at)};
+  { log.start_epoch(epoch) } -> std::same_as<bool>;
+  { log.cut(offset, epoch) } -> std::same_as<bool>;
+};
+
+// A HELLO that the control thread let through, with what only it could know.
+struct AdmittedHello {
+  HelloMessage message;
+  bool refused = false;
+  char reason[wire::kReasonSize] = {};
+  Uuid origin;  // of the stream held; null while blank
+  Uuid journal_id;
+  Epoch promised;
+  std::uint32_t below_digest = 0;
+  std::uint64_t below_length = 0;
+  Position below_end;
+};
+
+class ReplicaHandshake {
+ public:
+  explicit ReplicaHandshake(std::uint64_t cluster_id, std::string_view replica_name) noexcept
+      : cluster_id_(cluster_id) {
+    set_field(replica_name_, replica_name);
+  }
+
+  // Works on one admitted HELLO. True when `reply` is to be sent (to hello.message.peer) now.
+  template <MatchableLog Log>
+  bool on_hello(const AdmittedHello& hello, Log& log, ReceiverSession& session, std::uint16_t state,
+                HelloMessage& reply) noexcept;
+
+  // Once a turn while a START settles. True when `reply` (STARTED) is to be sent now.
+  template <MatchableLog Log>
+  bool poll(Log& log, ReceiverSession& session, std::uint16_t state, HelloMessage& reply) noexcept;
+
+  // No frame of any session may be taken while this is so.
+  bool settling() const noexcept { return step_ == Step::settle || step_ == Step::record; }
+
+ private:
+  // settle: writes in flight end; record: CUT or EPOCH becomes durable.
+  enum class Step : std::uint8_t { none, answered, settle, record };
+
+  template <MatchableLog Log>
+  wire::HelloAckBody answer(const AdmittedHello& hello, const wire::HelloBody& body, const Log& log,
+                            std::uint16_t state) const noexcept;
+  template <MatchableLog Log>
+  static void add_digests(wire::HelloAckBody& ack, const Log& log, std::uint64_t from,
+                          std::uint64_t to) noexcept;
+  static void send(const FrameView& to, const HelloMessage& hello, const wire::HelloAckBody& ack,
+                   HelloMessage& reply) noexcept;
+  template <MatchableLog Log>
+  std::string_view accept_start(std::uint64_t session_id, const wire::HelloBody& body,
+                                const Log& log) const noexcept;
+
+  std::uint64_t cluster_id_;
+  char replica_name_[wire::kNameSize] = {};
+  Step step_ = Step::none;
+  AdmittedHello pending_;          // the START that settles
+  std::uint64_t answered_id_ = 0;  // handshake whose ASK was answered last
+};
+
+template <MatchableLog Log>
+bool ReplicaHandshake::on_hello(const AdmittedHello& hello, Log& log, ReceiverSession& session,
+                                std::uint16_t state, HelloMessage& reply) noexcept {
+  FrameView frame;
+  if (decode(hello.message.frame(), frame) != FrameFault::none) return false;
+  const auto body = body_as<wire::HelloBody>(frame);
+  const auto phase = static_cast<wire::Phase>(body.phase);
+  if (settling() && body.handshake_id == answered_id_) return false;  // poll() will answer
+  wire::HelloAckBody ack = answer(hello, body, log, state);
+  std::string_view refusal = hello.refused ? field_text(hello.reason) : std::string_view{};
+  if (refusal.empty() && log.failed())
+    refusal = "the journal's device failed; it acknowledges nothing more";
+  if (refusal.empty() && frame.epoch() < log.epoch())
+    refusal = "this source's epoch is older than the log's: it was replaced";
+  if (refusal.empty()) {
+    switch (phase) {
+      case wire::Phase::ask:
+        // A late duplicate of the ASK that led to the session that runs.
+        if (session.active() && body.handshake_id == answered_id_) return false;
+        // Whoever spoke before is not the current source's session any more.
+        session.stop();
+        if (settling()) return false;  // asked again in 100 ms
+        step_ = Step::answered;
+        answered_id_ = body.handshake_id;
+        add_digests(ack, log, 0, ack.log_length);
+        break;
+      case wire::Phase::compare:
+        if (step_ != Step::answered || body.handshake_id != answered_id_) return false;
+        if (body.compare_from > body.compare_to || body.compare_to > ack.log_length) return false;
+        add_digests(ack, log, body.compare_from, body.compare_to);
+        break;
+      case wire::Phase::start:
+        if (session.active() && session.session_id() == frame.header.session_id) {
+          ack.status = static_cast<std::uint8_t>(wire::HelloStatus::started);
+          break;  // our STARTED was lost
+        }
+        if (step_ != Step::answered || body.handshake_id != answered_id_) return false;
+        refusal = accept_start(frame.header.session_id, body, log);
+        if (!refusal.empty()) break;
+        pending_ = hello;
+        step_ = Step::settle;
+        return false;
+      case wire::Phase::refuse:
+      default:
+        return false;
+    }
+  }
+  if (!refusal.empty()) {
+    ack.status = static_cast<std::uint8_t>(wire::HelloStatus::refused);
+    set_field(ack.reason, refusal);
+  }
+  send(frame, hello.message, ack, reply);
+  return true;
+}
+
+template <MatchableLog Log>
+std::string_view ReplicaHandshake::accept_start(std::uint64_t session_id,
+                                                const wire::HelloBody& body,
+                                                const Log& log) const noexcept {
+  const Position at = from_wire(body.start_at);
+  if (at.is_null()) return "START without a position";
+  if (session_id == 0) return "START without a session";
+  if (!log.released().is_null() && at != log.released())
+    return "the session's origin is not this log's released position";
+  if (body.cut_to != wire::kNoCut && body.cut_to > log.end_log() - log.released_log())
+    return "the cut lies beyond the end of this log";
+  return {};
+}
+
+template <MatchableLog Log>
+bool ReplicaHandshake::poll(Log& log, ReceiverSession& session, std::uint16_t state,
+                            HelloMessage& reply) noexcept {
+  if (!settling()) return false;
+  if (log.failed()) {
+    step_ = Step::none;
+    return false;
+  }
+  FrameView frame;
+  const FrameFault fault = decode(pending_.message.frame(), frame);
+  BL_ASSERT(fault == FrameFault::none);
+  const auto body = body_as<wire::HelloBody>(frame);
+  if (step_ == Step::settle) {
+    if (!log.idle()) return false;
+    // A blank journal takes its place in the stream from the source.
+    if (log.end().is_null()) log.begin_at(from_wire(body.start_at));
+    const bool cut =
+        body.cut_to != wire::kNoCut && log.released_log() + body.cut_to < log.end_log();
+    const bool recorded = cut ? log.cut(log.released_log() + body.cut_to, frame.epoch())
+                              : log.epoch() == frame.epoch() || log.start_epoch(frame.epoch());
+    if (!recorded) return false;  // the ring is full; the archive will free it
+    step_ = Step::record;
+  }
+  if (!log.records_durable() || !log.idle()) return false;
+  step_ = Step::none;
+  session.start(frame.header.session_id, frame.epoch(), log.released_log(), log);
+  wire::HelloAckBody ack = answer(pending_, body, log, state);
+  ack.status = static_cast<std::uint8_t>(wire::HelloStatus::started);
+  send(frame, pending_.message, ack, reply);
+  return true;
+}
+
+template <MatchableLog Log>
+wire::HelloAckBody ReplicaHandshake::answer(const AdmittedHello& hello, const wire::HelloBody& body,
+                                            const Log& log, std::uint16_t state) const noexcept {
+  wire::HelloAckBody ack;
+  ack.phase = body.phase;
+  ack.state = state;
+  ack.handshake_id = body.handshake_id;
+  ack.cluster_id = cluster_id_;
+  std::copy(hello.origin.bytes.begin(), hello.origin.bytes.end(), ack.origin);
+  std::copy(hello.journal_id.bytes.begin(), hello.journal_id.bytes.end(), ack.journal_id);
+  std::memcpy(ack.replica_name, replica_name_, sizeof ack.replica_name);
+  ack.log_epoch = to_wire(log.epoch());
+  ack.promised = to_wire(hello.promised);
+  ack.released = to_wire(log.released());
+  ack.durable = to_wire(log.durable());
+  ack.log_length = log.end_log() - log.released_log();
+  ack.window_end = ack.log_length + std::uint64_t{log.free_blocks()} * kWindowBytesPerBlock;
+  ack.below_digest = hello.below_digest;
+  ack.below_length = hello.below_length;
+  ack.below_end = to_wire(hello.below_end);
+  return ack;
+}
+
+template <MatchableLog Log>
+void ReplicaHandshake::add_digests(wire::HelloAckBody& ack, const Log& log, std::uint64_t from,
+                                   std::uint64_t to) noexcept {
+  const std::uint64_t length = to - from;
+  const std::uint64_t chunk = (length + wire::kDigests - 1) / wire::kDigests;
+  ack.digest_from = from;
+  ack.digest_to = to;
+  ack.digest_chunk = chunk;
+  std::uint32_t count = 0;
+  for (std::uint64_t at = from; at < to; at += chunk) {
+    BL_ASSERT(count < wire::kDigests);
+    const std::uint64_t end = std::min(at + chunk, to);
+    ack.digests[count++] = log.digest(log.released_log() + at, log.released_log() + end);
+  }
+  ack.digest_count = count;
+}
+
+inline void ReplicaHandshake::send(const FrameView& to, const HelloMessage& hello,
+                                   const wire::HelloAckBody& ack, HelloMessage& reply) noexcept {
+  FrameTags tags;
+  tags.type = wire::Type::hello_ack;
+  tags.epoch = to.epoch();
+  tags.session_id = to.header.session_id;
+  reply.port = hello.port;
+  reply.peer = hello.peer;
+  build_hello(reply, tags, ack);
+}
+
+}  // namespace binlane

@@ -1,0 +1,548 @@
+// SourceCycle: the duty cycle of a source's lane.
+//
+//   binlog file → tailer → sender sessions → ports → … replicas … → ports → gate → the server's
+//   semi-sync
+//
+// One turn does everything that can be done now and never waits. Template over the ports, the
+// stream (tailer and reader) and the server's side, so that the simulator runs this very code.
+// Owned by the lane's thread; the control thread reaches it through queues, and through LanePause
+// when it has to rebuild.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstdint>
+#include <span>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/file_end.h"
+#include "base/spsc_queue.h"
+#include "dataplane/hello.h"
+#include "dataplane/lane_pause.h"
+#include "dataplane/port.h"
+#include "dataplane/quorum_gate.h"
+#include "dataplane/sender_session.h"
+#include "dataplane/seqlock.h"
+
+namespace binlane {
+
+// A stretch of the stream, as the reader gives it.
+struct StreamPiece {
+  Position at;
+  std::uint32_t length = 0;  // bytes, or 1 for a file's end
+  bool file_end = false;
+  FileEnd end;
+};
+
+// What the cycle needs of the source's binlog. Offsets are the stream map's linear ones.
+template <class S>
+concept BinlogStream = requires(S stream, const S& view, std::uint64_t at, MutableBytes out,
+                                StreamPiece& piece, const Position& position) {
+  // Behind the last whole event group that was read.
+  { view.group_end() } -> std::same_as<std::uint64_t>;
+  // Event groups seen so far: how many come at once tells a crowd from a lone client.
+  { view.groups() } -> std::same_as<std::uint64_t>;
+  // Looks for new bytes. False once the stream cannot go on as it is (restart, RESET, error):
+  // control decides.
+  { stream.poll(at) } -> std::same_as<bool>;
+  { view.written() } -> std::same_as<std::uint64_t>;
+  // Reads up to out.size() bytes at `at`; 0, or the errno that says why not (ENOENT: purged).
+  { stream.read(at, out, piece) } -> std::same_as<int>;
+  { view.position_of(at) } -> std::same_as<Position>;
+  { view.linear_of(position) } -> std::same_as<std::uint64_t>;  // clamped to the stream
+};
+
+// What the cycle needs of the hosting server's shim.
+template <class S>
+concept SemiSyncServer = requires(S server, const Position& quorum) {
+  // Every turn: a quorum has everything before `quorum` (null: nothing yet in this incarnation). Tells the server when
+  // that is news, and again for the exact position that it asks for. Never blocks. Returns the work done.
+  { server.poll(quorum) } -> std::convertible_to<std::size_t>;
+  // Semi-sync is off in the server: it reads no ACKs.
+  { server.pause() };
+  // It is on again, and has forgotten what it was told.
+  { server.resume() };
+};
+
+struct SourceCommand {
+  enum class Kind : std::uint8_t {
+    start_session,
+    stop_session,
+    set_rule,
+    set_degraded,
+    set_synced
+  };
+  Kind kind = Kind::stop_session;
+  std::uint32_t replica = 0;  // index
+  std::uint32_t port = 0;
+  Endpoint peer;
+  Epoch epoch;
+  std::uint64_t session_id = 0;
+  std::uint64_t origin = 0;
+  std::uint64_t durable = 0;
+  std::uint64_t window_end = 0;
+  Uuid journal_id;
+  QuorumRule rule;
+  bool degraded = false;
+  Position synced;
+};
+
+struct SourceEvent {
+  enum class Kind : std::uint8_t {
+    session_lost,
+    session_purged,
+    session_duplicate,
+    stream_stopped,
+    journal_failed
+  };
+  Kind kind = Kind::session_lost;
+  std::uint32_t replica = 0;
+  std::int32_t error = 0;
+};
+
+// What the lane shows of one replica.
+struct ReplicaMarks {
+  bool connected = false;
+  std::uint16_t state = 0;
+  std::uint64_t received = 0;  // stream map's linear
+  std::uint64_t durable = 0;
+  std::uint64_t applied = 0;
+  Position received_at;
+  Position durable_at;
+  std::uint64_t rtt_ns = 0;
+  SenderCounters counters;
+};
+
+struct SourceMarks {
+  Epoch epoch;              // the incarnation that all marks belong to
+  std::uint64_t at_ns = 0;  // when the lane looked
+  std::uint64_t turns = 0;
+  std::uint64_t written = 0;
+  std::uint64_t synced = 0;
+  std::uint64_t quorum = 0;
+  std::uint64_t released = 0;
+  Position written_at;
+  Position synced_at;
+  Position quorum_at;
+  Position quorum_group_at;  // the end of a whole event group that the quorum mark has passed; null: none yet
+  Position released_at;
+  bool satisfiable = false;
+  std::uint64_t frame_faults = 0;   // foreign or damaged datagrams
+  std::uint64_t unknown_peers = 0;  // intact frames of nobody we talk to
+  std::uint64_t events_lost = 0;    // control's queue was full
+  std::uint64_t hellos_lost = 0;
+  std::array<ReplicaMarks, kMaxReplicas> replicas{};
+};
+
+inline constexpr std::size_t kLaneQueue = 256;
+inline constexpr std::size_t kHelloQueue = 16;
+// Marks are published in the first idle turn after work, and under load at this pace.
+inline constexpr std::uint64_t kPublishNs = 200 * kNanosPerMicro;
+
+struct SourceLaneQueues {
+  LanePause pause;
+  SpscQueue<SourceCommand, kLaneQueue> commands;  // control → lane
+  SpscQueue<SourceEvent, kLaneQueue> events;      // lane → control
+  SpscQueue<HelloMessage, kHelloQueue> hello_in;  // lane → control
+  SpscQueue<HelloMessage, kHelloQueue> hello_out;
+  SeqlockValue<SourceMarks> marks;
+};
+
+template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
+class SourceCycle {
+ public:
+  SourceCycle(std::span<P* const> ports, Stream& stream, Server& server, C& clock,
+              SourceLaneQueues& queues) noexcept
+      : ports_(ports), stream_(stream), server_(server), clock_(clock), queues_(queues) {}
+
+  // One turn. Returns how much was done: 0 means the lane may idle. Lane's thread only.
+  std::size_t do_work() noexcept {
+    if (queues_.pause.stand()) return 0;
+    const std::uint64_t now_ns = clock_.now_ns();
+    std::size_t work = take_commands(now_ns);
+    work += tail(now_ns);
+    move_synced();
+    move_released();
+    work += send(now_ns);
+    work += receive(now_ns);
+    work += acknowledge();
+    for (P* port : ports_) port->flush();
+    publish(work, now_ns);
+    return work;
+  }
+
+  // Event groups that the last turn found in the binlog.
+  std::size_t batch() const noexcept { return batch_; }
+
+  // While the lane stands still (LanePause): forget all sessions, marks and the stream's
+  // coordinates.
+  void rebuild(Epoch epoch, const QuorumRule& rule) noexcept {
+    for (Peer& peer : peers_) peer = {};
+    epoch_ = epoch;
+    gate_.reset(0);
+    gate_.set_rule(rule);
+    synced_ = released_ = acknowledged_ = 0;
+    synced_at_ = {};
+    synced_pending_ = false;
+    watched_group_ = 0;
+    quorum_group_at_ = {};
+    acknowledged_at_ = {};  // what the last incarnation's quorums covered is proven anew (safety rule S3)
+    stream_stopped_ = false;
+    unpublished_ = true;
+  }
+
+ private:
+  struct Peer {
+    SenderSession session;
+    std::uint32_t port = 0;
+    Endpoint endpoint;
+    std::uint64_t origin = 0;
+  };
+
+  std::size_t take_commands(std::uint64_t now_ns) noexcept;
+  void start_session(const SourceCommand& command, std::uint64_t now_ns) noexcept;
+  void stop_session(std::uint32_t replica) noexcept;
+  void lose_session(std::uint32_t replica, SourceEvent::Kind why, int error) noexcept;
+  std::size_t tail(std::uint64_t now_ns) noexcept;
+  std::size_t send(std::uint64_t now_ns) noexcept;
+  std::size_t send_to(std::uint32_t replica, std::uint64_t now_ns) noexcept;
+  bool send_frame(std::uint32_t replica, const SendPlan& plan, std::uint64_t now_ns) noexcept;
+  std::size_t receive(std::uint64_t now_ns) noexcept;
+  void on_frame(std::uint32_t port, const Datagram& datagram, std::uint64_t now_ns) noexcept;
+  void on_ack(const FrameView& frame, std::uint64_t now_ns) noexcept;
+  std::size_t acknowledge() noexcept;
+  void move_synced() noexcept;
+  void move_released() noexcept;
+  SessionMarks marks_for(const Peer& peer) const noexcept {
+    const auto relative = [&](std::uint64_t mark) {
+      return mark > peer.origin ? mark - peer.origin : 0;
+    };
+    return {relative(synced_), relative(released_)};
+  }
+  void report(const SourceEvent& event) noexcept {
+    if (!queues_.events.try_push(event)) ++shown_.events_lost;
+  }
+  void publish(std::size_t work, std::uint64_t now_ns) noexcept;
+
+  std::span<P* const> ports_;
+  Stream& stream_;
+  Server& server_;
+  C& clock_;
+  SourceLaneQueues& queues_;
+  Epoch epoch_;
+  QuorumGate gate_;
+  std::uint64_t synced_ = 0;
+  // What control said. It may be ahead of what this lane has read: then it is still pending.
+  Position synced_at_;
+  bool synced_pending_ = false;
+  std::uint64_t released_ = 0;
+  std::uint64_t acknowledged_ = 0;
+  Position acknowledged_at_;
+  // The end of a group that the quorum mark is about to pass, and of the last one that it has passed.
+  std::uint64_t watched_group_ = 0;
+  Position quorum_group_at_;
+  std::size_t batch_ = 0;
+  bool degraded_ = false;
+  bool stream_stopped_ = false;
+  std::array<Peer, kMaxReplicas> peers_{};
+  // Cold.
+  bool unpublished_ = true;
+  std::uint64_t published_ns_ = 0;
+  SourceMarks shown_;
+};
+
+template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
+std::size_t SourceCycle<P, Stream, Server, C>::take_commands(std::uint64_t now_ns) noexcept {
+  std::size_t work = 0;
+  SourceCommand command;
+  while (work < kLaneQueue && queues_.commands.try_pop(command)) {
+    ++work;
+    switch (command.kind) {
+      case SourceCommand::Kind::start_session:
+        start_session(command, now_ns);
+        break;
+      case SourceCommand::Kind::stop_session:
+        stop_session(command.replica);
+        break;
+      case SourceCommand::Kind::set_rule:
+        gate_.set_rule(command.rule);
+        break;
+      case SourceCommand::Kind::set_degraded:
+        if (command.degraded) server_.pause();
+        if (degraded_ && !command.degraded) server_.resume();
+        degraded_ = command.degraded;
+        break;
+      case SourceCommand::Kind::set_synced:
+        synced_at_ = std::max(synced_at_, command.synced);
+        synced_pending_ = true;
+        break;
+    }
+  }
+  HelloMessage hello;
+  for (std::size_t i = 0; i < kHelloQueue && queues_.hello_out.try_pop(hello); ++i, ++work) {
+    const MutableBytes buffer = ports_[hello.port]->tx_buffer();
+    if (buffer.size() < hello.length)
+      continue;  // counted by the port; the handshake repeats itself
+    std::copy_n(hello.bytes.begin(), hello.length, buffer.begin());
+    ports_[hello.port]->tx_commit(hello.peer, hello.length);
+  }
+  return work;
+}
+
+template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
+void SourceCycle<P, Stream, Server, C>::start_session(const SourceCommand& command,
+                                                      std::uint64_t now_ns) noexcept {
+  BL_ASSERT(command.replica < kMaxReplicas && command.port < ports_.size());
+  if (command.epoch != epoch_) return;  // agreed on before the incarnation changed: over already
+  Peer& peer = peers_[command.replica];
+  // Should control not have stopped the last session: the gate must not hear of it any more.
+  peer.session.stop();
+  if (!gate_.connect(command.replica, command.journal_id)) {
+    report({SourceEvent::Kind::session_duplicate, command.replica, 0});
+    return;
+  }
+  peer.port = command.port;
+  peer.endpoint = command.peer;
+  peer.origin = command.origin;
+  SenderSession::Start start;
+  start.session_id = command.session_id;
+  start.epoch = epoch_;
+  start.durable = command.durable;
+  start.window_end = command.window_end;
+  start.max_payload =
+      static_cast<std::uint32_t>(ports_[command.port]->max_payload() - wire::kDataOverhead);
+  start.now_ns = now_ns;
+  peer.session.start(start);
+  const std::uint64_t durable = peer.origin + command.durable;
+  gate_.update(command.replica, durable, durable, 0);
+}
+
+template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
+void SourceCycle<P, Stream, Server, C>::stop_session(std::uint32_t replica) noexcept {
+  peers_[replica].session.stop();
+  gate_.disconnect(replica);
+}
+
+template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
+void SourceCycle<P, Stream, Server, C>::lose_session(std::uint32_t replica, SourceEvent::Kind why,
+                                                     int error) noexcept {
+  stop_session(replica);
+  report({why, replica, error});
+}
+
+template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
+std::size_t SourceCycle<P, Stream, Server, C>::tail(std::uint64_t now_ns) noexcept {
+  batch_ = 0;
+  if (stream_stopped_) return 0;
+  const std::uint64_t before = stream_.written();
+  const std::uint64_t groups = stream_.groups();
+  if (!stream_.poll(now_ns)) {
+    stream_stopped_ = true;
+    report({SourceEvent::Kind::stream_stopped, 0, 0});
+  }
+  BL_ASSERT(stream_.written() >= before);
+  batch_ = static_cast<std::size_t>(stream_.groups() - groups);
+  return stream_.written() != before ? 1 : 0;
+}
+
+template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
+std::size_t SourceCycle<P, Stream, Server, C>::send(std::uint64_t now_ns) noexcept {
+  std::size_t frames = 0;
+  for (std::uint32_t i = 0; i < kMaxReplicas; ++i) {
+    if (peers_[i].session.active()) frames += send_to(i, now_ns);
+  }
+  return frames;
+}
+
+template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
+std::size_t SourceCycle<P, Stream, Server, C>::send_to(std::uint32_t replica,
+                                                       std::uint64_t now_ns) noexcept {
+  Peer& peer = peers_[replica];
+  peer.session.begin_turn(stream_.written() - peer.origin, marks_for(peer), now_ns);
+  if (peer.session.timed_out(now_ns)) {
+    lose_session(replica, SourceEvent::Kind::session_lost, 0);
+    return 1;
+  }
+  std::size_t frames = 0;
+  while (frames < kLiveFramesPerTurn) {
+    const auto plan = peer.session.next(now_ns);
+    if (!plan || !send_frame(replica, *plan, now_ns)) break;
+    ++frames;
+  }
+  return frames;
+}
+
+template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
+bool SourceCycle<P, Stream, Server, C>::send_frame(std::uint32_t replica, const SendPlan& plan,
+                                                   std::uint64_t now_ns) noexcept {
+  Peer& peer = peers_[replica];
+  P& port = *ports_[peer.port];
+  const MutableBytes buffer = port.tx_buffer();
+  if (buffer.size() <
+      wire::kDataOverhead + std::max<std::size_t>(plan.max_length, sizeof(wire::FileEndPayload)))
+    return false;
+  StreamPiece piece;
+  const MutableBytes payload = buffer.subspan(wire::kDataOverhead);
+  if (plan.max_length > 0) {
+    const int error =
+        stream_.read(peer.origin + plan.offset, payload.first(plan.max_length), piece);
+    // A probe repeats one packet's range, whole: the file still has it, or this is not that file
+    // any more.
+    const bool cut_short = plan.kind == SendPlan::Kind::probe && piece.length != plan.max_length;
+    if (error != 0 || piece.length == 0 || cut_short) {
+      lose_session(replica, SourceEvent::Kind::session_purged, error);
+      return false;
+    }
+  }
+  std::uint32_t payload_length = piece.length;
+  FrameTags tags;
+  tags.flags = plan.flags;
+  if (piece.file_end) {
+    const wire::FileEndPayload end{
+        piece.end.final_size, piece.end.last_group_end, piece.end.flags_byte, {}};
+    std::memcpy(payload.data(), static_cast<const void*>(&end), sizeof end);
+    payload_length = sizeof end;
+    tags.flags |= wire::kFlagFileEnd;
+  }
+  const SessionMarks marks = marks_for(peer);
+  wire::DataBody body;
+  body.stream_offset = plan.offset;
+  body.file_offset = piece.at.offset;
+  body.file_number = piece.at.file;
+  body.synced = marks.synced;
+  body.released = marks.released;
+  std::memcpy(buffer.data() + sizeof(wire::Header), static_cast<const void*>(&body), sizeof body);
+  tags.session_id = peer.session.session_id();
+  tags.epoch = epoch_;
+  tags.packet_number = plan.packet_number;
+  const std::uint32_t length =
+      seal(buffer, tags, static_cast<std::uint32_t>(sizeof body) + payload_length);
+  port.tx_commit(peer.endpoint, length);
+  peer.session.on_sent(plan, piece.length, now_ns);
+  return true;
+}
+
+template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
+std::size_t SourceCycle<P, Stream, Server, C>::receive(std::uint64_t now_ns) noexcept {
+  std::size_t frames = 0;
+  for (std::uint32_t i = 0; i < ports_.size(); ++i) {
+    for (const Datagram& datagram : ports_[i]->rx()) {
+      on_frame(i, datagram, now_ns);
+      ++frames;
+    }
+  }
+  return frames;
+}
+
+template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
+void SourceCycle<P, Stream, Server, C>::on_frame(std::uint32_t port, const Datagram& datagram,
+                                                 std::uint64_t now_ns) noexcept {
+  FrameView frame;
+  if (decode(datagram.payload, frame) != FrameFault::none) {
+    ++shown_.frame_faults;
+    return;
+  }
+  if (frame.type() == wire::Type::ack) {
+    on_ack(frame, now_ns);
+  } else if (frame.type() == wire::Type::hello_ack) {
+    HelloMessage hello;
+    const std::size_t length = sizeof(wire::Header) + frame.body.size();
+    const bool taken = fill_hello(hello, port, datagram.from, datagram.payload.first(length)) &&
+                       queues_.hello_in.try_push(hello);
+    if (!taken) ++shown_.hellos_lost;
+  } else {
+    ++shown_.unknown_peers;
+  }
+}
+
+template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
+void SourceCycle<P, Stream, Server, C>::on_ack(const FrameView& frame,
+                                               std::uint64_t now_ns) noexcept {
+  const auto ack = body_as<wire::AckBody>(frame);
+  for (std::uint32_t i = 0; i < kMaxReplicas; ++i) {
+    Peer& peer = peers_[i];
+    if (!peer.session.active() || peer.session.session_id() != frame.header.session_id) continue;
+    if (!peer.session.on_ack(frame.header.session_id, frame.epoch(), ack, now_ns)) return;
+    if ((ack.state & wire::kStateJournalFailed) != 0) {
+      gate_.exclude(i);
+      lose_session(i, SourceEvent::Kind::journal_failed, 0);
+      return;
+    }
+    const std::uint64_t origin = peer.origin;
+    gate_.update(i, origin + peer.session.received(), origin + peer.session.durable(),
+                 peer.session.applied() == 0 ? 0 : origin + peer.session.applied());
+    return;
+  }
+  ++shown_.unknown_peers;
+}
+
+template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
+std::size_t SourceCycle<P, Stream, Server, C>::acknowledge() noexcept {
+  BL_ASSERT(gate_.quorum() <= stream_.written());
+  if (gate_.quorum() > acknowledged_) {
+    acknowledged_ = gate_.quorum();
+    acknowledged_at_ = stream_.position_of(acknowledged_);
+    if (acknowledged_ >= watched_group_) {
+      if (watched_group_ > 0) quorum_group_at_ = stream_.position_of(watched_group_);
+      watched_group_ = stream_.group_end();
+    }
+  }
+  return server_.poll(acknowledged_at_);
+}
+
+// `synced` never claims more than `written`. What is beyond counts as soon as the tailer has seen it: the last
+// position before an idle time must not wait for control to say it again.
+template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
+void SourceCycle<P, Stream, Server, C>::move_synced() noexcept {
+  if (!synced_pending_) return;
+  synced_ = std::max(synced_, std::min(stream_.linear_of(synced_at_), stream_.written()));
+  synced_pending_ = stream_.position_of(synced_) < synced_at_;
+}
+
+// Every turn, in front of send(): the durable quorum moves on its own when the rule's level is another one (safety rule S9).
+template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
+void SourceCycle<P, Stream, Server, C>::move_released() noexcept {
+  const std::uint64_t mark = degraded_ ? synced_ : std::min(synced_, gate_.durable_quorum());
+  released_ = std::max(released_, mark);  // never decreases, in any state
+}
+
+template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
+void SourceCycle<P, Stream, Server, C>::publish(std::size_t work, std::uint64_t now_ns) noexcept {
+  ++shown_.turns;
+  if (work > 0) unpublished_ = true;
+  const bool due = unpublished_ ? work == 0 || now_ns - published_ns_ >= kPublishNs
+                                : now_ns - published_ns_ >= kNanosPerMilli;
+  if (!due) return;
+  unpublished_ = false;
+  published_ns_ = now_ns;
+  shown_.epoch = epoch_;
+  shown_.at_ns = now_ns;
+  shown_.written = stream_.written();
+  shown_.synced = synced_;
+  shown_.quorum = gate_.quorum();
+  shown_.released = released_;
+  shown_.written_at = stream_.position_of(shown_.written);
+  shown_.synced_at = stream_.position_of(shown_.synced);
+  shown_.quorum_at = stream_.position_of(shown_.quorum);
+  shown_.quorum_group_at = quorum_group_at_;
+  shown_.released_at = stream_.position_of(shown_.released);
+  shown_.satisfiable = gate_.satisfiable();
+  for (std::size_t i = 0; i < kMaxReplicas; ++i) {
+    const Peer& peer = peers_[i];
+    ReplicaMarks& marks = shown_.replicas[i];
+    marks.connected = peer.session.active();
+    if (!marks.connected) continue;
+    marks.state = peer.session.peer_state();
+    marks.received = peer.origin + peer.session.received();
+    marks.durable = peer.origin + peer.session.durable();
+    marks.applied = peer.session.applied();
+    marks.received_at = stream_.position_of(marks.received);
+    marks.durable_at = stream_.position_of(marks.durable);
+    marks.rtt_ns = peer.session.round_trip().smoothed_ns();
+    marks.counters = peer.session.counters();
+  }
+  queues_.marks.store(shown_);
+}
+
+}  // namespace binlane

@@ -1,0 +1,238 @@
+#include "dataplane/source_handshake.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace binlane {
+
+SourceHandshake::SourceHandshake(Identity identity, const StreamProof& proof, Position safe,
+                                 std::vector<SafeMark> earlier)
+    : identity_(std::move(identity)), proof_(proof), safe_(safe), earlier_(std::move(earlier)) {}
+
+Position SourceHandshake::safe_for(Epoch log_epoch) const noexcept {
+  for (const SafeMark& mark : earlier_) {
+    if (mark.epoch > log_epoch) return std::min(mark.safe, safe_);
+  }
+  return safe_;
+}
+
+void SourceHandshake::begin_attempt(std::uint64_t now_ns) {
+  phase_ = wire::Phase::ask;
+  handshake_id_ = random_u64();
+  session_id_ = random_u64();
+  attempt_ns_ = now_ns;
+  rounds_ = 0;
+  cut_to_ = wire::kNoCut;
+  compare_from_ = compare_to_ = 0;
+  refused_by_us_ = false;
+}
+
+bool SourceHandshake::poll(std::uint64_t now_ns, HelloMessage& message) {
+  if (session_ || now_ns < next_send_ns_) return false;
+  if (handshake_id_ == 0 || refused_by_us_ || now_ns - attempt_ns_ > kHelloAttemptNs)
+    begin_attempt(now_ns);
+  next_send_ns_ = now_ns + kHelloRepeatNs;
+
+  wire::HelloBody body;
+  body.phase = static_cast<std::uint8_t>(phase_);
+  body.handshake_id = handshake_id_;
+  body.cluster_id = identity_.cluster_id;
+  std::copy(identity_.origin.bytes.begin(), identity_.origin.bytes.end(), body.origin);
+  set_field(body.source_name, identity_.source_name);
+  set_field(body.replica_name, identity_.replica_name);
+  set_field(body.basename, identity_.basename);
+  body.first = to_wire(proof_.first());
+  body.written = to_wire(proof_.position_of(proof_.written()));
+  body.rule_number = identity_.rule_number;
+  body.compare_from = compare_from_;
+  body.compare_to = compare_to_;
+  body.start_at = to_wire(start_at_);
+  body.cut_to = cut_to_;
+  set_field(body.reason, refusal_);
+
+  FrameTags tags;
+  tags.type = wire::Type::hello;
+  tags.epoch = identity_.epoch;
+  tags.session_id = phase_ == wire::Phase::start ? session_id_ : 0;
+  build_hello(message, tags, body);
+  // A refusal is told once; the next attempt begins after a while.
+  if (phase_ == wire::Phase::refuse) {
+    refused_by_us_ = true;
+    next_send_ns_ = now_ns + kRefusedRepeatNs;
+  }
+  return true;
+}
+
+bool SourceHandshake::on_reply(const FrameView& frame, const Endpoint& peer, std::uint64_t now_ns) {
+  const auto reply = body_as<wire::HelloAckBody>(frame);
+  const bool ours = !session_ && handshake_id_ != 0 && reply.cluster_id == identity_.cluster_id &&
+                    reply.handshake_id == handshake_id_ && frame.epoch() == identity_.epoch &&
+                    reply.phase == static_cast<std::uint8_t>(phase_) &&
+                    field_text(reply.replica_name) == identity_.replica_name;
+  if (!ours) return false;
+  if (reply.status == static_cast<std::uint8_t>(wire::HelloStatus::refused)) {
+    refusal_ = fmt::format("replica refuses: {}", field_text(reply.reason));
+    handshake_id_ = 0;
+    next_send_ns_ = now_ns + kRefusedRepeatNs;
+    return true;
+  }
+  switch (phase_) {
+    case wire::Phase::ask:
+      take_answer(reply, now_ns);
+      break;
+    case wire::Phase::compare:
+      if (reply.digest_from == compare_from_ && reply.digest_to == compare_to_)
+        compare(reply, now_ns);
+      break;
+    case wire::Phase::start:
+      if (reply.status != static_cast<std::uint8_t>(wire::HelloStatus::started) ||
+          frame.header.session_id != session_id_)
+        return true;  // still settling its writes
+      // It took nothing since it told its length, so it holds exactly what was proven to match.
+      if (reply.log_length != (cut_to_ == wire::kNoCut ? log_length_ : cut_to_)) {
+        handshake_id_ = 0;  // not what we agreed on: ask anew
+        return true;
+      }
+      session_.emplace();
+      session_->session_id = session_id_;
+      session_->origin = origin_;
+      session_->durable = reply.log_length;
+      session_->window_end = reply.window_end;
+      session_->state = reply.state;
+      std::copy(std::begin(reply.journal_id), std::end(reply.journal_id),
+                session_->journal_id.bytes.begin());
+      session_->peer = peer;
+      session_->cut = cut_to_ == wire::kNoCut ? 0 : log_length_ - cut_to_;
+      refusal_.clear();
+      break;
+    case wire::Phase::refuse:
+      break;
+  }
+  return true;
+}
+
+void SourceHandshake::take_answer(const wire::HelloAckBody& reply, std::uint64_t now_ns) {
+  log_length_ = reply.log_length;
+  log_epoch_ = from_wire(reply.log_epoch);
+  const Position released = from_wire(reply.released);
+  if (released.is_null()) {  // a blank journal takes the stream from its beginning
+    start_at_ = proof_.first();
+    origin_ = proof_.linear_of(start_at_).value_or(0);
+    log_length_ = 0;
+    ask_to_start(wire::kNoCut, now_ns);
+    return;
+  }
+  // The replica's control thread refuses a foreign stream itself; should it not, we do.
+  if (!std::equal(identity_.origin.bytes.begin(), identity_.origin.bytes.end(), reply.origin)) {
+    refuse("the replica holds another source's stream; re-seed it", now_ns);
+    return;
+  }
+  if (released < proof_.first()) {
+    refuse(
+        fmt::format(
+            "the replica holds the stream up to {}, but the source's binlogs begin at {}: what is "
+            "between was purged; re-seed the replica",
+            to_string(released), to_string(proof_.first())),
+        now_ns);
+    return;
+  }
+  const auto origin = proof_.linear_of(released);
+  if (!origin || *origin > proof_.written()) {
+    refuse(fmt::format("the source's binlog ends at {}, below {} which the replica was told to be "
+                       "safe: the source "
+                       "lost data and must not be a source",
+                       to_string(proof_.position_of(proof_.written())), to_string(released)),
+           now_ns);
+    return;
+  }
+  start_at_ = released;
+  origin_ = *origin;
+  if (reply.below_length > 0) {
+    const Position below_end = from_wire(reply.below_end);
+    const auto below = proof_.digest_below(below_end, reply.below_length);
+    if (below && *below != reply.below_digest) {
+      refuse(fmt::format("the {} bytes in front of {} differ between the source's binlog and the "
+                         "replica's archive: "
+                         "not the same stream; re-seed the replica",
+                         std::uint64_t{reply.below_length}, to_string(below_end)),
+             now_ns);
+      return;
+    }
+  }
+  compare(reply, now_ns);
+}
+
+void SourceHandshake::compare(const wire::HelloAckBody& reply, std::uint64_t now_ns) {
+  const std::uint64_t from = reply.digest_from;
+  const std::uint64_t to = reply.digest_to;
+  const std::uint64_t chunk = reply.digest_chunk;
+  const std::uint64_t ours = proof_.written() - origin_;  // our length above released
+  // The answer to ASK covers the whole log; only then does "all the same" mean what it says.
+  const bool covers = phase_ == wire::Phase::compare || (from == 0 && to == log_length_);
+  const bool counts = from == to ? reply.digest_count == 0
+                                 : chunk > 0 && chunk <= to - from &&
+                                       (to - from - 1) / chunk + 1 == reply.digest_count;
+  const bool sound =
+      from <= to && to <= log_length_ && covers && counts && reply.digest_count <= wire::kDigests;
+  if (!sound || ++rounds_ > kMaxCompareRounds) {
+    refuse("the replica's digests contradict themselves", now_ns);
+    return;
+  }
+  for (std::uint32_t i = 0; i < reply.digest_count; ++i) {
+    const std::uint64_t begin = from + i * chunk;
+    const std::uint64_t end = std::min(begin + chunk, to);
+    if (begin >= ours) {  // everything before is the same, and we have no more
+      ask_to_start(ours, now_ns);
+      return;
+    }
+    if (end <= ours) {
+      const auto digest = proof_.digest(origin_ + begin, origin_ + end);
+      if (!digest) {
+        refuse("the source cannot read its own binlog back", now_ns);
+        return;
+      }
+      if (*digest == reply.digests[i]) continue;
+    }
+    if (end - begin == 1) {
+      ask_to_start(begin, now_ns);
+      return;
+    }
+    phase_ = wire::Phase::compare;
+    compare_from_ = begin;
+    compare_to_ = std::min(end, ours);
+    next_send_ns_ = now_ns;
+    return;
+  }
+  // All of [from, to) is the same.
+  ask_to_start(to == log_length_ ? wire::kNoCut : to, now_ns);
+}
+
+void SourceHandshake::ask_to_start(std::uint64_t cut_to, std::uint64_t now_ns) {
+  if (cut_to != wire::kNoCut) {
+    BL_ASSERT(cut_to <= log_length_);
+    const Position cut_at = proof_.position_of(origin_ + cut_to);
+    if (const Position safe = safe_for(log_epoch_); cut_at < safe) {
+      refuse(fmt::format("the logs part at {}, below {} which was synced here and held by a "
+                         "quorum: the source lost "
+                         "data and must not be a source",
+                         to_string(cut_at), to_string(safe)),
+             now_ns);
+      return;
+    }
+  }
+  phase_ = wire::Phase::start;
+  cut_to_ = cut_to;
+  next_send_ns_ = now_ns;
+}
+
+void SourceHandshake::refuse(std::string reason, std::uint64_t now_ns) {
+  phase_ = wire::Phase::refuse;
+  refusal_ = std::move(reason);
+  next_send_ns_ = now_ns;
+}
+
+}  // namespace binlane

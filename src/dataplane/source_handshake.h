@@ -1,0 +1,127 @@
+// SourceHandshake: how a source and one replica agree on a session. No I/O of its own, no clock;
+// the source's control thread owns it.
+//
+// The replica's log above its released position must be a prefix of the source's binlog, byte for
+// byte. The source asks for digests of it, narrows the first difference down to one byte, and
+// begins the session with a cut at exactly that byte (safety rules S5, S6): what is cut was never
+// released, and never covered by both `synced` and a quorum. A difference below released is
+// refused, and both ends say why.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/epoch.h"
+#include "base/position.h"
+#include "base/uuid.h"
+#include "dataplane/hello.h"
+
+namespace binlane {
+
+// What a handshake asks of the source's binlog. Linear offsets are the stream map's.
+class StreamProof {
+ public:
+  virtual ~StreamProof() = default;
+  virtual Position first() const = 0;
+  virtual std::uint64_t written() const = 0;
+  // Nothing when the position is not in the stream (purged, or beyond its end).
+  virtual std::optional<std::uint64_t> linear_of(const Position& position) const = 0;
+  virtual Position position_of(std::uint64_t linear) const = 0;
+  // Digest (base/stream_digest.h) of [from, to); nothing when it cannot be read.
+  virtual std::optional<std::uint32_t> digest(std::uint64_t from, std::uint64_t to) const = 0;
+  // Digest of `length` bytes of one file that end at `end`.
+  virtual std::optional<std::uint32_t> digest_below(const Position& end,
+                                                    std::uint64_t length) const = 0;
+};
+
+// min(synced, quorum) when `epoch` began. A log of an older epoch may hold bytes that its source lost before; what was
+// safe by then it must share.
+struct SafeMark {
+  Epoch epoch;
+  Position safe;
+};
+
+// Pace of unanswered HELLOs, and how long one attempt may take before it begins anew.
+inline constexpr std::uint64_t kHelloRepeatNs = 100'000'000;
+inline constexpr std::uint64_t kHelloAttemptNs = 5'000'000'000;
+// A refused replica is asked again at this pace: its operator may have mended it.
+inline constexpr std::uint64_t kRefusedRepeatNs = 1'000'000'000;
+// 128 digests a round: 2^63 bytes narrow down to one in nine rounds.
+inline constexpr std::uint32_t kMaxCompareRounds = 10;
+
+class SourceHandshake {
+ public:
+  struct Identity {
+    std::uint64_t cluster_id = 0;
+    Uuid origin;
+    Epoch epoch;
+    std::string source_name;
+    std::string replica_name;
+    std::string basename;
+    std::uint64_t rule_number = 0;
+  };
+  // What the handshake ends with.
+  struct Session {
+    std::uint64_t session_id = 0;
+    std::uint64_t origin = 0;      // stream map's linear offset of the session's 0
+    std::uint64_t durable = 0;     // session's linear
+    std::uint64_t window_end = 0;  // session's linear
+    std::uint16_t state = 0;       // wire::AckState
+    Uuid journal_id;
+    Endpoint peer;
+    std::uint64_t cut = 0;  // bytes that were cut
+  };
+
+  // `safe`: no byte below it may be cut: min(synced, quorum) when this incarnation began. `earlier`: the same of earlier
+  // incarnations, oldest first, so that a replica which missed some of them is not held to what became safe without
+  // it. With none of them it is.
+  SourceHandshake(Identity identity, const StreamProof& proof, Position safe,
+                  std::vector<SafeMark> earlier = {});
+
+  // No HELLO before then.
+  void hold_until(std::uint64_t now_ns) noexcept { next_send_ns_ = now_ns; }
+  // The next HELLO, when one is due.
+  bool poll(std::uint64_t now_ns, HelloMessage& message);
+  // A HELLO_ACK of this replica. Ignored (false) when it answers nothing we asked.
+  bool on_reply(const FrameView& frame, const Endpoint& peer, std::uint64_t now_ns);
+
+  // Set once the replica has started the session; the handshake is then over.
+  const std::optional<Session>& session() const noexcept { return session_; }
+  // Why no session comes about; empty while nothing is wrong.
+  const std::string& refusal() const noexcept { return refusal_; }
+
+ private:
+  void begin_attempt(std::uint64_t now_ns);
+  void take_answer(const wire::HelloAckBody& reply, std::uint64_t now_ns);
+  void compare(const wire::HelloAckBody& reply, std::uint64_t now_ns);
+  void ask_to_start(std::uint64_t cut_to, std::uint64_t now_ns);
+  void refuse(std::string reason, std::uint64_t now_ns);
+  // What a log whose last session was of `log_epoch` must share.
+  Position safe_for(Epoch log_epoch) const noexcept;
+
+  Identity identity_;
+  const StreamProof& proof_;
+  Position safe_;
+  std::vector<SafeMark> earlier_;
+  Epoch log_epoch_;  // the replica's
+  wire::Phase phase_ = wire::Phase::ask;
+  std::uint64_t handshake_id_ = 0;
+  std::uint64_t session_id_ = 0;
+  std::uint64_t attempt_ns_ = 0;
+  std::uint64_t next_send_ns_ = 0;
+  std::uint32_t rounds_ = 0;
+  // The replica's log as it answered: origin in the stream map, and its length above released.
+  Position start_at_;
+  std::uint64_t origin_ = 0;
+  std::uint64_t log_length_ = 0;
+  std::uint64_t compare_from_ = 0;
+  std::uint64_t compare_to_ = 0;
+  std::uint64_t cut_to_ = wire::kNoCut;
+  bool refused_by_us_ = false;
+  std::string refusal_;
+  std::optional<Session> session_;
+};
+
+}  // namespace binlane

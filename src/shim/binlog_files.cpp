@@ -1,0 +1,106 @@
+#include "shim/binlog_files.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "base/assert.h"
+#include "base/error.h"
+
+namespace binlane {
+namespace {
+
+constexpr std::size_t kDigitsMin = 6;   // as the servers number their files
+constexpr std::size_t kDigitsMax = 10;  // of any 32-bit number
+// Signals interrupt no read of a regular file; a network file system may differ.
+constexpr int kMaxInterrupts = 16;
+
+struct Path {
+  char text[PATH_MAX];
+};
+
+void format_path(const std::string& prefix, std::uint32_t number, Path& path) noexcept {
+  const int length = std::snprintf(path.text, sizeof path.text, "%s%0*u", prefix.c_str(),
+                                   static_cast<int>(kDigitsMin), static_cast<unsigned>(number));
+  BL_ASSERT(length > 0 && static_cast<std::size_t>(length) < sizeof path.text);
+}
+
+}  // namespace
+
+PosixBinlogFiles::PosixBinlogFiles(const std::string& directory, const std::string& basename)
+    : prefix_(directory + "/" + basename + "."), basename_size_(basename.size()) {
+  if (prefix_.size() + kDigitsMax >= PATH_MAX)
+    throw StartupError("the path of the binlog files is too long: " + prefix_);
+  if (basename.empty() || basename.find('/') != std::string::npos)
+    throw StartupError("not a base name of binlog files: '" + basename + "'");
+}
+
+int PosixBinlogFiles::open(std::uint32_t number) const noexcept {
+  Path path;
+  format_path(prefix_, number, path);
+  const int handle = ::open(path.text, O_RDONLY | O_CLOEXEC);
+  return handle >= 0 ? handle : -errno;
+}
+
+std::int64_t PosixBinlogFiles::read_at(FileHandle handle, std::uint64_t offset,
+                                       MutableBytes bytes) const noexcept {
+  for (int attempt = 0; attempt < kMaxInterrupts; ++attempt) {
+    const ssize_t count = ::pread(handle, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (count >= 0) return count;
+    if (errno != EINTR) return -errno;
+  }
+  return -EINTR;
+}
+
+std::int64_t PosixBinlogFiles::size(FileHandle handle) const noexcept {
+  struct stat status {};
+  return ::fstat(handle, &status) == 0 ? status.st_size : -errno;
+}
+
+bool PosixBinlogFiles::replaced(FileHandle handle, std::uint32_t number) const noexcept {
+  struct stat open_file {};
+  struct stat named_file {};
+  Path path;
+  format_path(prefix_, number, path);
+  // Any other error says nothing about the file; reading it will tell.
+  if (::stat(path.text, &named_file) != 0) return errno == ENOENT;
+  if (::fstat(handle, &open_file) != 0) return false;
+  return open_file.st_dev != named_file.st_dev || open_file.st_ino != named_file.st_ino;
+}
+
+void PosixBinlogFiles::close(FileHandle handle) const noexcept {
+  BL_ASSERT(handle >= 0);
+  ::close(handle);
+}
+
+std::size_t PosixBinlogFiles::name_size(std::uint32_t number) const noexcept {
+  std::size_t digits = 1;
+  while (number >= 10) {
+    number /= 10;
+    ++digits;
+  }
+  return basename_size_ + 1 + (digits < kDigitsMin ? kDigitsMin : digits);
+}
+
+int PosixBinlogFiles::sync(FileHandle handle) const noexcept {
+  return ::fdatasync(handle) == 0 ? 0 : -errno;
+}
+
+SyncResult sync_files(const PosixBinlogFiles& files, std::uint32_t first, std::uint32_t last) {
+  BL_ASSERT(first > 0 && first <= last);
+  for (std::uint64_t number = first; number <= last; ++number) {
+    const auto file = static_cast<std::uint32_t>(number);
+    const int handle = files.open(file);
+    if (handle == -ENOENT && file < last) continue;
+    if (handle < 0) return {-handle, file};
+    const int error = files.sync(handle);
+    files.close(handle);
+    if (error != 0) return {-error, file};
+  }
+  return {};
+}
+
+}  // namespace binlane

@@ -1,0 +1,18 @@
+// The newest entry of a binlog index, read from the file's end: an index may have a million lines.
+//
+// Ordinary threads.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace binlane {
+
+struct BinlogIndexTail {
+  std::uint32_t newest_file = 0;  // 0: see `error`
+  std::string error;
+};
+
+BinlogIndexTail read_binlog_index_tail(const std::string& path);
+
+}  // namespace binlane

@@ -1,0 +1,74 @@
+// The few binlog events that the feed looks into, and those it makes itself.
+//
+// Parsers take a whole event, checksum included, or as much of its front as they say; they check
+// every length. Events made here are marked artificial where a real source marks them so, and carry
+// a CRC32 when the stream has them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "shim/binlog_event.h"
+#include "shim/gtid_state.h"
+#include "shim/mysql_packet.h"
+
+namespace binlane {
+
+using Event = mysql::Payload;
+
+// Where the fields of an event's header stand.
+inline constexpr std::size_t kEventEndOffset = 13;
+inline constexpr std::size_t kEventFlagsOffset = 17;
+
+// Set on statements that their session marked with @@skip_replication.
+inline constexpr std::uint16_t kEventFlagSkipReplication = 0x8000;
+
+struct FormatDescription {
+  std::uint32_t server_id = 0;
+  std::string server_version;
+  std::uint32_t created_s = 0;  // non-zero: the server has just started, temporary tables are gone
+  bool checksums = false;       // the other events end with a CRC32; this one always does
+};
+// A format description event of binlog version 4, with CRC32 or no checksums; nothing otherwise.
+std::optional<FormatDescription> parse_format_description(ConstBytes event);
+
+struct FormatChanges {
+  bool clear_end = false;      // the replica shall not move its position for it
+  bool clear_created = false;  // the replica shall keep its temporary tables
+};
+// The event as a source sends it: not in use, with these changes, and with a right checksum.
+Event served_format_description(ConstBytes event, FormatChanges changes);
+
+struct GtidEvent {
+  GtidEntry gtid;
+  std::uint8_t flags = 0;
+};
+// Needs the event's first kGtidEventFront bytes.
+inline constexpr std::size_t kGtidEventFront = kEventHeaderSize + 13;
+std::optional<GtidEvent> parse_gtid_event(ConstBytes event);
+
+// Needs the whole event; `checksums` as its file's format description says.
+std::optional<std::vector<GtidEntry>> parse_gtid_list(ConstBytes event, bool checksums);
+
+// Flags of a Gtid_list event.
+inline constexpr std::uint32_t kGtidListUntilReached = 1U << 28;
+
+// "From here on you get `file`, from `position` on."
+Event make_rotate(std::uint32_t server_id, std::string_view file, std::uint64_t position,
+                  bool checksums);
+// "I am here, and this is where you are."
+Event make_heartbeat(std::uint32_t server_id, std::string_view file, std::uint64_t position,
+                     bool checksums);
+// Moves the replica's file position behind groups that it did not need.
+Event make_gtid_list(std::uint32_t server_id, std::span<const GtidEntry> list, std::uint32_t flags,
+                     std::uint64_t position, bool checksums);
+
+// The checksum of events.
+std::uint32_t event_crc32(ConstBytes bytes);
+
+}  // namespace binlane

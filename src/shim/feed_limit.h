@@ -1,0 +1,33 @@
+// FeedLimit: how far the feed may serve the archive. The archive's publisher implements it; any
+// thread may call it.
+//
+// Invariant I7 rests on it: the limit only ever stands at the end of a whole event group that is
+// released, and every byte before it is in the archive's files. It never goes back. When it stands
+// in file N, every archived file before N is complete.
+#pragma once
+
+#include <cstdint>
+
+#include "base/position.h"
+
+namespace binlane {
+
+// A crash may set the archive back by what it had not yet on record, so a replica may be ahead of it for a moment: by
+// this many files at most. Who asks for a later one is told at once that there is none.
+inline constexpr std::uint32_t kMaxFilesAhead = 1;
+
+class FeedLimit {
+ public:
+  FeedLimit() = default;
+  FeedLimit(const FeedLimit&) = delete;
+  FeedLimit& operator=(const FeedLimit&) = delete;
+  virtual ~FeedLimit() = default;
+
+  // The end of the last whole released event group; null while there is none.
+  virtual Position whole_groups() const = 0;
+  // Waits until whole_groups() > `position` or monotonic_ns() ≥ `deadline_ns`; returns whether it
+  // is. The feed passes deadlines of a fraction of a second, so nothing needs to interrupt it.
+  virtual bool wait_beyond(Position position, std::uint64_t deadline_ns) = 0;
+};
+
+}  // namespace binlane

@@ -1,0 +1,368 @@
+#include "shim/group_tracker.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+
+#include "base/assert.h"
+
+namespace binlane {
+namespace {
+
+constexpr std::array<std::byte, kBinlogMagicSize> kBinlogMagic{std::byte{0xfe}, std::byte{0x62},
+                                                               std::byte{0x69}, std::byte{0x6e}};
+// Layouts of the events' bodies, from the servers' documentation.
+constexpr std::uint32_t kFormatBodySize = 2 + 50 + 4;  // version, server version, start-up time
+constexpr std::uint32_t kFormatStartupOffset = 2 + 50;
+constexpr std::uint32_t kChecksumAlgorithmFromEnd = 1 + kEventChecksumSize;
+constexpr std::uint32_t kGtidBodySize = 8 + 4 + 1;  // sequence, domain, flags
+constexpr std::uint8_t kGtidFlagStandalone = 0x01;
+constexpr std::uint32_t kQueryHeaderSize = 4 + 4 + 1 + 2 + 2;
+constexpr std::uint32_t kGtidListEntrySize = 4 + 4 + 8;
+constexpr std::uint32_t kGtidListCountMask = 0x0fff'ffff;  // the upper bits are flags
+// The longest statement that is told by its text ("XA START", "ROLLBACK") and one byte to tell a
+// longer one.
+constexpr std::uint32_t kStatementPrefixSize = 9;
+
+// Event types that only ever come before the rest of their statement, and have no name here.
+constexpr auto kIncompleteStatementTypes = std::to_array<std::uint8_t>({
+    9,   11,  17,  29,             // pieces of LOAD DATA, and MySQL's Rows_query
+    20,  21,  22,  23,  24,  25,   // row events, older versions
+    30,  31,  32,  39,             // row events
+    166, 167, 168, 169, 170, 171,  // MariaDB's compressed row events
+});
+
+// Events that belong to no group, save that MySQL gives an incident a GTID: it then ends its group.
+bool is_outside_groups(EventType type) noexcept {
+  switch (type) {
+    case EventType::unknown:
+    case EventType::stop:
+    case EventType::rotate:
+    case EventType::format_description:
+    case EventType::incident:
+    case EventType::heartbeat:
+    case EventType::previous_gtids:
+    case EventType::binlog_checkpoint:
+    case EventType::gtid_list:
+    case EventType::start_encryption:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Never the last event of a group of one statement.
+bool is_incomplete_statement(EventType type) noexcept {
+  switch (type) {
+    case EventType::intvar:
+    case EventType::rand:
+    case EventType::user_var:
+    case EventType::table_map:
+    case EventType::annotate_rows:
+      return true;
+    default:
+      return std::ranges::find(kIncompleteStatementTypes, static_cast<std::uint8_t>(type)) !=
+             kIncompleteStatementTypes.end();
+  }
+}
+
+}  // namespace
+
+const char* to_string(TrackerFault fault) noexcept {
+  switch (fault) {
+    case TrackerFault::none:
+      return "none";
+    case TrackerFault::bad_magic:
+      return "not a binlog file";
+    case TrackerFault::bad_length:
+      return "an event has an impossible length";
+    case TrackerFault::bad_event:
+      return "an event does not hold what it must";
+    case TrackerFault::encrypted:
+      return "the binlog is encrypted";
+    case TrackerFault::bytes_after_end:
+      return "bytes behind the event that ends the file";
+  }
+  return "unknown";
+}
+
+void GroupTracker::start_file(std::uint32_t number) noexcept {
+  // Only the file after the one that was followed can be compared with it.
+  if (number != file_ + 1) gtids_known_ = false;
+  file_ = number;
+  fault_ = TrackerFault::none;
+  ending_ = FileEnding::none;
+  group_ = Group::none;
+  last_type_ = EventType::unknown;
+  offset_ = 0;
+  event_start_ = 0;
+  event_end_ = 0;
+  group_end_ = 0;
+  format_ = {};
+  header_read_ = false;
+  continuity_ = Continuity::unknown;
+  want(Field::magic, 0, kBinlogMagicSize);
+}
+
+bool GroupTracker::on_bytes(std::uint64_t file_offset, ConstBytes bytes) noexcept {
+  BL_ASSERT(file_ != 0);
+  BL_ASSERT(broken() || file_offset == offset_);
+  while (!bytes.empty() && !broken()) {
+    if (ended()) {
+      fail(TrackerFault::bytes_after_end);
+      break;
+    }
+    // Either pass over what nobody looks at, up to the wanted field or the event's end, or fill it.
+    const bool filling = field_ != Field::none && offset_ >= field_offset_;
+    std::uint64_t left = 0;
+    if (filling)
+      left = field_length_ - field_filled_;
+    else
+      left = (field_ != Field::none ? field_offset_ : event_end_) - offset_;
+    BL_ASSERT(left > 0);
+    const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(left, bytes.size()));
+    if (filling) {
+      std::memcpy(field_bytes_.data() + field_filled_, bytes.data(), taken);
+      field_filled_ += static_cast<std::uint32_t>(taken);
+    }
+    offset_ += taken;
+    bytes = bytes.subspan(taken);
+    if (filling && field_filled_ == field_length_) on_field();
+    if (!broken() && event_end_ != 0 && offset_ == event_end_) finish_event();
+  }
+  return !broken();
+}
+
+void GroupTracker::want(Field field, std::uint64_t offset, std::uint32_t length) noexcept {
+  BL_ASSERT(length > 0 && length <= kFieldCapacity);
+  field_ = field;
+  field_offset_ = offset;
+  field_length_ = length;
+  field_filled_ = 0;
+}
+
+void GroupTracker::want_in_event(Field field, std::uint64_t offset, std::uint32_t length) noexcept {
+  if (offset + length > body_end() || event_start_ + offset < offset_) {
+    fail(TrackerFault::bad_event);
+    return;
+  }
+  want(field, event_start_ + offset, length);
+}
+
+// Offset in the event behind its body, where its checksum begins. A format description always has
+// one.
+std::uint32_t GroupTracker::body_end() const noexcept {
+  const bool checksum = format_.checksums || event_.type == EventType::format_description;
+  const std::uint32_t trailer = checksum ? kEventChecksumSize : 0;
+  return event_.length < kEventHeaderSize + trailer ? 0 : event_.length - trailer;
+}
+
+void GroupTracker::on_field() noexcept {
+  const Field field = field_;
+  field_ = Field::none;
+  switch (field) {
+    case Field::none:
+      BL_ASSERT(false);
+      break;
+    case Field::magic:
+      if (!std::ranges::equal(kBinlogMagic, ConstBytes(field_data(), kBinlogMagicSize))) {
+        fail(TrackerFault::bad_magic);
+        break;
+      }
+      event_start_ = offset_;
+      group_end_ = offset_;
+      want(Field::header, offset_, kEventHeaderSize);
+      break;
+    case Field::header:
+      on_header();
+      break;
+    case Field::format:
+      format_.flags = event_.flags;
+      format_.server_id = event_.server_id;
+      format_.written_s = event_.timestamp;
+      format_.startup_s = load_le<std::uint32_t>(field_data() + kFormatStartupOffset);
+      want_in_event(Field::checksum_algorithm, event_.length - kChecksumAlgorithmFromEnd, 1);
+      break;
+    case Field::checksum_algorithm:
+      format_.checksums = field_bytes_[0] != std::byte{0};
+      format_.seen = true;
+      break;
+    case Field::gtid:
+      gtid_ = {load_le<std::uint32_t>(field_data() + 8), event_.server_id,
+               load_le<std::uint64_t>(field_data())};
+      // Not standalone: the BEGIN is implied.
+      statement_ = (static_cast<std::uint8_t>(field_bytes_[12]) & kGtidFlagStandalone) != 0
+                       ? Statement::other
+                       : Statement::begin;
+      break;
+    case Field::query_header:
+      on_query_header();
+      break;
+    case Field::query_text: {
+      const std::string_view text(reinterpret_cast<const char*>(field_data()), field_length_);
+      if (text == "BEGIN" || text.starts_with("XA START"))
+        statement_ = Statement::begin;
+      else if (text == "COMMIT" || text == "ROLLBACK")
+        statement_ = Statement::end;
+      break;
+    }
+    case Field::gtid_list_count:
+      list_left_ = load_le<std::uint32_t>(field_data()) & kGtidListCountMask;
+      if (list_left_ > 0)
+        want_in_event(Field::gtid_list_entry, kEventHeaderSize + sizeof list_left_,
+                      kGtidListEntrySize);
+      break;
+    case Field::gtid_list_entry:
+      first_gtids_.set({load_le<std::uint32_t>(field_data()),
+                        load_le<std::uint32_t>(field_data() + 4),
+                        load_le<std::uint64_t>(field_data() + 8)});
+      if (--list_left_ > 0)
+        want_in_event(Field::gtid_list_entry, offset_ - event_start_, kGtidListEntrySize);
+      break;
+  }
+}
+
+void GroupTracker::on_header() noexcept {
+  event_ = parse_event_header(field_data());
+  if (event_.length < kEventHeaderSize || event_.length > kMaxEventLength) {
+    fail(TrackerFault::bad_length);
+    return;
+  }
+  if (!format_.seen && event_.type != EventType::format_description) {
+    fail(TrackerFault::bad_event);
+    return;
+  }
+  event_end_ = event_start_ + event_.length;
+  statement_ = Statement::other;
+  switch (event_.type) {
+    case EventType::format_description:
+      want_in_event(Field::format, kEventHeaderSize, kFormatBodySize);
+      break;
+    case EventType::gtid:
+      want_in_event(Field::gtid, kEventHeaderSize, kGtidBodySize);
+      break;
+    case EventType::query:
+      want_in_event(Field::query_header, kEventHeaderSize, kQueryHeaderSize);
+      break;
+    case EventType::gtid_list:
+      // The list of the file's beginning is the one that counts; there is no other in a binlog.
+      if (header_read_) break;
+      first_gtids_.clear();
+      want_in_event(Field::gtid_list_count, kEventHeaderSize, sizeof list_left_);
+      break;
+    default:
+      break;
+  }
+}
+
+void GroupTracker::on_query_header() noexcept {
+  const auto schema_size = static_cast<std::uint8_t>(field_bytes_[8]);
+  const auto status_size = load_le<std::uint16_t>(field_data() + 11);
+  const std::uint32_t text_offset = static_cast<std::uint32_t>(kEventHeaderSize) +
+                                    kQueryHeaderSize + status_size + schema_size + 1;
+  if (text_offset > body_end()) {
+    fail(TrackerFault::bad_event);
+    return;
+  }
+  // An empty statement is odd, but it is none of those that are told by their text.
+  const std::uint32_t text_size = body_end() - text_offset;
+  if (text_size > 0)
+    want_in_event(Field::query_text, text_offset, std::min(text_size, kStatementPrefixSize));
+}
+
+void GroupTracker::finish_event() noexcept {
+  BL_ASSERT(field_ == Field::none);
+  const Position previous_end = last_event_end();
+  event_start_ = event_end_;
+  event_end_ = 0;
+  last_type_ = event_.type;
+  want(Field::header, offset_, kEventHeaderSize);
+
+  if (is_outside_groups(event_.type)) {
+    if (in_group() && event_.type != EventType::incident) ++unfinished_group_count_;
+    if (in_group()) close_group();
+    group_end_ = offset_;
+  }
+  switch (event_.type) {
+    case EventType::format_description:
+      return;
+    case EventType::rotate:
+      ending_ = FileEnding::rotate;
+      break;
+    case EventType::stop:
+      ending_ = FileEnding::stop;
+      break;
+    case EventType::start_encryption:
+      fail(TrackerFault::encrypted);
+      break;
+    case EventType::gtid_list:
+      if (!header_read_) finish_gtid_list();
+      break;
+    case EventType::gtid:
+    case EventType::gtid_log:
+    case EventType::anonymous_gtid_log:
+    case EventType::gtid_tagged_log:
+      if (in_group()) {
+        ++unfinished_group_count_;
+        close_group();
+        group_end_ = previous_end.offset;
+      }
+      has_gtid_ = event_.type == EventType::gtid;
+      group_ = !has_gtid_                       ? Group::undecided
+               : statement_ == Statement::begin ? Group::transaction
+                                                : Group::statement;
+      break;
+    default:
+      if (!is_outside_groups(event_.type)) finish_statement();
+  }
+  header_read_ = true;
+}
+
+// An event of a group's inside: does the group end with it?
+void GroupTracker::finish_statement() noexcept {
+  if (!in_group()) {
+    // A server without GTIDs: the first event opens the group.
+    has_gtid_ = false;
+    group_ = Group::undecided;
+  }
+  bool last = false;
+  switch (event_.type) {
+    case EventType::xid:
+    case EventType::xa_prepare:
+    case EventType::transaction_payload:
+      last = true;
+      break;
+    default:
+      if (is_incomplete_statement(event_.type)) break;
+      if (group_ == Group::undecided && statement_ == Statement::begin) {
+        group_ = Group::transaction;
+        break;
+      }
+      last = group_ != Group::transaction || statement_ == Statement::end;
+  }
+  if (!last) return;
+  close_group();
+  group_end_ = offset_;
+}
+
+void GroupTracker::close_group() noexcept {
+  BL_ASSERT(in_group());
+  group_ = Group::none;
+  ++group_count_;
+  // A group that was cut off counts, too: the server took its number when it wrote the GTID event.
+  if (has_gtid_) gtids_.set(gtid_);
+}
+
+void GroupTracker::finish_gtid_list() noexcept {
+  if (list_left_ != 0) {
+    fail(TrackerFault::bad_event);
+    return;
+  }
+  const bool comparable = gtids_known_ && gtids_.overflow() == 0 && first_gtids_.overflow() == 0;
+  if (comparable)
+    continuity_ = gtids_.same_as(first_gtids_) ? Continuity::follows : Continuity::differs;
+  gtids_ = first_gtids_;
+  gtids_known_ = true;
+}
+
+}  // namespace binlane

@@ -1,0 +1,88 @@
+// GtidFilter: which event groups a replica that follows by GTID gets, and why it gets none.
+//
+// Pure logic: it is shown the archive's GTID history once and then every group's GTID in order. It
+// decides as MariaDB's own dump thread does, with one difference. A real source refuses at once
+// what is not in its binlog. This archive may for a moment be behind what the replica already got
+// from it (after a power cut it learns again what is released), so a GTID that is merely *ahead* is
+// waited for: ahead() tells, and the caller bounds the wait. What cannot come any more is refused
+// as the real source words it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+
+#include "shim/feed_event.h"
+#include "shim/gtid_position.h"
+#include "shim/mysql_packet.h"
+
+namespace binlane {
+
+// The replica's IO thread stops at this one, and shows it to its user …
+inline constexpr std::uint16_t kFatalDumpError = 1236;
+// … and connects again after any other.
+inline constexpr std::uint16_t kTransientDumpError = 1105;
+
+struct GtidRequest {
+  GtidPosition start;
+  std::optional<GtidPosition> until;
+  bool strict = false;
+  bool ignore_duplicates = false;
+  std::uint32_t replica_server_id = 0;
+};
+
+// Whether a replica at `position` needs nothing from before a file that begins with this Gtid_list.
+bool needs_nothing_before(const GtidPosition& position, std::span<const GtidEntry> list);
+
+class GtidFilter {
+ public:
+  explicit GtidFilter(GtidRequest request);
+
+  // First: looks at all that the archive holds. The error to refuse the replica with, if any.
+  std::optional<mysql::ErrorPacket> check_start(const GtidHistory& archive);
+  // Then: the file to begin with was found, and begins with this Gtid_list.
+  void begin(std::span<const GtidEntry> list);
+
+  struct Verdict {
+    bool send = false;
+    std::optional<mysql::ErrorPacket> error;
+  };
+  // Then: every group of the stream, at its GTID event.
+  Verdict on_group(const GtidEvent& event);
+
+  // The replica has had nothing of what comes, save in domains unknown to the archive.
+  bool start_reached() const;
+  // A GTID the replica holds and the archive does not (yet); nothing of its domain can be sent.
+  std::optional<GtidEntry> ahead_of() const;
+  // The UNTIL condition holds; nothing more is to be sent once the open group is.
+  bool finished() const { return until_ && until_->empty(); }
+  // Once, at the end of the group with which a domain's start was reached: the replica shall move
+  // its file position up to here.
+  bool take_start_note();
+  // All groups up to here, sent or not.
+  const GtidHistory& seen() const { return seen_; }
+  const GtidPosition& start() const { return start_; }
+
+ private:
+  enum class Kind : std::uint8_t {
+    known,           // the archive holds it
+    unknown_domain,  // the archive holds nothing of its domain
+    tolerated,       // the archive does not hold it, and the replica said that this is fine
+    ahead,           // the archive does not hold it yet
+  };
+
+  Kind kind_of(const GtidEntry& gtid, const GtidHistory& archive,
+               std::optional<mysql::ErrorPacket>& error);
+
+  GtidPosition start_;  // domains whose start was not reached yet
+  std::map<std::uint32_t, Kind> kinds_;
+  std::optional<GtidPosition> until_;
+  const bool strict_;
+  const bool ignore_duplicates_;
+  const std::uint32_t replica_server_id_;
+  bool start_note_ = false;
+  GtidHistory seen_;
+};
+
+}  // namespace binlane

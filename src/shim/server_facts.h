@@ -1,0 +1,114 @@
+// ServerFacts: what the server beside us is and how it is set up, and the checks that decide
+// whether it may be a source.
+//
+// Reading (SQL, ordinary threads) and judging (pure) are apart, so that every refusal has a unit
+// test. No statement here takes the server's LOCK_log: reading facts never waits behind a commit
+// that waits for us.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "shim/server_connection.h"
+
+namespace binlane {
+
+enum class ServerFlavour { mariadb, mysql };
+
+// The words a server uses for semi-sync: MariaDB and older MySQL say master/slave, MySQL from
+// 8.0.26 on may say source/replica.
+enum class SemiSyncWords { none, master_slave, source_replica };
+
+// ServerRun: the identity of one run of a server process. Two equal runs are one uninterrupted life
+// of the server; anything else is a restart (safety rule S6).
+struct ServerRun {
+  std::string boot_id;         // of the machine; process ids start over at a boot
+  PeerProcess process;         // pid 0 when unknown: then started_s decides
+  std::int64_t started_s = 0;  // seconds since boot, from the server's Uptime; ±2 s
+
+  bool is_same_as(const ServerRun& other) const noexcept;
+};
+
+// One line, for durable state; parse_server_run reads it back.
+std::string to_string(const ServerRun& run);
+std::optional<ServerRun> parse_server_run(const std::string& text);
+
+struct ServerFacts {
+  ServerFlavour flavour = ServerFlavour::mariadb;
+  std::string version;               // as the server words it
+  std::uint32_t version_number = 0;  // 10.11.19 → 101119, 9.7.4 → 90704
+  std::uint32_t server_id = 0;
+  std::string server_uuid;  // MySQL only
+  bool log_bin = false;
+  std::string log_bin_basename;  // path without the number
+  std::string log_bin_index;     // path
+  std::uint64_t sync_binlog = 0;
+  std::uint64_t innodb_flush_log_at_trx_commit = 0;
+  bool binlog_encrypted = false;
+  std::string binlog_checksum;                               // NONE or CRC32
+  std::optional<std::uint32_t> gtid_domain_id;               // MariaDB only
+  std::string binlog_error_action;                           // MySQL only
+  std::optional<std::uint64_t> semi_sync_wait_for_replicas;  // MySQL only
+  SemiSyncWords semi_sync_words = SemiSyncWords::none;
+  bool read_only = false;
+  // Global (ON *.*) privileges of the account we use, in capitals; ALL PRIVILEGES as one entry.
+  std::set<std::string> privileges;
+  std::string account;  // CURRENT_USER(), for the GRANT we propose
+  // server ids that replicas registered with; only filled when the account may see them.
+  std::vector<std::uint32_t> registered_replica_ids;
+  // Number of the newest binlog file, from the index file; 0 when we cannot read it.
+  std::uint32_t newest_file = 0;
+  std::string index_error;  // why the index could not be read
+  ServerRun run;
+};
+
+// The last component of log_bin_basename: binlog files are named <this>.<number>.
+std::string binlog_base_name(const ServerFacts& facts);
+
+struct ServerFactsResult {
+  SqlError error;
+  ServerFacts facts;
+
+  bool ok() const noexcept { return error.ok(); }
+};
+
+ServerFactsResult read_server_facts(ServerConnection& connection);
+
+// The identity of the run that `connection` is connected to (one statement at most).
+ServerRun read_server_run(ServerConnection& connection);
+
+// One thing that stands in the way, worded for the operator.
+struct Finding {
+  std::string key;     // the server's variable, or a topic such as "privileges"
+  std::string found;   // what is there
+  std::string wanted;  // what has to be there
+  std::string remedy;  // what to do
+};
+
+// "sync_binlog is 0, wanted 1: SET GLOBAL sync_binlog=1 …"
+std::string to_string(const Finding& finding);
+
+struct SourceCheck {
+  std::vector<Finding> refusals;  // any of these: not a source
+  std::vector<Finding> warnings;
+
+  bool accepted() const noexcept { return refusals.empty(); }
+};
+
+SourceCheck check_source(const ServerFacts& facts, std::uint32_t acker_server_id);
+
+// MariaDB 10.11 and MySQL compare binlog names as text in their semi-sync code, so that
+// binlog.1000000 sorts before binlog.999999 and semi-sync goes off for good (safety rule S17).
+inline constexpr std::uint32_t kFileNumberWarning = 990'000;
+inline constexpr std::uint32_t kFileNumberLimit = 1'000'000;
+enum class FileNumberState { fine, near_limit, beyond_limit };
+
+constexpr FileNumberState file_number_state(std::uint32_t file) noexcept {
+  if (file >= kFileNumberLimit) return FileNumberState::beyond_limit;
+  return file >= kFileNumberWarning ? FileNumberState::near_limit : FileNumberState::fine;
+}
+
+}  // namespace binlane

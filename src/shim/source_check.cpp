@@ -1,0 +1,154 @@
+// The judgement on a server's facts: may it be a source? (safety.md's list, and its reasons.)
+
+#include <fmt/format.h>
+
+#include "shim/server_facts.h"
+
+namespace binlane {
+namespace {
+
+constexpr std::uint32_t kOldestMariadb = 101'100;
+constexpr std::uint32_t kOldestMysql = 50'700;
+
+void check_binlog(const ServerFacts& facts, SourceCheck& check) {
+  if (!facts.log_bin) {
+    check.refusals.push_back({"log_bin", "OFF", "ON",
+                              "add log_bin=binlog to the [mysqld] section and restart the server"});
+    return;
+  }
+  if (facts.sync_binlog != 1)
+    check.refusals.push_back(
+        {"sync_binlog", std::to_string(facts.sync_binlog), "1",
+         "SET GLOBAL sync_binlog=1, and in the [mysqld] section; otherwise replicas may be handed "
+         "transactions that the source loses in a power cut"});
+  if (facts.binlog_encrypted)
+    check.refusals.push_back(
+        {facts.flavour == ServerFlavour::mariadb ? "encrypt_binlog" : "binlog_encryption", "ON",
+         "OFF", "switch binlog encryption off; the replicas' archives must be readable"});
+  if (!facts.index_error.empty())
+    check.refusals.push_back({"log_bin_index", facts.index_error, "a file this daemon can read",
+                              "run binlaned as the server's user or a member of its group"});
+}
+
+void check_durability(const ServerFacts& facts, SourceCheck& check) {
+  if (facts.innodb_flush_log_at_trx_commit != 1)
+    check.refusals.push_back({"innodb_flush_log_at_trx_commit",
+                              std::to_string(facts.innodb_flush_log_at_trx_commit), "1",
+                              "SET GLOBAL innodb_flush_log_at_trx_commit=1, and in the [mysqld] "
+                              "section"});
+  if (facts.flavour != ServerFlavour::mysql) return;
+  if (facts.binlog_error_action != "ABORT_SERVER")
+    check.refusals.push_back({"binlog_error_action", facts.binlog_error_action, "ABORT_SERVER",
+                              "SET GLOBAL binlog_error_action=ABORT_SERVER"});
+  if (facts.semi_sync_wait_for_replicas && *facts.semi_sync_wait_for_replicas != 1)
+    check.refusals.push_back({"rpl_semi_sync wait for replica count",
+                              std::to_string(*facts.semi_sync_wait_for_replicas), "1",
+                              "SET GLOBAL rpl_semi_sync_source_wait_for_replica_count=1; Binlane "
+                              "counts the replicas itself"});
+}
+
+bool has_any(const ServerFacts& facts, std::initializer_list<const char*> names) {
+  if (facts.privileges.contains("ALL PRIVILEGES")) return true;
+  for (const char* name : names) {
+    if (facts.privileges.contains(name)) return true;
+  }
+  return false;
+}
+
+// "a@b" as `a`@`b`
+std::string quoted_account(const std::string& account) {
+  const auto at = account.rfind('@');
+  if (at == std::string::npos) return fmt::format("`{}`", account);
+  return fmt::format("`{}`@`{}`", account.substr(0, at), account.substr(at + 1));
+}
+
+void check_privileges(const ServerFacts& facts, SourceCheck& check) {
+  std::string missing;
+  const auto need = [&](const char* name) {
+    missing += (missing.empty() ? "" : ", ") + std::string(name);
+  };
+  if (!has_any(facts, {"REPLICATION SLAVE"})) need("REPLICATION SLAVE");
+  if (facts.flavour == ServerFlavour::mariadb) {
+    if (!has_any(facts, {"REPLICATION MASTER ADMIN", "SUPER"})) need("REPLICATION MASTER ADMIN");
+  } else if (!has_any(facts, {"SYSTEM_VARIABLES_ADMIN", "SUPER"})) {
+    need("SYSTEM_VARIABLES_ADMIN");
+  }
+  if (missing.empty()) return;
+  check.refusals.push_back(
+      {"privileges", fmt::format("{} lacks {}", quoted_account(facts.account), missing), missing,
+       fmt::format("GRANT {} ON *.* TO {};", missing, quoted_account(facts.account))});
+}
+
+void check_identity(const ServerFacts& facts, std::uint32_t acker_server_id, SourceCheck& check) {
+  if (acker_server_id == 0)
+    check.refusals.push_back({"acker_server_id", "0", "a number above 0 that no server uses",
+                              "set source.acker_server_id in the configuration"});
+  if (acker_server_id != 0 && acker_server_id == facts.server_id)
+    check.refusals.push_back(
+        {"acker_server_id", fmt::format("{}, the server's own server_id", acker_server_id),
+         "a number that no server uses", "set another source.acker_server_id"});
+  for (const std::uint32_t id : facts.registered_replica_ids) {
+    if (id != acker_server_id) continue;
+    // A warning only: it may be our own connection from before a restart of this daemon.
+    check.warnings.push_back(
+        {"acker_server_id", fmt::format("a replica with server_id {} is registered already", id),
+         "a number that no server uses",
+         "if another replica has this server_id, each will throw the other out for ever: set "
+         "another source.acker_server_id"});
+    break;
+  }
+}
+
+void check_version(const ServerFacts& facts, SourceCheck& check) {
+  if (facts.semi_sync_words == SemiSyncWords::none)
+    check.refusals.push_back({"rpl_semi_sync", "the server has no semi-sync variables", "semi-sync",
+                              facts.flavour == ServerFlavour::mysql
+                                  ? "INSTALL PLUGIN rpl_semi_sync_source SONAME "
+                                    "'semisync_source.so'"
+                                  : "use MariaDB 10.11 or newer"});
+  const std::uint32_t oldest =
+      facts.flavour == ServerFlavour::mariadb ? kOldestMariadb : kOldestMysql;
+  if (facts.version_number < oldest)
+    check.warnings.push_back({"version", facts.version, "MariaDB 10.11 or MySQL 5.7 at least",
+                              "this version was never tried"});
+}
+
+void check_file_number(const ServerFacts& facts, SourceCheck& check) {
+  switch (file_number_state(facts.newest_file)) {
+    case FileNumberState::fine:
+      return;
+    case FileNumberState::near_limit:
+      check.warnings.push_back({"binlog file number", std::to_string(facts.newest_file),
+                                fmt::format("below {}", kFileNumberWarning),
+                                fmt::format("from {} on the server's own semi-sync goes off: plan "
+                                            "a RESET MASTER and a new stream",
+                                            kFileNumberLimit)});
+      return;
+    case FileNumberState::beyond_limit:
+      check.warnings.push_back({"binlog file number", std::to_string(facts.newest_file),
+                                fmt::format("below {}", kFileNumberLimit),
+                                "the server's semi-sync cannot work from here on, replication is "
+                                "ASYNC: RESET MASTER and a new stream"});
+      return;
+  }
+}
+
+}  // namespace
+
+std::string to_string(const Finding& finding) {
+  return fmt::format("{}: found {}, wanted {}; {}", finding.key, finding.found, finding.wanted,
+                     finding.remedy);
+}
+
+SourceCheck check_source(const ServerFacts& facts, std::uint32_t acker_server_id) {
+  SourceCheck check;
+  check_binlog(facts, check);
+  check_durability(facts, check);
+  check_version(facts, check);
+  check_privileges(facts, check);
+  check_identity(facts, acker_server_id, check);
+  check_file_number(facts, check);
+  return check;
+}
+
+}  // namespace binlane

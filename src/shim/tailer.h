@@ -1,0 +1,318 @@
+// Tailer: follows a source's binlog as the server writes it and makes one stream of it.
+//
+// The hot path is one read at the end of the open file, straight into the window that the senders
+// read from. A file is read to its end before the next one, which is exactly the next number
+// (safety rule S16); what shows that the server restarted, or that the files are no longer what
+// they were (S6), stops the tailer until control has started a new incarnation.
+//
+// Owned by the source's lane. After construction it allocates nothing; its system calls are pread,
+// and open, stat, fstat and close when a file switches or nothing was written for a while.
+#pragma once
+
+#include <cerrno>
+#include <cstdint>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/stream_digest.h"
+#include "shim/binlog_files.h"
+#include "shim/group_tracker.h"
+#include "shim/stream_map.h"
+#include "shim/stream_scan.h"
+#include "shim/tail_window.h"
+
+namespace binlane {
+
+// What a poll found. From server_restarted on, the tailer has stopped.
+enum class TailEvent : std::uint8_t {
+  none,
+  grew,              // written() moved
+  file_ended,        // the file's last event was read; written() is behind its end
+  server_restarted,  // the next file was written by another run of the server
+  shrunk,            // the file is shorter than what was read of it
+  reset,             // the file was removed or replaced: the server's numbering began anew
+  gap,    // the next file does not begin with the GTID state that the last one ended with
+  error,  // error() or fault() says which
+};
+constexpr bool stops_tailer(TailEvent event) noexcept {
+  return event >= TailEvent::server_restarted;
+}
+
+struct TailCounters {
+  std::uint64_t bytes = 0;
+  std::uint64_t reads = 0;  // that found bytes
+  std::uint64_t files_ended = 0;
+  std::uint64_t probes = 0;          // looks at what a file and its successor are
+  std::uint64_t unproven_files = 0;  // no Gtid_list that could be compared (S16)
+};
+
+template <BinlogFiles Files>
+class Tailer {
+ public:
+  // One read's largest size: what a lane's turn may take.
+  static constexpr std::size_t kReadSize = std::size_t{64} << 10;
+  // A file that does not grow is looked at so often: did the server go on elsewhere?
+  static constexpr std::uint64_t kIdleProbe_ns = 10 * kNanosPerMilli;
+  // Behind a Rotate event the next file is there within a moment.
+  static constexpr std::uint64_t kNextFileProbe_ns = 50 * kNanosPerMicro;
+  static_assert(TailWindow::kDefaultCapacity >= 16 * kReadSize);
+
+  // `files` outlives this and is used by one thread at a time.
+  explicit Tailer(Files& files, std::size_t window_capacity = TailWindow::kDefaultCapacity,
+                  std::size_t map_capacity = StreamMap::kDefaultCapacity)
+      : files_(files), map_(map_capacity), window_(window_capacity) {
+    BL_ASSERT(window_capacity >= 2 * kReadSize);
+  }
+  ~Tailer() { stop(); }
+  Tailer(const Tailer&) = delete;
+  Tailer& operator=(const Tailer&) = delete;
+
+  // Takes what scan_stream() found (`start` gets the old map in exchange, so that nothing is
+  // allocated) and goes on behind it. 0 or an errno; the tailer runs only after 0.
+  int start(StreamStart& start, std::uint64_t now_ns) noexcept;
+  void stop() noexcept;
+  bool running() const noexcept { return phase_ != Phase::stopped; }
+
+  // One turn's work: at most one read.
+  TailEvent poll(std::uint64_t now_ns) noexcept;
+
+  // The end of the stream, linear. It grows only, save at start().
+  std::uint64_t written() const noexcept { return written_; }
+  Position written_position() const noexcept {
+    return {map_.current_file(), written_ - map_.current_begin()};
+  }
+  // Behind the last whole event group, linear; <= written().
+  std::uint64_t group_end() const noexcept { return group_end_; }
+
+  const StreamMap& map() const noexcept { return map_; }
+  const TailWindow& window() const noexcept { return window_; }
+  const GroupTracker& tracker() const noexcept { return tracker_; }
+  const TailCounters& counters() const noexcept { return counters_; }
+  // Why it stopped with TailEvent::error: an errno; EBADMSG when fault() says why.
+  int error() const noexcept { return error_; }
+  TrackerFault fault() const noexcept { return tracker_.fault(); }
+
+  // Forgets at most `bound` of the oldest files that the server has purged; call it again while it
+  // returns true.
+  bool drop_purged(std::uint32_t bound) noexcept;
+
+ private:
+  enum class Phase : std::uint8_t {
+    stopped,
+    tailing,  // reading handle_
+    between,  // handle_ was read to its last event; its successor is not there yet
+  };
+
+  TailEvent read_tail(std::uint64_t now_ns) noexcept;
+  TailEvent probe_idle(std::uint64_t now_ns) noexcept;
+  TailEvent open_next(std::uint64_t now_ns) noexcept;
+  TailEvent check_header() noexcept;
+  void publish() noexcept;
+  void end_file() noexcept;
+  TailEvent halt(TailEvent event, int error = 0) noexcept;
+
+  Files& files_;
+  Phase phase_ = Phase::stopped;
+  FileHandle handle_ = kNoFile;
+  bool header_checked_ = false;  // of a file that was opened behind another one
+  bool successor_seen_ = false;  // the next file exists though this one has no last event
+  int error_ = 0;
+  std::uint64_t written_ = 0;
+  std::uint64_t group_end_ = 0;
+  std::uint64_t growth_ns_ = 0;
+  std::uint64_t probe_ns_ = 0;
+  TailCounters counters_;
+  GroupTracker tracker_;
+  StreamMap map_;
+  TailWindow window_;
+};
+
+template <BinlogFiles Files>
+int Tailer<Files>::start(StreamStart& start, std::uint64_t now_ns) noexcept {
+  stop();
+  BL_ASSERT(!start.tracker.broken());
+  BL_ASSERT(start.map.current_file() == start.tracker.end().file);
+  std::swap(map_, start.map);
+  tracker_ = start.tracker;
+  error_ = 0;
+  const int handle = files_.open(map_.current_file());
+  if (handle < 0) return -handle;
+  handle_ = handle;
+  phase_ = Phase::tailing;
+  header_checked_ = true;
+  successor_seen_ = false;
+  growth_ns_ = now_ns;
+  probe_ns_ = now_ns;
+  window_.reset(map_.current_begin() + tracker_.end().offset);
+  publish();
+  if (tracker_.ended()) end_file();
+  return 0;
+}
+
+template <BinlogFiles Files>
+void Tailer<Files>::stop() noexcept {
+  if (handle_ != kNoFile) files_.close(handle_);
+  handle_ = kNoFile;
+  phase_ = Phase::stopped;
+}
+
+template <BinlogFiles Files>
+TailEvent Tailer<Files>::poll(std::uint64_t now_ns) noexcept {
+  switch (phase_) {
+    case Phase::tailing:
+      return read_tail(now_ns);
+    case Phase::between:
+      return open_next(now_ns);
+    case Phase::stopped:
+      break;
+  }
+  return TailEvent::none;
+}
+
+template <BinlogFiles Files>
+TailEvent Tailer<Files>::read_tail(std::uint64_t now_ns) noexcept {
+  const std::uint64_t offset = tracker_.end().offset;
+  const MutableBytes room = window_.room(kReadSize);
+  const std::int64_t count = files_.read_at(handle_, offset, room);
+  if (count < 0) return halt(TailEvent::error, static_cast<int>(-count));
+  if (count == 0) return probe_idle(now_ns);
+  const auto size = static_cast<std::size_t>(count);
+  BL_ASSERT(size <= room.size());
+  // Nothing of a chunk that cannot be a binlog's is published.
+  if (!tracker_.on_bytes(offset, room.first(size))) return halt(TailEvent::error, EBADMSG);
+  window_.add(size);
+  BL_ASSERT(window_.end() == map_.current_begin() + tracker_.end().offset);
+  growth_ns_ = now_ns;
+  counters_.bytes += size;
+  ++counters_.reads;
+  if (!header_checked_) {
+    // Not a byte of a file counts before it is known that it belongs to this stream.
+    if (!tracker_.header_read()) return TailEvent::none;
+    const TailEvent checked = check_header();
+    if (checked != TailEvent::none) return checked;
+  }
+  publish();
+  if (!tracker_.ended()) return TailEvent::grew;
+  end_file();
+  return TailEvent::file_ended;
+}
+
+// The file did not grow. Now and then, see whether the server goes on elsewhere.
+template <BinlogFiles Files>
+TailEvent Tailer<Files>::probe_idle(std::uint64_t now_ns) noexcept {
+  if (!successor_seen_ &&
+      (now_ns - growth_ns_ < kIdleProbe_ns || now_ns - probe_ns_ < kIdleProbe_ns))
+    return TailEvent::none;
+  probe_ns_ = now_ns;
+  ++counters_.probes;
+  const std::int64_t size = files_.size(handle_);
+  if (size < 0) return halt(TailEvent::error, static_cast<int>(-size));
+  const auto length = static_cast<std::uint64_t>(size);
+  if (length < tracker_.end().offset) return halt(TailEvent::shrunk);
+  if (length > tracker_.end().offset) return TailEvent::none;
+  if (files_.replaced(handle_, map_.current_file())) return halt(TailEvent::reset);
+  // The next file was there before this last, vain read: nothing will be added to this one.
+  if (successor_seen_) return halt(TailEvent::server_restarted);
+  const int next = files_.open(map_.current_file() + 1);
+  if (next == -ENOENT) return TailEvent::none;
+  if (next < 0) return halt(TailEvent::error, -next);
+  files_.close(next);
+  successor_seen_ = true;
+  return TailEvent::none;
+}
+
+template <BinlogFiles Files>
+TailEvent Tailer<Files>::open_next(std::uint64_t now_ns) noexcept {
+  const bool rotated = tracker_.ending() == FileEnding::rotate;
+  if (now_ns - probe_ns_ < (rotated ? kNextFileProbe_ns : kIdleProbe_ns)) return TailEvent::none;
+  probe_ns_ = now_ns;
+  ++counters_.probes;
+  const std::uint32_t number = map_.current_file();
+  int next = files_.open(number);
+  if (next == -ENOENT) {
+    if (!files_.replaced(handle_, number - 1)) return TailEvent::none;
+    // Either the numbering began anew, or the next file came and this one was purged since.
+    next = files_.open(number);
+    if (next == -ENOENT) return halt(TailEvent::reset);
+  }
+  if (next < 0) return halt(TailEvent::error, -next);
+  // The file that ended is as long as it was when its last event was read.
+  const std::int64_t size = files_.size(handle_);
+  const std::uint64_t final_size = tracker_.end().offset;
+  files_.close(handle_);
+  handle_ = next;
+  if (size < 0) return halt(TailEvent::error, static_cast<int>(-size));
+  if (static_cast<std::uint64_t>(size) < final_size) return halt(TailEvent::shrunk);
+  if (static_cast<std::uint64_t>(size) > final_size) return halt(TailEvent::error, EBADMSG);
+  if (!rotated) return halt(TailEvent::server_restarted);
+  tracker_.start_file(number);
+  phase_ = Phase::tailing;
+  header_checked_ = false;
+  growth_ns_ = now_ns;
+  return TailEvent::none;
+}
+
+// The first events of a file that follows another one.
+template <BinlogFiles Files>
+TailEvent Tailer<Files>::check_header() noexcept {
+  header_checked_ = true;
+  // The first file of a server's run behind a Rotate: it died before it made the next file itself.
+  if (tracker_.format().startup_s != 0) return halt(TailEvent::server_restarted);
+  switch (tracker_.continuity()) {
+    case Continuity::differs:
+      return halt(TailEvent::gap);
+    case Continuity::unknown:
+      ++counters_.unproven_files;
+      break;
+    case Continuity::follows:
+      break;
+  }
+  return TailEvent::none;
+}
+
+template <BinlogFiles Files>
+void Tailer<Files>::publish() noexcept {
+  written_ = map_.current_begin() + tracker_.end().offset;
+  group_end_ = map_.current_begin() + tracker_.last_group_end().offset;
+  BL_ASSERT(group_end_ <= written_ && written_ == window_.end());
+}
+
+// The last event of a file was read: nothing is torn, and the server will clear the flag.
+template <BinlogFiles Files>
+void Tailer<Files>::end_file() noexcept {
+  const std::uint64_t final_size = tracker_.end().offset;
+  BL_ASSERT(tracker_.last_group_end().offset == final_size);
+  map_.end_file(
+      {map_.current_file(), final_size, final_size, tracker_.format().ended_flags_byte()});
+  window_.add_file_end();
+  written_ = map_.current_begin();
+  group_end_ = written_;
+  BL_ASSERT(written_ == window_.end());
+  ++counters_.files_ended;
+  phase_ = Phase::between;
+  successor_seen_ = false;
+}
+
+template <BinlogFiles Files>
+TailEvent Tailer<Files>::halt(TailEvent event, int error) noexcept {
+  BL_ASSERT(stops_tailer(event));
+  error_ = error;
+  stop();
+  return event;
+}
+
+template <BinlogFiles Files>
+bool Tailer<Files>::drop_purged(std::uint32_t bound) noexcept {
+  for (std::uint32_t dropped = 0; dropped < bound; ++dropped) {
+    const std::uint32_t first = map_.first_file();
+    if (first == map_.current_file()) return false;
+    const int handle = files_.open(first);
+    if (handle >= 0) files_.close(handle);
+    if (handle != -ENOENT) return false;
+    map_.drop_before(first + 1);
+  }
+  return true;
+}
+
+}  // namespace binlane

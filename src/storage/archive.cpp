@@ -1,0 +1,335 @@
+#include "storage/archive.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/log.h"
+
+namespace binlane {
+
+Archiver::Archiver(JournalFile& file, Journal& journal, std::string directory, GroupSink& groups,
+                   ArchiveChannel channel, ArchiveIo* io)
+    : journal_file_(file),
+      groups_(groups),
+      channel_(std::move(channel)),
+      files_(std::move(directory), io != nullptr ? *io : default_io_),
+      cursor_(journal, file.meta().archived),
+      block_count_(journal.block_count()) {
+  buffer_.reserve(kArchiveBufferSize + kBlockPayloadSize);
+  const JournalMeta meta = file.meta();
+  stored_sequence_ = given_sequence_ = meta.archived.sequence;
+  stored_released_ = meta.released;
+  mark_ = {meta.archived.sequence + 1, 0, meta.released, meta.durable_sequence, meta.durable};
+  status_.archived_sequence = stored_sequence_;
+  status_.durable = meta.archived.position;
+  files_.set_basename(meta.stream.basename);
+  const Position base = file.start().archived;
+  if (!base.is_null() && !meta.stream.basename.empty()) adopt(journal, base);
+}
+
+Archiver::~Archiver() {
+  stop();
+}
+
+// Finds how far the files agree with the journal beyond what the superblock knows. They only ever
+// got released bytes, so that much was released; the feed may have served it already, and must not
+// be taken back behind it. The bytes are written once more from `base` on, since nothing says that
+// they are durable.
+void Archiver::adopt(Journal& journal, Position base) {
+  const std::optional<std::uint64_t> size = files_.size(base.file);
+  if (base.offset > 0 && size.value_or(0) < base.offset) {
+    throw StartupError(fmt::format(
+        "{}: the archived file {}, the journal has archived {} bytes of it; the archive "
+        "was changed or lost: restore it, or re-create the replica",
+        files_.path(base.file), size ? fmt::format("has {} bytes", *size) : "is missing",
+        base.offset));
+  }
+  ReleaseMark everything;
+  everything.sequence = journal.last_sequence() + 1;
+  JournalCursor cursor = cursor_;
+  Position adopted = base;
+  while (const auto chunk = cursor.next(everything)) {
+    if (chunk->file_end) {
+      if (!files_.size(chunk->at.file + 1)) break;
+      adopted = {chunk->at.file + 1, 0};
+      continue;
+    }
+    const std::size_t same = files_.matching(chunk->at.file, chunk->at.offset, chunk->bytes);
+    adopted = {chunk->at.file, chunk->at.offset + same};
+    if (same < chunk->bytes.size()) break;
+  }
+  const std::optional<std::uint64_t> adopted_log = journal.log_of(adopted);
+  BL_ASSERT(adopted_log.has_value());
+  journal.release(*adopted_log);
+  files_.set_end(base, adopted);
+  const int error = files_.truncate(adopted.file, adopted.offset);
+  const std::string reason = error != 0 ? errno_text(error) : read_groups(adopted);
+  if (!reason.empty()) {
+    throw StartupError(fmt::format("{}: {}", files_.path(adopted.file), reason));
+  }
+  end_watch_.publish({adopted, {}});
+  publish();
+}
+
+// Gives groups_ the file in which `to` stands, up to there. Empty, or what went wrong.
+std::string Archiver::read_groups(Position to) {
+  groups_end_ = {to.file, 0};
+  std::vector<std::byte> bytes(kArchiveBufferSize);
+  while (groups_end_ < to) {
+    const auto length = std::min<std::uint64_t>(bytes.size(), to.offset - groups_end_.offset);
+    const auto part = MutableBytes(bytes).first(static_cast<std::size_t>(length));
+    const std::int64_t count = files_.read(to.file, groups_end_.offset, part);
+    if (count < 0) return errno_text(static_cast<int>(-count));
+    if (count != static_cast<std::int64_t>(length)) return "the file is shorter than it was";
+    note_groups(groups_end_, part);
+  }
+  return {};
+}
+
+void Archiver::start() {
+  BL_ASSERT(!thread_.joinable());
+  thread_ = std::thread([this] { run(); });
+}
+
+void Archiver::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Archiver::run() {
+  for (;;) {
+    const std::uint64_t now_ns = monotonic_ns();
+    const bool worked = step(now_ns);
+    std::unique_lock lock(mutex_);
+    if (stopping_) break;
+    if (worked) continue;
+    const bool busy = now_ns - last_mark_ns_ < kArchiveBusyNs;
+    wake_.wait_for(lock, std::chrono::nanoseconds(busy ? kArchiveBusyPollNs : kArchiveIdlePollNs),
+                   [this] { return stopping_; });
+  }
+  sync_now();
+}
+
+bool Archiver::step(std::uint64_t now_ns) {
+  now_ns_ = now_ns;
+  const bool took_marks = take_marks();
+  if (failed_) return false;
+  bool worked = took_marks;
+  if (now_ns >= retry_ns_) worked |= copy();
+  if (!failed_ && sync_due()) sync();
+  worked |= free_blocks();
+  return worked;
+}
+
+void Archiver::sync_now() {
+  retry_ns_ = 0;
+  step(monotonic_ns());
+  if (!failed_ && buffer_.empty() && !file_end_) sync();
+  free_blocks();
+}
+
+// Marks are cumulative: only the newest matters.
+bool Archiver::take_marks() {
+  bool took = false;
+  while (channel_.take_mark(mark_)) took = true;
+  if (took) last_mark_ns_ = now_ns_;
+  return took;
+}
+
+// Copies what the mark covers, as far as there is room.
+bool Archiver::copy() {
+  bool worked = false;
+  bool has_room = true;
+  while ((has_room = carry_out())) {
+    const std::optional<JournalChunk> chunk = cursor_.next(mark_);
+    if (!chunk) break;
+    if (files_.end().is_null() && !begin(chunk->at)) return true;
+    worked = true;
+    if (first_unsynced_ns_ == 0) first_unsynced_ns_ = now_ns_;
+    const Position at{files_.end().file, files_.end().offset + buffer_.size()};
+    BL_ASSERT(chunk->at == at);
+    buffer_.insert(buffer_.end(), chunk->bytes.begin(), chunk->bytes.end());
+    file_end_ = chunk->file_end;
+  }
+  if (has_room && flush()) publish();
+  // Blocks without units leave no chunk, but are to be freed.
+  if (first_unsynced_ns_ == 0 && cursor_.consumed().sequence > stored_sequence_) {
+    first_unsynced_ns_ = now_ns_;
+  }
+  return worked;
+}
+
+// A new journal's first bytes.
+bool Archiver::begin(Position at) {
+  const std::string basename = journal_file_.stream().basename;
+  if (basename.empty()) {
+    fail("bytes were released before the journal was given its stream");
+    return false;
+  }
+  files_.set_basename(basename);
+  if (at.offset > 0 && files_.size(at.file).value_or(0) < at.offset) {
+    fail(fmt::format(
+        "{}: the stream begins at {}, but the archive does not have the file up to there",
+        files_.path(at.file), at.offset));
+    return false;
+  }
+  files_.set_end(at, at);
+  const std::string reason = read_groups(at);
+  if (!reason.empty()) {
+    fail(fmt::format("{}: {}", files_.path(at.file), reason));
+    return false;
+  }
+  return true;
+}
+
+// Writes the buffer when it is full or its file ends. False when no more can be taken now.
+bool Archiver::carry_out() {
+  if (failed_) return false;
+  if (buffer_.size() < kArchiveBufferSize && !file_end_) return true;
+  if (!flush()) return false;
+  if (file_end_ && !end_file()) return false;
+  publish();
+  return !sync_due() || sync();
+}
+
+bool Archiver::flush() {
+  if (buffer_.empty()) return true;
+  const Position from = files_.end();
+  const int error = files_.write(buffer_);
+  const std::size_t written = files_.end().offset - from.offset;
+  note_groups(from, ConstBytes(buffer_).first(written));
+  buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(written));
+  return check(error, "writing");
+}
+
+bool Archiver::end_file() {
+  if (!check(files_.end_file(*file_end_), "ending")) return false;
+  file_end_.reset();
+  groups_end_ = std::max(groups_end_, files_.end());
+  {
+    const std::lock_guard lock(mutex_);
+    ++status_.files_ended;
+  }
+  return sync();
+}
+
+// Whether to go on. A full disk is retried, everything else is final.
+bool Archiver::check(int error, const char* doing) {
+  const bool full = (error == ENOSPC || error == EDQUOT) && !files_.sync_failed();
+  const std::string path = error != 0 ? files_.path(files_.end().file) : std::string();
+  bool turned = false;
+  {
+    const std::lock_guard lock(mutex_);
+    turned = status_.waits_for_room != full;
+    status_.waits_for_room = full;
+    if (full) ++status_.disk_full_count;
+  }
+  if (full) {
+    retry_ns_ = now_ns_ + kArchiveRetryNs;
+    if (turned) {
+      log::warning("archive_disk_full", "{}: {}; the journal holds what is not archived: retrying",
+                   path, errno_text(error));
+    }
+    return false;
+  }
+  if (error != 0) {
+    fail(fmt::format("{}: {} failed: {}", path, doing, errno_text(error)));
+    return false;
+  }
+  if (turned) log::info("archive_disk_full_over", "the archive goes on");
+  return true;
+}
+
+void Archiver::note_groups(Position at, ConstBytes bytes) {
+  if (bytes.empty()) return;
+  const Position end{at.file, at.offset + bytes.size()};
+  if (end <= groups_end_) return;  // written once more after a restart
+  if (at < groups_end_) {
+    bytes = bytes.subspan(static_cast<std::size_t>(groups_end_.offset - at.offset));
+    at = groups_end_;
+  }
+  BL_ASSERT(at == groups_end_);
+  if (at.offset == 0) groups_.start_file(at.file);
+  groups_.on_bytes(at, bytes);
+  groups_end_ = end;
+}
+
+void Archiver::publish() {
+  // At the very beginning of a file nothing is open: all groups before it are whole, or torn for
+  // good.
+  const Position whole = groups_end_.offset == 0 ? groups_end_ : groups_.whole_groups();
+  end_watch_.publish({files_.end(), whole});
+  const std::lock_guard lock(mutex_);
+  status_.end = files_.end();
+}
+
+bool Archiver::sync_due() const {
+  // What was taken from the journal but is not in the files cannot be called archived.
+  if (first_unsynced_ns_ == 0 || !buffer_.empty() || file_end_) return false;
+  const std::uint64_t waiting = cursor_.consumed().sequence - stored_sequence_;
+  return now_ns_ - first_unsynced_ns_ >= kArchiveSyncNs ||
+         waiting >= block_count_ / kArchiveSyncRingPart;
+}
+
+bool Archiver::sync() {
+  BL_ASSERT(buffer_.empty() && !file_end_);
+  if (const int error = files_.sync(); error != 0) {
+    fail(fmt::format("{}: syncing failed: {}", files_.path(files_.end().file), errno_text(error)));
+    return false;
+  }
+  first_unsynced_ns_ = 0;
+  const JournalConsumed consumed = cursor_.consumed();
+  if (consumed.sequence == stored_sequence_ && mark_.position == stored_released_) return true;
+  const int error = journal_file_.update([&](JournalMeta& meta) {
+    meta.archived = consumed;
+    // A mark from before the opening's first write knows less than recovery did.
+    if (mark_.durable_sequence < meta.durable_sequence) return;
+    meta.durable_sequence = mark_.durable_sequence;
+    meta.durable = mark_.durable;
+    meta.released = mark_.position;
+  });
+  if (error != 0) {
+    fail(fmt::format("{}: the superblock cannot be stored: {}", journal_file_.path(),
+                     errno_text(error)));
+    return false;
+  }
+  stored_sequence_ = consumed.sequence;
+  stored_released_ = mark_.position;
+  const std::lock_guard lock(mutex_);
+  ++status_.syncs;
+  status_.archived_sequence = stored_sequence_;
+  status_.durable = consumed.position;
+  return true;
+}
+
+bool Archiver::free_blocks() {
+  if (given_sequence_ == stored_sequence_ || !channel_.give_sequence(stored_sequence_)) {
+    return false;
+  }
+  given_sequence_ = stored_sequence_;
+  return true;
+}
+
+void Archiver::fail(std::string reason) {
+  log::error("archive_failed", "{}; nothing more is archived until the daemon is restarted",
+             reason);
+  failed_ = true;
+  const std::lock_guard lock(mutex_);
+  status_.failure = std::move(reason);
+}
+
+ArchiverStatus Archiver::status() const {
+  const std::lock_guard lock(mutex_);
+  return status_;
+}
+
+}  // namespace binlane

@@ -1,0 +1,190 @@
+#include "storage/archive_files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/stream_digest.h"
+
+namespace binlane {
+namespace {
+
+constexpr std::size_t kReadSize = std::size_t{256} << 10;
+
+std::byte masked(std::byte byte, std::uint64_t file_offset) {
+  return file_offset == kInUseOffset ? byte & ~kInUseBit : byte;
+}
+
+}  // namespace
+
+int ArchiveIo::open(const std::string& path, FileDescriptor& file) {
+  file.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
+  return file.is_open() ? 0 : errno;
+}
+
+int ArchiveIo::write(int descriptor, ConstBytes bytes, std::uint64_t offset, std::size_t& written) {
+  return write_all(descriptor, bytes, offset, &written);
+}
+
+int ArchiveIo::sync(int descriptor) {
+  return ::fdatasync(descriptor) == 0 ? 0 : errno;
+}
+
+ArchiveFiles::ArchiveFiles(std::string directory, ArchiveIo& io)
+    : directory_(std::move(directory)), io_(io) {
+  int error = 0;
+  if (::mkdir(directory_.c_str(), 0750) == 0) {
+    error = sync_directory(parent_directory(directory_));
+  } else if (errno != EEXIST) {
+    error = errno;
+  }
+  if (error == 0 && ::access(directory_.c_str(), R_OK | W_OK | X_OK) != 0) error = errno;
+  if (error != 0) {
+    throw StartupError(
+        fmt::format("{}: the archive's folder cannot be used: {}", directory_, errno_text(error)));
+  }
+}
+
+std::string ArchiveFiles::path(std::uint32_t number) const {
+  BL_ASSERT(!basename_.empty());
+  return directory_ + "/" + binlog_file_name(basename_, number);
+}
+
+std::optional<std::uint64_t> ArchiveFiles::size(std::uint32_t number) const {
+  struct stat status {};
+  if (::stat(path(number).c_str(), &status) != 0) return std::nullopt;
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+std::int64_t ArchiveFiles::read(std::uint32_t number, std::uint64_t offset,
+                                MutableBytes bytes) const {
+  const FileDescriptor file(::open(path(number).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) return -errno;
+  return read_all(file.get(), bytes, offset);
+}
+
+std::size_t ArchiveFiles::matching(std::uint32_t number, std::uint64_t offset,
+                                   ConstBytes bytes) const {
+  std::vector<std::byte> found(bytes.size());
+  const std::int64_t count = read(number, offset, found);
+  std::size_t same = 0;
+  while (static_cast<std::int64_t>(same) < count &&
+         masked(found[same], offset + same) == masked(bytes[same], offset + same)) {
+    ++same;
+  }
+  return same;
+}
+
+int ArchiveFiles::truncate(std::uint32_t number, std::uint64_t size) const {
+  const std::optional<std::uint64_t> now = this->size(number);
+  if (!now || *now <= size) return 0;
+  return ::truncate(path(number).c_str(), static_cast<off_t>(size)) == 0 ? 0 : errno;
+}
+
+int ArchiveFiles::open_current() {
+  if (open_number_ == end_.file) return 0;
+  BL_ASSERT(!end_.is_null() && !dirty_);
+  const bool is_new = !size(end_.file).has_value();
+  FileDescriptor file;
+  if (const int error = io_.open(path(end_.file), file); error != 0) return error;
+  if (is_new) {
+    if (const int error = sync_directory(directory_); error != 0) {
+      sync_failed_ = true;
+      return error;
+    }
+  } else if (const int error = cut_off_leftovers(); error != 0) {
+    return error;
+  }
+  file_ = std::move(file);
+  open_number_ = end_.file;
+  return 0;
+}
+
+// What stands in the file behind everything that is known to be right.
+int ArchiveFiles::cut_off_leftovers() const {
+  if (end_.file < kept_.file) return 0;  // end_file() does it
+  const bool kept_here = end_.file == kept_.file;
+  return truncate(end_.file, kept_here ? std::max(end_.offset, kept_.offset) : end_.offset);
+}
+
+int ArchiveFiles::write(ConstBytes bytes) {
+  if (const int error = open_current(); error != 0) return error;
+  std::size_t written = 0;
+  const int error = io_.write(file_.get(), bytes, end_.offset, written);
+  BL_ASSERT(written <= bytes.size() && (error != 0 || written == bytes.size()));
+  if (written > 0) dirty_ = true;
+  end_.offset += written;
+  return error;
+}
+
+int ArchiveFiles::end_file(const FileEnd& file_end) {
+  BL_ASSERT(end_ == (Position{file_end.file, file_end.final_size}));
+  if (const int error = open_current(); error != 0) return error;
+  // What an earlier process left behind the end, if it did.
+  if (const int error = truncate(file_end.file, file_end.final_size); error != 0) return error;
+  const auto in_use = std::to_integer<std::uint8_t>(kInUseBit);
+  if (file_end.final_size > kInUseOffset && (file_end.flags_byte & in_use) == 0) {
+    std::byte flags{};
+    if (read_all(file_.get(), {&flags, 1}, kInUseOffset) != 1) return EIO;
+    if ((flags & kInUseBit) != std::byte{0}) {
+      flags &= ~kInUseBit;
+      std::size_t written = 0;
+      const int error = io_.write(file_.get(), {&flags, 1}, kInUseOffset, written);
+      if (error != 0) return error;
+    }
+  }
+  dirty_ = true;
+  if (const int error = sync(); error != 0) return error;
+  file_.reset();
+  open_number_ = 0;
+  end_ = {file_end.file + 1, 0};
+  return 0;
+}
+
+int ArchiveFiles::sync() {
+  if (!dirty_) return 0;
+  const int error = io_.sync(file_.get());
+  if (error == 0) dirty_ = false;
+  if (error != 0) sync_failed_ = true;
+  return error;
+}
+
+ArchiveDigest digest_archive(const std::string& directory, const std::string& basename,
+                             Position end, std::uint64_t max_length) {
+  ArchiveDigest result;
+  result.end = end;
+  if (end.is_null() || basename.empty()) return result;
+  const auto path = [&](std::uint32_t number) {
+    return directory + "/" + binlog_file_name(basename, number);
+  };
+  if (end.offset == 0) {
+    struct stat status {};
+    if (end.file < 2 || ::stat(path(end.file - 1).c_str(), &status) != 0) return result;
+    result.end = {end.file - 1, static_cast<std::uint64_t>(status.st_size)};
+  }
+  const FileDescriptor file(::open(path(result.end.file).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.is_open()) return result;
+  std::uint64_t offset = result.end.offset - std::min(max_length, result.end.offset);
+  const std::uint64_t first = offset;
+  std::vector<std::byte> buffer(kReadSize);
+  std::uint32_t crc = 0;
+  while (offset < result.end.offset) {
+    const auto length = std::min<std::uint64_t>(buffer.size(), result.end.offset - offset);
+    const auto part = MutableBytes(buffer).first(static_cast<std::size_t>(length));
+    if (read_all(file.get(), part, offset) != static_cast<std::int64_t>(length)) return result;
+    crc = digest_bytes(crc, offset, part);
+    offset += length;
+  }
+  result.length = result.end.offset - first;
+  result.digest = crc;
+  return result;
+}
+
+}  // namespace binlane

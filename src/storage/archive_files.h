@@ -1,0 +1,87 @@
+// ArchiveFiles: the archive's folder, written strictly in order.
+//
+// One file is open at a time, the one where end() stands. write() puts bytes at end(); end_file()
+// ends the file the way the server ended its own, makes it durable and moves to the next number. A
+// file that already reaches beyond end() is written over with what must be the same bytes, and
+// never read from there. Archive thread only.
+//
+// Invariant I8: the files equal the source's, byte for byte.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/file_end.h"
+#include "base/position.h"
+#include "storage/archive_io.h"
+#include "storage/file_util.h"
+
+namespace binlane {
+
+class ArchiveFiles {
+ public:
+  // `directory` is made when it is missing. Throws StartupError.
+  ArchiveFiles(std::string directory, ArchiveIo& io);
+
+  const std::string& directory() const noexcept { return directory_; }
+  std::string path(std::uint32_t number) const;
+  // Needed before anything else.
+  void set_basename(std::string basename) { basename_ = std::move(basename); }
+  const std::string& basename() const noexcept { return basename_; }
+
+  // Reading, for start-up. The size of a file, empty when it is not there.
+  std::optional<std::uint64_t> size(std::uint32_t number) const;
+  // How many bytes of a file equal `bytes` from `offset` on (the IN_USE flag aside).
+  std::size_t matching(std::uint32_t number, std::uint64_t offset, ConstBytes bytes) const;
+  std::int64_t read(std::uint32_t number, std::uint64_t offset, MutableBytes bytes) const;
+  // Shortens a file to `size` if it is longer. 0 or an errno.
+  int truncate(std::uint32_t number, std::uint64_t size) const;
+
+  // Writing goes on at `end`, whose file holds at least end.offset bytes. Up to `kept` the files
+  // hold what will be written; anything behind that is cut off when its file is opened.
+  void set_end(Position end, Position kept) noexcept {
+    end_ = end;
+    kept_ = kept;
+  }
+  Position end() const noexcept { return end_; }
+  // Writes as much of `bytes` at end() as there is room for; end() moves by that. 0 or an errno.
+  int write(ConstBytes bytes);
+  // Ends the file end() stands in. On an error end() has not moved, and calling again is right.
+  int end_file(const FileEnd& file_end);
+  // Makes everything up to end() durable. 0 or an errno.
+  int sync();
+  bool is_dirty() const noexcept { return dirty_; }
+  // The last error came from a sync: what the kernel wrote is unknown, there is no second try.
+  bool sync_failed() const noexcept { return sync_failed_; }
+
+ private:
+  int open_current();
+  int cut_off_leftovers() const;
+
+  std::string directory_;
+  std::string basename_;
+  ArchiveIo& io_;
+  Position end_;
+  Position kept_;
+  FileDescriptor file_;            // of file open_number_
+  std::uint32_t open_number_ = 0;  // 0: none
+  bool dirty_ = false;
+  bool sync_failed_ = false;
+};
+
+// What a handshake compares with the source's binlog below the journal.
+struct ArchiveDigest {
+  Position end;
+  std::uint64_t length = 0;  // of the digested bytes, which end at `end`; 0: nothing there
+  std::uint32_t digest = 0;  // base/stream_digest.h
+};
+
+// Digests up to `max_length` archived bytes in front of `end`, all in one file (the one before when
+// `end` stands at the beginning of a file). Any ordinary thread.
+ArchiveDigest digest_archive(const std::string& directory, const std::string& basename,
+                             Position end, std::uint64_t max_length);
+
+}  // namespace binlane

@@ -1,0 +1,403 @@
+#include "storage/journal_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "storage/block.h"
+
+namespace binlane {
+namespace {
+
+constexpr std::size_t kTransferSize = std::size_t{1} << 20;
+static_assert(kTransferSize % kBlockSize == 0);
+// How long a killed process may take to get rid of its writes in flight.
+constexpr std::uint64_t kLockWaitNs = 20 * kNanosPerSecond;
+constexpr std::uint64_t kLockPauseNs = 5 * kNanosPerMilli;
+// What stands in the image for a block that cannot be read: not zero, and no block's magic.
+constexpr int kUnreadableFill = 0xee;
+
+std::string meta_path(const std::string& path) {
+  return path + ".meta";
+}
+
+// The file system's name from statfs(2)'s type, as far as operators meet it.
+std::string file_system_name(int descriptor) {
+  struct statfs status {};
+  if (::fstatfs(descriptor, &status) != 0) return "an unknown file system";
+  switch (static_cast<unsigned long>(status.f_type)) {
+    case 0x01021994:
+      return "tmpfs";
+    case 0x858458f6:
+      return "ramfs";
+    case 0x794c7630:
+      return "overlayfs";
+    case 0xef53:
+      return "ext4";
+    case 0x58465342:
+      return "xfs";
+    case 0x9123683e:
+      return "btrfs";
+    case 0x2fc12fc1:
+      return "zfs";
+    case 0x6969:
+      return "nfs";
+    case 0x65735546:
+      return "fuse";
+    default:
+      return fmt::format("a file system of type {:#x}", static_cast<unsigned long>(status.f_type));
+  }
+}
+
+// Kernels since 6.6 accept O_DIRECT on memory file systems, which survive nothing.
+bool is_in_memory(int descriptor) {
+  const std::string name = file_system_name(descriptor);
+  return name == "tmpfs" || name == "ramfs";
+}
+
+[[noreturn]] void refuse_direct(const std::string& path, const std::string& file_system,
+                                const std::string& reason) {
+  throw StartupError(fmt::format(
+      "{}: the journal cannot be on {}: {}; put it on a disk, or, for a test that need not survive "
+      "a power cut, set danger_buffered_journal",
+      path, file_system, reason));
+}
+
+// Opens a ring's file as the options want it.
+FileDescriptor open_file(const JournalFileOptions& options, const std::string& path, int flags) {
+  FileDescriptor file(::open(path.c_str(), flags | O_RDWR | O_CLOEXEC, 0640));
+  if (!file.is_open()) {
+    throw StartupError(
+        fmt::format("{}: the journal cannot be opened: {}", path, errno_text(errno)));
+  }
+  if (options.danger_buffered) return file;
+  const std::string file_system = file_system_name(file.get());
+  if (is_in_memory(file.get())) refuse_direct(path, file_system, "it keeps its files in memory");
+  // Set afterwards, so that a refusal does not look like a missing file.
+  if (::fcntl(file.get(), F_SETFL, O_DIRECT) != 0) {
+    refuse_direct(path, file_system, "it refuses O_DIRECT");
+  }
+#if defined(STATX_DIOALIGN)
+  struct statx status {};
+  if (::statx(file.get(), "", AT_EMPTY_PATH, STATX_DIOALIGN, &status) == 0 &&
+      (status.stx_mask & STATX_DIOALIGN) != 0 &&
+      (status.stx_dio_offset_align == 0 || kBlockSize % status.stx_dio_offset_align != 0 ||
+       kBlockSize % status.stx_dio_mem_align != 0)) {
+    refuse_direct(path, file_system,
+                  fmt::format("it wants direct writes aligned to {} bytes, blocks have {}",
+                              status.stx_dio_offset_align, kBlockSize));
+  }
+#endif
+  return file;
+}
+
+std::uint32_t block_count_of(const JournalFileOptions& options) {
+  const std::uint64_t count = options.size_bytes / kBlockSize;
+  if (options.size_bytes % kBlockSize != 0 || count < kMinJournalBlocks || count > UINT32_MAX) {
+    throw StartupError(
+        fmt::format("{}: a journal of {} bytes is not possible: at least {} blocks of {} bytes",
+                    options.path, options.size_bytes, kMinJournalBlocks, kBlockSize));
+  }
+  return static_cast<std::uint32_t>(count);
+}
+
+// Whether a file holds nothing but zeros: all that format leaves when it is interrupted.
+bool is_blank(const JournalFileOptions& options) {
+  const FileDescriptor file = open_file(options, options.path, 0);
+  JournalImage buffer(kTransferSize);
+  for (std::uint64_t offset = 0;; offset += kTransferSize) {
+    const std::int64_t count = read_all(file.get(), buffer.bytes(), offset);
+    if (count < 0) return false;
+    const auto read = ConstBytes(buffer.bytes()).first(static_cast<std::size_t>(count));
+    if (std::any_of(read.begin(), read.end(), [](std::byte b) { return b != std::byte{0}; })) {
+      return false;
+    }
+    if (read.size() < kTransferSize) return true;
+  }
+}
+
+bool file_exists(const std::string& path) {
+  struct stat status {};
+  return ::lstat(path.c_str(), &status) == 0;
+}
+
+void write_zeros(const JournalFileOptions& options, const FileDescriptor& file,
+                 const std::string& path) {
+  JournalImage zeros(kTransferSize);
+  for (std::uint64_t offset = 0; offset < options.size_bytes; offset += kTransferSize) {
+    const auto length = std::min<std::uint64_t>(kTransferSize, options.size_bytes - offset);
+    const int error = write_all(file.get(), zeros.bytes().first(length), offset);
+    if (error != 0) {
+      ::unlink(path.c_str());
+      throw StartupError(fmt::format("{}: formatting a journal of {} bytes failed at {}: {}",
+                                     options.path, options.size_bytes, offset, errno_text(error)));
+    }
+  }
+  if (::fsync(file.get()) != 0) {
+    throw StartupError(
+        fmt::format("{}: syncing the new journal failed: {}", options.path, errno_text(errno)));
+  }
+}
+
+}  // namespace
+
+JournalImage::JournalImage(std::size_t size) {
+  void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  if (memory == MAP_FAILED) {
+    throw StartupError(
+        fmt::format("{} bytes of memory for the journal: {}", size, errno_text(errno)));
+  }
+  // Advice only; what it does not give costs a few TLB misses.
+  [[maybe_unused]] const int ignored = ::madvise(memory, size, MADV_HUGEPAGE);
+  bytes_ = {static_cast<std::byte*>(memory), size};
+}
+
+JournalImage::~JournalImage() {
+  ::munmap(bytes_.data(), bytes_.size());
+}
+
+void JournalFile::format(const JournalFileOptions& options) {
+  const std::uint32_t block_count = block_count_of(options);
+  if (DurableRecord::exists(meta_path(options.path))) {
+    throw StartupError(fmt::format("{}: there is a journal already ({} exists)", options.path,
+                                   meta_path(options.path)));
+  }
+  if (file_exists(options.path) && !is_blank(options)) {
+    throw StartupError(fmt::format(
+        "{}: holds data, but its superblock {} is missing; restore that, or remove the file if the "
+        "journal may be lost",
+        options.path, meta_path(options.path)));
+  }
+  // The ring appears complete under its name, and the superblock after it: a journal exists when
+  // both do, whatever interrupts this.
+  const std::string temporary = options.path + ".new";
+  ::unlink(temporary.c_str());
+  const FileDescriptor file = open_file(options, temporary, O_CREAT | O_EXCL);
+  write_zeros(options, file, temporary);
+  if (::rename(temporary.c_str(), options.path.c_str()) != 0) {
+    throw StartupError(
+        fmt::format("{}: naming the new journal failed: {}", options.path, errno_text(errno)));
+  }
+  if (const int error = sync_directory(parent_directory(options.path)); error != 0) {
+    throw StartupError(fmt::format("{}: syncing the journal's folder failed: {}", options.path,
+                                   errno_text(error)));
+  }
+  JournalMeta meta;
+  meta.journal = Uuid::random();
+  meta.block_count = block_count;
+  DurableRecord record(meta_path(options.path));
+  if (const int error = record.store(encode_journal_meta(meta)); error != 0) {
+    throw StartupError(fmt::format("{}: {}", record.path(), errno_text(error)));
+  }
+}
+
+JournalFile JournalFile::open_or_format(const JournalFileOptions& options) {
+  // A superblock in which nothing was stored yet is that of an interrupted format.
+  const std::string path = meta_path(options.path);
+  if (DurableRecord::exists(path) && !DurableRecord(path).load()) ::unlink(path.c_str());
+  if (!DurableRecord::exists(path)) format(options);
+  return JournalFile(options);
+}
+
+JournalFile::JournalFile(const JournalFileOptions& options)
+    : options_(options),
+      image_(std::size_t{block_count_of(options)} * kBlockSize),
+      record_([&options] {
+        if (!DurableRecord::exists(meta_path(options.path))) {
+          throw StartupError(fmt::format("{}: there is no journal ({} is missing)", options.path,
+                                         meta_path(options.path)));
+        }
+        return DurableRecord(meta_path(options.path));
+      }()) {
+  meta_ = load_meta();
+  open_ring();
+  read_ring();
+  recovered_ = recover_journal(image_.bytes(), meta_);
+  if (!recovered_.refusal.empty()) {
+    throw StartupError(fmt::format("{}: {}", options_.path, recovered_.refusal));
+  }
+  const JournalStart& start = recovered_.start;
+  const int error = update([&start](JournalMeta& meta) {
+    meta.incarnation = start.incarnation;
+    meta.durable_sequence = start.next_sequence - 1;
+    meta.durable = {start.epoch, start.end};
+    meta.released = start.released;
+    meta.damaged_until = start.damaged_until;
+  });
+  if (error != 0) {
+    throw StartupError(fmt::format("{}: {}", record_.path(), errno_text(error)));
+  }
+  report();
+}
+
+// What an operator should know of this opening.
+void JournalFile::report() const {
+  if (record_.slot_was_damaged()) {
+    log::warning("journal_superblock_copy_damaged",
+                 "{}: one of the two copies does not validate; the other one was taken",
+                 record_.path());
+  }
+  if (unreadable_blocks_ > 0) {
+    log::error("journal_unreadable", "{}: {} blocks cannot be read", options_.path,
+               unreadable_blocks_);
+  }
+  if (recovered_.damage) {
+    const JournalDamage& damage = *recovered_.damage;
+    log::error("journal_damaged",
+               "{}: block {} ({}) is lost and may have been acknowledged, as were those up to {}; "
+               "the log ends at {} and is incomplete until it is at {} again",
+               options_.path, damage.first_sequence, damage.row, damage.durable_sequence,
+               to_string(damage.before), to_string(damage.until.position));
+  }
+}
+
+JournalMeta JournalFile::load_meta() const {
+  if (!record_.load()) {
+    throw StartupError(
+        fmt::format("{}: the journal was never formatted to the end; remove it", options_.path));
+  }
+  std::string reason;
+  const std::optional<JournalMeta> meta = decode_journal_meta(*record_.load(), reason);
+  if (!meta) throw StartupError(fmt::format("{}: {}", record_.path(), reason));
+  if (meta->block_count != options_.size_bytes / kBlockSize) {
+    throw StartupError(fmt::format(
+        "{}: the journal has {} bytes, {} are configured; a journal keeps its size: configure "
+        "that, or drain and re-create it",
+        options_.path, std::uint64_t{meta->block_count} * kBlockSize, options_.size_bytes));
+  }
+  return *meta;
+}
+
+void JournalFile::open_ring() {
+  file_ = open_file(options_, options_.path, 0);
+  lock_ring();
+  struct stat status {};
+  if (::fstat(file_.get(), &status) != 0) {
+    throw StartupError(fmt::format("{}: {}", options_.path, errno_text(errno)));
+  }
+  if (S_ISREG(status.st_mode) &&
+      static_cast<std::uint64_t>(status.st_size) != options_.size_bytes) {
+    throw StartupError(fmt::format("{}: the journal's file has {} bytes, it should have {}",
+                                   options_.path, status.st_size, options_.size_bytes));
+  }
+  // Writes that a killed process had in flight may be in the device's cache only. What recovery
+  // reads is going to be called durable, so it has to be.
+  if (::fdatasync(file_.get()) != 0) {
+    throw StartupError(
+        fmt::format("{}: syncing the journal failed: {}", options_.path, errno_text(errno)));
+  }
+}
+
+// The superblock's lock has shown already that no other process uses this journal. This one stays
+// with the io_uring of a process that was killed until its last write is through: the ring must not
+// be read before.
+void JournalFile::lock_ring() {
+  const std::uint64_t begin_ns = monotonic_ns();
+  for (;;) {
+    const int error = lock_exclusively(file_.get());
+    if (error == 0) return;
+    if (error != EWOULDBLOCK || monotonic_ns() - begin_ns > kLockWaitNs) {
+      throw StartupError(
+          fmt::format("{}: the journal cannot be locked; an ended process may still have writes in "
+                      "flight: {}",
+                      options_.path, errno_text(error)));
+    }
+    const timespec pause{0, static_cast<long>(kLockPauseNs)};
+    ::nanosleep(&pause, nullptr);
+  }
+}
+
+void JournalFile::read_ring() {
+  const MutableBytes image = image_.bytes();
+  for (std::size_t offset = 0; offset < image.size(); offset += kTransferSize) {
+    const auto chunk = image.subspan(offset, std::min(kTransferSize, image.size() - offset));
+    if (read_all(file_.get(), chunk, offset) == static_cast<std::int64_t>(chunk.size())) continue;
+    // One bad sector must not hide the other blocks.
+    for (std::size_t at = 0; at < chunk.size(); at += kBlockSize) {
+      const auto block = chunk.subspan(at, kBlockSize);
+      if (read_all(file_.get(), block, offset + at) == static_cast<std::int64_t>(kBlockSize)) {
+        continue;
+      }
+      std::memset(block.data(), kUnreadableFill, block.size());
+      ++unreadable_blocks_;
+    }
+  }
+}
+
+JournalMeta JournalFile::meta() const {
+  const std::lock_guard lock(mutex_);
+  return meta_;
+}
+
+StreamIdentity JournalFile::stream() const {
+  const std::lock_guard lock(mutex_);
+  return meta_.stream;
+}
+
+Promise JournalFile::promise() const {
+  const std::lock_guard lock(mutex_);
+  return meta_.promise;
+}
+
+int JournalFile::update(const std::function<void(JournalMeta&)>& change) {
+  const std::lock_guard lock(mutex_);
+  JournalMeta changed = meta_;
+  change(changed);
+  BL_ASSERT(changed.journal == meta_.journal && changed.block_count == meta_.block_count);
+  BL_ASSERT(changed.incarnation >= meta_.incarnation);
+  BL_ASSERT(changed.archived.sequence >= meta_.archived.sequence);
+  BL_ASSERT(changed.promise.term >= meta_.promise.term);
+  const int error = record_.store(encode_journal_meta(changed));
+  if (error == 0) meta_ = std::move(changed);
+  return error;
+}
+
+int JournalFile::set_stream(const StreamIdentity& stream) {
+  BL_ASSERT(!stream.is_null());
+  return update([&stream](JournalMeta& meta) {
+    BL_ASSERT(meta.stream.is_null());
+    meta.stream = stream;
+  });
+}
+
+std::string JournalFile::stream_mismatch(const StreamIdentity& stream) const {
+  const StreamIdentity own = this->stream();
+  if (own.is_null() || own == stream) return {};
+  return fmt::format("the journal {} holds the stream {}, not {}", options_.path, to_string(own),
+                     to_string(stream));
+}
+
+std::optional<std::string> JournalFile::store_promise(const Promise& promise) {
+  const Promise given = this->promise();
+  if (promise == given) return std::nullopt;
+  if (promise.term < given.term) {
+    return fmt::format("term {} is promised already", given.term);
+  }
+  if (promise.term == given.term) {
+    return fmt::format("term {} is promised to {}", given.term, to_string(given.candidate));
+  }
+  // Stored twice, so that it stands in both copies: were it lost with one, nothing would notice.
+  int error = update([&promise](JournalMeta& meta) { meta.promise = promise; });
+  if (error == 0) error = update([](JournalMeta&) {});
+  if (error == 0) return std::nullopt;
+  return fmt::format("the promise cannot be stored: {}", errno_text(error));
+}
+
+int JournalFile::clear_damage() {
+  return update([](JournalMeta& meta) { meta.damaged_until = {}; });
+}
+
+}  // namespace binlane

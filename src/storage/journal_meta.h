@@ -1,0 +1,72 @@
+// JournalMeta: what is known of a journal beside its blocks; the superblock.
+//
+// It stands in the durable record `<journal>.meta` (storage/durable_record.h). Nobody can tell from
+// the ring alone which blocks the archive already has, so the record is half of the journal: one
+// without the other is refused.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/epoch.h"
+#include "base/position.h"
+#include "base/uuid.h"
+#include "storage/journal_cursor.h"
+
+namespace binlane {
+
+// Which source's binlog this is: the origin's UUID, the term in which it began, and the name its
+// files have before the dot. Two streams with the same origin and term are the same.
+struct StreamIdentity {
+  Uuid origin;
+  std::uint32_t term = 0;
+  std::string basename;
+
+  bool operator==(const StreamIdentity&) const = default;
+  bool is_null() const noexcept { return origin.is_null(); }
+};
+
+// "{origin} term {term} ({basename})"
+std::string to_string(const StreamIdentity& stream);
+
+// The largest term this replica has promised itself to, and to whom (safety rule S1).
+struct Promise {
+  std::uint32_t term = 0;
+  Uuid candidate;
+
+  bool operator==(const Promise&) const = default;
+};
+
+struct JournalMeta {
+  Uuid journal;
+  StreamIdentity stream;  // null until the first source was accepted
+  std::uint32_t block_count = 0;
+  std::uint32_t incarnation = 0;  // of the latest opening
+
+  JournalConsumed archived;  // blocks whose units are on stable storage in the archive
+  // At least this much was durable, and released, at one moment. They lag behind by what happened
+  // since the record was last stored.
+  std::uint64_t durable_sequence = 0;
+  LogMark durable;
+  Position released;
+  Promise promise;
+  // Set when recovery finds damage: bytes up to here were ACKed, and are missing until the log is
+  // there again.
+  LogMark damaged_until;
+
+  // What blocks carry to name their journal; never zero.
+  std::uint64_t journal_id() const noexcept;
+};
+
+inline constexpr std::size_t kMaxBasenameLength = 255;
+inline constexpr std::uint32_t kJournalFormatVersion = 1;
+
+std::vector<std::byte> encode_journal_meta(const JournalMeta& meta);
+
+// Empty, with the reason in `error`, when the bytes are not a journal's record of this version.
+std::optional<JournalMeta> decode_journal_meta(ConstBytes bytes, std::string& error);
+
+}  // namespace binlane

@@ -1,0 +1,255 @@
+"""The quorum goes and comes back: timeout, ledger, degrade, recovery, and what must not degrade."""
+
+import json
+import threading
+import time
+
+import harness
+from lab import ledger, waiting
+
+TIMEOUT_MS = 1_000
+SERVER_TIMEOUT_MS = 30_000
+# Bounds for "soon": generous, because other programs share the machine.
+SOON_S = 20
+RECOVER_S = 90
+PAUSE_S = 3
+
+
+class Committer(threading.Thread):
+    """One INSERT on a connection of its own, which may wait long."""
+
+    def __init__(self, server, statement):
+        super().__init__(daemon=True)
+        self.connection = server.connect(answer_timeout_s=180, database="check_db")
+        self.connection_id = self.connection.thread_id()
+        self.statement = statement
+        self.ended_at = None
+        self.error = None
+        self.start()
+
+    def run(self):
+        try:
+            with self.connection.cursor() as cursor:
+                cursor.execute(self.statement)
+        except Exception as error:  # pylint: disable=broad-except
+            self.error = error
+        self.ended_at = time.monotonic()
+
+    @property
+    def waiting(self):
+        return self.ended_at is None
+
+    def finish(self, timeout_s):
+        """Waits for the statement's end, good or bad."""
+        self.join(timeout_s)
+        if self.is_alive():
+            raise waiting.WaitTimeout(f"waited {timeout_s} s for {self.statement}")
+
+
+class QuorumCase(harness.ClusterCase):
+    """Helpers for clusters whose replicas come and go. Each case ends with both replicas up."""
+
+    CLUSTER = {"timeout_ms": TIMEOUT_MS, "server_timeout_ms": SERVER_TIMEOUT_MS}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.source_row = 0
+        cls.cluster.source.query("CREATE TABLE check_db.counted (id INT PRIMARY KEY) ENGINE=InnoDB")
+
+    def setUp(self):
+        for replica in self.cluster.replicas:
+            if not replica.daemon.process.alive:
+                replica.daemon.start()
+        if not self.cluster.daemon.process.alive:
+            self.cluster.daemon.start()
+        self.wait_semi_sync()
+        self.cluster.wait_closed_ledger()
+
+    def wait_semi_sync(self):
+        self.cluster.wait_state("SEMISYNC", RECOVER_S)
+        self.wait_server("ON")
+
+    def wait_server(self, status):
+        waiting.until(
+            lambda: self.source.semi_sync()["status"] == status,
+            f"the server's own status {status}",
+            SOON_S,
+        )
+
+    def wait_async(self):
+        self.cluster.wait_state("ASYNC", SOON_S)
+        self.wait_server("OFF")
+
+    def kill_replicas(self):
+        for replica in self.cluster.replicas:
+            replica.daemon.kill()
+
+    def start_replicas(self):
+        for replica in self.cluster.replicas:
+            replica.daemon.start()
+
+    @classmethod
+    def next_insert(cls):
+        cls.source_row += 1
+        return f"INSERT INTO counted VALUES ({cls.source_row})"
+
+    def commit(self):
+        connection = self.source.connect(answer_timeout_s=120, database="check_db")
+        with connection, connection.cursor() as cursor:
+            cursor.execute(self.next_insert())
+
+    def begin_commit(self):
+        return Committer(self.source, self.next_insert())
+
+    def wait_sessions(self, count):
+        waiting.until(
+            lambda: self.source.semi_sync()["wait_sessions"] >= count,
+            f"{count} sessions to wait for their quorum",
+            SOON_S,
+        )
+
+    def counters(self):
+        return self.cluster.source_status()["counters"]
+
+    def ledger_file(self):
+        return self.cluster.daemon.data_dir / "ledger.jsonl"
+
+    def intervals(self):
+        return ledger.read(self.ledger_file())[0]
+
+class Degrade(QuorumCase):
+    """ANY 1 of two replicas."""
+
+    def test_degrade_and_recovery(self):
+        exposed_before = ledger.read(self.ledger_file())[1]
+        counters = self.counters()
+        self.commit()
+        self.kill_replicas()
+        waiter = self.begin_commit()
+        self.wait_async()
+        waiter.finish(SOON_S)
+        self.assertIsNone(waiter.error)
+        # On the record before anybody was released.
+        self.assertTrue(any(interval.end is None for interval in self.intervals()))
+        for _ in range(10):
+            self.commit()
+        self.assertEqual(self.counters()["degrades"], counters["degrades"] + 1)
+        transition = self.cluster.source_status()["last_transition"]
+        self.assertEqual((transition["from"], transition["to"]), ("SEMISYNC", "ASYNC"))
+        self.assertTrue(transition["reason"])
+
+        self.start_replicas()
+        self.wait_semi_sync()
+        self.cluster.wait_closed_ledger()
+        self.assertEqual(self.counters()["recoveries"], counters["recoveries"] + 1)
+        # The one that waited and the ten that did not.
+        self.assertEqual(ledger.read(self.ledger_file())[1] - exposed_before, 11)
+        self.commit()
+        self.check_everything_arrived("check_db.counted")
+        log = self.cluster.daemon.log()
+        self.assertIn("Timeout waiting for reply of binlog", log)
+        self.assertIn("Semi-sync replication switched OFF", log)
+        self.assertIn("Semi-sync replication switched ON", log)
+
+    def test_one_of_two_gone_is_no_degrade(self):
+        degrades = self.counters()["degrades"]
+        entries = self.ledger_entries()
+        with self.load(clients=4, first_client=10) as load:
+            waiting.until(lambda: load.acknowledged_count() > 50, "commits", SOON_S)
+            for name in ("r1", "r2"):
+                daemon = self.cluster.replica(name).daemon
+                daemon.kill()
+                mark = load.acknowledged_count()
+                waiting.until(
+                    lambda mark=mark: load.acknowledged_count() > mark + 200,
+                    f"commits without {name}",
+                    SOON_S,
+                )
+                daemon.start()
+                waiting.until(
+                    lambda name=name: all(
+                        one["connected"] for one in self.cluster.source_status()["replicas"]
+                    ),
+                    f"{name} to be connected again",
+                    SOON_S,
+                )
+            summary = load.stop()
+        self.assertEqual(summary["errors"], 0)
+        self.assertEqual(self.counters()["degrades"], degrades)
+        self.assertEqual(self.ledger_entries(), entries)
+        self.check_everything_arrived()
+
+    def test_paused_replica_is_like_a_dead_one(self):
+        process = self.cluster.replica("r1").daemon.process
+        process.pause()
+        try:
+            for _ in range(20):
+                self.commit()
+            self.assertEqual(self.cluster.state(), "SEMISYNC")
+        finally:
+            process.resume()
+        self.check_everything_arrived("check_db.counted")
+
+    def test_pause_of_the_source_is_no_timeout(self):
+        degrades = self.counters()["degrades"]
+        process = self.cluster.daemon.process
+        process.pause()
+        try:
+            waiter = self.begin_commit()
+            waiting.holds(lambda: waiter.waiting, "the commit waits", PAUSE_S)
+        finally:
+            process.resume()
+        waiter.finish(SOON_S)
+        self.assertIsNone(waiter.error)
+        self.assertEqual(self.counters()["degrades"], degrades)
+
+    def test_load_through_degrades_loses_nothing(self):
+        with self.load(clients=4, first_client=20, rows_per_transaction="1,10") as load:
+            for _ in range(2):
+                mark = load.acknowledged_count()
+                waiting.until(
+                    lambda mark=mark: load.acknowledged_count() > mark + 100, "commits", SOON_S
+                )
+                self.kill_replicas()
+                self.wait_async()
+                self.source.query("FLUSH BINARY LOGS")
+                mark = load.acknowledged_count()
+                waiting.until(
+                    lambda mark=mark: load.acknowledged_count() > mark + 100,
+                    "commits without a quorum",
+                    SOON_S,
+                )
+                self.start_replicas()
+                self.wait_semi_sync()
+            summary = load.stop()
+        self.assertEqual(summary["errors"], 0)
+        self.cluster.wait_closed_ledger()
+        self.check_everything_arrived()
+        self.check_nothing_lost(load, exposed=self.intervals())
+
+    def test_ledger_lines_are_whole(self):
+        for line in self.ledger_file().read_text().splitlines():
+            json.loads(line)
+
+
+class BothNeeded(QuorumCase):
+    """ANY 2 of two replicas: one that goes is one too many."""
+
+    CLUSTER = {**QuorumCase.CLUSTER, "quorum": "ANY 2 (r1, r2)"}
+
+    def test_one_gone_degrades(self):
+        self.commit()
+        self.cluster.replica("r2").daemon.kill()
+        waiter = self.begin_commit()
+        self.wait_async()
+        waiter.finish(SOON_S)
+        self.cluster.replica("r2").daemon.start()
+        self.wait_semi_sync()
+        self.cluster.wait_closed_ledger()
+        self.commit()
+        self.check_everything_arrived("check_db.counted")
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,216 @@
+"""Runs unittest cases as TAP, so that meson counts every case, and offers what the cases share.
+
+A case fails with the tails of all logs of its cluster. Nothing here sleeps: cases wait for
+conditions, each with a bound.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+import unittest
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(REPOSITORY / "tools"))
+
+# pylint: disable=wrong-import-position
+from lab import mariadb, rows, verify, waiting  # noqa: E402
+from lab.cluster import Cluster  # noqa: E402
+from lab.load import Load, read_acknowledged  # noqa: E402
+
+ARCHIVE_TIMEOUT_S = 120
+DOWNLOAD_TIMEOUT_S = 120
+LOG_TAIL_LINES = 30
+SYSTEM_PLUGINS = Path("/usr/lib/mysql/plugin")
+
+
+class TapResult(unittest.TestResult):
+    """Prints a TAP line as each case ends."""
+
+    def __init__(self, stream):
+        super().__init__()
+        self.stream = stream
+        self.count = 0
+
+    def _line(self, status, test, note=""):
+        self.count += 1
+        name = test.id().replace("__main__.", "").replace("#", "")
+        print(f"{status} {self.count} - {name}{note}", file=self.stream, flush=True)
+
+    def _trouble(self, test, error):
+        self._line("not ok", test)
+        for line in "".join(traceback.format_exception(*error)).splitlines():
+            print(f"# {line}", file=self.stream)
+        cluster = getattr(test, "cluster", None)
+        if cluster is not None:
+            for line in log_tails(cluster).splitlines():
+                print(f"# {line}", file=self.stream)
+        self.stream.flush()
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        self._line("ok", test)
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self._trouble(test, err)
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self._trouble(test, err)
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self._line("ok", test, f" # SKIP {reason}")
+
+
+def main(module="__main__"):
+    """`test.py [Class[.case]…]` runs these, without arguments all of the module."""
+    loader = unittest.TestLoader()
+    names = sys.argv[1:]
+    loaded = sys.modules[module]
+    suite = loader.loadTestsFromNames(names, loaded) if names else loader.loadTestsFromModule(loaded)
+    result = TapResult(sys.stdout)
+    suite.run(result)
+    print(f"1..{result.count}", flush=True)
+    sys.exit(0 if result.wasSuccessful() and result.count else 1)
+
+
+def log_tails(cluster):
+    parts = []
+    for process in [d.process for d in cluster.daemons] + [s.process for s in cluster.servers]:
+        name = process.log_file.relative_to(cluster.folder)
+        parts.append(f"--- {name} (alive: {process.alive})\n{process.log_tail(LOG_TAIL_LINES)}")
+    return "\n".join(parts)
+
+
+class ClusterCase(unittest.TestCase):
+    """Cases that share one cluster; CLUSTER holds the arguments of Cluster."""
+
+    CLUSTER = {}
+    cluster = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = Cluster(**cls.CLUSTER)
+        cls.addClassCleanup(cls._remove)
+        try:
+            cls.cluster.start()
+        except BaseException as error:
+            # unittest has no test to attach the logs to here, so they go into the error itself.
+            raise RuntimeError(f"{error}\n{log_tails(cls.cluster)}") from error
+        cls.cluster.wait_closed_ledger()
+        cls.cluster.source.query("CREATE DATABASE check_db")
+
+    @classmethod
+    def _remove(cls):
+        cls.cluster.stop()
+
+    @property
+    def source(self):
+        return self.cluster.source
+
+    def load(self, **options):
+        """A background load with a folder of its own; use it in a with statement."""
+        folder = tempfile.mkdtemp(prefix="load-", dir=self.cluster.folder)
+        return Load(folder, self.source, **options)
+
+    def wait_archives(self):
+        """Until both archives hold all that the source has written."""
+        binlogs = self.source.binlogs()
+        for replica in self.cluster.replicas:
+            archive = replica.daemon.archive
+            waiting.until(
+                lambda archive=archive: verify.archive_at_end(binlogs, archive),
+                f"{archive} to reach the end",
+                ARCHIVE_TIMEOUT_S,
+            )
+
+    def check_everything_arrived(self, table="bench.numbered"):
+        """Archives byte-identical, replicas identical."""
+        self.wait_archives()
+        self.assertEqual(self.archive_differences(), [])
+        self.cluster.wait_replicas_applied()
+        replicas = [(replica.name, replica.server) for replica in self.cluster.replicas]
+        self.assertEqual(verify.table_differences(self.source, replicas, table), [])
+
+    def archive_differences(self):
+        binlogs = self.source.binlogs()
+        return [
+            difference
+            for replica in self.cluster.replicas
+            for difference in verify.archive_differences(binlogs, replica.daemon.archive)
+        ]
+
+    def check_nothing_lost(self, load, exposed=(), quorum_count=1):
+        """Every row that `load` was told is committed stands in a quorum of archives."""
+        binlogs = self.source.binlogs()
+        acknowledged, _ = read_acknowledged(load.acknowledged_file)
+        self.assertTrue(acknowledged, "the load committed nothing")
+        archives = [
+            rows.rows_of_files([replica.daemon.archive / b.name for b in binlogs])
+            for replica in self.cluster.replicas
+        ]
+        _, losses = verify.acknowledged_losses(
+            acknowledged, rows.rows_of_files(binlogs), archives, list(exposed), quorum_count
+        )
+        self.assertEqual(losses, [])
+
+    def ledger_entries(self):
+        """Intervals ever opened. A fresh cluster has one already: semi-sync was off before."""
+        return self.cluster.source_status()["ledger"]["entries"]
+
+    def check_semi_sync_is_on(self):
+        self.assertEqual(self.cluster.state(), "SEMISYNC")
+        self.assertEqual(self.source.semi_sync()["status"], "ON")
+
+
+def encryption_plugin_folder():
+    """A plugin folder with file_key_management, or None with the reason.
+
+    It comes with Debian's mariadb-server package, which would start a service; so where it is not
+    installed, only the file is taken out of the package.
+    """
+    name = "file_key_management.so"
+    if (SYSTEM_PLUGINS / name).exists():
+        return SYSTEM_PLUGINS, None
+    kept = REPOSITORY / "build" / "server-plugins"
+    if (kept / name).exists():
+        return kept, None
+    version = subprocess.run(
+        ["dpkg-query", "--show", "--showformat=${Version}", "mariadb-server-core"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    with tempfile.TemporaryDirectory() as folder:
+        steps = (
+            ["apt-get", "download", f"mariadb-server={version}"],
+            ["sh", "-c", "dpkg-deb --extract mariadb-server_*.deb out"],
+        )
+        for step in steps:
+            done = subprocess.run(
+                step,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=DOWNLOAD_TIMEOUT_S,
+                check=False,
+            )
+            if done.returncode != 0:
+                return None, f"{' '.join(step)}: {done.stderr.strip()[-200:]}"
+        kept.mkdir(parents=True, exist_ok=True)
+        shutil.copy(Path(folder) / "out" / str(SYSTEM_PLUGINS)[1:] / name, kept)
+    return kept, None
+
+
+def server_alone(folder, server_id=1, **options):
+    """A started source server without binlaned."""
+    server = mariadb.Server(Path(folder), server_id, {**mariadb.source_options(), **options})
+    server.initialize()
+    server.start()
+    return server

@@ -1,0 +1,308 @@
+// Tests of the admin socket: good requests, garbage, slow and greedy clients.
+#include "control/admin_server.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "control/admin_client.h"
+#include "temporary_directory.h"
+
+namespace binlane {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::uint32_t kPatienceMs = 20'000;
+
+// A client that can misbehave.
+class RawClient {
+ public:
+  explicit RawClient(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.data(), path.size());
+    socket_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+              0);
+  }
+  // False once the server has closed the connection.
+  bool send(std::string_view text) {
+    while (!text.empty()) {
+      const ssize_t length = ::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL);
+      if (length <= 0) return false;
+      text.remove_prefix(static_cast<std::size_t>(length));
+    }
+    return true;
+  }
+  // The next line without its newline; empty when the connection ended first.
+  std::string line() {
+    while (true) {
+      const auto end = input_.find('\n');
+      if (end != std::string::npos) {
+        std::string found = input_.substr(0, end);
+        input_.erase(0, end + 1);
+        return found;
+      }
+      if (!receive()) return {};
+    }
+  }
+  json answer() { return json::parse(line(), nullptr, false); }
+  // Waits, with a bound, until the server closes the connection.
+  bool closed() {
+    while (receive()) {
+    }
+    return ended_;
+  }
+
+ private:
+  bool receive() {
+    pollfd polled{socket_.get(), POLLIN, 0};
+    if (::poll(&polled, 1, kPatienceMs) <= 0) {
+      ADD_FAILURE() << "nothing came from the server";
+      return false;
+    }
+    char buffer[4096];
+    const ssize_t length = ::recv(socket_.get(), buffer, sizeof buffer, 0);
+    if (length <= 0) {
+      ended_ = true;
+      return false;
+    }
+    input_.append(buffer, static_cast<std::size_t>(length));
+    return true;
+  }
+  FileDescriptor socket_;
+  std::string input_;
+  bool ended_ = false;
+};
+
+class AdminServerTest : public ::testing::Test {
+ protected:
+  AdminServerTest() : path_(directory_.file("admin.sock")) {}
+  AdminServer& start(AdminLimits limits = {}) {
+    server_ = std::make_unique<AdminServer>(path_, limits);
+    server_->on("status", [](const json&, const AdminPeer&) { return json{{"name", "s"}}; });
+    server_->on("set", [](const json& request, const AdminPeer&) -> AdminReply {
+      if (!request.contains("key")) return AdminError{"key", "is missing"};
+      return json(true);
+    });
+    server_->on("who", [](const json&, const AdminPeer& peer) {
+      return json{{"pid", peer.pid}, {"uid", peer.uid}};
+    });
+    server_->on("big",
+                [](const json&, const AdminPeer&) { return json(std::string(3'000'000, 'x')); });
+    server_->on("huge", [](const json&, const AdminPeer&) {
+      return json(std::string(admin::kMaxResponseBytes, 'x'));
+    });
+    server_->start();
+    return *server_;
+  }
+  std::string ask(const std::string& line) {
+    RawClient client(path_);
+    EXPECT_TRUE(client.send(line + "\n"));
+    return client.line();
+  }
+  TemporaryDirectory directory_;
+  std::string path_;
+  std::unique_ptr<AdminServer> server_;
+};
+
+TEST_F(AdminServerTest, AnswersByVerb) {
+  start();
+  EXPECT_EQ(ask(R"({"verb":"status"})"), R"({"ok":true,"result":{"name":"s"}})");
+  EXPECT_EQ(ask(R"({"verb":"ping"})"), R"({"ok":true,"result":{"protocol_version":1}})");
+  const json who = json::parse(ask(R"({"verb":"who"})"));
+  EXPECT_EQ(who["result"]["pid"], ::getpid());
+  EXPECT_EQ(who["result"]["uid"], ::getuid());
+}
+
+TEST_F(AdminServerTest, ErrorsNameTheField) {
+  AdminServer& server = start();
+  EXPECT_EQ(ask("{}"), R"({"error":{"field":"verb","message":"is missing"},"ok":false})");
+  EXPECT_EQ(ask(R"({"verb":7})"),
+            R"({"error":{"field":"verb","message":"must be a text"},"ok":false})");
+  EXPECT_EQ(
+      ask(R"({"verb":"stats"})"),
+      R"({"error":{"field":"verb","message":"unknown verb; did you mean \"status\"?"},"ok":false})");
+  EXPECT_NE(ask(R"({"verb":"zzzzzz"})").find("known are big, huge, ping"), std::string::npos);
+  EXPECT_EQ(ask(R"({"verb":"set"})"),
+            R"({"error":{"field":"key","message":"is missing"},"ok":false})");
+  EXPECT_NE(ask("[1]").find("not a JSON object"), std::string::npos);
+  EXPECT_NE(ask(R"({"verb":"huge"})").find("more than the"), std::string::npos);
+  EXPECT_EQ(server.counters().errors, 7U);
+}
+
+TEST_F(AdminServerTest, GarbageIsAnsweredAndTheConnectionClosed) {
+  start();
+  for (const std::string& garbage :
+       {std::string("hello"), std::string("\0\xff\x80", 3), std::string("{\"verb\":"),
+        std::string(60'000, '['), std::string("")}) {
+    RawClient client(path_);
+    ASSERT_TRUE(client.send(garbage + "\n"));
+    const json answer = client.answer();
+    ASSERT_TRUE(answer.is_object()) << garbage.substr(0, 20);
+    EXPECT_EQ(answer["ok"], false);
+    EXPECT_EQ(answer["error"]["message"], "the request is not JSON");
+    EXPECT_TRUE(client.closed());
+  }
+  EXPECT_NE(ask(R"({"verb":"ping"})"), "");
+}
+
+TEST_F(AdminServerTest, OversizedRequestsAreRefused) {
+  start();
+  {
+    RawClient client(path_);
+    client.send(std::string(admin::kMaxRequestBytes + 1, ' '));
+    EXPECT_NE(client.line().find("longer than 65536 bytes"), std::string::npos);
+    EXPECT_TRUE(client.closed());
+  }
+  {  // a complete line, only too long
+    RawClient client(path_);
+    client.send(R"({"verb":"ping"})" + std::string(admin::kMaxRequestBytes, ' ') + "\n");
+    EXPECT_NE(client.line().find("longer than 65536 bytes"), std::string::npos);
+  }
+  {  // endless
+    RawClient client(path_);
+    const std::string chunk(64 * 1024, 'x');
+    int sent = 0;
+    while (sent < 10'000 && client.send(chunk)) ++sent;
+    EXPECT_LT(sent, 10'000);
+  }
+  {  // the longest that is allowed
+    const std::string request = R"({"verb":"ping"})";
+    EXPECT_NE(ask(request + std::string(admin::kMaxRequestBytes - request.size() - 1, ' '))
+                  .find("\"ok\":true"),
+              std::string::npos);
+  }
+}
+
+TEST_F(AdminServerTest, RequestsOfOneClientAreAnsweredInOrder) {
+  start();
+  RawClient client(path_);
+  std::string burst;
+  for (int i = 0; i < 500; ++i)
+    burst += i % 2 == 0 ? "{\"verb\":\"ping\"}\n" : "{\"verb\":\"set\"}\n";
+  // In pieces that break lines anywhere.
+  for (std::size_t at = 0; at < burst.size(); at += 37)
+    ASSERT_TRUE(client.send(burst.substr(at, 37)));
+  for (int i = 0; i < 500; ++i) ASSERT_EQ(client.answer()["ok"], i % 2 == 0) << i;
+}
+
+TEST_F(AdminServerTest, LargeAnswersArriveWhole) {
+  start();
+  RawClient client(path_);
+  ASSERT_TRUE(client.send("{\"verb\":\"big\"}\n{\"verb\":\"ping\"}\n"));
+  EXPECT_EQ(client.answer()["result"].get_ref<const std::string&>().size(), 3'000'000U);
+  EXPECT_EQ(client.answer()["ok"], true);
+}
+
+TEST_F(AdminServerTest, SlowClientsAreClosedAndHinderNobody) {
+  AdminServer& server = start({.max_clients = 8, .client_timeout_ms = 300});
+  RawClient silent(path_);
+  RawClient half(path_);
+  ASSERT_TRUE(half.send("{\"verb\":"));
+  RawClient greedy(path_);  // asks, and never takes the answers
+  ASSERT_TRUE(greedy.send("{\"verb\":\"big\"}\n{\"verb\":\"big\"}\n"));
+  EXPECT_EQ(json::parse(ask(R"({"verb":"ping"})"))["ok"], true);
+  EXPECT_TRUE(silent.closed());
+  EXPECT_TRUE(half.closed());
+  const std::uint64_t give_up_ns = monotonic_ns() + kPatienceMs * kNanosPerMilli;
+  while (server.counters().timed_out < 3 && monotonic_ns() < give_up_ns) ask(R"({"verb":"ping"})");
+  EXPECT_EQ(server.counters().timed_out, 3U);
+}
+
+TEST_F(AdminServerTest, ConnectionsAreBounded) {
+  AdminServer& server = start({.max_clients = 2, .client_timeout_ms = kPatienceMs});
+  RawClient first(path_);
+  RawClient second(path_);
+  ASSERT_TRUE(first.send("{\"verb\":\"ping\"}\n"));
+  ASSERT_TRUE(second.send("{\"verb\":\"ping\"}\n"));
+  EXPECT_EQ(first.answer()["ok"], true);
+  EXPECT_EQ(second.answer()["ok"], true);
+  RawClient third(path_);
+  EXPECT_NE(third.line().find("too many connections"), std::string::npos);
+  EXPECT_TRUE(third.closed());
+  EXPECT_EQ(server.counters().refused, 1U);
+  EXPECT_TRUE(first.send("{\"verb\":\"ping\"}\n"));
+  EXPECT_EQ(first.answer()["ok"], true);
+}
+
+TEST_F(AdminServerTest, AStaleSocketFileIsReplacedAndALiveOneIsNot) {
+  {  // what a killed daemon leaves behind
+    FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path_.data(), path_.size());
+    ASSERT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  }
+  start();
+  EXPECT_NE(ask(R"({"verb":"ping"})"), "");
+  struct stat facts {};
+  ASSERT_EQ(::stat(path_.c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_mode & 0777, admin::kSocketMode);
+  AdminServer other(path_);
+  EXPECT_THROW(other.start(), StartupError);
+  EXPECT_NE(ask(R"({"verb":"ping"})"), "");  // the first still serves
+  server_->stop();
+  EXPECT_NE(::stat(path_.c_str(), &facts), 0);
+  other.start();
+  EXPECT_NE(ask(R"({"verb":"ping"})"), "");
+}
+
+TEST_F(AdminServerTest, OtherFilesAndBadPathsAreRefused) {
+  std::ofstream(path_) << "precious";
+  AdminServer server(path_);
+  EXPECT_THROW(server.start(), StartupError);
+  std::ifstream file(path_);
+  std::string text;
+  EXPECT_TRUE(file >> text && text == "precious");
+  EXPECT_THROW(AdminServer(directory_.file(std::string(200, 'x'))).start(), StartupError);
+  EXPECT_THROW(AdminServer(directory_.file("no/such/folder/s")).start(), StartupError);
+}
+
+TEST_F(AdminServerTest, StopsWhileClientsAreConnected) {
+  start();
+  RawClient client(path_);
+  ASSERT_TRUE(client.send("{\"verb\":"));
+  server_->stop();
+  EXPECT_TRUE(client.closed());
+  server_->stop();
+}
+
+TEST_F(AdminServerTest, TheClientTellsResultErrorAndUnreachableApart) {
+  start();
+  const AdminOutcome good = admin_request(path_, {{"verb", "status"}}, kPatienceMs);
+  ASSERT_TRUE(std::holds_alternative<json>(good));
+  EXPECT_EQ(std::get<json>(good)["name"], "s");
+  const AdminOutcome bad = admin_request(path_, {{"verb", "set"}}, kPatienceMs);
+  ASSERT_TRUE(std::holds_alternative<AdminError>(bad));
+  EXPECT_EQ(std::get<AdminError>(bad).field, "key");
+  server_->stop();
+  const AdminOutcome gone = admin_request(path_, {{"verb", "status"}}, kPatienceMs);
+  ASSERT_TRUE(std::holds_alternative<AdminUnreachable>(gone));
+  EXPECT_NE(std::get<AdminUnreachable>(gone).message.find("cannot connect"), std::string::npos);
+}
+
+TEST_F(AdminServerTest, TheClientGivesUpOnAServerThatDoesNotAnswer) {
+  FileDescriptor listener(::socket(AF_UNIX, SOCK_STREAM, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, path_.data(), path_.size());
+  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::listen(listener.get(), 1), 0);
+  const AdminOutcome outcome = admin_request(path_, {{"verb", "status"}}, 50);
+  ASSERT_TRUE(std::holds_alternative<AdminUnreachable>(outcome));
+  EXPECT_NE(std::get<AdminUnreachable>(outcome).message.find("no answer"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace binlane

@@ -1,0 +1,11 @@
+// Counts what a whole test program allocates, for tests of code that must not: link
+// allocation_counter.cpp.
+#pragma once
+
+#include <cstdint>
+
+namespace binlane::testing {
+
+std::uint64_t allocation_count() noexcept;
+
+}  // namespace binlane::testing

@@ -1,0 +1,116 @@
+// Tests of the program `binlane` as a whole: exit codes and outputs, against a server of our own.
+// The program's path comes in the environment variable BINLANE_PROGRAM.
+#include <gtest/gtest.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "control/admin_server.h"
+#include "temporary_directory.h"
+
+namespace binlane {
+namespace {
+
+using nlohmann::json;
+
+struct Outcome {
+  int code = -1;
+  std::string output;  // standard output and error
+};
+
+class Cli : public ::testing::Test {
+ protected:
+  Cli() : path_(directory_.file("admin.sock")), server_(path_) {
+    server_.on("status", [this](const json&, const AdminPeer&) -> AdminReply {
+      if (fails_) return AdminError{"verb", "not now"};
+      return status_;
+    });
+    ::unsetenv(admin::kSocketEnvironment);
+  }
+  Outcome run(const std::string& arguments) {
+    const char* const program = ::getenv("BINLANE_PROGRAM");
+    if (program == nullptr) {
+      ADD_FAILURE() << "BINLANE_PROGRAM is not set";
+      return {};
+    }
+    FILE* const pipe = ::popen((std::string(program) + " " + arguments + " 2>&1").c_str(), "r");
+    if (pipe == nullptr) return {};
+    Outcome outcome;
+    char buffer[4096];
+    for (std::size_t length; (length = ::fread(buffer, 1, sizeof buffer, pipe)) > 0;)
+      outcome.output.append(buffer, length);
+    const int status = ::pclose(pipe);
+    outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return outcome;
+  }
+  TemporaryDirectory directory_;
+  std::string path_;
+  json status_ = {{"name", "s"}, {"cluster", "demo"}, {"source", {{"state", "SEMISYNC"}}}};
+  bool fails_ = false;
+  AdminServer server_;
+};
+
+TEST_F(Cli, StatusAsTextAndAsJson) {
+  server_.start();
+  const Outcome text = run("--socket " + path_ + " status");
+  EXPECT_EQ(text.code, 0);
+  EXPECT_NE(text.output.find("SEMISYNC"), std::string::npos) << text.output;
+  const Outcome as_json = run("status --json --socket " + path_);
+  EXPECT_EQ(as_json.code, 0);
+  EXPECT_EQ(json::parse(as_json.output, nullptr, false), status_) << as_json.output;
+}
+
+TEST_F(Cli, TheSocketComesFromTheEnvironmentToo) {
+  server_.start();
+  ::setenv(admin::kSocketEnvironment, path_.c_str(), 1);
+  EXPECT_EQ(run("status").code, 0);
+  EXPECT_EQ(run("ping").code, 0);
+  EXPECT_EQ(run("--socket /nonexistent/admin.sock status").code, 3);  // the option wins
+  ::unsetenv(admin::kSocketEnvironment);
+}
+
+TEST_F(Cli, CheckTellsByItsExitCode) {
+  server_.start();
+  EXPECT_EQ(run("--socket " + path_ + " status --check").code, 0);
+  status_["source"]["state"] = "ASYNC";
+  const Outcome outcome = run("--socket " + path_ + " status --check --json");
+  EXPECT_EQ(outcome.code, 4);
+  EXPECT_NE(outcome.output.find("the source is ASYNC"), std::string::npos);
+  EXPECT_EQ(run("--socket " + path_ + " status").code, 0);
+}
+
+TEST_F(Cli, ADaemonsErrorIsOne) {
+  server_.start();
+  fails_ = true;
+  const Outcome outcome = run("--socket " + path_ + " status");
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.output, "binlane: verb: not now\n");
+}
+
+TEST_F(Cli, WrongUsageIsTwoAndADaemonThatIsAwayIsThree) {
+  EXPECT_EQ(run("").code, 2);
+  EXPECT_EQ(run("status").code, 2);
+  EXPECT_EQ(run("status --no-such-option").code, 2);
+  EXPECT_EQ(run("--timeout-ms 0 status").code, 2);
+  const Outcome mistyped = run("--socket x statsu");
+  EXPECT_EQ(mistyped.code, 2);
+  EXPECT_NE(mistyped.output.find("did you mean 'status'?"), std::string::npos) << mistyped.output;
+  EXPECT_EQ(run("no-such-verb").code, 2);
+  const Outcome away = run("--socket " + path_ + " status");
+  EXPECT_EQ(away.code, 3);
+  EXPECT_NE(away.output.find("cannot connect"), std::string::npos);
+}
+
+TEST_F(Cli, HelpNamesVerbsAndExitCodes) {
+  const Outcome outcome = run("--help");
+  EXPECT_EQ(outcome.code, 0);
+  for (const char* word : {"status", "--socket", "Exit codes", "BINLANE_SOCKET", "Examples"})
+    EXPECT_NE(outcome.output.find(word), std::string::npos) << word;
+  EXPECT_EQ(run("--version").code, 0);
+}
+
+}  // namespace
+}  // namespace binlane

@@ -1,0 +1,312 @@
+// Tests of the configuration: reading, its errors, printing, passwords.
+#include "control/config.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "base/error.h"
+#include "control/config_keys.h"
+#include "control/config_value.h"
+#include "control/suggest.h"
+#include "temporary_directory.h"
+
+namespace binlane {
+namespace {
+
+constexpr const char* kTop = "name = \"s\"\ncluster = \"demo\"\ndata_dir = \"/d\"\n";
+constexpr const char* kSource =
+    "[source]\n"
+    "server_socket = \"/run/server.sock\"\n"
+    "acker_server_id = 900\n"
+    "quorum = \"ANY 1 (r1, r2)\"\n";
+constexpr const char* kReplicas =
+    "[[source.replica]]\n"
+    "name = \"r1\"\n"
+    "port = \"vhost:/run/r1.sock\"\n"
+    "local_address = \"198.18.0.1:7100\"\n"
+    "address = \"198.18.0.2:7100\"\n"
+    "[[source.replica]]\n"
+    "name = \"r2\"\n"
+    "port = \"vhost:/run/r2.sock\"\n"
+    "local_address = \"198.18.0.1:7100\"\n"
+    "address = \"198.18.0.3:7100\"\n";
+constexpr const char* kReplica =
+    "[replica]\n"
+    "port = \"udp\"\n"
+    "address = \"127.0.0.1:7100\"\n"
+    "feed_server_id = 7\n"
+    "feed_password = \"hush\"\n";
+
+std::string source_text(const std::string& extra = "") {
+  return std::string(kTop) + kSource + extra + kReplicas;
+}
+
+// The text of the error that a configuration gives; empty when there is none.
+std::string error_of(const std::string& text) {
+  try {
+    parse_config(text, "c.toml");
+  } catch (const StartupError& error) {
+    return error.what();
+  }
+  return {};
+}
+
+void expect_error(const std::string& text, const std::string& part) {
+  const std::string error = error_of(text);
+  EXPECT_NE(error.find(part), std::string::npos) << "got: " << error;
+}
+
+TEST(Config, ReadsASource) {
+  const Config config =
+      parse_config(source_text("timeout_ms = 1000\nwait_point = \"AFTER_COMMIT\"\n"), "c.toml");
+  EXPECT_EQ(config.name, "s");
+  EXPECT_EQ(config.admin_socket, "/d/admin.sock");
+  EXPECT_FALSE(config.replica);
+  ASSERT_TRUE(config.source);
+  const SourceConfig& source = *config.source;
+  EXPECT_EQ(source.timeout_ms, 1000U);
+  EXPECT_EQ(source.effective_server_timeout_ms(), 6000U);
+  EXPECT_EQ(source.wait_point, WaitPoint::after_commit);
+  EXPECT_EQ(source.server_user, "binlane");
+  ASSERT_EQ(source.replicas.size(), 2U);
+  EXPECT_EQ(source.replicas[1].port.kind, PortKind::vhost);
+  EXPECT_EQ(source.replicas[1].port.argument, "/run/r2.sock");
+  EXPECT_EQ(source.replicas[1].address, (Endpoint{0xc6120003, 7100}));
+  EXPECT_EQ(source.quorum.clauses[0].members, 0b11U);
+  EXPECT_EQ(source.quorum.clauses[0].count, 1U);
+  EXPECT_TRUE(config.warnings.empty());
+}
+
+TEST(Config, ReadsAReplicaWithDefaults) {
+  const Config config = parse_config(std::string(kTop) + kReplica, "c.toml");
+  ASSERT_TRUE(config.replica);
+  EXPECT_EQ(config.replica->journal, "/d/journal");
+  EXPECT_EQ(config.replica->archive, "/d/archive");
+  EXPECT_EQ(config.replica->journal_size_mb, 64U);
+  EXPECT_EQ(endpoint_text(config.replica->feed_listen), "127.0.0.1:3401");
+  EXPECT_EQ(config.replica->feed_password.reveal(), "hush");
+  EXPECT_EQ(config.lane.idle, IdleStrategy::automatic);
+  EXPECT_EQ(config.eal.arguments, (std::vector<std::string>{"--no-huge", "-m", "64"}));
+}
+
+TEST(Config, BothRolesAtOnce) {
+  const Config config = parse_config(source_text() + kReplica, "c.toml");
+  EXPECT_TRUE(config.source && config.replica);
+}
+
+TEST(Config, UnknownKeysAreErrorsWithASuggestion) {
+  expect_error(source_text("timeout = 5\n"), "source.timeout: unknown key");
+  expect_error(source_text("timeuot_ms = 5\n"),
+               "c.toml:8: source.timeuot_ms: unknown key; did you mean \"timeout_ms\"?");
+  expect_error(source_text("nap_us = 5\n"), "unknown key here; it belongs in [lane]");
+  expect_error(source_text("zzz = 5\n"), "unknown key; known here: ");
+  expect_error("nmae = \"x\"\n" + source_text(),
+               "c.toml:1: nmae: unknown key; did you mean \"name\"?");
+  expect_error(source_text() + "[lanes]\n", "did you mean \"lane\"?");
+  expect_error(source_text() + "prot = \"udp\"\n",
+               "source.replica.prot: unknown key; did you mean \"port\"?");
+}
+
+TEST(Config, WrongTypesAndRangesNameKeyLineAndExpectation) {
+  expect_error(source_text("timeout_ms = \"10\"\n"),
+               "c.toml:8: source.timeout_ms: expected an integer, found a text");
+  expect_error(source_text("timeout_ms = 9\n"),
+               "source.timeout_ms: 9 is out of range, expected 10 to 31536000000 ms");
+  expect_error(source_text("timeout_ms = -1\n"), "is out of range");
+  expect_error(source_text("timeout_ms = 1.5\n"), "expected an integer, found a number");
+  expect_error(source_text("wait_point = \"AFTER_SYNK\"\n"), "did you mean \"AFTER_SYNC\"?");
+  expect_error(source_text("server_user = \"\"\n"), "must not be empty");
+  expect_error(source_text() + "[lane]\nidle = 3\n", "expected one of \"auto\", \"spin\"");
+  expect_error(source_text() + "[eal]\narguments = [\"a\", 3]\n", "expected a list of texts");
+  expect_error(source_text() + "[danger_faults]\nloss = 1.0\n",
+               "is out of range, expected 0 to 0.99");
+  expect_error(source_text() + "[danger_faults]\nloss = nan\n", "is out of range");
+  expect_error(std::string("lane = 3\n") + source_text(), "lane: expected a section");
+  expect_error(std::string(kTop) + kReplica + "danger_buffered_journal = 1\n",
+               "expected true or false");
+  expect_error(
+      std::string(kTop) + "[replica]\nport = \"ucp\"\naddress = \"a\"\nfeed_server_id = 1\n",
+      "replica.port: expected \"vhost:/path.sock\"");
+  expect_error(std::string(kTop) + "[replica]\nport = \"vhost:rel\"\n", "absolute socket path");
+  expect_error(std::string(kTop) + "[replica]\nport = \"udp\"\naddress = \"1.2.3.4:70000\"\n",
+               "replica.address: expected \"IPv4 address:port\"");
+}
+
+TEST(Config, MissingKeysAndSectionsAreNamed) {
+  expect_error("name = \"x\"\n[replica]\n", "cluster: is missing");
+  expect_error(kTop, "neither [source] nor [replica]");
+  expect_error(std::string(kTop) + kSource, "a source needs replicas");
+  expect_error(std::string(kTop) + "[replica]\nport = \"udp\"\n", "replica.address: is missing");
+  expect_error(std::string(kTop) + "[replica]\nport = \"udp\"\n",
+               "replica.feed_password_file: is missing");
+  expect_error(std::string(kTop) + kSource + "[source.replica]\nname = \"r1\"\n",
+               "one section [[source.replica]] for each replica");
+}
+
+TEST(Config, SyntaxErrorsNameLineAndColumn) {
+  expect_error("name = \n", "c.toml:1:");
+}
+
+TEST(Config, ReportsSeveralFaultsAtOnceUpToABound) {
+  const std::string two = error_of(source_text("a_b_c = 1\ntimeout_ms = 1\n"));
+  EXPECT_NE(two.find("a_b_c"), std::string::npos);
+  EXPECT_NE(two.find("timeout_ms"), std::string::npos);
+  std::string many;
+  for (int i = 0; i < 30; ++i) many += "zz" + std::to_string(i) + " = 1\n";
+  expect_error(source_text(many), "and 10 more");
+}
+
+TEST(Config, CrossChecks) {
+  expect_error(source_text("timeout_ms = 5000\nserver_timeout_ms = 5999\n"),
+               "must be at least timeout_ms + 1000 ms = 6000 ms");
+  EXPECT_EQ(error_of(source_text("timeout_ms = 5000\nserver_timeout_ms = 6000\n")), "");
+  expect_error(source_text("recover_after_ms = 1000\nrecover_backoff_max_ms = 10\n"),
+               "is less than recover_after_ms");
+  std::string text = source_text();
+  text.replace(text.find("(r1, r2)"), 8, "(r1, r7)");
+  expect_error(text, "c.toml:7: source.quorum: 'r7' is not a configured replica");
+  text = source_text();
+  text.replace(text.find("(r1, r2)"), 8, "(r1) LEVEL applied");
+  expect_error(text, "LEVEL applied is not available");
+  text = source_text();
+  text.replace(text.find("name = \"r2\""), 11, "name = \"r1\"");
+  expect_error(text, "\"r1\" is already the name of another replica");
+  text = source_text();
+  text.replace(text.find("name = \"r2\""), 11, "name = \"s\"");
+  expect_error(text, "is this host's own name");
+  text = source_text();
+  text.replace(text.find("/run/r2.sock"), 12, "/run/r1.sock");
+  text.replace(text.find("198.18.0.3"), 10, "198.18.0.2");
+  expect_error(text, "is already that of \"r1\"");
+  text.replace(text.rfind("198.18.0.1:7100"), 15, "198.18.0.9:7100");
+  expect_error(text, "differs from that of \"r1\", which shares its port");
+  expect_error("admin_socket = \"/" + std::string(120, 'x') + "\"\n" + source_text(),
+               "a unix socket's path can have 107");
+  expect_error("name = \"a b\"\ncluster = \"c\"\ndata_dir = \"/d\"\n" + std::string(kReplica),
+               "may hold letters, digits");
+}
+
+TEST(Config, WarnsWhereSomethingIsLegalButUnwise) {
+  std::string text = source_text() + "[danger_faults]\nloss = 0.05\n";
+  text.replace(text.find("(r1, r2)"), 8, "(r1) LEVEL received");
+  EXPECT_EQ(parse_config(text, "c.toml").warnings.size(), 3U);
+}
+
+TEST(Config, PrintedFormReadsBackAndShowsNoPassword) {
+  const std::string text =
+      source_text("server_password = \"s3cret\"\nserver_user = \"a\\\"b\\\\c\"\n") + kReplica +
+      "[danger_faults]\nloss = 0.05\n[lane]\nidle = \"nap\"\n";
+  const Config config = parse_config(text, "c.toml");
+  const std::string printed = print_config(config);
+  EXPECT_EQ(printed.find("s3cret"), std::string::npos);
+  EXPECT_EQ(printed.find("hush"), std::string::npos);
+  EXPECT_NE(printed.find("# server_password is set, not shown"), std::string::npos);
+  // The password of the feed is required, so it must be put back before reading again.
+  std::string again = printed;
+  const std::string note = "# feed_password is set, not shown";
+  ASSERT_NE(again.find(note), std::string::npos);
+  again.replace(again.find(note), note.size(), "feed_password = \"hush\"");
+  std::string note2 = "# server_password is set, not shown";
+  again.replace(again.find(note2), note2.size(), "server_password = \"s3cret\"");
+  const Config reread = parse_config(again, "printed.toml");
+  EXPECT_EQ(print_config(reread), printed);
+  EXPECT_EQ(reread.source->server_user, "a\"b\\c");
+  EXPECT_EQ(reread.lane.idle, IdleStrategy::nap);
+  EXPECT_DOUBLE_EQ(reread.faults.loss, 0.05);
+  EXPECT_TRUE(reread.source->quorum == config.source->quorum);
+}
+
+TEST(Config, EveryKeyIsDescribedAndItsDefaultIsInRange) {
+  const auto all = describe_keys();
+  EXPECT_GT(all.size(), 35U);
+  for (const KeyDescription& key : all) {
+    EXPECT_FALSE(key.why.empty()) << key.name;
+    EXPECT_FALSE(key.type.empty()) << key.name;
+    EXPECT_EQ(key.required,
+              key.default_value.empty() && key.name.find("password") == std::string::npos)
+        << key.section << "." << key.name;
+    // Units last in names.
+    if (key.unit == "ms") {
+      EXPECT_TRUE(key.name.ends_with("_ms")) << key.name;
+    }
+    if (key.unit == "us") {
+      EXPECT_TRUE(key.name.ends_with("_us")) << key.name;
+    }
+  }
+}
+
+class PasswordFile : public ::testing::Test {
+ protected:
+  std::string write(const std::string& text, mode_t mode) {
+    const std::string path = directory_.file("password");
+    std::ofstream(path, std::ios::binary) << text;
+    EXPECT_EQ(::chmod(path.c_str(), mode), 0);
+    return path;
+  }
+  std::string problem_of(const std::string& path) {
+    std::string problem;
+    const Secret secret = read_password_file(path, problem);
+    EXPECT_EQ(secret.empty(), !problem.empty());
+    return problem;
+  }
+  TemporaryDirectory directory_;
+};
+
+TEST_F(PasswordFile, IsReadWithoutItsNewline) {
+  std::string problem;
+  EXPECT_EQ(read_password_file(write("pa ss\n", 0600), problem).reveal(), "pa ss");
+  EXPECT_EQ(problem, "");
+  EXPECT_EQ(read_password_file(write("x", 0640), problem).reveal(), "x");
+}
+
+TEST_F(PasswordFile, OthersMustNotReachIt) {
+  EXPECT_NE(problem_of(write("x\n", 0604)).find("chmod 0600"), std::string::npos);
+  EXPECT_NE(problem_of(write("x\n", 0660)).find("mode 0660"), std::string::npos);
+}
+
+TEST_F(PasswordFile, BadContentsAreRefused) {
+  EXPECT_NE(problem_of(write("\n", 0600)).find("is empty"), std::string::npos);
+  EXPECT_NE(problem_of(write("a\nb\n", 0600)).find("more than one line"), std::string::npos);
+  EXPECT_NE(problem_of(write(std::string(2000, 'x'), 0600)).find("more than 1024"),
+            std::string::npos);
+  EXPECT_NE(problem_of(directory_.file("none")).find("cannot open"), std::string::npos);
+  EXPECT_NE(problem_of(directory_.path()).find("not a regular file"), std::string::npos);
+}
+
+TEST_F(PasswordFile, IsTakenByTheConfiguration) {
+  const std::string path = write("fromfile\n", 0600);
+  const Config config =
+      parse_config(source_text("server_password_file = \"" + path + "\"\n"), "c.toml");
+  EXPECT_EQ(config.source->server_password.reveal(), "fromfile");
+  expect_error(source_text("server_password_file = \"" + path + "\"\nserver_password = \"b\"\n"),
+               "stands beside server_password");
+  expect_error(source_text("server_password_file = \"/nonexistent/p\"\n"),
+               "c.toml:8: source.server_password_file: cannot open");
+}
+
+TEST(Config, LoadsFromAFile) {
+  TemporaryDirectory directory;
+  const std::string path = directory.file("binlaned.toml");
+  std::ofstream(path) << kTop << kReplica;
+  ::chmod(path.c_str(), 0644);
+  const Config config = load_config(path);
+  EXPECT_EQ(config.name, "s");
+  ASSERT_EQ(config.warnings.size(), 1U);  // a password that others can read
+  EXPECT_NE(config.warnings[0].find("holds a password"), std::string::npos);
+  EXPECT_THROW(load_config(directory.file("none")), StartupError);
+  EXPECT_THROW(load_config(directory.path()), StartupError);
+}
+
+TEST(Suggest, DistanceCountsEdits) {
+  EXPECT_EQ(edit_distance("", ""), 0U);
+  EXPECT_EQ(edit_distance("abc", "abc"), 0U);
+  EXPECT_EQ(edit_distance("abc", ""), 3U);
+  EXPECT_EQ(edit_distance("nmae", "name"), 1U);
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3U);
+  EXPECT_EQ(edit_distance(std::string(70, 'a'), "a"), 70U);
+}
+
+}  // namespace
+}  // namespace binlane

@@ -1,0 +1,149 @@
+// The statements that MariaDB 10.11 replicas and mariadb-binlog were seen to send, and odd ones.
+
+#include "shim/feed_query.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace binlane {
+namespace {
+
+using Kind = FeedAnswer::Kind;
+
+class FeedQueryTest : public testing::Test {
+ protected:
+  FeedQueryTest()
+      : queries_({.source = [this] { return facts_; },
+                  .gtid_position =
+                      [this](const std::string& file, std::uint64_t offset) {
+                        asked_ = file + ':' + std::to_string(offset);
+                        return gtid_position_;
+                      },
+                  .kill =
+                      [this](std::uint64_t id) {
+                        killed_ = id;
+                        return id == 7;
+                      }}) {}
+
+  Kind kind(std::string_view sql) { return queries_.answer(sql).kind; }
+  // The single value of the answer's last row.
+  std::string value(std::string_view sql) {
+    const FeedAnswer answer = queries_.answer(sql);
+    if (answer.kind != Kind::rows) return "not rows";
+    if (answer.rows.empty()) return "no row";
+    EXPECT_EQ(answer.columns.size(), answer.rows.back().size());
+    return answer.rows.back().back().value_or("NULL");
+  }
+
+  std::optional<SourceFacts> facts_{{.server_id = 11, .gtid_domain = 3, .checksums = true}};
+  std::optional<std::optional<std::string>> gtid_position_{"0-11-8"};
+  std::string asked_;
+  std::uint64_t killed_ = 0;
+  FeedQueries queries_;
+};
+
+TEST_F(FeedQueryTest, AnswersAReplicaOneAfterTheOther) {
+  EXPECT_GT(std::stoll(value("SELECT UNIX_TIMESTAMP()")), 1'600'000'000);
+  const FeedAnswer id = queries_.answer("SHOW VARIABLES LIKE 'SERVER_ID'");
+  ASSERT_EQ(id.rows.size(), 1u);
+  EXPECT_EQ(id.rows[0], (mysql::Row{"server_id", "11"}));
+  EXPECT_EQ(kind("SET @master_heartbeat_period= 1000000000"), Kind::ok);
+  EXPECT_EQ(kind("SET @master_binlog_checksum= @@global.binlog_checksum"), Kind::ok);
+  EXPECT_EQ(value("SELECT @master_binlog_checksum"), "CRC32");
+  EXPECT_EQ(kind("SET @mariadb_slave_capability=4"), Kind::ok);
+  EXPECT_EQ(value("SELECT @@GLOBAL.gtid_domain_id"), "3");
+  EXPECT_EQ(kind("SET @slave_connect_state='0-1-7,1-1-2'"), Kind::ok);
+  EXPECT_EQ(kind("SET @slave_gtid_strict_mode=0"), Kind::ok);
+  EXPECT_EQ(kind("SET @slave_gtid_ignore_duplicates=0"), Kind::ok);
+  EXPECT_EQ(kind("SET @slave_until_gtid='0-1-6'"), Kind::ok);
+  EXPECT_EQ(value("SHOW VARIABLES LIKE 'rpl_semi_sync_master_enabled'"), "no row");
+  EXPECT_EQ(value("SELECT binlog_gtid_pos('binlog.000002',974)"), "0-11-8");
+  EXPECT_EQ(asked_, "binlog.000002:974");
+  EXPECT_EQ(queries_.number("master_heartbeat_period", 0), 1000000000u);
+  EXPECT_EQ(queries_.number("mariadb_slave_capability", 0), 4u);
+  EXPECT_EQ(queries_.variable("slave_connect_state"), "0-1-7,1-1-2");
+  EXPECT_EQ(queries_.variable("slave_until_gtid"), "0-1-6");
+}
+
+TEST_F(FeedQueryTest, AnswersOtherForms) {
+  EXPECT_EQ(kind("set @A = 'it''s \\'so', @b=2 , skip_replication=1;"), Kind::ok);
+  EXPECT_EQ(queries_.variable("a"), "it's 'so");
+  EXPECT_EQ(queries_.number("b", 0), 2u);
+  EXPECT_EQ(queries_.number("skip_replication", 0), 1u);
+  EXPECT_EQ(queries_.number("a", 5), 5u);
+  EXPECT_EQ(queries_.number("unset", 6), 6u);
+  EXPECT_EQ(kind("SET SESSION skip_replication := 0"), Kind::ok);
+  EXPECT_EQ(queries_.number("skip_replication", 1), 0u);
+  EXPECT_EQ(kind("SET NAMES utf8"), Kind::ok);
+  EXPECT_EQ(value("SELECT @unset"), "NULL");
+  EXPECT_EQ(value("select  @@global.server_id ;"), "11");
+  EXPECT_EQ(value("SELECT VERSION()"), "10.11.0-MariaDB-binlane");
+  EXPECT_NE(value("select @@version_comment limit 1").find("Binlane"), std::string::npos);
+  EXPECT_EQ(value("SELECT 1"), "1");
+  EXPECT_EQ(value("SHOW GLOBAL VARIABLES LIKE \"binlog_checksum\""), "CRC32");
+  facts_->checksums = false;
+  EXPECT_EQ(value("SELECT @@global.binlog_checksum"), "NONE");
+  gtid_position_ = std::optional<std::string>();
+  EXPECT_EQ(value("SELECT BINLOG_GTID_POS('x', 4)"), "NULL");
+}
+
+TEST_F(FeedQueryTest, HangsUpOnWhatItCannotKnowYet) {
+  facts_.reset();
+  gtid_position_.reset();
+  EXPECT_EQ(kind("SHOW VARIABLES LIKE 'SERVER_ID'"), Kind::disconnect);
+  EXPECT_EQ(kind("SELECT @@GLOBAL.gtid_domain_id"), Kind::disconnect);
+  EXPECT_EQ(kind("SET @master_binlog_checksum= @@global.binlog_checksum"), Kind::disconnect);
+  EXPECT_EQ(kind("SELECT binlog_gtid_pos('binlog.000002',974)"), Kind::disconnect);
+  EXPECT_EQ(kind("SELECT UNIX_TIMESTAMP()"), Kind::rows);
+}
+
+TEST_F(FeedQueryTest, RefusesTheRest) {
+  for (const auto* sql :
+       {"", "SELECT", "DROP TABLE t", "SELECT * FROM t", "SHOW TABLES", "SELECT @@no_such",
+        "SET @a=@@global.no_such", "SELECT binlog_gtid_pos('x')", "SELECT binlog_gtid_pos(x,4)",
+        "SELECT binlog_gtid_pos('x',y)", "SELECT binlog_gtid_pos('x',4) FROM t", "KILL x",
+        "SHOW VARIABLES LIKE", "SHOW VARIABLES LIKE 'x", "SET @a='x' garbage", "SELECTED 1",
+        "KILL 8"}) {
+    EXPECT_EQ(kind(sql), Kind::error) << sql;
+  }
+}
+
+TEST_F(FeedQueryTest, KillsAnotherConnection) {
+  EXPECT_EQ(kind("KILL 7"), Kind::ok);
+  EXPECT_EQ(killed_, 7u);
+  EXPECT_EQ(kind("kill hard connection 7"), Kind::ok);
+  EXPECT_EQ(queries_.answer("KILL 9").error.message, "Unknown thread id: 9");
+}
+
+TEST_F(FeedQueryTest, HoldsABoundedNumberOfVariables) {
+  for (std::size_t i = 0; i < FeedQueries::kMaxVariables; ++i) {
+    EXPECT_EQ(kind("SET @v" + std::to_string(i) + "=1"), Kind::ok);
+  }
+  EXPECT_EQ(kind("SET @one_more=1"), Kind::error);
+  EXPECT_EQ(kind("SET @v0=2"), Kind::ok);
+  EXPECT_EQ(queries_.number("v0", 0), 2u);
+}
+
+TEST_F(FeedQueryTest, SurvivesDamagedStatements) {
+  const std::vector<std::string> statements{
+      "SET @a = 'it''s \\'so', @b=2 , skip_replication=1;",
+      "SET @master_binlog_checksum= @@global.binlog_checksum",
+      "SELECT binlog_gtid_pos('binlog.000002',974)",
+      "SHOW VARIABLES LIKE 'SERVER_ID'",
+      "select @@version_comment limit 1",
+      "kill hard connection 7",
+  };
+  std::mt19937 random(3);
+  for (int round = 0; round < 20000; ++round) {
+    std::string sql = statements[random() % statements.size()];
+    for (int change = 0; change < 3; ++change) {
+      sql[random() % sql.size()] = "'\"\\@=, ;()\0xA1"[random() % 14];
+    }
+    sql.resize(random() % (sql.size() + 1));
+    queries_.answer(sql);
+  }
+}
+
+}  // namespace
+}  // namespace binlane

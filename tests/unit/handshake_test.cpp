@@ -1,0 +1,810 @@
+// SourceHandshake and ReplicaHandshake against each other: what they agree on, what they refuse,
+// and what the network may do to their messages.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+
+#include "dataplane/replica_handshake.h"
+#include "dataplane/source_handshake.h"
+#include "support/frames.h"
+#include "support/memory_log.h"
+#include "support/memory_stream.h"
+
+namespace binlane {
+namespace {
+
+using test::MemoryLog;
+using test::MemoryStream;
+
+constexpr std::uint64_t kCluster = 0xc1;
+constexpr std::uint64_t kStepNs = 10 * kNanosPerMilli;
+
+Uuid uuid_of(std::uint8_t number) {
+  Uuid uuid;
+  uuid.bytes.fill(number);
+  return uuid;
+}
+
+// Completes every write that the log has to hand out.
+void complete_writes(MemoryLog& log) {
+  while (const auto write = log.next_write())
+    log.on_completion({write->id, static_cast<std::int32_t>(write->length)});
+}
+
+// Appends what the stream holds in [from, to) to the log, durable.
+void copy_stream(MemoryStream& stream, MemoryLog& log, std::uint64_t from, std::uint64_t to) {
+  std::vector<std::byte> buffer(1000);
+  while (from < to) {
+    StreamPiece piece;
+    const auto room = std::min<std::uint64_t>(buffer.size(), to - from);
+    ASSERT_EQ(stream.read(from, MutableBytes(buffer).first(room), piece), 0);
+    ASSERT_TRUE(piece.file_end ? log.append_file_end(piece.end)
+                               : log.append(piece.at, ConstBytes(buffer).first(piece.length)));
+    from += piece.length;
+    complete_writes(log);
+  }
+}
+
+std::vector<std::byte> noise(std::size_t size, std::uint32_t seed = 1) {
+  std::mt19937 random(seed);
+  std::vector<std::byte> bytes(size);
+  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
+  return bytes;
+}
+
+struct Pair {
+  MemoryStream stream;
+  std::unique_ptr<MemoryLog> log = std::make_unique<MemoryLog>(256, 1U << 16);
+  std::optional<SourceHandshake> source;
+  std::unique_ptr<ReplicaHandshake> replica = std::make_unique<ReplicaHandshake>(kCluster, "r1");
+  ReceiverSession session{1000};
+  SourceHandshake::Identity identity;
+  Uuid held_origin;  // as the replica's control thread tells it
+  std::string replica_refuses;
+  std::uint32_t below_digest = 0;
+  std::uint64_t below_length = 0;
+  Position below_end;
+  std::uint64_t now_ns = 1'000 * kNanosPerMilli;
+  // What the network does to a message: how many copies arrive.
+  std::function<int(bool to_replica, wire::Phase phase)> copies = [](bool, wire::Phase) {
+    return 1;
+  };
+  std::uint64_t hellos = 0;
+  std::string replica_heard;  // the reason of a REFUSE
+
+  explicit Pair(std::uint32_t first_file = 1) : stream(first_file, 1U << 16) {
+    identity.cluster_id = kCluster;
+    identity.origin = uuid_of(9);
+    identity.epoch = {1, 5};
+    identity.source_name = "s";
+    identity.replica_name = "r1";
+    identity.basename = "binlog";
+  }
+  // The replica holds the stream up to `length`, released up to `released`.
+  void hold(std::uint64_t length, std::uint64_t released) {
+    held_origin = identity.origin;
+    log->begin_at(stream.position_of(0));
+    ASSERT_TRUE(log->start_epoch({1, 4}));
+    complete_writes(*log);
+    copy_stream(stream, *log, 0, length);
+    log->release(released);
+    ASSERT_EQ(log->durable_log(), length);
+    ASSERT_EQ(log->released_log(), released);
+  }
+  void begin(Position safe = {}) { source.emplace(identity, stream, safe); }
+
+  AdmittedHello admit(const HelloMessage& message) {
+    AdmittedHello admitted;
+    admitted.message = message;
+    admitted.refused = !replica_refuses.empty();
+    set_field(admitted.reason, replica_refuses);
+    if (!log->end().is_null()) admitted.origin = held_origin;
+    admitted.journal_id = uuid_of(4);
+    admitted.below_digest = below_digest;
+    admitted.below_length = below_length;
+    admitted.below_end = below_end;
+    return admitted;
+  }
+  void to_source(const HelloMessage& reply) {
+    const FrameView view = test::view_of(reply.frame());
+    const auto phase = static_cast<wire::Phase>(body_as<wire::HelloAckBody>(view).phase);
+    for (int i = copies(false, phase); i > 0; --i) source->on_reply(view, {2, 2}, now_ns);
+  }
+  void to_replica(const HelloMessage& message) {
+    HelloMessage reply;
+    if (replica->on_hello(admit(message), *log, session, 0, reply)) to_source(reply);
+  }
+  void step() {
+    now_ns += kStepNs;
+    HelloMessage message;
+    if (source->poll(now_ns, message)) {
+      ++hellos;
+      const auto body = body_as<wire::HelloBody>(test::view_of(message.frame()));
+      const auto phase = static_cast<wire::Phase>(body.phase);
+      if (phase == wire::Phase::refuse) replica_heard = field_text(body.reason);
+      for (int i = copies(true, phase); i > 0; --i) to_replica(message);
+    }
+    HelloMessage reply;
+    if (replica->poll(*log, session, 0, reply)) to_source(reply);
+    complete_writes(*log);
+  }
+  // False when neither a session nor a refusal came about within the time.
+  bool run(std::uint64_t limit_ns = 3 * kNanosPerSecond) {
+    const std::uint64_t end_ns = now_ns + limit_ns;
+    while (now_ns < end_ns) {
+      step();
+      if (source->session() || !source->refusal().empty()) {
+        step();  // a refusal is told to the replica as well
+        return true;
+      }
+    }
+    return false;
+  }
+};
+
+// What holds after every successful handshake.
+void expect_match(const Pair& pair) {
+  ASSERT_TRUE(pair.source->session());
+  const auto& session = *pair.source->session();
+  const MemoryLog& log = *pair.log;
+  EXPECT_TRUE(pair.session.active());
+  EXPECT_EQ(pair.session.session_id(), session.session_id);
+  EXPECT_EQ(log.epoch(), pair.identity.epoch);
+  EXPECT_TRUE(log.records_durable());
+  EXPECT_EQ(log.durable_log(), log.end_log());
+  EXPECT_EQ(pair.session.origin_log(), log.released_log());
+  EXPECT_EQ(session.durable, log.end_log() - log.released_log());
+  EXPECT_EQ(pair.stream.position_of(session.origin), log.released());
+  ASSERT_LE(session.origin + session.durable, pair.stream.written());
+  for (std::uint64_t i = 0; i < session.durable; ++i) {
+    const std::uint64_t at = session.origin + i;
+    if (pair.stream.position_of(at).offset == kInUseOffset) continue;
+    ASSERT_EQ(log.unit(log.released_log() + i), pair.stream.unit(at)) << "unit " << at;
+    ASSERT_EQ(log.file_end_at(log.released_log() + i) != nullptr, pair.stream.is_file_end(at));
+  }
+}
+
+TEST(Handshake, ABlankReplicaTakesTheStreamFromItsBeginning) {
+  Pair p(7);
+  p.stream.append(noise(500));
+  p.begin();
+  ASSERT_TRUE(p.run());
+  expect_match(p);
+  EXPECT_EQ(p.source->session()->origin, 0U);
+  EXPECT_EQ(p.source->session()->durable, 0U);
+  EXPECT_EQ(p.log->end(), (Position{7, 0}));
+  EXPECT_EQ(p.source->session()->journal_id, uuid_of(4));
+  EXPECT_EQ(p.hellos, 2U);
+}
+
+TEST(Handshake, EqualLogsAreNotCut) {
+  Pair p;
+  p.stream.append(noise(500));
+  p.hold(500, 100);
+  p.begin();
+  ASSERT_TRUE(p.run());
+  expect_match(p);
+  EXPECT_EQ(p.source->session()->origin, 100U);
+  EXPECT_EQ(p.source->session()->durable, 400U);
+  EXPECT_EQ(p.source->session()->cut, 0U);
+}
+
+TEST(Handshake, AReplicaThatIsBehindGoesOn) {
+  Pair p;
+  p.stream.append(noise(500));
+  p.stream.end_file();
+  p.stream.append(noise(300));
+  p.hold(450, 450);
+  p.begin();
+  ASSERT_TRUE(p.run());
+  expect_match(p);
+  EXPECT_EQ(p.source->session()->origin, 450U);
+  EXPECT_EQ(p.source->session()->durable, 0U);
+}
+
+TEST(Handshake, AnUnsyncedTailThatTheSourceLostIsCut) {
+  Pair p;
+  p.stream.append(noise(500));
+  p.hold(500, 100);
+  p.stream.truncate(333);
+  p.begin({1, 200});
+  ASSERT_TRUE(p.run());
+  expect_match(p);
+  EXPECT_EQ(p.log->end_log(), 333U);
+  EXPECT_EQ(p.source->session()->cut, 167U);
+}
+
+// The files of the source: 0…119, an end, 121…239, an end, 241…299. Every single unit of the
+// replica's log differs once.
+TEST(Handshake, TheFirstDifferenceIsFoundToTheByte) {
+  constexpr std::uint64_t kReleased = 30;
+  for (std::uint64_t at = kReleased; at < 300; ++at) {
+    Pair p;
+    p.stream.append(noise(120));
+    p.stream.end_file();
+    p.stream.append(noise(119, 2));
+    p.stream.end_file();
+    p.stream.append(noise(59, 3));
+    ASSERT_EQ(p.stream.written(), 300U);
+    if (p.stream.is_file_end(at)) continue;  // see the next test
+    const bool masked = p.stream.position_of(at).offset == kInUseOffset;
+    p.stream.bytes()[at] ^= std::byte{0x80};
+    p.hold(300, kReleased);
+    p.stream.bytes()[at] ^= std::byte{0x80};
+    p.begin();
+    ASSERT_TRUE(p.run()) << at;
+    expect_match(p);
+    EXPECT_EQ(p.log->end_log(), at) << (masked ? "masked" : "");
+    EXPECT_EQ(p.source->session()->cut, 300 - at);
+    // 270 units, 128 digests a round: one round to a chunk of 3, one to the byte.
+    EXPECT_LE(p.hellos, 4U);
+  }
+}
+
+TEST(Handshake, TheInUseFlagIsNoDifference) {
+  Pair p;
+  p.stream.append(noise(120));
+  p.hold(120, 10);
+  p.stream.bytes()[kInUseOffset] ^= kInUseBit;
+  p.begin();
+  ASSERT_TRUE(p.run());
+  EXPECT_EQ(p.source->session()->cut, 0U);
+}
+
+TEST(Handshake, FileBoundsAreCompared) {
+  for (const bool source_ended : {true, false}) {
+    Pair replica_side;  // only to fill a log with the other bounds
+    Pair p;
+    p.stream.append(noise(100));
+    replica_side.stream.append(noise(100));
+    // The same byte values in both: one of them is a file's end.
+    (source_ended ? p : replica_side).stream.end_file();
+    (source_ended ? replica_side : p).stream.append(std::vector<std::byte>(1, std::byte{0xfe}));
+    p.stream.append(noise(50, 2));
+    replica_side.stream.append(noise(50, 2));
+    replica_side.hold(151, 20);
+    p.log = std::move(replica_side.log);
+    p.held_origin = p.identity.origin;
+    p.begin();
+    ASSERT_TRUE(p.run());
+    expect_match(p);
+    EXPECT_EQ(p.log->end_log(), 100U);
+  }
+}
+
+TEST(Handshake, RandomLogsMatchAfterwardsWhateverTheyWere) {
+  std::mt19937 random(4);
+  for (int round = 0; round < 200; ++round) {
+    Pair p;
+    const std::size_t size = 1 + random() % 20'000;
+    for (std::size_t left = size; left > 0;) {
+      const std::size_t part = std::min<std::size_t>(left, 1 + random() % 5000);
+      p.stream.append(noise(part, static_cast<std::uint32_t>(random())));
+      left -= part;
+      if (random() % 3 == 0) p.stream.end_file();
+    }
+    const std::uint64_t length = random() % (p.stream.written() + 1);
+    const std::uint64_t released = random() % (length + 1);
+    p.hold(length, released);
+    // The source lost a tail and wrote something else.
+    const std::uint64_t keep = released + random() % (p.stream.written() - released + 1);
+    p.stream.truncate(keep);
+    if (random() % 2 == 0)
+      p.stream.append(noise(1 + random() % 3000, static_cast<std::uint32_t>(random())));
+    p.begin();
+    ASSERT_TRUE(p.run()) << "round " << round;
+    ASSERT_TRUE(p.source->session()) << p.source->refusal();
+    expect_match(p);
+    EXPECT_GE(p.log->end_log(), std::min(length, keep)) << "cut too much";
+  }
+}
+
+TEST(Handshake, ACutBelowWhatWasSyncedAndHeldByAQuorumIsRefused) {
+  Pair p;
+  p.stream.append(noise(500));
+  p.hold(500, 100);
+  p.stream.bytes()[250] ^= std::byte{1};
+  p.begin({1, 251});
+  ASSERT_TRUE(p.run());
+  EXPECT_FALSE(p.source->session());
+  EXPECT_NE(p.source->refusal().find("1:250"), std::string::npos) << p.source->refusal();
+  EXPECT_EQ(p.replica_heard, p.source->refusal().substr(0, wire::kReasonSize - 1));
+  EXPECT_EQ(p.log->end_log(), 500U);
+
+  // At the very byte it is allowed.
+  Pair q;
+  q.stream.append(noise(500));
+  q.hold(500, 100);
+  q.stream.bytes()[250] ^= std::byte{1};
+  q.begin({1, 250});
+  ASSERT_TRUE(q.run());
+  EXPECT_TRUE(q.source->session());
+}
+
+// The replica was away while the source's server crashed, and for the incarnation after that, in
+// which others made a quorum: its tail was never safe.
+TEST(Handshake, AReplicaThatMissedAnIncarnationIsHeldToWhatWasSafeBefore) {
+  const auto refused_with = [](std::vector<SafeMark> earlier) {
+    Pair p;
+    p.stream.append(noise(500));
+    p.hold(500, 100);  // in epoch 1.4
+    p.stream.bytes()[250] ^= std::byte{1};
+    p.identity.epoch = {1, 6};
+    p.source.emplace(p.identity, p.stream, Position{1, 400}, std::move(earlier));
+    EXPECT_TRUE(p.run());
+    return !p.source->session().has_value();
+  };
+  EXPECT_TRUE(refused_with({}));
+  EXPECT_FALSE(refused_with({{{1, 5}, {1, 250}}}));
+  EXPECT_FALSE(
+      refused_with({{{1, 4}, {1, 300}}, {{1, 5}, {1, 250}}}));  // its own epoch says nothing
+  EXPECT_TRUE(refused_with({{{1, 5}, {1, 251}}}));
+  EXPECT_TRUE(refused_with({{{1, 3}, {1, 10}}, {{1, 4}, {1, 20}}}));
+}
+
+TEST(Handshake, ASourceThatEndsBelowReleasedIsRefused) {
+  Pair p;
+  p.stream.append(noise(500));
+  p.hold(500, 300);
+  p.stream.truncate(299);
+  p.begin();
+  ASSERT_TRUE(p.run());
+  EXPECT_FALSE(p.source->session());
+  EXPECT_NE(p.source->refusal().find("1:300"), std::string::npos) << p.source->refusal();
+  EXPECT_FALSE(p.replica_heard.empty());
+}
+
+TEST(Handshake, ADifferenceBelowReleasedIsRefused) {
+  for (const bool differs : {false, true}) {
+    Pair p;
+    p.stream.append(noise(500));
+    p.hold(500, 300);
+    p.below_end = {1, 300};
+    p.below_length = 300;
+    p.below_digest = *p.stream.digest(0, 300);
+    if (differs) p.stream.bytes()[299] ^= std::byte{4};
+    p.begin();
+    ASSERT_TRUE(p.run());
+    EXPECT_EQ(p.source->session().has_value(), !differs);
+    EXPECT_EQ(p.source->refusal().find("re-seed") != std::string::npos, differs);
+  }
+}
+
+TEST(Handshake, AnArchiveDigestThatCannotBeCheckedDoesNotRefuse) {
+  // The archived bytes may stand in a file that was purged here since.
+  Pair p;
+  p.stream.append(noise(100));
+  p.stream.end_file();
+  p.stream.append(noise(100));
+  p.hold(150, 120);
+  p.stream.purge(2);
+  p.below_end = {1, 100};
+  p.below_length = 100;
+  p.below_digest = 1;
+  p.begin();
+  ASSERT_TRUE(p.run());
+  EXPECT_TRUE(p.source->session()) << p.source->refusal();
+}
+
+TEST(Handshake, APurgedBeginningIsRefused) {
+  Pair p;
+  p.stream.append(noise(100));
+  p.stream.end_file();
+  p.stream.append(noise(100));
+  p.hold(50, 50);
+  p.stream.purge(2);
+  p.begin();
+  ASSERT_TRUE(p.run());
+  EXPECT_FALSE(p.source->session());
+  EXPECT_NE(p.source->refusal().find("purged"), std::string::npos) << p.source->refusal();
+}
+
+TEST(Handshake, AnotherSourcesStreamIsRefusedByBothSides) {
+  {
+    Pair p;
+    p.stream.append(noise(100));
+    p.hold(100, 50);
+    p.replica_refuses = "this journal holds another stream";
+    p.begin();
+    ASSERT_TRUE(p.run());
+    EXPECT_FALSE(p.source->session());
+    EXPECT_NE(p.source->refusal().find("another stream"), std::string::npos);
+  }
+  Pair p;
+  p.stream.append(noise(100));
+  p.hold(100, 50);
+  p.held_origin = uuid_of(8);  // and the replica did not notice
+  p.begin();
+  ASSERT_TRUE(p.run());
+  EXPECT_FALSE(p.source->session());
+  EXPECT_NE(p.source->refusal().find("another"), std::string::npos) << p.source->refusal();
+}
+
+TEST(Handshake, AnOlderEpochIsRefused) {
+  Pair p;
+  p.stream.append(noise(100));
+  p.hold(100, 50);
+  p.identity.epoch = {1, 3};
+  p.begin();
+  ASSERT_TRUE(p.run());
+  EXPECT_FALSE(p.source->session());
+  EXPECT_NE(p.source->refusal().find("epoch"), std::string::npos);
+  EXPECT_FALSE(p.session.active());
+}
+
+TEST(Handshake, ARefusedReplicaIsAskedAgainAndMayBeMended) {
+  Pair p;
+  p.stream.append(noise(100));
+  p.hold(100, 50);
+  p.replica_refuses = "not now";
+  p.begin();
+  ASSERT_TRUE(p.run());
+  const std::uint64_t asked = p.hellos;
+  for (std::uint64_t ns = 0; ns < 3 * kRefusedRepeatNs; ns += kStepNs) p.step();
+  EXPECT_GE(p.hellos, asked + 2);
+  EXPECT_LE(p.hellos, asked + 4);
+  p.replica_refuses.clear();
+  for (std::uint64_t ns = 0; ns < 2 * kRefusedRepeatNs && !p.source->session(); ns += kStepNs)
+    p.step();
+  expect_match(p);
+  EXPECT_TRUE(p.source->refusal().empty());
+}
+
+TEST(Handshake, TheRingMayBeFullForAWhile) {
+  Pair p;
+  p.log = std::make_unique<MemoryLog>(8, 1U << 16);
+  p.held_origin = p.identity.origin;
+  p.stream.append(noise(3000));
+  p.log->begin_at({1, 0});
+  ASSERT_TRUE(p.log->start_epoch({1, 4}));
+  complete_writes(*p.log);
+  copy_stream(p.stream, *p.log, 0, 2500);
+  for (std::uint32_t i = 0; i < 4; ++i) {
+    ASSERT_TRUE(p.log->cut(2500, {1, 4}));
+    complete_writes(*p.log);
+  }
+  ASSERT_FALSE(p.log->cut(2500, {1, 4}));  // not even a record fits
+  p.log->release(2000);
+  p.begin();
+  for (int i = 0; i < 30; ++i) p.step();
+  EXPECT_FALSE(p.source->session());
+  EXPECT_FALSE(p.session.active());
+  p.log->on_archived(p.log->release_mark().sequence);
+  ASSERT_TRUE(p.run());
+  expect_match(p);
+}
+
+TEST(Handshake, WritesInFlightSettleBeforeTheSession) {
+  Pair p;
+  p.stream.append(noise(500));
+  p.hold(400, 100);
+  ASSERT_TRUE(p.log->append({1, 400}, ConstBytes(noise(500)).subspan(400)));
+  const auto write = p.log->next_write();
+  ASSERT_TRUE(write);
+  p.begin();
+  HelloMessage message;
+  HelloMessage reply;
+  for (int i = 0; i < 40; ++i) {  // the disk takes its time
+    p.now_ns += kStepNs;
+    if (p.source->poll(p.now_ns, message)) p.to_replica(message);
+    ASSERT_FALSE(p.replica->poll(*p.log, p.session, 0, reply));
+    ASSERT_FALSE(p.session.active());
+  }
+  EXPECT_TRUE(p.replica->settling());
+  p.log->on_completion({write->id, static_cast<std::int32_t>(write->length)});
+  ASSERT_TRUE(p.run());
+  expect_match(p);
+  EXPECT_EQ(p.source->session()->durable, 400U);
+}
+
+TEST(Handshake, AFailedJournalRefuses) {
+  Pair p;
+  p.stream.append(noise(500));
+  p.hold(400, 100);
+  ASSERT_TRUE(p.log->append({1, 400}, ConstBytes(noise(500)).subspan(400)));
+  const auto write = p.log->next_write();
+  p.log->on_completion({write->id, -EIO});
+  p.begin();
+  ASSERT_TRUE(p.run());
+  EXPECT_FALSE(p.source->session());
+  EXPECT_NE(p.source->refusal().find("device failed"), std::string::npos);
+}
+
+TEST(Handshake, AReplicaRestartedInTheMiddleStartsAnew) {
+  for (int restart_after = 1; restart_after <= 4; ++restart_after) {
+    Pair p;
+    p.stream.append(noise(5000));
+    p.hold(5000, 100);
+    p.stream.bytes()[3000] ^= std::byte{1};
+    p.begin();
+    int messages = 0;
+    p.copies = [&](bool to_replica, wire::Phase) {
+      if (to_replica && ++messages == restart_after + 1) {
+        p.replica = std::make_unique<ReplicaHandshake>(kCluster, "r1");
+        p.session.stop();
+      }
+      return 1;
+    };
+    ASSERT_TRUE(p.run(2 * kHelloAttemptNs)) << restart_after;
+    expect_match(p);
+    EXPECT_EQ(p.log->end_log(), 3000U);
+  }
+}
+
+TEST(Handshake, ASourceRestartedInTheMiddleStartsAnew) {
+  Pair p;
+  p.stream.append(noise(5000));
+  p.hold(5000, 100);
+  p.stream.bytes()[3000] ^= std::byte{1};
+  p.begin();
+  p.step();
+  p.step();
+  p.identity.epoch = {1, 6};
+  p.begin();
+  ASSERT_TRUE(p.run());
+  expect_match(p);
+}
+
+TEST(Handshake, EveryMessageMayBeLostOrDoubled) {
+  std::mt19937 random(8);
+  for (int round = 0; round < 300; ++round) {
+    Pair p;
+    p.stream.append(noise(5000));
+    p.hold(5000, 100);
+    p.stream.truncate(100 + random() % 4900);
+    p.stream.append(noise(1000, 77));
+    p.begin();
+    p.copies = [&](bool, wire::Phase) {
+      const auto roll = random() % 10;
+      return roll < 3 ? 0 : roll < 6 ? 2 : 1;
+    };
+    ASSERT_TRUE(p.run(60 * kNanosPerSecond)) << "round " << round;
+    ASSERT_TRUE(p.source->session()) << p.source->refusal();
+    expect_match(p);
+  }
+}
+
+// Duplicates that the network held back until the session ran.
+TEST(Handshake, LateDuplicatesDoNotDisturbTheSession) {
+  Pair p;
+  p.stream.append(noise(5000));
+  p.hold(5000, 100);
+  p.stream.bytes()[3000] ^= std::byte{1};
+  p.begin();
+  std::vector<HelloMessage> kept;
+  while (!p.source->session()) {
+    p.now_ns += kStepNs;
+    HelloMessage message;
+    if (p.source->poll(p.now_ns, message)) {
+      kept.push_back(message);
+      p.to_replica(message);
+    }
+    HelloMessage reply;
+    if (p.replica->poll(*p.log, p.session, 0, reply)) p.to_source(reply);
+    complete_writes(*p.log);
+    ASSERT_LT(kept.size(), 20U);
+  }
+  ASSERT_GE(kept.size(), 3U);  // ask, compare, start
+  for (const HelloMessage& message : kept) {
+    p.to_replica(message);
+    HelloMessage reply;
+    EXPECT_FALSE(p.replica->poll(*p.log, p.session, 0, reply));
+    expect_match(p);
+  }
+}
+
+TEST(Handshake, TheRepeatedAnswerToStartIsTheSame) {
+  // STARTED was lost: the source says START again.
+  Pair p;
+  p.stream.append(noise(500));
+  p.hold(500, 100);
+  p.begin();
+  int starteds = 0;
+  p.copies = [&](bool to_replica, wire::Phase phase) {
+    return !to_replica && phase == wire::Phase::start && ++starteds <= 2 ? 0 : 1;
+  };
+  ASSERT_TRUE(p.run());
+  expect_match(p);
+  EXPECT_EQ(starteds, 3);
+}
+
+// --- answers that no replica of ours would give ---
+
+struct Liar : Pair {
+  Liar() {
+    stream.append(noise(500));
+    hold(500, 100);
+    begin();
+  }
+  // Sends the HELLO that is due to the replica and hands its answer, changed, to the source.
+  bool exchange(const std::function<void(wire::HelloAckBody&)>& change) {
+    HelloMessage message;
+    HelloMessage reply;
+    for (int i = 0; i < 200; ++i) {
+      now_ns += kStepNs;
+      complete_writes(*log);
+      const bool due = source->poll(now_ns, message);
+      const bool answered = (due && replica->on_hello(admit(message), *log, session, 0, reply)) ||
+                            replica->poll(*log, session, 0, reply);
+      if (!answered) continue;
+      const FrameView view = test::view_of(reply.frame());
+      auto body = body_as<wire::HelloAckBody>(view);
+      change(body);
+      const FrameTags tags{wire::Type::hello_ack, 0, view.header.session_id, view.epoch(), 0};
+      const auto forged = test::make_frame(tags, body);
+      return source->on_reply(test::view_of(forged), {2, 2}, now_ns);
+    }
+    return false;
+  }
+};
+
+TEST(Handshake, AnswersToSomethingElseAreIgnored) {
+  const std::function<void(wire::HelloAckBody&)> changes[] = {
+      [](auto& body) { body.cluster_id = 5; },
+      [](auto& body) { body.handshake_id = body.handshake_id + 1; },
+      [](auto& body) { body.phase = static_cast<std::uint8_t>(wire::Phase::compare); },
+      [](auto& body) { set_field(body.replica_name, "r2"); },
+      [](auto& body) { std::memset(body.replica_name, 'r', sizeof body.replica_name); },
+  };
+  for (const auto& change : changes) {
+    Liar p;
+    EXPECT_FALSE(p.exchange(change));
+    EXPECT_TRUE(p.source->refusal().empty());
+  }
+}
+
+TEST(Handshake, NothingIsAnsweredBeforeItWasAsked) {
+  Pair p;
+  p.begin();
+  wire::HelloAckBody body;
+  body.cluster_id = kCluster;
+  body.phase = static_cast<std::uint8_t>(wire::Phase::ask);
+  set_field(body.replica_name, "r1");
+  const FrameTags tags{wire::Type::hello_ack, 0, 0, p.identity.epoch, 0};
+  const auto frame = test::make_frame(tags, body);
+  EXPECT_FALSE(p.source->on_reply(test::view_of(frame), {2, 2}, p.now_ns));
+}
+
+TEST(Handshake, DigestsThatContradictThemselvesAreRefused) {
+  const std::function<void(wire::HelloAckBody&)> changes[] = {
+      [](auto& body) { body.digest_count = wire::kDigests + 1; },
+      [](auto& body) { body.digest_count = body.digest_count - 1; },
+      [](auto& body) { body.digest_count = 0; },
+      [](auto& body) { body.digest_chunk = 0; },
+      [](auto& body) {
+        body.digest_chunk = UINT64_MAX;  // would wrap around to a range in front of its beginning
+        body.digest_count = 1;
+      },
+      [](auto& body) { body.digest_from = 5; },  // leaves a part out that would count as equal
+      [](auto& body) { body.digest_to = body.digest_to - 1; },
+      [](auto& body) { body.digest_from = body.digest_to = 200, body.digest_count = 0; },
+      [](auto& body) { body.digest_from = body.digest_to + 1; },
+      [](auto& body) { body.log_length = body.log_length + 1; },
+      [](auto& body) { body.log_length = UINT64_MAX, body.digest_to = UINT64_MAX; },
+  };
+  for (const auto& change : changes) {
+    Liar p;
+    EXPECT_TRUE(p.exchange(change));
+    HelloMessage message;
+    ASSERT_TRUE(p.source->poll(p.now_ns, message));
+    EXPECT_EQ(body_as<wire::HelloBody>(test::view_of(message.frame())).phase,
+              static_cast<std::uint8_t>(wire::Phase::refuse))
+        << "change " << &change - changes;
+    EXPECT_FALSE(p.source->refusal().empty());
+  }
+}
+
+TEST(Handshake, StartedWithAnotherLengthThanAgreedIsNotBelieved) {
+  for (const std::uint64_t length :
+       {std::uint64_t{0}, std::uint64_t{399}, std::uint64_t{401}, UINT64_MAX}) {
+    Liar p;
+    ASSERT_TRUE(p.exchange([](auto&) {}));  // ask
+    p.exchange([&](auto& body) { body.log_length = length; });
+    EXPECT_FALSE(p.source->session()) << length;
+    // It asks again, and the truth is accepted.
+    ASSERT_TRUE(p.run());
+    expect_match(p);
+  }
+}
+
+// --- and HELLOs that no source of ours would send ---
+
+wire::HelloBody hello_body(wire::Phase phase, std::uint64_t id) {
+  wire::HelloBody body;
+  body.phase = static_cast<std::uint8_t>(phase);
+  body.handshake_id = id;
+  body.cluster_id = kCluster;
+  body.cut_to = wire::kNoCut;
+  return body;
+}
+
+struct Target : Pair {
+  Target() {
+    stream.append(noise(500));
+    hold(500, 100);
+  }
+  std::optional<wire::HelloAckBody> say(const wire::HelloBody& body, std::uint64_t session_id = 0,
+                                        Epoch epoch = {1, 5}) {
+    HelloMessage message;
+    build_hello(message, {wire::Type::hello, 0, session_id, epoch, 0}, body);
+    HelloMessage reply;
+    if (!replica->on_hello(admit(message), *log, session, 0, reply)) return std::nullopt;
+    return body_as<wire::HelloAckBody>(test::view_of(reply.frame()));
+  }
+};
+
+TEST(ReplicaHandshake, CompareAndStartNeedTheAskThatWentBefore) {
+  Target p;
+  wire::HelloBody start = hello_body(wire::Phase::start, 3);
+  start.start_at = to_wire(Position{1, 100});
+  EXPECT_FALSE(p.say(hello_body(wire::Phase::compare, 3)));
+  EXPECT_FALSE(p.say(start, 8));
+  ASSERT_TRUE(p.say(hello_body(wire::Phase::ask, 2)));
+  EXPECT_FALSE(p.say(start, 8));
+  EXPECT_FALSE(p.replica->settling());
+}
+
+TEST(ReplicaHandshake, CompareBeyondTheLogIsNotAnswered) {
+  Target p;
+  ASSERT_TRUE(p.say(hello_body(wire::Phase::ask, 3)));
+  wire::HelloBody compare = hello_body(wire::Phase::compare, 3);
+  compare.compare_to = 401;
+  EXPECT_FALSE(p.say(compare));
+  compare.compare_from = 300;
+  compare.compare_to = 299;
+  EXPECT_FALSE(p.say(compare));
+  compare.compare_to = UINT64_MAX;
+  EXPECT_FALSE(p.say(compare));
+  compare.compare_to = 400;
+  const auto ack = p.say(compare);
+  ASSERT_TRUE(ack);
+  EXPECT_EQ(ack->digest_count, 100U);
+}
+
+TEST(ReplicaHandshake, AStartThatDoesNotFitIsRefused) {
+  struct Case {
+    Position at;
+    std::uint64_t cut_to;
+    std::uint64_t session_id;
+  };
+  const Case cases[] = {
+      {{0, 0}, wire::kNoCut, 8}, {{1, 99}, wire::kNoCut, 8},      {{2, 100}, wire::kNoCut, 8},
+      {{1, 100}, 401, 8},        {{1, 100}, wire::kNoCut - 1, 8}, {{1, 100}, wire::kNoCut, 0},
+  };
+  for (const Case& c : cases) {
+    Target p;
+    ASSERT_TRUE(p.say(hello_body(wire::Phase::ask, 3)));
+    wire::HelloBody start = hello_body(wire::Phase::start, 3);
+    start.start_at = to_wire(c.at);
+    start.cut_to = c.cut_to;
+    const auto ack = p.say(start, c.session_id);
+    ASSERT_TRUE(ack);
+    EXPECT_EQ(ack->status, static_cast<std::uint8_t>(wire::HelloStatus::refused));
+    EXPECT_FALSE(p.replica->settling());
+    EXPECT_EQ(p.log->end_log(), 500U);
+  }
+}
+
+TEST(ReplicaHandshake, UnknownPhasesAreNotAnswered) {
+  Target p;
+  for (int phase = 0; phase < 256; ++phase) {
+    if (phase >= 1 && phase <= 3) continue;
+    EXPECT_FALSE(p.say(hello_body(static_cast<wire::Phase>(phase), 3)));
+  }
+}
+
+TEST(ReplicaHandshake, AnAskOfAnotherSourceEndsTheSessionThatRuns) {
+  Target p;
+  p.begin();
+  ASSERT_TRUE(p.run());
+  ASSERT_TRUE(p.session.active());
+  ASSERT_TRUE(p.say(hello_body(wire::Phase::ask, 4711), 0, {1, 6}));
+  EXPECT_FALSE(p.session.active());
+}
+
+}  // namespace
+}  // namespace binlane

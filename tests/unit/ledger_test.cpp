@@ -1,0 +1,307 @@
+// Tests of the ledger: what it remembers, what it refuses, and what a failing disk does to it.
+#include "control/ledger.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <iterator>
+
+#include "base/error.h"
+#include "control/ledger_line.h"
+#include "temporary_directory.h"
+
+namespace binlane {
+namespace {
+
+constexpr Epoch kEpoch{1, 3};
+constexpr Position kFrom{17, 4096};
+constexpr Position kTo{18, 900};
+
+// A disk that can be made to fail; plain functions, because that is what the ledger calls.
+int g_write_error = 0;
+std::size_t g_write_limit = 0;  // bytes one write takes; 0: all
+int g_sync_error = 0;
+int g_syncs = 0;
+
+LedgerIo faulty_io() {
+  g_write_error = 0;
+  g_write_limit = 0;
+  g_sync_error = 0;
+  g_syncs = 0;
+  return {[](int fd, const void* data, std::size_t length) -> ssize_t {
+            if (g_write_error != 0) {
+              errno = g_write_error;
+              return -1;
+            }
+            if (g_write_limit != 0 && length > g_write_limit) length = g_write_limit;
+            return ::write(fd, data, length);
+          },
+          [](int fd) {
+            ++g_syncs;
+            if (g_sync_error != 0) {
+              errno = g_sync_error;
+              return -1;
+            }
+            return ::fdatasync(fd);
+          }};
+}
+
+// For tests that open many ledgers and do not look at what survives a power cut.
+LedgerIo quick_io() {
+  return {[](int fd, const void* data, std::size_t length) { return ::write(fd, data, length); },
+          [](int) { return 0; }};
+}
+
+class LedgerTest : public ::testing::Test {
+ protected:
+  std::string path() const { return directory_.file("ledger"); }
+  std::string text() const {
+    std::ifstream file(path(), std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  void set_text(const std::string& text) {
+    std::ofstream(path(), std::ios::binary | std::ios::trunc) << text;
+  }
+  std::string refusal() {
+    try {
+      Ledger ledger(path());
+    } catch (const StartupError& error) {
+      return error.what();
+    }
+    return {};
+  }
+  // Three intervals: closed, open with two causes, open.
+  void fill() {
+    Ledger ledger(path());
+    const auto first = ledger.open_interval(kFrom, kEpoch, ExposureKind::own, "timeout");
+    ASSERT_TRUE(first);
+    ASSERT_TRUE(ledger.close_interval(*first, kTo, 12));
+    const auto second =
+        ledger.open_interval(kTo, kEpoch, ExposureKind::server_side, "KILL \"x\"\n");
+    ASSERT_TRUE(second);
+    ASSERT_TRUE(ledger.add_cause(*second, ExposureKind::own, "timeout"));
+    ASSERT_TRUE(ledger.open_interval({18, 1000}, {1, 4}, ExposureKind::own, "again"));
+  }
+  TemporaryDirectory directory_;
+};
+
+TEST_F(LedgerTest, RemembersOverARestart) {
+  fill();
+  Ledger ledger(path());
+  EXPECT_EQ(ledger.torn_bytes(), 0U);
+  const auto all = ledger.list();
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0].id, 1U);
+  EXPECT_EQ(all[0].to, kTo);
+  EXPECT_EQ(all[0].groups, 12U);
+  EXPECT_FALSE(all[0].open());
+  EXPECT_TRUE(all[1].open());
+  EXPECT_EQ(all[1].epoch, kEpoch);
+  ASSERT_EQ(all[1].causes.size(), 2U);
+  EXPECT_EQ(all[1].causes[0].kind, ExposureKind::server_side);
+  EXPECT_EQ(all[1].causes[0].reason, "KILL \"x\"\n");
+  EXPECT_EQ(all[1].causes[1].kind, ExposureKind::own);
+  EXPECT_EQ(all[2].from, (Position{18, 1000}));
+  ASSERT_EQ(ledger.open_intervals().size(), 2U);
+  EXPECT_EQ(ledger.totals().entries, 3U);
+  EXPECT_EQ(ledger.totals().open, 2U);
+  EXPECT_EQ(ledger.totals().exposed_groups, 12U);
+  EXPECT_EQ(ledger.totals().bytes, text().size());
+  // Numbers go on.
+  EXPECT_EQ(ledger.open_interval(kTo, kEpoch, ExposureKind::own, "x"), 4U);
+}
+
+TEST_F(LedgerTest, EveryConfirmedLineWasSynced) {
+  Ledger ledger(path(), faulty_io());
+  const int after_header = g_syncs;
+  EXPECT_EQ(after_header, 1);
+  const auto id = ledger.open_interval(kFrom, kEpoch, ExposureKind::own, "timeout");
+  EXPECT_EQ(g_syncs, after_header + 1);
+  EXPECT_TRUE(ledger.close_interval(*id, kTo, 0));
+  EXPECT_EQ(g_syncs, after_header + 2);
+}
+
+TEST_F(LedgerTest, ExposeAddsACauseToAnIntervalThatCoversIt) {
+  Ledger ledger(path());
+  EXPECT_EQ(ledger.expose(kFrom, kEpoch, ExposureKind::server_side, "status OFF"), 1U);
+  EXPECT_EQ(ledger.expose({17, 5000}, kEpoch, ExposureKind::own, "timeout"), 1U);
+  // One that begins earlier is not covered.
+  EXPECT_EQ(ledger.expose({17, 10}, kEpoch, ExposureKind::own, "timeout"), 2U);
+  EXPECT_EQ(ledger.open_intervals()[0].causes.size(), 2U);
+}
+
+TEST_F(LedgerTest, CloseAllCountsSharedStretchesOnce) {
+  Ledger ledger(path());
+  ASSERT_TRUE(ledger.open_interval({17, 500}, kEpoch, ExposureKind::own, "timeout"));
+  ASSERT_TRUE(ledger.open_interval({17, 100}, kEpoch, ExposureKind::server_side, "KILL"));
+  ASSERT_TRUE(ledger.open_interval({17, 2000}, kEpoch, ExposureKind::own, "later"));
+  std::vector<std::pair<Position, Position>> counted;
+  ASSERT_TRUE(ledger.close_all({17, 900}, [&](Position from, Position to) {
+    counted.emplace_back(from, to);
+    return to.offset - from.offset;
+  }));
+  ASSERT_EQ(counted.size(), 1U);
+  EXPECT_EQ(counted[0].first, (Position{17, 100}));
+  EXPECT_EQ(counted[0].second, (Position{17, 900}));
+  EXPECT_TRUE(ledger.open_intervals().empty());
+  EXPECT_EQ(ledger.totals().exposed_groups, 800U);
+  EXPECT_EQ(ledger.list()[2].to, (Position{17, 2000}));  // never before its beginning
+}
+
+TEST_F(LedgerTest, ATornLastLineIsCutOffAtEveryLength) {
+  fill();
+  const std::string whole = text();
+  const std::size_t last_begin = whole.rfind('\n', whole.size() - 2) + 1;
+  for (std::size_t length = last_begin; length < whole.size(); ++length) {
+    set_text(whole.substr(0, length));
+    {
+      Ledger ledger(path(), quick_io());
+      EXPECT_EQ(ledger.torn_bytes(), length - last_begin);
+      EXPECT_EQ(ledger.totals().entries, 2U);
+      EXPECT_EQ(ledger.expose({18, 1000}, kEpoch, ExposureKind::own, "again"), 2U);
+    }
+    Ledger ledger(path(), quick_io());
+    EXPECT_EQ(ledger.torn_bytes(), 0U);
+    EXPECT_EQ(ledger.open_intervals()[0].causes.size(), 3U);
+  }
+}
+
+TEST_F(LedgerTest, ALastLineWithUnwrittenBytesIsCutOff) {
+  fill();
+  std::string damaged = text();
+  const std::size_t last_begin = damaged.rfind('\n', damaged.size() - 2) + 1;
+  for (std::size_t i = last_begin; i + 20 < damaged.size(); ++i) damaged[i] = '\0';
+  set_text(damaged);
+  Ledger ledger(path());
+  EXPECT_EQ(ledger.totals().entries, 2U);
+  EXPECT_EQ(ledger.torn_bytes(), damaged.size() - last_begin);
+}
+
+TEST_F(LedgerTest, AnyOtherDamageIsRefusedWithItsLine) {
+  fill();
+  const std::string whole = text();
+  // Every byte of every complete line, the last one included, in turn.
+  for (std::size_t i = 0; i < whole.size() - 1; ++i) {
+    std::string damaged = whole;
+    damaged[i] = static_cast<char>(damaged[i] ^ 0x01);
+    set_text(damaged);
+    EXPECT_NE(refusal().find("ledger"), std::string::npos) << "byte " << i;
+  }
+  set_text(whole);
+  EXPECT_EQ(refusal(), "");
+}
+
+TEST_F(LedgerTest, MissingAndSwappedLinesAreRefused) {
+  fill();
+  const std::string whole = text();
+  std::vector<std::string> lines;
+  for (std::size_t at = 0; at < whole.size();) {
+    const std::size_t end = whole.find('\n', at) + 1;
+    lines.push_back(whole.substr(at, end - at));
+    at = end;
+  }
+  ASSERT_EQ(lines.size(), 6U);
+  set_text(lines[0] + lines[1] + lines[3]);
+  EXPECT_NE(refusal().find("line 3 is numbered 4"), std::string::npos) << refusal();
+  set_text(lines[1] + lines[0]);
+  EXPECT_NE(refusal().find("line 1 is numbered 2"), std::string::npos) << refusal();
+  set_text(lines[0] + "hello\n" + lines[1]);
+  EXPECT_NE(refusal().find("line 2 "), std::string::npos) << refusal();
+  set_text(lines[0] + std::string(2 * Ledger::kMaxLineBytes, 'x'));
+  EXPECT_NE(refusal().find("is too long"), std::string::npos) << refusal();
+}
+
+// Lines whose checksum is right, as another version or a bug might write them.
+TEST_F(LedgerTest, WellFormedNonsenseIsRefused) {
+  const std::string header = encode_ledger_line(1, LedgerHeader{kLedgerVersion});
+  set_text(encode_ledger_line(1, LedgerHeader{kLedgerVersion + 1}));
+  EXPECT_NE(refusal().find("names format version 2"), std::string::npos) << refusal();
+  set_text(encode_ledger_line(1, LedgerOpen{1, kEpoch, kFrom, {}}));
+  EXPECT_NE(refusal().find("out of place"), std::string::npos) << refusal();
+  set_text(header + encode_ledger_line(2, LedgerHeader{kLedgerVersion}));
+  EXPECT_NE(refusal().find("out of place"), std::string::npos) << refusal();
+  set_text(header + encode_ledger_line(2, LedgerOpen{7, kEpoch, kFrom, {}}));
+  EXPECT_NE(refusal().find("out of order"), std::string::npos) << refusal();
+  set_text(header + encode_ledger_line(2, LedgerClose{1, kTo, 0, ""}));
+  EXPECT_NE(refusal().find("not open"), std::string::npos) << refusal();
+  set_text(header + encode_ledger_line(2, LedgerOpen{1, kEpoch, kTo, {}}) +
+           encode_ledger_line(3, LedgerClose{1, kFrom, 0, ""}));
+  EXPECT_NE(refusal().find("before it began"), std::string::npos) << refusal();
+}
+
+TEST_F(LedgerTest, AFailedWriteIsFinal) {
+  {
+    Ledger ledger(path(), faulty_io());
+    const auto id = ledger.open_interval(kFrom, kEpoch, ExposureKind::own, "timeout");
+    ASSERT_TRUE(id);
+    g_write_error = ENOSPC;
+    EXPECT_FALSE(ledger.open_interval(kFrom, kEpoch, ExposureKind::own, "timeout"));
+    g_write_error = 0;
+    EXPECT_TRUE(ledger.failed());
+    EXPECT_NE(ledger.failure().find("No space left"), std::string::npos);
+    EXPECT_FALSE(ledger.open_interval(kFrom, kEpoch, ExposureKind::own, "timeout"));
+    EXPECT_FALSE(ledger.close_interval(*id, kTo, 0));
+    EXPECT_FALSE(ledger.expose(kFrom, kEpoch, ExposureKind::own, "timeout"));
+    EXPECT_EQ(ledger.totals().entries, 1U);
+  }
+  Ledger ledger(path());
+  EXPECT_EQ(ledger.open_intervals().size(), 1U);
+}
+
+TEST_F(LedgerTest, AFailedSyncIsFinalAndItsLineMayStillBeThere) {
+  {
+    Ledger ledger(path(), faulty_io());
+    g_sync_error = EIO;
+    EXPECT_FALSE(ledger.open_interval(kFrom, kEpoch, ExposureKind::own, "timeout"));
+    g_sync_error = 0;
+    EXPECT_FALSE(ledger.open_interval(kFrom, kEpoch, ExposureKind::own, "timeout"));
+    EXPECT_EQ(ledger.totals().entries, 0U);
+  }
+  // Reporting too much is the safe side.
+  EXPECT_EQ(Ledger(path()).totals().entries, 1U);
+}
+
+TEST_F(LedgerTest, ShortWritesAreContinued) {
+  {
+    Ledger ledger(path(), faulty_io());
+    g_write_limit = 7;
+    ASSERT_TRUE(ledger.open_interval(kFrom, kEpoch, ExposureKind::own, "timeout"));
+  }
+  EXPECT_EQ(Ledger(path()).open_intervals().size(), 1U);
+}
+
+TEST_F(LedgerTest, ASecondOwnerIsRefused) {
+  Ledger ledger(path());
+  EXPECT_NE(refusal().find("another process has it open"), std::string::npos);
+}
+
+TEST_F(LedgerTest, LongAndBinaryReasonsAreKeptWithinTheLine) {
+  {
+    Ledger ledger(path());
+    ASSERT_TRUE(ledger.open_interval(kFrom, kEpoch, ExposureKind::own, std::string(5000, '\1')));
+    ASSERT_TRUE(ledger.open_interval(kFrom, kEpoch, ExposureKind::own, "\xff\xfe\n"));
+  }
+  const Ledger ledger(path());
+  EXPECT_EQ(ledger.open_intervals()[0].causes[0].reason.size(), Ledger::kMaxReasonBytes);
+}
+
+TEST_F(LedgerTest, KeepsABoundedListOfClosedIntervals) {
+  constexpr std::size_t kMany = Ledger::kMaxListed + 10;
+  {
+    Ledger ledger(path(), quick_io());
+    for (std::size_t i = 0; i < kMany; ++i) {
+      const auto id = ledger.open_interval(kFrom, kEpoch, ExposureKind::own, "timeout");
+      ASSERT_TRUE(id && ledger.close_interval(*id, kTo, 1));
+    }
+    EXPECT_EQ(ledger.list().size(), Ledger::kMaxListed);
+  }
+  Ledger ledger(path());
+  EXPECT_EQ(ledger.list().size(), Ledger::kMaxListed);
+  EXPECT_EQ(ledger.list().back().id, kMany);
+  EXPECT_EQ(ledger.totals().exposed_groups, kMany);
+}
+
+}  // namespace
+}  // namespace binlane

@@ -1,0 +1,323 @@
+// SourceCycle: marks, released and sessions, turn by turn over a fake port.
+#include "dataplane/source_cycle.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "support/fake_network.h"
+#include "support/frames.h"
+#include "support/memory_stream.h"
+
+namespace binlane {
+namespace {
+
+using test::Bytes;
+
+constexpr Epoch kEpoch{1, 1};
+constexpr Endpoint kSource{1, 7100};
+
+Endpoint replica_at(std::uint32_t index) {
+  return {index + 10, 7100};
+}
+
+Uuid journal(std::uint8_t number) {
+  Uuid uuid;
+  uuid.bytes[0] = number;
+  return uuid;
+}
+
+QuorumRule any(std::uint32_t count, ReplicaSet members, AckLevel level) {
+  QuorumRule rule;
+  rule.number = 1;
+  rule.level = level;
+  rule.clause_count = 1;
+  rule.clauses[0] = {members, count};
+  return rule;
+}
+
+struct Source {
+  using Cycle =
+      SourceCycle<test::FakePort, test::StreamOfLane, test::FakeServer, test::VirtualClock>;
+
+  test::VirtualClock clock;
+  test::FakeNetwork network{clock, 1, 512};
+  test::FakePort port{network, kSource};
+  test::FakePort* ports[1] = {&port};
+  test::MemoryStream stream;
+  test::StreamOfLane lane_stream{stream};
+  test::FakeServer server;
+  SourceLaneQueues queues;
+  Cycle cycle{ports, lane_stream, server, clock, queues};
+
+  explicit Source(AckLevel level = AckLevel::durable, std::uint32_t count = 1) {
+    network.faults.delay_ns = 0;
+    cycle.rebuild(kEpoch, any(count, 0b1111, level));
+    queues.pause.resume();
+  }
+  void turn() {
+    clock.time_ns += 1000;
+    cycle.do_work();
+  }
+  SourceMarks marks() {
+    for (int i = 0; i < 5; ++i) turn();  // an idle turn publishes
+    return queues.marks.load();
+  }
+  void command(const SourceCommand& command) { ASSERT_TRUE(queues.commands.try_push(command)); }
+  void join(std::uint32_t index, std::uint64_t durable = 0, std::uint8_t journal_number = 0) {
+    SourceCommand start;
+    start.kind = SourceCommand::Kind::start_session;
+    start.replica = index;
+    start.peer = replica_at(index);
+    start.epoch = kEpoch;
+    start.session_id = 100 + index;
+    start.durable = durable;
+    start.window_end = 1U << 30;
+    start.journal_id =
+        journal(journal_number == 0 ? static_cast<std::uint8_t>(index + 1) : journal_number);
+    command(start);
+    turn();
+  }
+  void synced(Position at) {
+    SourceCommand said;
+    said.kind = SourceCommand::Kind::set_synced;
+    said.synced = at;
+    command(said);
+  }
+  void write(const std::string& text) { stream.append(test::bytes_of(text)); }
+  // Packets that replica `index` has got so far are taken off the network.
+  std::uint64_t drain(std::uint32_t index) {
+    std::uint64_t largest = 0;
+    while (auto* packet = network.take(replica_at(index))) {
+      FrameView view;
+      const auto bytes = ConstBytes(packet->bytes).first(packet->length);
+      if (decode(bytes, view) == FrameFault::none && view.type() == wire::Type::data)
+        largest = view.header.packet_number;
+      network.free(packet);
+    }
+    return largest;
+  }
+  void ack(std::uint32_t index, std::uint64_t received, std::uint64_t durable,
+           std::uint64_t applied = 0, std::uint16_t state = 0) {
+    wire::AckBody body;
+    body.received = received;
+    body.durable = durable;
+    body.applied = applied;
+    body.largest_packet = drain(index);
+    body.state = state;
+    const FrameTags tags{wire::Type::ack, 0, 100 + index, kEpoch, 1};
+    network.send(replica_at(index), kSource, test::make_frame(tags, body));
+    turn();
+  }
+  std::vector<SourceEvent> events() {
+    std::vector<SourceEvent> all;
+    SourceEvent event;
+    while (queues.events.try_pop(event)) all.push_back(event);
+    return all;
+  }
+};
+
+TEST(SourceCycle, AQuorumOfDurableBytesIsToldToTheServer) {
+  Source s(AckLevel::durable, 2);
+  s.join(0);
+  s.join(1);
+  s.write("0123456789");
+  s.turn();
+  s.ack(0, 10, 10);
+  EXPECT_TRUE(s.server.told.is_null());
+  s.ack(1, 10, 7);
+  EXPECT_EQ(s.server.told, (Position{1, 7}));
+}
+
+TEST(SourceCycle, ReleasedIsWhatIsSyncedAndHeldByAQuorum) {
+  Source s;
+  s.join(0);
+  s.write("0123456789");
+  s.turn();
+  s.ack(0, 10, 8);
+  EXPECT_EQ(s.marks().released, 0U);
+  s.synced({1, 5});
+  EXPECT_EQ(s.marks().released, 5U);
+  s.synced({1, 10});
+  EXPECT_EQ(s.marks().released, 8U);
+}
+
+TEST(SourceCycle, WhileDegradedReleasedIsWhatIsSyncedAndItNeverGoesBack) {
+  Source s;
+  s.write("0123456789");
+  s.synced({1, 9});
+  EXPECT_EQ(s.marks().released, 0U);
+  SourceCommand degraded;
+  degraded.kind = SourceCommand::Kind::set_degraded;
+  degraded.degraded = true;
+  s.command(degraded);
+  EXPECT_EQ(s.marks().released, 9U);
+  degraded.degraded = false;
+  s.command(degraded);
+  EXPECT_EQ(s.marks().released, 9U);
+  EXPECT_EQ(s.server.resumes, 1U);
+}
+
+// The drain thread may know of a sync before the lane has looked at the file; it says so once.
+TEST(SourceCycle, SyncedAheadOfTheTailerCountsOnceTheTailerIsThere) {
+  Source s;
+  s.join(0);
+  s.lane_stream.frozen = true;
+  s.write("0123456789");
+  s.stream.end_file();
+  s.write("abc");
+  s.synced({2, 3});
+  EXPECT_EQ(s.marks().synced, 0U);
+  s.lane_stream.frozen = false;
+  EXPECT_EQ(s.marks().synced, 14U);
+  s.ack(0, 14, 14);
+  EXPECT_EQ(s.marks().released, 14U);
+}
+
+TEST(SourceCycle, SyncedInTheSameTurnAsTheBytesIsNotLost) {
+  Source s;
+  s.join(0);
+  s.write("0123456789");
+  s.synced({1, 10});
+  EXPECT_EQ(s.marks().synced, 10U);
+}
+
+// At level `received` the durable quorum comes after the quorum; at `applied` before it, and the
+// replica can apply only what was released.
+TEST(SourceCycle, ReleasedFollowsTheDurableQuorumAtEveryLevel) {
+  for (const AckLevel level : {AckLevel::received, AckLevel::durable, AckLevel::applied}) {
+    Source s(level);
+    s.join(0);
+    s.write("0123456789");
+    s.synced({1, 10});
+    s.turn();
+    s.ack(0, 10, 0);
+    EXPECT_EQ(s.marks().released, 0U) << static_cast<int>(level);
+    s.ack(0, 10, 10);
+    EXPECT_EQ(s.marks().released, 10U) << static_cast<int>(level);
+    s.ack(0, 10, 10, 10);
+    EXPECT_EQ(s.server.told, (Position{1, 10})) << static_cast<int>(level);
+  }
+}
+
+TEST(SourceCycle, OneJournalUnderTwoNamesIsReportedAndCountsOnce) {
+  Source s(AckLevel::durable, 2);
+  s.join(0);
+  s.join(1, 0, 1);  // the journal of replica 0
+  const auto events = s.events();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].kind, SourceEvent::Kind::session_duplicate);
+  EXPECT_EQ(events[0].replica, 1U);
+  EXPECT_FALSE(s.marks().replicas[1].connected);
+}
+
+TEST(SourceCycle, ASessionReplacedByOneThatIsRefusedIsOver) {
+  Source s;
+  s.join(0);
+  s.join(1);
+  s.write("0123456789");
+  s.turn();
+  s.join(1, 0, 1);   // replica 1 comes back with the journal of replica 0
+  s.ack(1, 10, 10);  // an ACK of its old session is still under way
+  EXPECT_TRUE(s.server.told.is_null());
+  EXPECT_FALSE(s.marks().replicas[1].connected);
+}
+
+TEST(SourceCycle, ASessionAgreedOnInAnotherIncarnationIsNotBegun) {
+  Source s;
+  SourceCommand start;
+  start.kind = SourceCommand::Kind::start_session;
+  start.epoch = {1, 0};
+  start.session_id = 5;
+  s.command(start);
+  s.turn();
+  EXPECT_FALSE(s.marks().replicas[0].connected);
+}
+
+TEST(SourceCycle, APurgedFileEndsTheSessionAndTheOthersGoOn) {
+  Source s;
+  s.join(0);
+  s.write("0123456789");
+  s.stream.end_file();
+  s.write("abc");
+  s.stream.purge(2);
+  for (int i = 0; i < 3; ++i) s.turn();
+  const auto events = s.events();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].kind, SourceEvent::Kind::session_purged);
+  EXPECT_EQ(events[0].error, ENOENT);
+  s.join(1, 11);  // asks for a buffer of the same port, which holds none back
+  s.turn();
+  EXPECT_GT(s.drain(1), 0U);
+}
+
+TEST(SourceCycle, AFailedJournalCountsNoMore) {
+  Source s;
+  s.join(0);
+  s.write("0123456789");
+  s.turn();
+  s.ack(0, 10, 4, 0, wire::kStateJournalFailed);
+  const auto events = s.events();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].kind, SourceEvent::Kind::journal_failed);
+  EXPECT_FALSE(s.marks().satisfiable);
+}
+
+TEST(SourceCycle, SilenceIsReportedOnce) {
+  Source s;
+  s.join(0);
+  for (int i = 0; i < 2000; ++i) {
+    s.clock.time_ns += kNanosPerMilli;
+    s.cycle.do_work();
+    s.drain(0);
+  }
+  const auto events = s.events();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].kind, SourceEvent::Kind::session_lost);
+}
+
+TEST(SourceCycle, GarbageAndStrangersAreCounted) {
+  Source s;
+  s.join(0);
+  s.network.send(replica_at(0), kSource, Bytes(200, std::byte{0x42}));
+  s.network.send(replica_at(0), kSource, Bytes{});
+  const FrameTags stranger{wire::Type::ack, 0, 4711, kEpoch, 1};
+  s.network.send(replica_at(3), kSource, test::make_frame(stranger, wire::AckBody{}));
+  s.network.send(replica_at(3), kSource, test::DataFrame{}.with("data for a source"));
+  const SourceMarks marks = s.marks();
+  EXPECT_EQ(marks.frame_faults, 2U);
+  EXPECT_EQ(marks.unknown_peers, 2U);
+}
+
+TEST(SourceCycle, StandsStillOnRequestAndForgetsOnRebuild) {
+  Source s;
+  s.join(0);
+  s.write("0123456789");
+  s.synced({1, 10});
+  s.turn();
+  s.ack(0, 10, 10);
+  ASSERT_EQ(s.marks().quorum, 10U);
+  s.queues.pause.request();
+  EXPECT_EQ(s.cycle.do_work(), 0U);
+  ASSERT_TRUE(s.queues.pause.standing());
+  s.cycle.rebuild({1, 2}, any(1, 0b1, AckLevel::durable));
+  s.server.told = {};
+  s.queues.pause.resume();
+  const SourceMarks marks = s.marks();
+  EXPECT_EQ(marks.quorum, 0U);
+  EXPECT_EQ(marks.synced, 0U);
+  EXPECT_EQ(marks.released, 0U);
+  EXPECT_FALSE(marks.replicas[0].connected);
+}
+
+TEST(SourceCycle, AStreamThatCannotGoOnIsReportedOnce) {
+  Source s;
+  s.stream.stopped = true;
+  for (int i = 0; i < 5; ++i) s.turn();
+  const auto events = s.events();
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].kind, SourceEvent::Kind::stream_stopped);
+}
+
+}  // namespace
+}  // namespace binlane

@@ -1,0 +1,79 @@
+// Tests of what a source remembers over a restart.
+#include "control/source_state.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/error.h"
+#include "temporary_directory.h"
+
+namespace binlane {
+namespace {
+
+SourceState example() {
+  SourceState state;
+  state.origin = Uuid::random();
+  state.epoch = {2, 7};
+  state.basename = "binlog";
+  state.server_run = "boot-1234/4711/99887766";
+  state.stream_start = {1, 4};
+  state.run_start = {17, 0};
+  state.synced = {18, 5'000'000'000};
+  state.quorum = {18, 4'999'999'999};
+  state.counters = {100, 2, 1};
+  return state;
+}
+
+TEST(SourceState, EncodesAndDecodes) {
+  const SourceState state = example();
+  EXPECT_EQ(decode_source_state(encode_source_state(state)), state);
+  EXPECT_EQ(decode_source_state(encode_source_state(SourceState{})), SourceState{});
+  SourceState longest = state;
+  longest.basename.assign(kMaxStateBasenameLength, 'b');
+  longest.server_run.assign(kMaxServerRunLength, 's');
+  EXPECT_EQ(decode_source_state(encode_source_state(longest)), longest);
+}
+
+TEST(SourceState, RefusesEveryOtherLengthAndVersion) {
+  std::vector<std::byte> bytes = encode_source_state(example());
+  for (std::size_t length = 0; length < bytes.size(); ++length)
+    EXPECT_FALSE(decode_source_state(ConstBytes(bytes).first(length))) << length;
+  bytes.push_back(std::byte{0});
+  EXPECT_FALSE(decode_source_state(bytes));
+  bytes.pop_back();
+  bytes[0] = std::byte{2};
+  EXPECT_FALSE(decode_source_state(bytes));
+}
+
+TEST(SourceState, SurvivesInItsFile) {
+  TemporaryDirectory directory;
+  const std::string path = directory.file("source.state");
+  SourceState state = example();
+  {
+    SourceStateFile file(path);
+    EXPECT_FALSE(file.state());
+    EXPECT_EQ(file.store(state), 0);
+    state.quorum.offset += 1;
+    EXPECT_EQ(file.store(state), 0);
+    EXPECT_EQ(file.store(state), 0);
+    EXPECT_EQ(file.stores(), 2U);  // what is equal is not written again
+  }
+  SourceStateFile file(path);
+  ASSERT_TRUE(file.state());
+  EXPECT_EQ(*file.state(), state);
+}
+
+TEST(SourceState, ForeignRecordsAreRefused) {
+  TemporaryDirectory directory;
+  const std::string path = directory.file("source.state");
+  {
+    DurableRecord record(path);
+    const std::byte foreign[3] = {};
+    ASSERT_EQ(record.store(foreign), 0);
+  }
+  EXPECT_THROW(SourceStateFile{path}, StartupError);
+}
+
+}  // namespace
+}  // namespace binlane

@@ -1,0 +1,238 @@
+"""A source and its replicas, each with its binlaned: what the demo, the tests and `lab up` run.
+
+Layout under one short folder (unix socket paths are limited to 107 bytes):
+    <run>/source/{server,binlaned}/…   <run>/r1/{server,binlaned}/…   <run>/r1.vhost …
+"""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from . import mariadb, waiting
+from .binlaned import Daemon
+
+BINLANE_USER = "binlane"
+PASSWORD = "lab-password"
+ACKER_SERVER_ID = 900
+SOURCE_ADDRESS = "198.18.0.1:7100"
+REPLICA_ADDRESS = "198.18.0.{}:7100"
+SEMI_SYNC_TIMEOUT_S = 60
+CATCH_UP_TIMEOUT_S = 120
+# What binlaned needs of the source's account: to read the binlog as a replica does, to read where
+# it is, and to switch the server's semi-sync.
+PRIVILEGES = "REPLICATION SLAVE, REPLICATION MASTER ADMIN, BINLOG MONITOR"
+
+
+def short_folder():
+    return Path(tempfile.mkdtemp(prefix="bl-", dir="/tmp"))
+
+
+class Replica:
+    """A replica's server, its binlaned, and the loopback port between them."""
+
+    def __init__(self, cluster, name, number):
+        self.name = name
+        self.address = REPLICA_ADDRESS.format(number + 1)
+        folder = cluster.folder / name
+        self.port = cluster.port.replace("{name}", name).replace("{run}", str(cluster.folder))
+        options = {**mariadb.replica_options(), **cluster.replica_options}
+        self.server = mariadb.Server(folder / "server", 100 + number, options, cluster.detached)
+        self.feed_port = mariadb.free_port()
+        # Kernel UDP uses the machine's own addresses; the other ports carry their own.
+        if self.port == "udp":
+            self.address = f"127.0.0.1:{mariadb.free_port()}"
+        config = {
+            "name": name,
+            "cluster": cluster.name,
+            "lane": dict(cluster.lane),
+            "replica": {
+                "port": self.port,
+                "address": self.address,
+                "journal_size_mb": cluster.journal_size_mb,
+                "feed_listen": f"127.0.0.1:{self.feed_port}",
+                "feed_user": BINLANE_USER,
+                "feed_password_file": cluster.password_file,
+            },
+        }
+        if cluster.faults:
+            config["danger_faults"] = {**cluster.faults, "seed": number + 1}
+        self.daemon = Daemon(folder / "binlaned", config, cluster.detached)
+
+    def follow(self):
+        """Points the server's ordinary IO thread at its binlaned."""
+        self.server.query("STOP SLAVE")
+        self.server.query(
+            "CHANGE MASTER TO MASTER_HOST='127.0.0.1', "
+            f"MASTER_PORT={self.feed_port}, MASTER_USER='{BINLANE_USER}', "
+            f"MASTER_PASSWORD='{PASSWORD}', MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=2, "
+            "MASTER_USE_GTID=slave_pos"
+        )
+        self.server.query("START SLAVE")
+
+
+class Cluster:
+    """Everything at once. Use as a context manager, or call start() and stop()."""
+
+    def __init__(
+        self,
+        replica_names=("r1", "r2"),
+        quorum=None,
+        timeout_ms=10_000,
+        server_timeout_ms=0,
+        port="vhost:{run}/{name}.vhost",
+        journal_size_mb=64,
+        source_options=None,
+        replica_options=None,
+        faults=None,
+        lane=None,
+        source_config=None,
+        detached=False,
+        name="lab",
+    ):
+        self.name = name
+        self.folder = short_folder()
+        self.detached = detached
+        self.port = port
+        self.journal_size_mb = journal_size_mb
+        self.replica_options = replica_options or {}
+        self.faults = faults or {}
+        self.lane = {"mode": "shared", "idle": "auto", **(lane or {})}
+        self.quorum = quorum or f"ANY 1 ({', '.join(replica_names)})"
+        self.timeout_ms = timeout_ms
+        self._udp_port = None
+        self.password_file = self.folder / "password"
+        self.password_file.touch(mode=0o600)
+        self.password_file.write_text(PASSWORD + "\n")
+        options = {**mariadb.source_options(), **(source_options or {})}
+        self.source = mariadb.Server(self.folder / "source" / "server", 1, options, detached)
+        self.replicas = [Replica(self, n, i + 1) for i, n in enumerate(replica_names)]
+        self.daemon = Daemon(
+            self.folder / "source" / "binlaned",
+            {
+                "name": "source",
+                "cluster": name,
+                "lane": dict(self.lane),
+                "source": {
+                    "server_socket": self.source.socket,
+                    "server_user": BINLANE_USER,
+                    "server_password_file": self.password_file,
+                    "acker_server_id": ACKER_SERVER_ID,
+                    "quorum": self.quorum,
+                    "timeout_ms": timeout_ms,
+                    "server_timeout_ms": server_timeout_ms,
+                    "wait_point": "AFTER_SYNC",
+                    **(source_config or {}),
+                    "replica": [self._replica_entry(replica) for replica in self.replicas],
+                },
+            },
+            detached,
+        )
+        if self.faults:
+            self.daemon.config["danger_faults"] = {**self.faults, "seed": 1}
+
+    def _replica_entry(self, replica):
+        local = SOURCE_ADDRESS
+        if replica.port == "udp":
+            local = self._udp_address()
+        return {
+            "name": replica.name,
+            "port": replica.port,
+            "local_address": local,
+            "address": replica.address,
+        }
+
+    def _udp_address(self):
+        # Replicas that share the port "udp" share the source's one socket.
+        if self._udp_port is None:
+            self._udp_port = mariadb.free_port()
+        return f"127.0.0.1:{self._udp_port}"
+
+    @property
+    def servers(self):
+        return [self.source, *(replica.server for replica in self.replicas)]
+
+    @property
+    def daemons(self):
+        return [self.daemon, *(replica.daemon for replica in self.replicas)]
+
+    def replica(self, name):
+        return next(replica for replica in self.replicas if replica.name == name)
+
+    def start_servers(self):
+        for server in self.servers:
+            server.initialize()
+            server.start()
+        self.source.query(f"CREATE USER '{BINLANE_USER}'@'localhost' IDENTIFIED BY '{PASSWORD}'")
+        self.source.query(f"GRANT {PRIVILEGES} ON *.* TO '{BINLANE_USER}'@'localhost'")
+
+    def start_daemons(self):
+        for replica in self.replicas:
+            replica.daemon.start()
+        self.daemon.start()
+
+    def start(self):
+        """Everything up, replicas following, semi-sync on."""
+        self.start_servers()
+        self.start_daemons()
+        for replica in self.replicas:
+            replica.follow()
+        self.wait_state("SEMISYNC")
+        return self
+
+    def stop(self, remove=True):
+        """Ends all processes, daemons first, and deletes the folder."""
+        clean = True
+        for process in [d.process for d in self.daemons] + [s.process for s in self.servers]:
+            clean = process.stop() and clean
+        if remove:
+            shutil.rmtree(self.folder)
+        return clean
+
+    def __enter__(self):
+        try:
+            return self.start()
+        except BaseException:
+            self.stop(remove=False)
+            raise
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def source_status(self):
+        """The source's part of its binlaned's status; {} while it does not answer."""
+        status = self.daemon.try_status()
+        return (status or {}).get("source") or {}
+
+    def state(self):
+        return self.source_status().get("state")
+
+    def wait_state(self, state, timeout_s=SEMI_SYNC_TIMEOUT_S, tick=None):
+        waiting.until(
+            lambda: self.state() == state,
+            lambda: f"the source to be {state} (it is {self.state() or 'not answering'})",
+            timeout_s,
+            tick,
+        )
+
+    def wait_closed_ledger(self, timeout_s=CATCH_UP_TIMEOUT_S, tick=None):
+        """Until a quorum has all that was ever released without one."""
+        waiting.until(
+            lambda: (self.source_status().get("ledger") or {}).get("open") == 0,
+            "the ledger's intervals to close",
+            timeout_s,
+            tick,
+        )
+
+    def wait_replicas_applied(self, timeout_s=CATCH_UP_TIMEOUT_S):
+        """Until every replica's server has executed all that the source has."""
+        position = self.source.variable("gtid_binlog_pos")
+        for replica in self.replicas:
+            wait = f"SELECT MASTER_GTID_WAIT('{position}', {timeout_s})"
+            if replica.server.query(wait, timeout_s + 10) != [(0,)]:
+                status = replica.server.replica_status()
+                raise waiting.WaitTimeout(
+                    f"{replica.name} did not reach {position} within {timeout_s} s: "
+                    f"gtid {replica.server.variable('gtid_slave_pos')}, "
+                    f"IO error {status.get('Last_IO_Error')!r}, "
+                    f"SQL error {status.get('Last_SQL_Error')!r}"
+                )

@@ -1,0 +1,131 @@
+"""Processes that outlive the program that started them, and are ended only when surely ours.
+
+A pid alone does not name a process: numbers are reused. So beside every pid file stands a second
+file with the process's start time (field 22 of /proc/<pid>/stat), and nothing is signalled unless
+both agree.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from . import waiting
+
+STOP_TIMEOUT_S = 60
+KILL_TIMEOUT_S = 30
+PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None)
+
+
+def start_ticks(pid):
+    """When the process began, in clock ticks since boot; None if it has ended (or is a zombie)."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The command's name stands in brackets and may hold anything, brackets included.
+    fields = text[text.rindex(")") + 2 :].split()
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+class Process:
+    """One program, known by its pid file."""
+
+    def __init__(self, command, pid_file, log_file, detached=False):
+        self.command = [str(word) for word in command]
+        self.pid_file = Path(pid_file)
+        self.log_file = Path(log_file)
+        # A process that is not detached dies with this program, however that ends.
+        self.detached = detached
+        self._child = None
+
+    @property
+    def _ticks_file(self):
+        return self.pid_file.with_name(self.pid_file.name + ".start")
+
+    @property
+    def pid(self):
+        """The pid, if the process is alive and the one we started; else None."""
+        if self._child is not None:
+            self._child.poll()
+        try:
+            pid = int(self.pid_file.read_text())
+            ticks = int(self._ticks_file.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+        return pid if start_ticks(pid) == ticks else None
+
+    @property
+    def alive(self):
+        return self.pid is not None
+
+    @property
+    def exit_status(self):
+        """Of the last run, if this program started it and it has ended; else None."""
+        return None if self._child is None else self._child.poll()
+
+    def start(self):
+        if self.alive:
+            raise RuntimeError(f"{self.command[0]} is already running (pid {self.pid})")
+
+        def die_with_parent():
+            _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+        with open(self.log_file, "ab") as log:
+            self._child = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=None if self.detached else die_with_parent,
+            )
+        ticks = start_ticks(self._child.pid)
+        self._ticks_file.write_text(f"{ticks if ticks is not None else 0}\n")
+        self.pid_file.write_text(f"{self._child.pid}\n")
+
+    def signal(self, number):
+        pid = self.pid
+        if pid is None:
+            raise RuntimeError(f"{self.command[0]} is not running: see {self.log_file}")
+        os.kill(pid, number)
+
+    def pause(self):
+        self.signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.signal(signal.SIGCONT)
+
+    def kill(self):
+        """kill -9, and wait until the process has really ended."""
+        self.signal(signal.SIGKILL)
+        waiting.until(lambda: not self.alive, f"{self.command[0]} to die", KILL_TIMEOUT_S)
+
+    def stop(self, timeout_s=STOP_TIMEOUT_S):
+        """Ends the process; True if it went when asked, False if it had to be killed."""
+        pid = self.pid
+        if pid is None:
+            return True
+        os.kill(pid, signal.SIGTERM)
+        try:
+            waiting.until(lambda: not self.alive, f"{self.command[0]} to end", timeout_s)
+            return True
+        except waiting.WaitTimeout:
+            if self.alive:
+                self.kill()
+            return False
+
+    def log_tail(self, lines=20):
+        try:
+            text = self.log_file.read_text(errors="replace")
+        except FileNotFoundError:
+            return "(no log)"
+        return "\n".join(text.splitlines()[-lines:])
+
+    def memory_kb(self):
+        """Resident memory of the process."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))

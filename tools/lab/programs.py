@@ -1,0 +1,18 @@
+"""Where the built programs are."""
+
+import os
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+# Of a build folder: where `./dev build` links them, and where meson leaves them.
+PLACES = ("bin", "src/control", "bench")
+
+
+def program(name):
+    """Path of binlaned, binlane or binlane-bench in the build folder BINLANE_BUILD (or build/)."""
+    build = Path(os.environ.get("BINLANE_BUILD") or REPOSITORY / "build")
+    for place in PLACES:
+        path = build / place / name
+        if path.exists():
+            return path
+    raise FileNotFoundError(f"no {name} in {build}: run ./dev build")

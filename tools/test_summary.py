@@ -1,0 +1,80 @@
+"""Counts the results of `meson test` runs; the last line is "N passed, N failed, N skipped".
+
+Each argument is a build folder. Programs that report their cases (GoogleTest, TAP) are counted case
+by case, from meson's testlog.junit.xml; others count as one. testlog.json is the authority on
+failure: a program that crashed, hung or reported no case at all is a failure even if its cases say
+nothing.
+"""
+
+import json
+import sys
+import xml.etree.ElementTree
+from collections import Counter
+from pathlib import Path
+
+PASSED = ("OK", "EXPECTEDFAIL")
+SKIPPED = ("SKIP",)
+
+
+def case_result(case):
+    if case.find("failure") is not None or case.find("error") is not None:
+        return "failed"
+    if case.find("skipped") is not None or case.get("status") == "notrun":
+        return "skipped"
+    return "passed"
+
+
+def cases_by_program(path):
+    """{name of the suite: Counter of its cases}; meson names it project.program[.suite]."""
+    found = {}
+    if not path.exists():
+        return found
+    for suite in xml.etree.ElementTree.parse(path).getroot().iter("testsuite"):
+        counts = found.setdefault(suite.get("name"), Counter())
+        for case in suite.iter("testcase"):
+            counts[case_result(case)] += 1
+    return found
+
+
+def summarise(build):
+    logs = Path(build) / "meson-logs"
+    total = Counter()
+    failures = []
+    log = logs / "testlog.json"
+    programs = []
+    if log.exists():
+        programs = [json.loads(line) for line in log.read_text().splitlines() if line.strip()]
+    suites = cases_by_program(logs / "testlog.junit.xml")
+    for program in programs:
+        name = program["name"]
+        cases = Counter()
+        for suite, counts in suites.items():
+            _, _, rest = suite.partition(".")
+            if rest == name or rest.startswith(name + "."):
+                cases += counts
+        result = program["result"]
+        if not cases:
+            key = "passed" if result in PASSED else "skipped" if result in SKIPPED else "failed"
+            cases[key] = 1
+        elif result not in PASSED + SKIPPED and not cases["failed"]:
+            cases["failed"] = 1
+        if cases["failed"]:
+            failures.append(f"{name}: {result}, {cases['failed']} failed")
+        total += cases
+    return total, failures, len(programs)
+
+
+def main(builds):
+    total = Counter()
+    for build in builds:
+        counts, failures, programs = summarise(build)
+        total += counts
+        print(f"{build}: {programs} programs, {dict(counts)}")
+        for failure in failures:
+            print(f"  FAILED {failure}")
+    print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
+    return 1 if total["failed"] or not total["passed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
