@@ -1,5 +1,5 @@
-// Byte spans and unaligned little-endian access. All wire and disk numbers of Binlane and of the MySQL
-// protocol are little endian.
+// Byte spans and unaligned little-endian access. All wire and disk numbers of Binlane and of the
+// MySQL protocol are little endian.
 #pragma once
 
 #include <concepts>

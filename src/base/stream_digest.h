@@ -33,7 +33,8 @@ inline std::uint32_t digest_bytes(std::uint32_t crc, std::uint64_t file_offset,
 // Continues `crc` over the end of a file.
 inline std::uint32_t digest_file_end(std::uint32_t crc) noexcept {
   // Longer than the one unit it stands for, so that no byte of data can be taken for it.
-  constexpr std::byte kFileEnd[] = {std::byte{0xfe}, std::byte{'E'}, std::byte{'N'}, std::byte{'D'}};
+  constexpr std::byte kFileEnd[] = {std::byte{0xfe}, std::byte{'E'}, std::byte{'N'},
+                                    std::byte{'D'}};
   return crc32c(crc, ConstBytes(kFileEnd));
 }
 

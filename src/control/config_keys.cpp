@@ -193,7 +193,8 @@ std::span<const ConfigKey<ReplicaConfig>> replica_keys() {
        "",
        {0, kMaxU32},
        kOptional,
-       "server_id that the feed shows to the local server, which must differ from that server's own; "
+       "server_id that the feed shows to the local server, which must differ from that server's "
+       "own; "
        "0: the source's, as its binlog says"},
       {"danger_buffered_journal", &S::danger_buffered_journal, "", kUnbounded, kOptional,
        "writes the journal through the page cache, for file systems that refuse O_DIRECT; for "

@@ -15,7 +15,9 @@ namespace {
 // How long a device may take to come up at start.
 constexpr std::uint64_t kDeviceTimeoutNs = 30 * kNanosPerSecond;
 
-bool is_dpdk(const PortSpec& spec) { return spec.kind != PortKind::udp; }
+bool is_dpdk(const PortSpec& spec) {
+  return spec.kind != PortKind::udp;
+}
 
 EalConfig eal_config(const Config& config) {
   EalConfig eal = config.eal;
@@ -34,9 +36,11 @@ void await_device(const PortPlugger& plugger, const std::string& spec) {
   for (;;) {
     const PortPlugger::Status status = plugger.status();
     if (status.state == PortPlugger::State::attached) return;
-    if (status.failures > 0) throw StartupError(fmt::format("port {}: {}", spec, status.last_error));
+    if (status.failures > 0)
+      throw StartupError(fmt::format("port {}: {}", spec, status.last_error));
     if (monotonic_ns() > deadline_ns)
-      throw StartupError(fmt::format("port {}: not ready after {} s", spec, kDeviceTimeoutNs / kNanosPerSecond));
+      throw StartupError(
+          fmt::format("port {}: not ready after {} s", spec, kDeviceTimeoutNs / kNanosPerSecond));
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
@@ -50,7 +54,8 @@ void make_data_directory(const std::string& path) {
 bool needs_eal(const Config& config) {
   bool needed = config.replica && is_dpdk(config.replica->port);
   if (config.source) {
-    for (const SourceReplicaConfig& replica : config.source->replicas) needed |= is_dpdk(replica.port);
+    for (const SourceReplicaConfig& replica : config.source->replicas)
+      needed |= is_dpdk(replica.port);
   }
   return needed;
 }
@@ -89,8 +94,10 @@ std::size_t Daemon::add_port(const PortSpec& spec, const Endpoint& local, PortSi
   PortHolder holder;
   holder.spec = to_string(spec);
   holder.port = std::make_unique<AnyPort>(port);
-  if (DpdkPort* const dpdk = holder.port->dpdk()) holder.plugger = std::make_unique<PortPlugger>(*dpdk);
-  // A vhost-user link waits for its peer; any other device is there at once, or never as it is configured.
+  if (DpdkPort* const dpdk = holder.port->dpdk())
+    holder.plugger = std::make_unique<PortPlugger>(*dpdk);
+  // A vhost-user link waits for its peer; any other device is there at once, or never as it is
+  // configured.
   if (spec.kind == PortKind::dpdk) await_device(*holder.plugger, holder.spec);
   ports_.push_back(std::move(holder));
   return ports_.size() - 1;

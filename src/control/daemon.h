@@ -1,7 +1,8 @@
-// Daemon: a binlaned put together from its configuration: ports, lanes, and the ordinary threads beside them.
+// Daemon: a binlaned put together from its configuration: ports, lanes, and the ordinary threads
+// beside them.
 //
-// A daemon is a source, a replica, or both at once (as servers are that may change roles). Made and ended on the main
-// thread; everything in between runs on threads of its own.
+// A daemon is a source, a replica, or both at once (as servers are that may change roles). Made and
+// ended on the main thread; everything in between runs on threads of its own.
 #pragma once
 
 #include <map>
@@ -25,8 +26,8 @@ namespace binlane {
 
 class Daemon {
  public:
-  // Brings up EAL if a port needs it, opens journal, archive, state and ledger, and starts all threads. Throws
-  // StartupError.
+  // Brings up EAL if a port needs it, opens journal, archive, state and ledger, and starts all
+  // threads. Throws StartupError.
   explicit Daemon(const Config& config);
   // Stops the threads in the order in which they depend on one another.
   ~Daemon();

@@ -48,7 +48,8 @@ int run(const Config& config) {
     return daemon_status(config, daemon);
   });
   admin_server.start();
-  log::info("started", "binlaned {} ({}) is up; admin socket {}", config.name, config.cluster, config.admin_socket);
+  log::info("started", "binlaned {} ({}) is up; admin socket {}", config.name, config.cluster,
+            config.admin_socket);
   int received = 0;
   ::sigwait(&signals, &received);
   log::info("stopping", "signal {}: ending", received);
@@ -60,13 +61,16 @@ int run(const Config& config) {
 }  // namespace binlane
 
 int main(int argc, char** argv) {
-  CLI::App app("The Binlane daemon: ships a source's binlog to its replicas' stable storage, and ends the wait of "
-               "semi-synchronous commits.");
+  CLI::App app(
+      "The Binlane daemon: ships a source's binlog to its replicas' stable storage, and ends the "
+      "wait of "
+      "semi-synchronous commits.");
   std::string path;
   bool print = false;
   bool check = false;
   app.add_option("--config", path, "configuration file (TOML)")->required();
-  app.add_flag("--print-config", print, "print the effective configuration, with unit and reason of every key");
+  app.add_flag("--print-config", print,
+               "print the effective configuration, with unit and reason of every key");
   app.add_flag("--check-config", check, "check the configuration and exit");
   app.set_version_flag("--version", BINLANE_VERSION);
   try {
@@ -93,7 +97,8 @@ int main(int argc, char** argv) {
     code = binlane::kExitStartup;
   }
   std::fflush(nullptr);
-  // A blocked plug-in cannot be ended, and a vhost-user device panics when it is closed after a reconnect (dataplane/
-  // eal.h): once everything durable is done the process leaves without unwinding EAL.
+  // A blocked plug-in cannot be ended, and a vhost-user device panics when it is closed after a
+  // reconnect (dataplane/ eal.h): once everything durable is done the process leaves without
+  // unwinding EAL.
   ::_exit(code);
 }

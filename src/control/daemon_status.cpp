@@ -19,9 +19,13 @@ json position_json(const Position& position) {
   return {{"file", position.file}, {"offset", position.offset}};
 }
 
-std::string epoch_text(const Epoch& epoch) { return fmt::format("{}.{}", epoch.term, epoch.incarnation); }
+std::string epoch_text(const Epoch& epoch) {
+  return fmt::format("{}.{}", epoch.term, epoch.incarnation);
+}
 
-json text_or_null(const std::string& text) { return text.empty() ? json(nullptr) : json(text); }
+json text_or_null(const std::string& text) {
+  return text.empty() ? json(nullptr) : json(text);
+}
 
 json sender_json(const SenderCounters& counters) {
   return {{"frames", counters.frames},
@@ -50,7 +54,9 @@ json receiver_json(const ReceiverCounters& counters) {
 
 json replica_of_source_json(const HandshakeDesk::ReplicaView& view, const ReplicaMarks& marks,
                             std::uint64_t written) {
-  const auto lag = [&](std::uint64_t mark) { return marks.connected && written > mark ? written - mark : 0; };
+  const auto lag = [&](std::uint64_t mark) {
+    return marks.connected && written > mark ? written - mark : 0;
+  };
   json row = {{"name", view.name},
               {"connected", marks.connected},
               {"refusal", text_or_null(view.refusal)},
@@ -166,10 +172,14 @@ json feed_json(const FeedStatus& feed) {
                        {"by_gtid", client.by_gtid},
                        {"ahead", client.ahead},
                        {"position", position_json(client.position)}});
-  return {{"listening", feed.listening},         {"clients", clients},
-          {"accepted", feed.accepted},           {"refused_logins", feed.refused_logins},
-          {"dumps", feed.dumps},                 {"refused_dumps", feed.refused_dumps},
-          {"events", feed.events},               {"bytes", feed.bytes},
+  return {{"listening", feed.listening},
+          {"clients", clients},
+          {"accepted", feed.accepted},
+          {"refused_logins", feed.refused_logins},
+          {"dumps", feed.dumps},
+          {"refused_dumps", feed.refused_dumps},
+          {"events", feed.events},
+          {"bytes", feed.bytes},
           {"last_error", text_or_null(feed.last_error)}};
 }
 

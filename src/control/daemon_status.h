@@ -8,8 +8,8 @@
 
 namespace binlane {
 
-// Keys keep their meaning once they are published; new ones may be added. Offsets and lags are bytes, times carry their
-// unit in their name, positions are {"file", "offset"} or null.
+// Keys keep their meaning once they are published; new ones may be added. Offsets and lags are
+// bytes, times carry their unit in their name, positions are {"file", "offset"} or null.
 nlohmann::json daemon_status(const Config& config, const Daemon& daemon);
 
 }  // namespace binlane

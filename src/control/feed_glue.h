@@ -1,7 +1,7 @@
 // FeedGlue: what lets archive and feed know event groups without knowing each other.
 //
-// The archive (storage) gives its bytes to a GroupSink; the feed (shim) asks a FeedLimit how far it may serve. Both
-// are adapters here, over shim/group_tracker.h and storage/archive_end.h.
+// The archive (storage) gives its bytes to a GroupSink; the feed (shim) asks a FeedLimit how far it
+// may serve. Both are adapters here, over shim/group_tracker.h and storage/archive_end.h.
 #pragma once
 
 #include "shim/feed_limit.h"
@@ -21,7 +21,8 @@ class TrackedGroups final : public GroupSink {
     // A broken tracker (a torn tail) takes nothing more of this file; its last whole group stands.
     if (!tracker_.broken()) tracker_.on_bytes(at.offset, bytes);
   }
-  // A file of which nothing whole is archived yet does not count, so whoever follows this finds the file it names.
+  // A file of which nothing whole is archived yet does not count, so whoever follows this finds the
+  // file it names.
   Position whole_groups() const override {
     const Position end = tracker_.last_group_end();
     return end.offset > 0 ? end : before_;

@@ -8,7 +8,8 @@
 
 namespace binlane {
 
-HandshakeDesk::HandshakeDesk(std::vector<Replica> replicas, StreamProof& proof, SourceLaneQueues& queues)
+HandshakeDesk::HandshakeDesk(std::vector<Replica> replicas, StreamProof& proof,
+                             SourceLaneQueues& queues)
     : proof_(proof), queues_(queues) {
   BL_ASSERT(replicas.size() <= kMaxReplicas);
   for (Replica& replica : replicas) {
@@ -19,7 +20,8 @@ HandshakeDesk::HandshakeDesk(std::vector<Replica> replicas, StreamProof& proof, 
   }
 }
 
-void HandshakeDesk::begin_incarnation(const SourceHandshake::Identity& identity, const Position& safe) {
+void HandshakeDesk::begin_incarnation(const SourceHandshake::Identity& identity,
+                                      const Position& safe) {
   identity_ = identity;
   safe_ = safe;
   open_ = true;
@@ -56,7 +58,8 @@ void HandshakeDesk::poll(std::uint64_t now_ns) {
 
 bool HandshakeDesk::needs_fresh_proof(const HelloMessage& message) {
   FrameView frame;
-  return decode(message.frame(), frame) == FrameFault::none && frame.type() == wire::Type::hello_ack &&
+  return decode(message.frame(), frame) == FrameFault::none &&
+         frame.type() == wire::Type::hello_ack &&
          body_as<wire::HelloAckBody>(frame).phase == static_cast<std::uint8_t>(wire::Phase::ask);
 }
 
@@ -68,7 +71,8 @@ void HandshakeDesk::on_reply(const HelloMessage& message, std::uint64_t now_ns) 
     if (!desk.handshake || !desk.handshake->on_reply(frame, message.peer, now_ns)) continue;
     desk.view.refusal = desk.handshake->refusal();
     if (!desk.view.refusal.empty() && desk.view.refusal != desk.logged_refusal)
-      log::error("replica_refused", "no session with replica {}: {}", desk.view.name, desk.view.refusal);
+      log::error("replica_refused", "no session with replica {}: {}", desk.view.name,
+                 desk.view.refusal);
     desk.logged_refusal = desk.view.refusal;
     if (const auto& session = desk.handshake->session()) start_session(i, *session);
     return;
@@ -89,7 +93,8 @@ void HandshakeDesk::start_session(std::uint32_t index, const SourceHandshake::Se
   command.window_end = session.window_end;
   command.journal_id = session.journal_id;
   if (!queues_.commands.try_push(command)) {
-    log::error("command_queue_full", "session with {} not started: the lane does not take commands", desk.view.name);
+    log::error("command_queue_full", "session with {} not started: the lane does not take commands",
+               desk.view.name);
     begin(desk);
     return;
   }
@@ -97,14 +102,16 @@ void HandshakeDesk::start_session(std::uint32_t index, const SourceHandshake::Se
   desk.view.in_session = true;
   ++desk.view.sessions;
   desk.view.bytes_cut += session.cut;
-  log::info("session_started", "replica {} (journal {}) holds the stream up to {}; {} un-released bytes were cut back",
+  log::info("session_started",
+            "replica {} (journal {}) holds the stream up to {}; {} un-released bytes were cut back",
             desk.view.name, to_string(session.journal_id),
             to_string(proof_.position_of(session.origin + session.durable)), session.cut);
   desk.handshake.reset();
 }
 
 void HandshakeDesk::on_event(const SourceEvent& event, std::uint64_t now_ns) {
-  if (event.kind == SourceEvent::Kind::stream_stopped || event.replica >= desks_.size() || !open_) return;
+  if (event.kind == SourceEvent::Kind::stream_stopped || event.replica >= desks_.size() || !open_)
+    return;
   Desk& desk = desks_[event.replica];
   begin(desk);
   switch (event.kind) {
@@ -113,7 +120,8 @@ void HandshakeDesk::on_event(const SourceEvent& event, std::uint64_t now_ns) {
                    kPeerTimeoutNs / kNanosPerMilli);
       break;
     case SourceEvent::Kind::session_purged:
-      log::error("stream_unreadable", "the binlog that replica {} needs cannot be read: {}", desk.view.name,
+      log::error("stream_unreadable", "the binlog that replica {} needs cannot be read: {}",
+                 desk.view.name,
                  event.error == 0 ? "the file is shorter than it was" : errno_text(event.error));
       desk.handshake->hold_until(now_ns + kRefusedRepeatNs);
       break;
@@ -124,8 +132,8 @@ void HandshakeDesk::on_event(const SourceEvent& event, std::uint64_t now_ns) {
       break;
     case SourceEvent::Kind::journal_failed:
       desk.view.refusal = "its journal's device failed";
-      log::error("replica_journal_failed", "replica {} acknowledges nothing more: {}", desk.view.name,
-                 desk.view.refusal);
+      log::error("replica_journal_failed", "replica {} acknowledges nothing more: {}",
+                 desk.view.name, desk.view.refusal);
       desk.handshake->hold_until(now_ns + kRefusedRepeatNs);
       break;
     case SourceEvent::Kind::stream_stopped:

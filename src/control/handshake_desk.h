@@ -1,7 +1,7 @@
 // HandshakeDesk: the source's handshakes with all its replicas, and the sessions they lead to.
 //
-// For every replica without a session it keeps a SourceHandshake going, and hands what comes out of one to the lane.
-// Control thread.
+// For every replica without a session it keeps a SourceHandshake going, and hands what comes out of
+// one to the lane. Control thread.
 #pragma once
 
 #include <cstdint>

@@ -18,7 +18,8 @@ constexpr std::chrono::milliseconds kTurn{5};
 constexpr std::uint64_t kBelowLength = 64 * 1024;
 
 // Digest of the bytes in front of `end` in one archived file; nothing when they cannot be read.
-std::optional<std::uint32_t> digest_file_tail(const PosixBinlogFiles& files, Position end, std::uint64_t length) {
+std::optional<std::uint32_t> digest_file_tail(const PosixBinlogFiles& files, Position end,
+                                              std::uint64_t length) {
   const int handle = files.open(end.file);
   if (handle < 0) return std::nullopt;
   std::vector<std::byte> bytes(length);
@@ -46,9 +47,13 @@ ReplicaControl::ReplicaControl(const Config& config, JournalFile& file, ReplicaL
   if (!view_.damaged_until.is_null()) lane_.queues().state.store(wire::kStateDamaged);
 }
 
-ReplicaControl::~ReplicaControl() { stop(); }
+ReplicaControl::~ReplicaControl() {
+  stop();
+}
 
-void ReplicaControl::start() { thread_ = std::thread([this] { run(); }); }
+void ReplicaControl::start() {
+  thread_ = std::thread([this] { run(); });
+}
 
 void ReplicaControl::stop() {
   {
@@ -78,7 +83,8 @@ void ReplicaControl::work() {
 
 void ReplicaControl::admit(const HelloMessage& message) {
   FrameView frame;
-  if (decode(message.frame(), frame) != FrameFault::none) return;  // the lane has looked at it already
+  if (decode(message.frame(), frame) != FrameFault::none)
+    return;  // the lane has looked at it already
   const auto body = body_as<wire::HelloBody>(frame);
   if (body.cluster_id != cluster_id_ || field_text(body.replica_name) != config_.name) {
     const std::lock_guard lock(mutex_);
@@ -110,10 +116,12 @@ void ReplicaControl::admit(const HelloMessage& message) {
     view_.stream = meta.stream;
     view_.promise = meta.promise;
     if (!hello.refused) view_.source_name = field_text(body.source_name);
-    if (!hello.refused && body.phase == static_cast<std::uint8_t>(wire::Phase::start)) view_.refusal.clear();
+    if (!hello.refused && body.phase == static_cast<std::uint8_t>(wire::Phase::start))
+      view_.refusal.clear();
   }
   // A full queue loses the HELLO as the network might; the source repeats it.
-  if (!lane_.queues().admitted.try_push(hello)) log::debug("hello_queue_full", "HELLO dropped: the lane is busy");
+  if (!lane_.queues().admitted.try_push(hello))
+    log::debug("hello_queue_full", "HELLO dropped: the lane is busy");
 }
 
 void ReplicaControl::note_refusal(const std::string& refusal) {
@@ -125,25 +133,30 @@ void ReplicaControl::note_refusal(const std::string& refusal) {
 // Why this source is not to be served; empty when it is. Makes durable what an answer promises.
 std::string ReplicaControl::judge(const FrameView& frame, const wire::HelloBody& body) {
   if (body.version_min > wire::kVersion || body.version_max < wire::kVersion)
-    return fmt::format("this replica speaks version {} of the protocol, the source {} to {}", wire::kVersion,
-                       body.version_min, body.version_max);
+    return fmt::format("this replica speaks version {} of the protocol, the source {} to {}",
+                       wire::kVersion, body.version_min, body.version_max);
   StreamIdentity stream;
   std::copy(std::begin(body.origin), std::end(body.origin), stream.origin.bytes.begin());
   stream.term = frame.epoch().term;
   stream.basename = field_text(body.basename);
   if (stream.origin.is_null() || stream.basename.empty()) return "the HELLO names no stream";
-  if (stream.basename.find('/') != std::string::npos) return "the binlogs' base name contains a slash";
-  if (const std::string mismatch = file_.stream_mismatch(stream); !mismatch.empty()) return mismatch;
+  if (stream.basename.find('/') != std::string::npos)
+    return "the binlogs' base name contains a slash";
+  if (const std::string mismatch = file_.stream_mismatch(stream); !mismatch.empty())
+    return mismatch;
   const Promise promise = file_.promise();
   if (frame.epoch().term < promise.term)
-    return fmt::format("term {} is over: term {} was promised to another source", frame.epoch().term, promise.term);
+    return fmt::format("term {} is over: term {} was promised to another source",
+                       frame.epoch().term, promise.term);
   if (body.phase != static_cast<std::uint8_t>(wire::Phase::start)) return {};
   // Only now is the journal bound: an ASK alone changes nothing.
-  if (const auto problem = file_.store_promise({stream.term, stream.origin}); problem) return *problem;
+  if (const auto problem = file_.store_promise({stream.term, stream.origin}); problem)
+    return *problem;
   if (file_.stream().is_null()) {
     if (const int error = file_.set_stream(stream); error != 0)
       return fmt::format("the journal cannot be bound to the stream: {}", errno_text(error));
-    log::info("stream_adopted", "journal {} belongs to stream {} now", to_string(view_.journal_id), to_string(stream));
+    log::info("stream_adopted", "journal {} belongs to stream {} now", to_string(view_.journal_id),
+              to_string(stream));
   }
   return {};
 }
@@ -172,10 +185,12 @@ void ReplicaControl::watch_repair() {
   }
   if (damaged_until.is_null() || !damaged_until.is_reached_by(marks.epoch, marks.durable)) return;
   if (const int error = file_.clear_damage(); error != 0) {
-    log::error("superblock_failed", "the journal's repair cannot be recorded: {}", errno_text(error));
+    log::error("superblock_failed", "the journal's repair cannot be recorded: {}",
+               errno_text(error));
     return;
   }
-  log::info("journal_repaired", "all that was damaged is durable again, up to {}", to_string(damaged_until.position));
+  log::info("journal_repaired", "all that was damaged is durable again, up to {}",
+            to_string(damaged_until.position));
   lane_.queues().state.store(0);
   const std::lock_guard lock(mutex_);
   view_.damaged_until = {};

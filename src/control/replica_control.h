@@ -1,8 +1,9 @@
 // ReplicaControl: the ordinary thread behind a replica's lane.
 //
-// It admits HELLOs: checks that cluster, names and stream are ours, makes durable what must be before an answer (the
-// journal's stream, the promise: safety rule S1), adds what only files can tell (the digest of the archive's end), and
-// hands them to the lane, which answers. It also watches over a damaged journal's repair.
+// It admits HELLOs: checks that cluster, names and stream are ours, makes durable what must be
+// before an answer (the journal's stream, the promise: safety rule S1), adds what only files can
+// tell (the digest of the archive's end), and hands them to the lane, which answers. It also
+// watches over a damaged journal's repair.
 #pragma once
 
 #include <condition_variable>
@@ -25,9 +26,10 @@ class ReplicaControl {
     StreamIdentity stream;
     Uuid journal_id;
     Promise promise;
-    std::string source_name;   // of the last source that was admitted
-    std::string refusal;       // why the last HELLO was refused, by us or by the source; empty: it was not
-    LogMark damaged_until;     // null: nothing is damaged
+    std::string source_name;  // of the last source that was admitted
+    std::string
+        refusal;  // why the last HELLO was refused, by us or by the source; empty: it was not
+    LogMark damaged_until;  // null: nothing is damaged
     std::uint64_t hellos = 0;
     std::uint64_t hellos_refused = 0;
     std::uint64_t hellos_foreign = 0;  // another cluster's or another replica's

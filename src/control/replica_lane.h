@@ -30,7 +30,8 @@ class ReplicaLane {
   std::size_t batch() const noexcept { return cycle_.batch(); }
 
   Queues& queues() noexcept { return queues_; }
-  // For the archive, before the lane starts and for its cursor (storage/journal_cursor.h says what that may read).
+  // For the archive, before the lane starts and for its cursor (storage/journal_cursor.h says what
+  // that may read).
   Journal& journal() noexcept { return journal_; }
   std::string describe_disk() const { return disk_.describe(); }
 

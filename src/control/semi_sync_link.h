@@ -1,6 +1,7 @@
 // SemiSyncLink: the source lane's view of the protocol shim: ACKs out, wanted positions in.
 //
-// Joins the drain's queue and the ACK sender to the concept the duty cycle is written against. Lane's thread.
+// Joins the drain's queue and the ACK sender to the concept the duty cycle is written against.
+// Lane's thread.
 #pragma once
 
 #include <string>
@@ -26,8 +27,8 @@ class SemiSyncLink {
   }
   void pause() noexcept { sender_.pause(); }
   void resume() noexcept { sender_.resume(); }
-  // While the lane stands still: quorums are of this incarnation from now on, and only a connection that was registered
-  // for it hears of them (safety rule S3).
+  // While the lane stands still: quorums are of this incarnation from now on, and only a connection
+  // that was registered for it hears of them (safety rule S3).
   void begin_incarnation(std::uint32_t incarnation) noexcept { incarnation_ = incarnation; }
   // The lane ends: the drain gets its descriptor back.
   void detach() noexcept { sender_.detach(); }

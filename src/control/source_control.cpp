@@ -12,8 +12,8 @@
 namespace binlane {
 namespace {
 
-// How often the thread looks around, the server is polled (S8: at most 100 ms), the state is stored, and a server that
-// is not there or not fit is looked at again.
+// How often the thread looks around, the server is polled (S8: at most 100 ms), the state is
+// stored, and a server that is not there or not fit is looked at again.
 constexpr std::chrono::milliseconds kTurn{5};
 constexpr std::uint64_t kPollNs = 50 * kNanosPerMilli;
 constexpr std::uint64_t kStoreNs = 1 * kNanosPerSecond;
@@ -56,8 +56,12 @@ FallbackCounters sum(const FallbackCounters& a, const FallbackCounters& b) {
 
 }  // namespace
 
-std::string state_file_path(const Config& config) { return config.data_dir + "/source.state"; }
-std::string ledger_path(const Config& config) { return config.data_dir + "/ledger.jsonl"; }
+std::string state_file_path(const Config& config) {
+  return config.data_dir + "/source.state";
+}
+std::string ledger_path(const Config& config) {
+  return config.data_dir + "/ledger.jsonl";
+}
 
 SourceControl::SourceControl(const Config& config, SourceLane& lane,
                              std::vector<HandshakeDesk::Replica> replicas)
@@ -69,10 +73,13 @@ SourceControl::SourceControl(const Config& config, SourceLane& lane,
       state_(state_file_.state().value_or(SourceState{})),
       poll_connection_(account_of(source_)),
       command_connection_(account_of(source_)),
-      drain_(drain_options(source_), [this](const ServerFacts& facts) { return registration_for(facts); }),
+      drain_(drain_options(source_),
+             [this](const ServerFacts& facts) { return registration_for(facts); }),
       replicas_(std::move(replicas)) {}
 
-SourceControl::~SourceControl() { stop(); }
+SourceControl::~SourceControl() {
+  stop();
+}
 
 void SourceControl::start() {
   drain_.start();
@@ -134,7 +141,8 @@ void SourceControl::look_for_server(std::uint64_t now_ns) {
   if (!connect_server(facts) || !prepare_server(facts) || !begin_incarnation(facts, now_ns)) return;
   FallbackStart start;
   start.fresh = fresh_stream_;
-  start.exposed_from = std::max(state_.quorum, Position{state_.stream_start.file, kBinlogMagicSize});
+  start.exposed_from =
+      std::max(state_.quorum, Position{state_.stream_start.file, kBinlogMagicSize});
   start.interval_open = !ledger_.open_intervals().empty();
   start.server_restarted = !fresh_stream_ && !same_run_;
   if (same_run_) start.counters = state_.counters;
@@ -151,7 +159,8 @@ bool SourceControl::connect_server(ServerFacts& facts) {
   SqlError error = poll_connection_.connect();
   if (error.ok()) error = command_connection_.connect();
   if (!error.ok()) {
-    refuse(fmt::format("cannot connect to the server at {}: {}", source_.server_socket, to_string(error)));
+    refuse(fmt::format("cannot connect to the server at {}: {}", source_.server_socket,
+                       to_string(error)));
     phase_ = Phase::looking;
     return false;
   }
@@ -162,8 +171,10 @@ bool SourceControl::connect_server(ServerFacts& facts) {
   }
   facts = std::move(result.facts);
   server_version_ = facts.version;
-  const SourceCheck check = check_source(facts, static_cast<std::uint32_t>(source_.acker_server_id));
-  for (const Finding& warning : check.warnings) log::warning("server_setting", "{}", to_string(warning));
+  const SourceCheck check =
+      check_source(facts, static_cast<std::uint32_t>(source_.acker_server_id));
+  for (const Finding& warning : check.warnings)
+    log::warning("server_setting", "{}", to_string(warning));
   if (check.accepted()) return true;
   std::string problem = "this server cannot be a source:";
   for (const Finding& refusal : check.refusals) problem += " " + to_string(refusal) + ";";
@@ -175,8 +186,8 @@ bool SourceControl::connect_server(ServerFacts& facts) {
 bool SourceControl::prepare_server(const ServerFacts& facts) {
   poller_.emplace(poll_connection_, facts.semi_sync_words, facts.flavour);
   commander_.emplace(command_connection_, facts.semi_sync_words, facts.flavour);
-  const SqlError error = commander_->prepare(source_.wait_point, source_.effective_server_timeout_ms(),
-                                             source_.timeout_ms);
+  const SqlError error = commander_->prepare(
+      source_.wait_point, source_.effective_server_timeout_ms(), source_.timeout_ms);
   if (error.ok()) return true;
   refuse(fmt::format("cannot set up the server's semi-sync: {}", to_string(error)));
   return false;
@@ -250,7 +261,8 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
   next_poll_ns_ = now_ns + kPollNs;
   ++polls_;
   if (!poll_connection_.is_connected() || !command_connection_.is_connected()) {
-    // The server is gone or hung up on us. Whether it is still the same run, the drain will find out.
+    // The server is gone or hung up on us. Whether it is still the same run, the drain will find
+    // out.
     const bool back = poll_connection_.connect().ok() && command_connection_.connect().ok();
     if (!back) {
       ++polls_failed_;
@@ -273,8 +285,9 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
     return;
   }
   if (poll.status.sync_binlog != 1 || poll.status.innodb_flush_log_at_trx_commit != 1) {
-    end_incarnation("sync_binlog or innodb_flush_log_at_trx_commit was changed to something other than 1",
-                    NextStream::same);
+    end_incarnation(
+        "sync_binlog or innodb_flush_log_at_trx_commit was changed to something other than 1",
+        NextStream::same);
     return;
   }
   server_status_ = poll.status;
@@ -285,7 +298,8 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
 }
 
 void SourceControl::sync_ourselves(const SourceMarks& marks) {
-  if (phase_ != Phase::running || !confirmer_.needs_own_sync() || marks.written_at.is_null()) return;
+  if (phase_ != Phase::running || !confirmer_.needs_own_sync() || marks.written_at.is_null())
+    return;
   if (!confirmer_.own_sync_begin()) return;
   // The mark was read before the sync, so all of it is synced afterwards.
   const SyncResult result = sync_files(*files_, confirmer_.synced().file, marks.written_at.file);
@@ -308,12 +322,15 @@ void SourceControl::tell_synced(const SourceMarks& marks) {
   if (send(command)) synced_told_ = synced;
 }
 
-bool SourceControl::send(const SourceCommand& command) { return lane_.queues().commands.try_push(command); }
+bool SourceControl::send(const SourceCommand& command) {
+  return lane_.queues().commands.try_push(command);
+}
 
 // What this incarnation's dump connection has brought; null before its first event.
 Position SourceControl::dump_position() const {
   const DrainStatus drain = drain_.status();
-  if (drain.incarnation != state_.epoch.incarnation || drain.state != DrainState::draining) return {};
+  if (drain.incarnation != state_.epoch.incarnation || drain.state != DrainState::draining)
+    return {};
   return drain_.dump_position();
 }
 
@@ -362,14 +379,16 @@ void SourceControl::run_fallback(const SourceMarks& marks) {
 bool SourceControl::carry_out(const FallbackAction& action) {
   switch (action.kind) {
     case FallbackAction::Kind::open_interval:
-      return ledger_.expose(action.position, state_.epoch, action.exposure, to_string(action.reason)).has_value();
+      return ledger_
+          .expose(action.position, state_.epoch, action.exposure, to_string(action.reason))
+          .has_value();
     case FallbackAction::Kind::turn_off:
     case FallbackAction::Kind::turn_on: {
       const bool on = action.kind == FallbackAction::Kind::turn_on;
       const SqlError error = commander_->set_enabled(on);
       if (!error.ok())
-        log::error("semi_sync_switch_failed", "cannot switch the server's semi-sync {}: {}", on ? "ON" : "OFF",
-                   to_string(error));
+        log::error("semi_sync_switch_failed", "cannot switch the server's semi-sync {}: {}",
+                   on ? "ON" : "OFF", to_string(error));
       return error.ok();
     }
     case FallbackAction::Kind::close_intervals:
@@ -384,18 +403,21 @@ bool SourceControl::close_intervals(const Position& to) {
     const Position end = std::max(to, interval.from);
     const auto groups = count_groups(*files_, interval.from, end);
     if (!groups)
-      log::warning("ledger_uncounted", "the event groups from {} to {} cannot be counted: their binlogs are gone",
+      log::warning("ledger_uncounted",
+                   "the event groups from {} to {} cannot be counted: their binlogs are gone",
                    to_string(interval.from), to_string(end));
     if (!ledger_.close_interval(interval.id, end, groups.value_or(0))) return false;
-    log::info("ledger_closed", "interval {}: {} event groups from {} to {} were released without a quorum", interval.id,
-              groups.value_or(0), to_string(interval.from), to_string(end));
+    log::info("ledger_closed",
+              "interval {}: {} event groups from {} to {} were released without a quorum",
+              interval.id, groups.value_or(0), to_string(interval.from), to_string(end));
   }
   return true;
 }
 
 void SourceControl::log_transition(const FallbackTransition& transition) {
   log::info("transition", "{}", transition_text(transition, state_.basename));
-  for (const std::string& line : classic_lines(transition, state_.basename)) log::warning("semi_sync", "{}", line);
+  for (const std::string& line : classic_lines(transition, state_.basename))
+    log::warning("semi_sync", "{}", line);
 }
 
 void SourceControl::store_state(const SourceMarks& marks, std::uint64_t now_ns) {
@@ -408,7 +430,8 @@ void SourceControl::store_state(const SourceMarks& marks, std::uint64_t now_ns) 
   if (next == state_) return;
   if (const int error = state_file_.store(next); error != 0) {
     // What is on record stays true, only older; a registration would begin lower.
-    log::error("state_not_stored", "cannot store {}: {}", state_file_path(config_), errno_text(error));
+    log::error("state_not_stored", "cannot store {}: {}", state_file_path(config_),
+               errno_text(error));
     return;
   }
   state_ = next;

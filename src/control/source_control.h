@@ -1,11 +1,12 @@
 // SourceControl: the ordinary thread behind a source's lane.
 //
-// It finds the server and checks it, begins incarnations, keeps the handshakes with the replicas going, watches the
-// server's semi-sync, decides with the fallback state machine, writes ledger and state, and tells the lane what it
-// needs to know. The lane never waits for it.
+// It finds the server and checks it, begins incarnations, keeps the handshakes with the replicas
+// going, watches the server's semi-sync, decides with the fallback state machine, writes ledger and
+// state, and tells the lane what it needs to know. The lane never waits for it.
 //
-// Rules it keeps: S3 (where the dump connection registers), S6 and S7 (what begins an incarnation, and that its
-// predecessors' files are synced first), S8 (releases by the server itself), S13 (degrade: ledger, then OFF), S16.
+// Rules it keeps: S3 (where the dump connection registers), S6 and S7 (what begins an incarnation,
+// and that its predecessors' files are synced first), S8 (releases by the server itself), S13
+// (degrade: ledger, then OFF), S16.
 #pragma once
 
 #include <condition_variable>
@@ -40,8 +41,8 @@ std::string ledger_path(const Config& config);
 class SourceControl {
  public:
   enum class Phase : std::uint8_t {
-    looking,   // for the server: not reachable yet
-    refused,   // the server or its binlogs are not fit to be a source; `problem` says why
+    looking,  // for the server: not reachable yet
+    refused,  // the server or its binlogs are not fit to be a source; `problem` says why
     running,
   };
   // What status shows; a consistent copy.
@@ -70,14 +71,15 @@ class SourceControl {
   };
 
   // Opens state and ledger; throws StartupError when they are damaged. `lane` outlives this.
-  SourceControl(const Config& config, SourceLane& lane, std::vector<HandshakeDesk::Replica> replicas);
+  SourceControl(const Config& config, SourceLane& lane,
+                std::vector<HandshakeDesk::Replica> replicas);
   ~SourceControl();
   SourceControl(const SourceControl&) = delete;
   SourceControl& operator=(const SourceControl&) = delete;
 
   void start();
-  // Ends the thread; the lane stands still afterwards. Semi-sync stays as it is in the server: its own timeout is the
-  // backstop until a binlaned is back.
+  // Ends the thread; the lane stands still afterwards. Semi-sync stays as it is in the server: its
+  // own timeout is the backstop until a binlaned is back.
   void stop();
   // Any thread.
   View view() const;
@@ -135,7 +137,7 @@ class SourceControl {
   std::optional<ServerPoll> new_poll_;  // since the last turn of the fallback
   std::uint32_t server_runs_ = 0;
   bool fresh_stream_ = false;  // this incarnation began a new stream
-  bool same_run_ = false;  // the server still is the one that the last incarnation was of
+  bool same_run_ = false;      // the server still is the one that the last incarnation was of
 
   // Of the incarnation.
   std::optional<PosixBinlogFiles> files_;
@@ -145,9 +147,10 @@ class SourceControl {
   std::optional<Fallback> fallback_;  // of this incarnation
   FallbackCounters earlier_;          // of those before
   bool degraded_told_ = false;
-  std::uint32_t mapped_file_ = 0;     // newest file that the proof's map knows
+  std::uint32_t mapped_file_ = 0;  // newest file that the proof's map knows
   NextStream next_stream_ = NextStream::same;
-  std::uint32_t next_stream_file_ = 0;  // where a new stream begins; 0: at the first binlog there is
+  std::uint32_t next_stream_file_ =
+      0;  // where a new stream begins; 0: at the first binlog there is
   Phase phase_ = Phase::looking;
   std::string problem_;
   std::uint64_t next_look_ns_ = 0;

@@ -1,5 +1,5 @@
-// SourceControl, the part that begins and ends incarnations: which stream it is, where it stands, and what must be
-// durable before its first byte is announced.
+// SourceControl, the part that begins and ends incarnations: which stream it is, where it stands,
+// and what must be durable before its first byte is announced.
 
 #include <fmt/format.h>
 
@@ -16,7 +16,8 @@ std::string directory_of(const std::string& path) {
   return slash == std::string::npos ? "." : path.substr(0, slash);
 }
 
-// The server's whole files up to here are what we have synced ourselves (S7): the size is read before the sync.
+// The server's whole files up to here are what we have synced ourselves (S7): the size is read
+// before the sync.
 std::optional<Position> sync_everything(const PosixBinlogFiles& files, std::uint32_t first,
                                         std::uint32_t last, std::string& problem) {
   const int handle = files.open(last);
@@ -43,7 +44,8 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
     refuse(index.error);
     return false;
   }
-  const ServerRunFiles run_files = find_server_run_files(facts.log_bin_index, facts.log_bin_basename);
+  const ServerRunFiles run_files =
+      find_server_run_files(facts.log_bin_index, facts.log_bin_basename);
   if (run_files.first == 0) {
     refuse(run_files.error);
     return false;
@@ -60,17 +62,20 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
     return false;
   }
   if (*synced < next.synced) {
-    refuse(fmt::format("the binlog ends at {}, but was synced up to {} before: the data folder was restored or lost "
-                       "data; this server must not be a source (if this is meant to be a new beginning, remove {} "
-                       "and re-seed the replicas)",
-                       to_string(*synced), to_string(next.synced), state_file_path(config_)));
+    refuse(fmt::format(
+        "the binlog ends at {}, but was synced up to {} before: the data folder was restored or "
+        "lost "
+        "data; this server must not be a source (if this is meant to be a new beginning, remove {} "
+        "and re-seed the replicas)",
+        to_string(*synced), to_string(next.synced), state_file_path(config_)));
     return false;
   }
   StreamStart start;
   const ScanResult scan = scan_stream(*files_, first, index.last, start);
   if (!scan.ok()) {
-    refuse(fmt::format("binlog {} cannot be read: {}", scan.file,
-                       scan.fault == TrackerFault::none ? errno_text(scan.error) : to_string(scan.fault)));
+    refuse(fmt::format(
+        "binlog {} cannot be read: {}", scan.file,
+        scan.fault == TrackerFault::none ? errno_text(scan.error) : to_string(scan.fault)));
     return false;
   }
   next.synced = *synced;
@@ -89,7 +94,8 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   const bool same_stream = state_.origin == next.origin;
   fresh_stream_ = !same_stream;
   state_ = next;
-  next_stream_ = NextStream::same;  // only now: until the record stands, the next attempt begins anew as well
+  next_stream_ =
+      NextStream::same;  // only now: until the record stands, the next attempt begins anew as well
   next_stream_file_ = 0;
   run_ = facts.run;
 
@@ -100,7 +106,8 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   if (!lane_.bound() || directory_ != index.directory || !same_stream)
     lane_.bind(index.directory, index.basename, drain_);
   directory_ = index.directory;
-  if (const int error = lane_.begin_incarnation(start, state_.epoch, source_.quorum, now_ns); error != 0) {
+  if (const int error = lane_.begin_incarnation(start, state_.epoch, source_.quorum, now_ns);
+      error != 0) {
     refuse(fmt::format("binlog {} cannot be opened: {}", index.last, errno_text(error)));
     return false;
   }
@@ -121,12 +128,14 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   synced_told_ = {};
   ++incarnations_;
   log::info("incarnation", "epoch {}.{} of stream {} begins: binlogs {} to {}, synced up to {}",
-            state_.epoch.term, state_.epoch.incarnation, to_string(state_.origin), first, index.last,
-            to_string(state_.synced));
+            state_.epoch.term, state_.epoch.incarnation, to_string(state_.origin), first,
+            index.last, to_string(state_.synced));
   {
     const std::lock_guard lock(mutex_);
-    // S3: registering is an ACK of everything before; never beyond what a quorum is known to have had.
-    registration_ = Registration{std::max(state_.quorum, state_.run_start), state_.epoch.incarnation};
+    // S3: registering is an ACK of everything before; never beyond what a quorum is known to have
+    // had.
+    registration_ =
+        Registration{std::max(state_.quorum, state_.run_start), state_.epoch.incarnation};
     registration_run_ = run_;
     server_changed_ = false;
   }
@@ -140,15 +149,21 @@ bool SourceControl::settle_stream(const BinlogIndex& index, SourceState& state) 
   const bool renamed = !first_time && state.basename != index.basename;
   if (!first_time && !renamed && next_stream_ == NextStream::same) {
     if (index.last >= state.synced.file) return true;
-    refuse(fmt::format("the newest binlog is number {}, but number {} was synced before: the binlogs were reset or the "
-                       "data folder was restored while nobody watched (if this is meant to be a new beginning, remove "
-                       "{} and re-seed the replicas)",
-                       index.last, state.synced.file, state_file_path(config_)));
+    refuse(
+        fmt::format("the newest binlog is number {}, but number {} was synced before: the binlogs "
+                    "were reset or the "
+                    "data folder was restored while nobody watched (if this is meant to be a new "
+                    "beginning, remove "
+                    "{} and re-seed the replicas)",
+                    index.last, state.synced.file, state_file_path(config_)));
     return false;
   }
   if (!first_time)
-    log::error("new_stream", "the binlogs were {}: this is a new stream, and replicas of the old one are refused until "
-               "they are re-seeded", renamed ? "renamed" : "reset");
+    log::error(
+        "new_stream",
+        "the binlogs were {}: this is a new stream, and replicas of the old one are refused until "
+        "they are re-seeded",
+        renamed ? "renamed" : "reset");
   const Epoch epoch = state.epoch;
   state = {};
   state.origin = Uuid::random();

@@ -19,7 +19,8 @@ bool SourceLane::stand_still() {
 void SourceLane::bind(const std::string& directory, const std::string& basename, DumpDrain& drain) {
   BL_ASSERT(queues_.pause.standing());
   parts_.reset();
-  parts_ = std::make_unique<Parts>(ports_, PosixBinlogFiles(directory, basename), basename, drain, queues_);
+  parts_ = std::make_unique<Parts>(ports_, PosixBinlogFiles(directory, basename), basename, drain,
+                                   queues_);
 }
 
 int SourceLane::begin_incarnation(StreamStart& start, Epoch epoch, const QuorumRule& rule,

@@ -1,7 +1,7 @@
 // SourceLane: everything a source's lane owns, and the way to rebuild it for a new incarnation.
 //
-// Made when the server's binlog is known. The lane runs do_work(); the control thread may touch the rest only between
-// stand_still() and go_on().
+// Made when the server's binlog is known. The lane runs do_work(); the control thread may touch the
+// rest only between stand_still() and go_on().
 #pragma once
 
 #include <memory>
@@ -29,7 +29,8 @@ class SourceLane {
   }
   std::size_t batch() const noexcept { return parts_ ? parts_->cycle.batch() : 0; }
 
-  // Control thread: the lane stands still when it returns true; false when it did not come to it within a second.
+  // Control thread: the lane stands still when it returns true; false when it did not come to it
+  // within a second.
   bool stand_still();
   void go_on() noexcept { queues_.pause.resume(); }
 
@@ -37,7 +38,8 @@ class SourceLane {
   void bind(const std::string& directory, const std::string& basename, DumpDrain& drain);
   bool bound() const noexcept { return parts_ != nullptr; }
   // While it stands still: a new incarnation goes on behind `start`. 0 or an errno.
-  int begin_incarnation(StreamStart& start, Epoch epoch, const QuorumRule& rule, std::uint64_t now_ns);
+  int begin_incarnation(StreamStart& start, Epoch epoch, const QuorumRule& rule,
+                        std::uint64_t now_ns);
   // While it stands still.
   Stream& stream() noexcept { return parts_->stream; }
   SemiSyncLink& link() noexcept { return parts_->link; }

@@ -1,4 +1,5 @@
-// SourceStream: the source lane's view of the binlog: tailer and reader behind the cycle's BinlogStream.
+// SourceStream: the source lane's view of the binlog: tailer and reader behind the cycle's
+// BinlogStream.
 //
 // Lane's thread; start() and stop() while the lane stands still (LanePause).
 #pragma once
@@ -42,7 +43,8 @@ class SourceStream {
   int read(std::uint64_t at, MutableBytes out, StreamPiece& piece) noexcept {
     StreamChunk chunk;
     const int error = reader_.read(at, out, chunk);
-    piece = {chunk.at, static_cast<std::uint32_t>(chunk.units()), chunk.is_file_end, chunk.file_end};
+    piece = {chunk.at, static_cast<std::uint32_t>(chunk.units()), chunk.is_file_end,
+             chunk.file_end};
     return error;
   }
   // A mark in a file that was purged since is shown as that of the oldest file we know.

@@ -1,5 +1,6 @@
-// PosixStreamProof: answers a handshake's questions about the source's binlog from a copy of the lane's stream map
-// and the files themselves. Control thread; refreshed before each handshake's first comparison.
+// PosixStreamProof: answers a handshake's questions about the source's binlog from a copy of the
+// lane's stream map and the files themselves. Control thread; refreshed before each handshake's
+// first comparison.
 #pragma once
 
 #include <optional>
@@ -32,7 +33,8 @@ class PosixStreamProof final : public StreamProof {
   std::optional<std::uint32_t> digest(std::uint64_t from, std::uint64_t to) const override {
     return StreamDigester(files_, map_).digest_range(from, to);
   }
-  std::optional<std::uint32_t> digest_below(const Position& end, std::uint64_t length) const override {
+  std::optional<std::uint32_t> digest_below(const Position& end,
+                                            std::uint64_t length) const override {
     const auto to = map_.linear_of(end);
     if (!to || length > end.offset) return std::nullopt;
     return digest(*to - length, *to);

@@ -129,7 +129,8 @@ class ReplicaCycle {
   void send_hello(const HelloMessage& message) noexcept;
   std::size_t acknowledge(std::uint64_t now_ns) noexcept;
   std::uint16_t state() const noexcept {
-    return static_cast<std::uint16_t>(queues_.state.load(std::memory_order_relaxed) | (journal_.failed() ? wire::kStateJournalFailed : 0));
+    return static_cast<std::uint16_t>(queues_.state.load(std::memory_order_relaxed) |
+                                      (journal_.failed() ? wire::kStateJournalFailed : 0));
   }
   void publish(std::size_t work, std::uint64_t now_ns) noexcept;
 

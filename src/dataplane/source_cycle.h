@@ -56,13 +56,14 @@ concept BinlogStream = requires(S stream, const S& view, std::uint64_t at, Mutab
 // What the cycle needs of the hosting server's shim.
 template <class S>
 concept SemiSyncServer = requires(S server, const Position& quorum) {
-  // Every turn: a quorum has everything before `quorum` (null: nothing yet in this incarnation). Tells the server when
-  // that is news, and again for the exact position that it asks for. Never blocks. Returns the work done.
+  // Every turn: a quorum has everything before `quorum` (null: nothing yet in this incarnation).
+  // Tells the server when that is news, and again for the exact position that it asks for. Never
+  // blocks. Returns the work done.
   { server.poll(quorum) } -> std::convertible_to<std::size_t>;
   // Semi-sync is off in the server: it reads no ACKs.
-  { server.pause() };
+  {server.pause()};
   // It is on again, and has forgotten what it was told.
-  { server.resume() };
+  {server.resume()};
 };
 
 struct SourceCommand {
@@ -125,7 +126,8 @@ struct SourceMarks {
   Position written_at;
   Position synced_at;
   Position quorum_at;
-  Position quorum_group_at;  // the end of a whole event group that the quorum mark has passed; null: none yet
+  Position quorum_group_at;  // the end of a whole event group that the quorum mark has passed;
+                             // null: none yet
   Position released_at;
   bool satisfiable = false;
   std::uint64_t frame_faults = 0;   // foreign or damaged datagrams
@@ -187,7 +189,8 @@ class SourceCycle {
     synced_pending_ = false;
     watched_group_ = 0;
     quorum_group_at_ = {};
-    acknowledged_at_ = {};  // what the last incarnation's quorums covered is proven anew (safety rule S3)
+    acknowledged_at_ =
+        {};  // what the last incarnation's quorums covered is proven anew (safety rule S3)
     stream_stopped_ = false;
     unpublished_ = true;
   }
@@ -239,7 +242,8 @@ class SourceCycle {
   std::uint64_t released_ = 0;
   std::uint64_t acknowledged_ = 0;
   Position acknowledged_at_;
-  // The end of a group that the quorum mark is about to pass, and of the last one that it has passed.
+  // The end of a group that the quorum mark is about to pass, and of the last one that it has
+  // passed.
   std::uint64_t watched_group_ = 0;
   Position quorum_group_at_;
   std::size_t batch_ = 0;
@@ -491,8 +495,8 @@ std::size_t SourceCycle<P, Stream, Server, C>::acknowledge() noexcept {
   return server_.poll(acknowledged_at_);
 }
 
-// `synced` never claims more than `written`. What is beyond counts as soon as the tailer has seen it: the last
-// position before an idle time must not wait for control to say it again.
+// `synced` never claims more than `written`. What is beyond counts as soon as the tailer has seen
+// it: the last position before an idle time must not wait for control to say it again.
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
 void SourceCycle<P, Stream, Server, C>::move_synced() noexcept {
   if (!synced_pending_) return;
@@ -500,7 +504,8 @@ void SourceCycle<P, Stream, Server, C>::move_synced() noexcept {
   synced_pending_ = stream_.position_of(synced_) < synced_at_;
 }
 
-// Every turn, in front of send(): the durable quorum moves on its own when the rule's level is another one (safety rule S9).
+// Every turn, in front of send(): the durable quorum moves on its own when the rule's level is
+// another one (safety rule S9).
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
 void SourceCycle<P, Stream, Server, C>::move_released() noexcept {
   const std::uint64_t mark = degraded_ ? synced_ : std::min(synced_, gate_.durable_quorum());

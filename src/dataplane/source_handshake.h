@@ -36,8 +36,8 @@ class StreamProof {
                                                     std::uint64_t length) const = 0;
 };
 
-// min(synced, quorum) when `epoch` began. A log of an older epoch may hold bytes that its source lost before; what was
-// safe by then it must share.
+// min(synced, quorum) when `epoch` began. A log of an older epoch may hold bytes that its source
+// lost before; what was safe by then it must share.
 struct SafeMark {
   Epoch epoch;
   Position safe;
@@ -74,9 +74,9 @@ class SourceHandshake {
     std::uint64_t cut = 0;  // bytes that were cut
   };
 
-  // `safe`: no byte below it may be cut: min(synced, quorum) when this incarnation began. `earlier`: the same of earlier
-  // incarnations, oldest first, so that a replica which missed some of them is not held to what became safe without
-  // it. With none of them it is.
+  // `safe`: no byte below it may be cut: min(synced, quorum) when this incarnation began.
+  // `earlier`: the same of earlier incarnations, oldest first, so that a replica which missed some
+  // of them is not held to what became safe without it. With none of them it is.
   SourceHandshake(Identity identity, const StreamProof& proof, Position safe,
                   std::vector<SafeMark> earlier = {});
 

@@ -27,18 +27,25 @@ class AckSocket {
     std::uint32_t incarnation = 0;
   };
 
-  // Lender. Asserts that nothing is offered and nothing held. Returns the generation.
+  // Lender. Asserts that the loan before was seen released. Returns the generation.
   std::uint32_t offer(int descriptor, std::uint32_t incarnation) noexcept {
-    BL_ASSERT(descriptor >= 0 && offered_.load() == kNothing && held_.load() == kNothing);
+    // held_ itself proves nothing here: a borrower that read the offer before it was taken back may
+    // still be about to say that it holds it. It will look again and let go, using nothing.
+    BL_ASSERT(descriptor >= 0 && !lent_ && offered_.load() == kNothing);
+    lent_ = true;
     ++generation_;
     // Nobody reads it now, and whoever takes the offer sees it.
     incarnation_ = incarnation;
     offered_.store(pack(descriptor, generation_));
     return generation_;
   }
-  // Lender. Takes the offer back; is_released() says when the descriptor may be closed.
+  // Lender. Takes the offer back; is_released() says when the descriptor may be closed. Once it was
+  // released it stays so, whatever held_ shows for a moment.
   void revoke() noexcept { offered_.store(kNothing); }
-  bool is_released() const noexcept { return held_.load() == kNothing; }
+  bool is_released() noexcept {
+    if (lent_ && offered_.load() == kNothing && held_.load() == kNothing) lent_ = false;
+    return !lent_;
+  }
 
   // Borrower, once a turn: the descriptor to write on in this turn. Lets go of a revoked one.
   Loan borrow() noexcept {
@@ -73,6 +80,7 @@ class AckSocket {
   // Written by the lender while nothing is offered, read by the borrower while it holds.
   alignas(64) std::uint32_t incarnation_ = 0;
   std::uint32_t generation_ = 0;  // lender's
+  bool lent_ = false;             // lender's: a loan is out, or was not yet seen released
 };
 
 }  // namespace binlane

@@ -12,8 +12,9 @@
 
 namespace binlane {
 
-// A crash may set the archive back by what it had not yet on record, so a replica may be ahead of it for a moment: by
-// this many files at most. Who asks for a later one is told at once that there is none.
+// A crash may set the archive back by what it had not yet on record, so a replica may be ahead of
+// it for a moment: by this many files at most. Who asks for a later one is told at once that there
+// is none.
 inline constexpr std::uint32_t kMaxFilesAhead = 1;
 
 class FeedLimit {

@@ -273,7 +273,8 @@ std::optional<std::optional<std::string>> FeedSession::gtid_position(const std::
                           std::max<std::uint64_t>(offset, kBinlogMagicSize)};
   const Position limit = shared_.limit.whole_groups();
   if (!limit.is_null() && position.file > limit.file + kMaxFilesAhead)
-    return std::optional<std::optional<std::string>>(std::in_place);  // NULL, as a source says of a file it lacks
+    return std::optional<std::optional<std::string>>(
+        std::in_place);  // NULL, as a source says of a file it lacks
   // A replica may be ahead of the archive for a moment: the answer has to wait, not to be wrong.
   const bool came = wait_until([&] {
     client_.ahead = shared_.limit.whole_groups() < position;

@@ -150,8 +150,8 @@ class Recovery {
     }
   }
 
-  // A crash leaves what was in flight, and no more: a ring full of anything else is not a journal that was torn, and is
-  // not to be written over.
+  // A crash leaves what was in flight, and no more: a ring full of anything else is not a journal
+  // that was torn, and is not to be written over.
   void judge_debris() {
     std::uint32_t debris = 0;
     for (std::size_t i = 0; i < recovery_table().size(); ++i) {
@@ -160,8 +160,9 @@ class Recovery {
     }
     if (debris <= kMaxDebrisBlocks) return;
     result_.refusal = fmt::format(
-        "{} of {} blocks are neither blocks of a journal nor zeros: this is not a journal, or it was overwritten", debris,
-        meta_.block_count);
+        "{} of {} blocks are neither blocks of a journal nor zeros: this is not a journal, or it "
+        "was overwritten",
+        debris, meta_.block_count);
   }
 
   void judge_break() {

@@ -240,7 +240,8 @@ TEST(AckSocket, TwoThreads) {
   });
   for (int descriptor = 1; descriptor <= kLoans; ++descriptor) {
     socket.offer(descriptor, kIncarnation);
-    // Some loans end before the lane has looked, others after.
+    // The lane holds the first loan; of the others some end before it has looked, others after.
+    while (descriptor == 1 && borrowed.load() == 0) std::this_thread::yield();
     if (descriptor % 3 == 0) std::this_thread::yield();
     socket.revoke();
     while (!socket.is_released()) std::this_thread::yield();
@@ -248,7 +249,6 @@ TEST(AckSocket, TwoThreads) {
   }
   done = true;
   lane.join();
-  EXPECT_GT(borrowed.load(), 0U);
 }
 
 }  // namespace
