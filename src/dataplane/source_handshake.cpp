@@ -97,7 +97,7 @@ bool SourceHandshake::on_reply(const FrameView& frame, const Endpoint& peer, std
         handshake_id_ = 0;  // not what we agreed on: ask anew
         return true;
       }
-      session_.emplace();
+      session_ = Session{};
       session_->session_id = session_id_;
       session_->origin = origin_;
       session_->durable = reply.log_length;
@@ -135,7 +135,7 @@ void SourceHandshake::take_answer(const wire::HelloAckBody& reply, std::uint64_t
     refuse(
         fmt::format(
             "the replica holds the stream up to {}, but the source's binlogs begin at {}: what is "
-            "between was purged; re-seed the replica",
+            "between was purged; fetch it from a peer's archive or re-seed the replica",
             to_string(released), to_string(proof_.first())),
         now_ns);
     return;

@@ -26,8 +26,6 @@ static_assert(kTransferSize % kBlockSize == 0);
 // How long a killed process may take to get rid of its writes in flight.
 constexpr std::uint64_t kLockWaitNs = 20 * kNanosPerSecond;
 constexpr std::uint64_t kLockPauseNs = 5 * kNanosPerMilli;
-// What stands in the image for a block that cannot be read: not zero, and no block's magic.
-constexpr int kUnreadableFill = 0xee;
 
 std::string meta_path(const std::string& path) {
   return path + ".meta";
@@ -230,13 +228,7 @@ JournalFile::JournalFile(const JournalFileOptions& options)
     throw StartupError(fmt::format("{}: {}", options_.path, recovered_.refusal));
   }
   const JournalStart& start = recovered_.start;
-  const int error = update([&start](JournalMeta& meta) {
-    meta.incarnation = start.incarnation;
-    meta.durable_sequence = start.next_sequence - 1;
-    meta.durable = {start.epoch, start.end};
-    meta.released = start.released;
-    meta.damaged_until = start.damaged_until;
-  });
+  const int error = update([&start](JournalMeta& meta) { meta = superblock_after(meta, start); });
   if (error != 0) {
     throw StartupError(fmt::format("{}: {}", record_.path(), errno_text(error)));
   }
@@ -331,7 +323,7 @@ void JournalFile::read_ring() {
       if (read_all(file_.get(), block, offset + at) == static_cast<std::int64_t>(kBlockSize)) {
         continue;
       }
-      std::memset(block.data(), kUnreadableFill, block.size());
+      std::fill(block.begin(), block.end(), kUnreadableFill);
       ++unreadable_blocks_;
     }
   }

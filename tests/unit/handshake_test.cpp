@@ -400,7 +400,12 @@ TEST(Handshake, APurgedBeginningIsRefused) {
   p.begin();
   ASSERT_TRUE(p.run());
   EXPECT_FALSE(p.source->session());
-  EXPECT_NE(p.source->refusal().find("purged"), std::string::npos) << p.source->refusal();
+  // Both sides say what is left to do, in full.
+  EXPECT_NE(p.source->refusal().find("purged; fetch it from a peer's archive or re-seed"),
+            std::string::npos)
+      << p.source->refusal();
+  ASSERT_FALSE(p.replica_heard.empty());
+  EXPECT_NE(p.replica_heard.find("or re-seed the replica"), std::string::npos) << p.replica_heard;
 }
 
 TEST(Handshake, AnotherSourcesStreamIsRefusedByBothSides) {
