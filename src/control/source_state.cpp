@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "base/assert.h"
+#include "base/canary.h"
 #include "base/error.h"
 
 namespace binlane {
@@ -97,6 +99,11 @@ std::optional<SourceState> decode_source_state(ConstBytes bytes) {
   state.basename.assign(texts, basename_length);
   state.server_run.assign(texts + basename_length, server_run_length);
   return state;
+}
+
+Position registration_position(const SourceState& state) noexcept {
+  if (canary(Canary::registered_at_end)) return state.synced;
+  return std::max(state.quorum, state.run_start);
 }
 
 SourceStateFile::SourceStateFile(std::string path) : record_(std::move(path)) {
