@@ -33,7 +33,7 @@ void SourceHandshake::begin_attempt(std::uint64_t now_ns) {
 }
 
 bool SourceHandshake::poll(std::uint64_t now_ns, HelloMessage& message) {
-  if (session_ || now_ns < next_send_ns_) return false;
+  if (session_ || inspection_ || now_ns < next_send_ns_) return false;
   if (handshake_id_ == 0 || refused_by_us_ || now_ns - attempt_ns_ > kHelloAttemptNs)
     begin_attempt(now_ns);
   next_send_ns_ = now_ns + kHelloRepeatNs;
@@ -42,7 +42,15 @@ bool SourceHandshake::poll(std::uint64_t now_ns, HelloMessage& message) {
   body.phase = static_cast<std::uint8_t>(phase_);
   body.handshake_id = handshake_id_;
   body.cluster_id = identity_.cluster_id;
+  if (identity_.inspect) body.flags = wire::kHelloFence;
   std::copy(identity_.origin.bytes.begin(), identity_.origin.bytes.end(), body.origin);
+  std::copy(identity_.candidate.bytes.begin(), identity_.candidate.bytes.end(), body.candidate);
+  body.stream_term = identity_.stream_term;
+  std::copy(identity_.sealed_origin.bytes.begin(), identity_.sealed_origin.bytes.end(),
+            body.sealed_origin);
+  body.sealed_term = identity_.sealed_term;
+  body.sealed_at = to_wire(identity_.sealed_at);
+  set_field(body.rule, identity_.rule);
   set_field(body.source_name, identity_.source_name);
   set_field(body.replica_name, identity_.replica_name);
   set_field(body.basename, identity_.basename);
@@ -74,7 +82,8 @@ bool SourceHandshake::on_reply(const FrameView& frame, const Endpoint& peer, std
                     reply.handshake_id == handshake_id_ && frame.epoch() == identity_.epoch &&
                     reply.phase == static_cast<std::uint8_t>(phase_) &&
                     field_text(reply.replica_name) == identity_.replica_name;
-  if (!ours) return false;
+  if (!ours || inspection_) return false;
+  note_promise(reply);
   if (reply.status == static_cast<std::uint8_t>(wire::HelloStatus::refused)) {
     refusal_ = fmt::format("replica refuses: {}", field_text(reply.reason));
     handshake_id_ = 0;
@@ -98,7 +107,7 @@ bool SourceHandshake::on_reply(const FrameView& frame, const Endpoint& peer, std
         handshake_id_ = 0;  // not what we agreed on: ask anew
         return true;
       }
-      session_.emplace();
+      session_ = Session{};
       session_->session_id = session_id_;
       session_->origin = origin_;
       session_->durable = reply.log_length;
@@ -120,6 +129,7 @@ void SourceHandshake::take_answer(const wire::HelloAckBody& reply, std::uint64_t
   log_length_ = reply.log_length;
   log_epoch_ = from_wire(reply.log_epoch);
   const Position released = from_wire(reply.released);
+  if (identity_.inspect && take_inspection(reply)) return;
   if (released.is_null()) {  // a blank journal takes the stream from its beginning
     start_at_ = proof_.first();
     origin_ = proof_.linear_of(start_at_).value_or(0);
@@ -128,7 +138,8 @@ void SourceHandshake::take_answer(const wire::HelloAckBody& reply, std::uint64_t
     return;
   }
   // The replica's control thread refuses a foreign stream itself; should it not, we do.
-  if (!std::equal(identity_.origin.bytes.begin(), identity_.origin.bytes.end(), reply.origin)) {
+  if (!std::equal(identity_.origin.bytes.begin(), identity_.origin.bytes.end(), reply.origin) ||
+      reply.stream_term != identity_.stream_term) {
     refuse("the replica holds another source's stream; re-seed it", now_ns);
     return;
   }
@@ -136,7 +147,7 @@ void SourceHandshake::take_answer(const wire::HelloAckBody& reply, std::uint64_t
     refuse(
         fmt::format(
             "the replica holds the stream up to {}, but the source's binlogs begin at {}: what is "
-            "between was purged; re-seed the replica",
+            "between was purged; fetch it from a peer's archive or re-seed the replica",
             to_string(released), to_string(proof_.first())),
         now_ns);
     return;
@@ -189,7 +200,7 @@ void SourceHandshake::compare(const wire::HelloAckBody& reply, std::uint64_t now
     const std::uint64_t begin = from + i * chunk;
     const std::uint64_t end = std::min(begin + chunk, to);
     if (begin >= ours) {  // everything before is the same, and we have no more
-      ask_to_start(ours, now_ns);
+      finish_compare(ours, true, now_ns);
       return;
     }
     if (end <= ours) {
@@ -201,7 +212,7 @@ void SourceHandshake::compare(const wire::HelloAckBody& reply, std::uint64_t now
       if (*digest == reply.digests[i] || canary(Canary::digest_skipped)) continue;
     }
     if (end - begin == 1) {
-      ask_to_start(begin, now_ns);
+      finish_compare(begin, false, now_ns);
       return;
     }
     phase_ = wire::Phase::compare;
@@ -211,7 +222,67 @@ void SourceHandshake::compare(const wire::HelloAckBody& reply, std::uint64_t now
     return;
   }
   // All of [from, to) is the same.
-  ask_to_start(to == log_length_ ? wire::kNoCut : to, now_ns);
+  finish_compare(to == log_length_ ? wire::kNoCut : to, to == ours, now_ns);
+}
+
+// The replica's log is the same as ours up to `cut_to`; behind it, it only goes on (`longer`) or
+// goes on differently.
+void SourceHandshake::finish_compare(std::uint64_t cut_to, bool longer, std::uint64_t now_ns) {
+  if (!identity_.inspect) {
+    ask_to_start(cut_to, now_ns);
+    return;
+  }
+  if (cut_to == wire::kNoCut) {
+    const std::uint64_t ours = proof_.written() - origin_;
+    inspected(asked_, log_length_ == ours ? Match::same : Match::prefix,
+              proof_.position_of(origin_ + log_length_));
+  } else {
+    inspected(asked_, longer ? Match::longer : Match::differs,
+              proof_.position_of(origin_ + cut_to));
+  }
+}
+
+// What can be told of an inspected replica without comparing. False when its log is to be compared.
+bool SourceHandshake::take_inspection(const wire::HelloAckBody& reply) {
+  asked_ = reply;
+  const Position released = from_wire(reply.released);
+  const bool same_stream =
+      std::equal(identity_.origin.bytes.begin(), identity_.origin.bytes.end(), reply.origin) &&
+      reply.stream_term == identity_.stream_term;
+  if (!same_stream || released.is_null()) {
+    inspected(reply, Match::other_stream, {});
+    return true;
+  }
+  // It was told to release more than we hold.
+  const Position end = proof_.position_of(proof_.written());
+  if (released > end) {
+    inspected(reply, Match::longer, end);
+    return true;
+  }
+  return false;
+}
+
+void SourceHandshake::inspected(const wire::HelloAckBody& reply, Match match,
+                                const Position& common) {
+  Inspection& found = inspection_.emplace();
+  found.match = match;
+  found.common = common;
+  std::copy(std::begin(reply.journal_id), std::end(reply.journal_id),
+            found.journal_id.bytes.begin());
+  std::copy(std::begin(reply.origin), std::end(reply.origin), found.origin.bytes.begin());
+  found.stream_term = reply.stream_term;
+  found.log_epoch = from_wire(reply.log_epoch);
+  found.end = from_wire(reply.durable);
+  found.state = reply.state;
+  found.rules = field_text(reply.rules);
+  found.rules_cut_short = (reply.flags & wire::kAckRulesCutShort) != 0;
+  refusal_.clear();
+}
+
+void SourceHandshake::note_promise(const wire::HelloAckBody& reply) {
+  const Epoch promised = from_wire(reply.promised);
+  promised_ = std::max(promised_, promised);
+  deposed_ = deposed_ || promised.term > identity_.epoch.term;
 }
 
 void SourceHandshake::ask_to_start(std::uint64_t cut_to, std::uint64_t now_ns) {

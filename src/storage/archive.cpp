@@ -13,7 +13,7 @@
 
 namespace binlane {
 
-Archiver::Archiver(JournalFile& file, Journal& journal, std::string directory, GroupSink& groups,
+Archiver::Archiver(JournalStore& file, Journal& journal, std::string directory, GroupSink& groups,
                    ArchiveChannel channel, ArchiveIo* io)
     : journal_file_(file),
       groups_(groups),
