@@ -133,10 +133,7 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
             index.last, to_string(state_.synced));
   {
     const std::lock_guard lock(mutex_);
-    // S3: registering is an ACK of everything before; never beyond what a quorum is known to have
-    // had.
-    registration_ =
-        Registration{std::max(state_.quorum, state_.run_start), state_.epoch.incarnation};
+    registration_ = Registration{registration_position(state_), state_.epoch.incarnation};
     registration_run_ = run_;
     server_changed_ = false;
   }

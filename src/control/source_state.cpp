@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "base/assert.h"
+#include "base/canary.h"
 #include "base/error.h"
 
 namespace binlane {
@@ -131,6 +133,11 @@ std::optional<SourceState> decode_source_state(ConstBytes bytes) {
     state.safe_marks.push_back({{mark.term, mark.incarnation}, from_disk(mark.safe)});
   }
   return state;
+}
+
+Position registration_position(const SourceState& state) noexcept {
+  if (canary(Canary::registered_at_end)) return state.synced;
+  return std::max(state.quorum, state.run_start);
 }
 
 SourceStateFile::SourceStateFile(std::string path) : record_(std::move(path)) {

@@ -55,6 +55,11 @@ inline constexpr std::size_t kMaxSafeMarks = 64;
 // refused though it could be cut, never the other way round.
 void remember_safe_mark(std::vector<SafeMark>& marks, const SafeMark& mark);
 
+// Where to register with the server for this incarnation: registering is an ACK of everything
+// before, so never beyond what a quorum is known to have had (safety rule S3). What an earlier run
+// of the server wrote, nobody waits for.
+Position registration_position(const SourceState& state) noexcept;
+
 // The record's payload. Asserts the lengths above.
 std::vector<std::byte> encode_source_state(const SourceState& state);
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "base/canary.h"
 #include "base/error.h"
 #include "base/stream_digest.h"
 
@@ -114,7 +115,8 @@ int ArchiveFiles::end_file(const FileEnd& file_end) {
   // What an earlier process left behind the end, if it did.
   if (const int error = truncate(file_end.file, file_end.final_size); error != 0) return error;
   const auto in_use = std::to_integer<std::uint8_t>(kInUseBit);
-  if (file_end.final_size > kInUseOffset && (file_end.flags_byte & in_use) == 0) {
+  if (file_end.final_size > kInUseOffset && (file_end.flags_byte & in_use) == 0 &&
+      !canary(Canary::in_use_flag_not_mirrored)) {
     std::byte flags{};
     if (read(file_end.file, kInUseOffset, {&flags, 1}) != 1) return EIO;
     if ((flags & kInUseBit) != std::byte{0}) {

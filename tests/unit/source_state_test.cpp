@@ -64,6 +64,17 @@ TEST(SourceState, RefusesEveryOtherLengthAndVersion) {
   EXPECT_FALSE(decode_source_state(bytes));
 }
 
+// Safety rule S3: registering acknowledges everything before.
+TEST(SourceState, RegistersWhereAQuorumStood) {
+  SourceState state = example();
+  EXPECT_EQ(registration_position(state), state.quorum);
+  // What an earlier run of the server wrote has nobody waiting for it.
+  state.run_start = {19, 4};
+  EXPECT_EQ(registration_position(state), (Position{19, 4}));
+  state.quorum = {};
+  EXPECT_EQ(registration_position(state), (Position{19, 4}));
+}
+
 TEST(SourceState, SurvivesInItsFile) {
   TemporaryDirectory directory;
   const std::string path = directory.file("source.state");

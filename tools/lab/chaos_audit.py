@@ -71,12 +71,23 @@ def under_quorum(acknowledged, positions, intervals):
     return counted, missing
 
 
+def archive_end(archive):
+    """Where a replica's archive ends, going by its files."""
+    files = {verify.file_number(path): path.stat().st_size for path in archive.glob("*.[0-9]*")}
+    return max(files.items(), default=(0, 0))
+
+
 def copy_journals(replicas, folder):
-    """Copies the rings, which takes no time, to be read at leisure; {replica's name: path}."""
+    """Copies the rings, which takes no time, to be read at leisure.
+
+    {replica's name: (path, where its archive ended)}
+    """
     copies = {}
     for replica in replicas:
-        copies[replica.name] = folder / f"{replica.name}.journal"
-        shutil.copyfile(replica.daemon.data_dir / "journal", copies[replica.name])
+        archived = archive_end(replica.daemon.archive)
+        copy = folder / f"{replica.name}.journal"
+        shutil.copyfile(replica.daemon.data_dir / "journal", copy)
+        copies[replica.name] = (copy, archived)
     return copies
 
 
@@ -84,8 +95,8 @@ def held_by_replicas(copies, binlogs):
     """({name: where its journal's log ends}, what differs from the source's binlogs)."""
     by_number = {verify.file_number(path): path for path in binlogs}
     ends, found = {}, []
-    for name, path in copies.items():
-        end, differences = journal.differences(path, by_number)
+    for name, (path, archived) in copies.items():
+        end, differences = journal.differences(path, by_number, archived)
         ends[name] = end or (0, 0)
         found += differences
     return ends, found

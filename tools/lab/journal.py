@@ -49,8 +49,12 @@ class Block:
     previous_crc: int
 
 
-def parse_block(raw):
-    """The block, or None if it does not validate."""
+def parse_block(raw, archived=(0, 0)):
+    """The block, or None if it does not validate.
+
+    Of one that stands below `archived` the checksum is not computed, only taken for the chain: that
+    is slow here, and its bytes are looked for in the archive.
+    """
     fields = _HEADER.unpack_from(raw)
     magic, version, kind = fields[0], fields[1], fields[2]
     sequence, file_offset, file_number, used = fields[4], fields[8], fields[9], fields[10]
@@ -58,7 +62,7 @@ def parse_block(raw):
         return None
     (stored,) = struct.unpack_from("<I", raw, INTEGRITY_AT)
     zeroed = raw[:INTEGRITY_AT] + bytes(INTEGRITY_SIZE) + raw[INTEGRITY_AT + INTEGRITY_SIZE :]
-    if crc32c(zeroed) != stored:
+    if (file_number, file_offset) >= archived and crc32c(zeroed) != stored:
         return None
     return Block(
         sequence,
@@ -70,7 +74,7 @@ def parse_block(raw):
     )
 
 
-def chain(path):
+def chain(path, archived=(0, 0)):
     """The blocks of the ring in their order, each naming its predecessor's checksum.
 
     Ends where the chain breaks: what stands behind a break was never acknowledged, or it is damage,
@@ -84,7 +88,7 @@ def chain(path):
             candidates[int.from_bytes(slot[16:24], "little")] = slot
     blocks = []
     for sequence in sorted(candidates):
-        block = parse_block(candidates[sequence])
+        block = parse_block(candidates[sequence], archived)
         follows = not blocks or (
             block is not None
             and block.sequence == blocks[-1].sequence + 1
@@ -104,13 +108,13 @@ def _log_end(block):
     return block.position
 
 
-def tail(path):
+def tail(path, archived=(0, 0)):
     """(end, {block's position: bytes}): what the ring holds, cuts applied.
 
     end None: the ring is still blank.
     """
     end, pieces = None, {}
-    for block in chain(path):
+    for block in chain(path, archived):
         if block.kind == KIND_CUT:
             for position in [p for p in pieces if p >= block.position]:
                 del pieces[position]
@@ -124,12 +128,12 @@ def tail(path):
     return end, pieces
 
 
-def differences(path, binlogs):
+def differences(path, binlogs, archived=(0, 0)):
     """(end of the ring's log, what differs from the binlog files {number: path}), as text.
 
     A stretch of a file that is not there any more cannot be compared and is not a difference.
     """
-    end, pieces = tail(path)
+    end, pieces = tail(path, archived)
     found = []
     handles = {}
     try:
