@@ -18,6 +18,8 @@ constexpr std::chrono::milliseconds kTurn{5};
 constexpr std::uint64_t kPollNs = 50 * kNanosPerMilli;
 constexpr std::uint64_t kStoreNs = 1 * kNanosPerSecond;
 constexpr std::uint64_t kLookNs = 500 * kNanosPerMilli;
+// Pace of our own syncs of the binlog while there is no dump connection.
+constexpr std::uint64_t kOwnSyncNs = 100 * kNanosPerMilli;
 
 ServerAccount account_of(const SourceConfig& source) {
   return {source.server_socket, source.server_user, source.server_password.reveal()};
@@ -130,7 +132,7 @@ void SourceControl::work(std::uint64_t now_ns) {
   if (marks.epoch != state_.epoch) return;  // the lane has not shown the new incarnation yet
   if (marks.written_at.file != mapped_file_) refresh_proof();
   follow_quorum(marks);
-  sync_ourselves(marks);
+  sync_ourselves(marks, now_ns);
   tell_synced(marks);
   run_fallback(marks);
   store_state(marks, now_ns);
@@ -298,9 +300,14 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
   new_poll_ = seen;
 }
 
-void SourceControl::sync_ourselves(const SourceMarks& marks) {
-  if (phase_ != Phase::running || !confirmer_.needs_own_sync() || marks.written_at.is_null())
-    return;
+void SourceControl::sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns) {
+  if (phase_ != Phase::running || marks.written_at.is_null()) return;
+  // Without a dump connection nobody else tells what is synced (S7), and the replicas' journals
+  // would fill up with what they may not release.
+  const bool untold = dump_position().is_null() && confirmer_.synced() < marks.written_at &&
+                      now_ns >= next_own_sync_ns_;
+  if (!untold && !confirmer_.needs_own_sync()) return;
+  next_own_sync_ns_ = now_ns + kOwnSyncNs;
   if (!confirmer_.own_sync_begin()) return;
   // The mark was read before the sync, so all of it is synced afterwards.
   const SyncResult result = sync_files(*files_, confirmer_.synced().file, marks.written_at.file);

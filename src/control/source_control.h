@@ -104,7 +104,7 @@ class SourceControl {
   void take_replies(std::uint64_t now_ns);
   bool refresh_proof();
   void poll_server(std::uint64_t now_ns);
-  void sync_ourselves(const SourceMarks& marks);
+  void sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns);
   void tell_synced(const SourceMarks& marks);
   void run_fallback(const SourceMarks& marks);
   bool carry_out(const FallbackAction& action);
@@ -157,6 +157,7 @@ class SourceControl {
   std::uint64_t next_look_ns_ = 0;
   std::uint64_t next_poll_ns_ = 0;
   std::uint64_t next_store_ns_ = 0;
+  std::uint64_t next_own_sync_ns_ = 0;
   Position synced_told_;
   std::uint64_t incarnations_ = 0;
   std::uint64_t polls_ = 0;

@@ -34,7 +34,7 @@ void Mysqld::start() {
   rotate_wanted_ = false;
   dump_end_ = {};
   if (!store_.empty()) recover();
-  open_file(store_.last() + 1, kStartup + run_);
+  open_file(store_.empty() ? options_.first_file : store_.last() + 1, kStartup + run_);
   run_first_file_ = file_;
   trace_.note("server starts", run_, file_);
 }

@@ -45,7 +45,8 @@ struct Commit {
 
 struct MysqldOptions {
   bool trims_torn_files = false;  // as MySQL does
-  bool enabled_at_start = true;   // semi-sync, in the server's configuration
+  std::uint32_t first_file = 1;
+  bool enabled_at_start = true;  // semi-sync, in the server's configuration
   std::uint64_t timeout_ns = 4 * kNanosPerSecond;
   std::uint64_t max_file_bytes = 32 * 1024;
   std::uint64_t group_pause_ns = 20 * kNanosPerMilli;
@@ -99,6 +100,8 @@ class Mysqld {
   const Commit* around(Position position) const;
   std::uint64_t resets() const { return resets_; }
   std::size_t waiting() const { return waiting_.size(); }
+  // Its Rotate or Stop event is there, whole.
+  bool ended(std::uint32_t file) const;
   // Behind everything that was written.
   Position written() const;
 
@@ -125,7 +128,6 @@ class Mysqld {
   void answer(const Group& group, Answer answer);
   void recover();
   bool survives(const Commit& commit) const;
-  bool ended(std::uint32_t file) const;
   std::uint64_t sync_time() { return 80'000 + random_.below(300'000); }
 
   const test::VirtualClock& clock_;

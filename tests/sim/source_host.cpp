@@ -18,6 +18,7 @@ constexpr std::uint64_t kTurnNs = 5 * kNanosPerMilli;
 constexpr std::uint64_t kPollNs = 50 * kNanosPerMilli;
 constexpr std::uint64_t kStoreNs = 1 * kNanosPerSecond;
 constexpr std::uint64_t kLookNs = 500 * kNanosPerMilli;
+constexpr std::uint64_t kOwnSyncNs = 100 * kNanosPerMilli;
 // Of the drain: its shortest back-off.
 constexpr std::uint64_t kRetryNs = 100 * kNanosPerMilli;
 
@@ -95,7 +96,7 @@ void SourceHost::start() {
   next_stream_ = NextStream::same;
   next_stream_file_ = 0;
   server_runs_ = 0;
-  next_look_ns_ = next_poll_ns_ = next_store_ns_ = 0;
+  next_look_ns_ = next_poll_ns_ = next_store_ns_ = next_own_sync_ns_ = 0;
   control_ns_ = clock_.time_ns;
   trace_.note("source daemon starts");
 }
@@ -163,7 +164,8 @@ void SourceHost::drain_turn() {
     drain_.retry_ns = clock_.time_ns + kRetryNs;
   }
   if (!drain_.connected) {
-    if (!registration_ || registration_held_ || !server_.up() || clock_.time_ns < drain_.retry_ns) return;
+    if (!registration_ || registration_held_ || !server_.up() || clock_.time_ns < drain_.retry_ns)
+      return;
     if (server_.run() != registration_run_) {
       server_changed_ = true;
       registration_.reset();
@@ -180,7 +182,8 @@ void SourceHost::drain_turn() {
   }
   // After a RESET the dump thread waits at the end of a file that is gone.
   if (drain_.resets == server_.dump_generation())
-    drain_.position = std::max(drain_.position, server_.dump_reach(std::max(drain_.start, drain_.position)));
+    drain_.position =
+        std::max(drain_.position, server_.dump_reach(std::max(drain_.start, drain_.position)));
 }
 
 // --- as SourceControl -----------------------------------------------------------------------
@@ -202,7 +205,7 @@ void SourceHost::control() {
   if (marks.epoch != state_.epoch) return;
   if (marks.written_at.file != mapped_file_) refresh_proof();
   follow_quorum(marks);
-  sync_ourselves(marks);
+  sync_ourselves(marks, now_ns);
   tell_synced(marks);
   run_fallback(marks);
   store_state(marks, now_ns);
@@ -446,9 +449,12 @@ void SourceHost::follow_quorum(const SourceMarks& marks) {
   if (registration_->file >= proof_->first().file) registration_held_ = false;
 }
 
-void SourceHost::sync_ourselves(const SourceMarks& marks) {
-  if (phase_ != Phase::running || !confirmer_.needs_own_sync() || marks.written_at.is_null())
-    return;
+void SourceHost::sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns) {
+  if (phase_ != Phase::running || marks.written_at.is_null()) return;
+  const bool untold = dump_position().is_null() && confirmer_.synced() < marks.written_at &&
+                      now_ns >= next_own_sync_ns_;
+  if (!untold && !confirmer_.needs_own_sync()) return;
+  next_own_sync_ns_ = now_ns + kOwnSyncNs;
   if (!confirmer_.own_sync_begin()) return;
   sync_files(confirmer_.synced().file, marks.written_at.file);
   confirmer_.on_own_sync(marks.written_at);

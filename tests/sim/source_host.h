@@ -96,6 +96,7 @@ class SourceHost {
   void kill();
   bool up() const { return queues_ != nullptr; }
   std::size_t turn();
+  const Endpoint& endpoint() const { return options_.local; }
   std::uint64_t paused_until_ns = 0;
   QuorumRule& rule() { return options_.rule; }  // counts from the next start on
 
@@ -140,7 +141,7 @@ class SourceHost {
   void refresh_proof();
   void poll_server(std::uint64_t now_ns);
   void follow_quorum(const SourceMarks& marks);
-  void sync_ourselves(const SourceMarks& marks);
+  void sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns);
   void tell_synced(const SourceMarks& marks);
   void run_fallback(const SourceMarks& marks);
   bool carry_out(const FallbackAction& action);
@@ -187,6 +188,7 @@ class SourceHost {
   std::uint64_t next_look_ns_ = 0;
   std::uint64_t next_poll_ns_ = 0;
   std::uint64_t next_store_ns_ = 0;
+  std::uint64_t next_own_sync_ns_ = 0;
   std::uint32_t run_ = 0;  // of the server
   std::uint32_t server_runs_ = 0;
   std::optional<ServerPoll> new_poll_;

@@ -93,6 +93,7 @@ class World {
     bool wanted() const { return at_ns != UINT64_MAX; }
   };
 
+  bool listens(const Endpoint& endpoint) const;
   void advance(std::size_t work);
   void run_faults();
   void restarts();

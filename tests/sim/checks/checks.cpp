@@ -42,7 +42,9 @@ void Checks::on_answer(const Commit& commit) {
     check_split_ack(commit);
   } else {
     ++counts_.exposed;
-    if (promised_) exposures_.push_back({commit, origin_, world_.server().status_on()});
+    // An ACK that was under way when the server let go: a quorum has it all the same.
+    if (promised_ && commit.end > told_)
+      exposures_.push_back({commit, origin_, world_.server().status_on()});
   }
 }
 
@@ -72,7 +74,7 @@ void Checks::follow_stream() {
 
 void Checks::after_step() {
   follow_stream();
-  const Position durable = world_.binlogs().durable_until();
+  const Position durable = durable_at_source();
   safe_ = std::max(safe_, std::min(durable, told_));
   may_release_ = std::max(may_release_, safe_);
   const SourceHost& source = world_.source();
@@ -91,6 +93,15 @@ void Checks::at_end() {
     if (commit.answer == Answer::acked && commit.lost && !commit.unsafe)
       fail("I1", fmt::format("commit {} was acknowledged, and the source has lost it", commit.id));
   }
+}
+
+// Behind the last byte of a file that has ended stands the statement that it has.
+Position Checks::durable_at_source() const {
+  const Position until = world_.binlogs().durable_until();
+  if (until.is_null() || until.offset < world_.binlogs().file(until.file).data.size() ||
+      !world_.server().ended(until.file))
+    return until;
+  return {until.file + 1, 0};
 }
 
 bool Checks::satisfied(ReplicaSet holders) const {

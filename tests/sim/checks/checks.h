@@ -93,6 +93,7 @@ class Checks {
   void check_archive(std::size_t replica);
   void check_split_ack(const Commit& commit);
   void follow_stream();
+  Position durable_at_source() const;
   [[noreturn]] void fail(const std::string& invariant, const std::string& what) const;
   // The rule in force, with what a failed replica may have held.
   bool satisfied(ReplicaSet holders) const;
@@ -103,12 +104,12 @@ class Checks {
   std::vector<OfReplica> of_;
   Uuid origin_;  // of the stream that positions here are of
   std::uint64_t resets_ = 0;
-  Position told_;          // the newest quorum mark
-  Position safe_;          // min(durable on the source, told)
-  Position may_release_;   // what replicas may have been told to release
+  Position told_;         // the newest quorum mark
+  Position safe_;         // min(durable on the source, told)
+  Position may_release_;  // what replicas may have been told to release
   // The server's binlogs were reset, and Binlane does not know yet.
   bool between_streams_ = false;
-  bool promised_ = false;  // semi-sync was on once in this stream
+  bool promised_ = false;                                   // semi-sync was on once in this stream
   std::map<std::uint64_t, std::uint64_t> session_origins_;  // log offsets, by session
   std::map<std::uint64_t, std::uint64_t> session_durable_;
   std::vector<Exposure> exposures_;

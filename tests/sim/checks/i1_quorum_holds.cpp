@@ -20,6 +20,7 @@ constexpr std::uint64_t kSampled = 4;  // one in so many
 }  // namespace
 
 void Checks::check_quorum_holds(const Commit& commit) {
+  if (world_.source().rule_in_force().level != AckLevel::durable) return;  // S9: it promises less
   if (commit.unsafe || !random_.one_in(kSampled)) return;
   ++counts_.quorums;
   ReplicaSet holders = 0;

@@ -25,7 +25,7 @@ ReplicaSet Checks::holders_in_epoch(Position position) const {
 }
 
 void Checks::check_epoch(Position position) {
-  if (between_streams_) return;
+  if (between_streams_ || world_.source().rule_in_force().level != AckLevel::durable) return;
   ++counts_.marks;
   const Epoch epoch = world_.source().epoch();
   const ReplicaSet holders = holders_in_epoch(position);

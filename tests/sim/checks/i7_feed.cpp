@@ -18,8 +18,7 @@ void Checks::check_feed(std::size_t replica) {
   of.fed = fed;
   if (between_streams_ || host.stream().origin != origin_) return;
   // A quorum that the server was not told of, because nobody listened, is one all the same.
-  if (fed > may_release_ && fed <= world_.binlogs().durable_until() &&
-      satisfied(holders_in_epoch(fed)))
+  if (fed > may_release_ && fed <= durable_at_source() && satisfied(holders_in_epoch(fed)))
     may_release_ = fed;
   if (fed > may_release_)
     fail("I7", fmt::format("{} feeds up to {}, what may be released ends at {}", host.name(),

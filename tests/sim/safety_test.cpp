@@ -1,0 +1,350 @@
+// The safety rules, one scripted run each, by their names. All of I1 to I8 are watched in every
+// step of them as well; a check that fails throws Violation, which fails the test.
+//
+// Not here: S2, S10, S12, S14 and S15 (promotion, marks of degraded intervals on replicas, mode
+// `fail`): the simulator has no second source yet.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "violation.h"
+#include "world.h"
+
+namespace binlane::sim {
+namespace {
+
+constexpr std::uint64_t kMs = kNanosPerMilli;
+constexpr std::uint64_t kSoonNs = 30 * kNanosPerSecond;
+
+WorldOptions script(std::uint64_t seed = 1) {
+  WorldOptions options;
+  options.seed = seed;
+  options.scripted = true;
+  options.server.group_pause_ns = 10 * kMs;
+  return options;
+}
+
+void run_until_semisync(World& world) {
+  world.run_until(
+      [&] {
+        return world.source().fallback_state() == FallbackState::semisync &&
+               world.checks().counts().acked > 0;
+      },
+      kSoonNs, "semi-sync");
+}
+
+// The workload ends, and everybody gets there.
+void run_until_healthy(World& world) {
+  world.server().busy = false;
+  world.run_until([&] { return world.healthy(); }, kSoonNs, "everything well");
+  world.checks().at_end();
+}
+
+void cut_off_all_replicas(World& world) {
+  world.blocks = {{world.source().endpoint().ipv4, 0}, {0, world.source().endpoint().ipv4}};
+}
+
+std::size_t answered(const World& world, Answer answer) {
+  const auto& commits = world.server().commits();
+  return static_cast<std::size_t>(
+      std::count_if(commits.begin(), commits.end(),
+                    [answer](const Commit& commit) { return commit.answer == answer; }));
+}
+
+bool anybody_in_session(const World& world) {
+  const auto views = world.source().replicas();
+  return std::any_of(views.begin(), views.end(), [](const auto& view) { return view.in_session; });
+}
+
+bool every_refusal_says(const World& world, const std::string& words) {
+  const auto views = world.source().replicas();
+  return !views.empty() && std::all_of(views.begin(), views.end(), [&](const auto& view) {
+    return view.refusal.find(words) != std::string::npos;
+  });
+}
+
+// The server dies with a tail that it has not synced, and some of that tail with it.
+void lose_the_tail(World& world) {
+  world.run_until(
+      [&] {
+        return world.binlogs().durable_until() < world.server().written() &&
+               std::any_of(world.replicas().begin(), world.replicas().end(), [&](const auto& r) {
+                 return r->journal()->durable() > world.binlogs().durable_until();
+               });
+      },
+      kSoonNs, "a replica that is ahead of the source's disk");
+  world.server().kill();
+  world.binlogs().cut_power(world.random());
+  world.run_for(5 * kMs);
+  world.server().start();
+}
+
+// S1: a source's daemon restarts again and again while frames of its older epochs still arrive.
+// Each incarnation raises the epoch; no frame of an older one counts (I2, I3 watch).
+TEST(Safety, S1_OlderEpochsNeverCount) {
+  World world(script());
+  run_until_semisync(world);
+  world.network().faults.replay = 0.4;
+  Epoch last = world.source().epoch();
+  for (int i = 0; i < 4; ++i) {
+    world.source().kill();
+    world.run_for(20 * kMs);
+    world.source().start();
+    world.run_for(800 * kMs);
+    ASSERT_GT(world.source().epoch(), last);
+    ASSERT_EQ(world.source().epoch().term, last.term);
+    last = world.source().epoch();
+  }
+  world.network().faults.replay = 0;
+  run_until_healthy(world);
+  for (const auto& replica : world.replicas()) EXPECT_EQ(replica->journal()->epoch(), last);
+}
+
+// S3: a commit waits, no replica has it, the daemon restarts and registers. Registered at the
+// file's end, that would be an ACK: the commit returned OK and nobody had it.
+TEST(Safety, S3_RegistrationIsNoFalseAck) {
+  World world(script());
+  run_until_semisync(world);
+  cut_off_all_replicas(world);
+  world.run_until([&] { return world.server().waiting() > 0; }, kSoonNs, "a commit that waits");
+  world.run_for(50 * kMs);
+  const std::size_t before = answered(world, Answer::acked);
+  world.source().kill();
+  world.source().start();
+  world.run_for(500 * kMs);
+  EXPECT_EQ(answered(world, Answer::acked), before);
+  EXPECT_GT(world.server().waiting(), 0U);
+  world.blocks.clear();
+  run_until_healthy(world);
+}
+
+// S4: two replicas have one journal's identity (a copied disk). Together they are one.
+TEST(Safety, S4_OneJournalCountsOnce) {
+  World world(script());
+  auto& replicas = world.replicas();
+  replicas[1]->kill();
+  replicas[1]->superblock().bytes = replicas[0]->superblock().bytes;
+  replicas[1]->start();
+  world.blocks = {{0, replicas[2]->endpoint().ipv4}};
+  world.run_until([&] { return anybody_in_session(world); }, kSoonNs, "a session");
+  world.run_for(1500 * kMs);
+  EXPECT_EQ(answered(world, Answer::acked), 0U);
+  EXPECT_GT(answered(world, Answer::none) + answered(world, Answer::exposed), 0U);
+}
+
+// S5: the source's data folder comes back without bytes that replicas were told to release. No
+// session begins, both ends say why, nothing is cut.
+TEST(Safety, S5_ASourceThatLostSyncedDataIsNone) {
+  World world(script());
+  run_until_semisync(world);
+  world.run_for(500 * kMs);
+  world.source().kill();
+  world.server().kill();
+  const std::uint32_t last = world.binlogs().last();
+  world.binlogs().truncate(last, world.binlogs().file(last).data.size() / 3);
+  const std::uint64_t cuts = world.checks().counts().cuts;
+  world.server().start();
+  world.source().start();
+  world.run_until([&] { return every_refusal_says(world, "lost data"); }, kSoonNs, "refusals");
+  EXPECT_FALSE(anybody_in_session(world));
+  EXPECT_EQ(world.checks().counts().cuts, cuts);
+}
+
+// S5, with the marks of earlier incarnations: a replica is away while the source loses a tail and
+// goes on, twice. It holds bytes that never were safe; it is cut, and not refused.
+TEST(Safety, S5_AReplicaThatWasAwayIsHeldToWhatItMustShare) {
+  std::uint64_t cuts = 0;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    World world(script(seed));
+    run_until_semisync(world);
+    auto& away = *world.replicas()[0];
+    lose_the_tail(world);
+    away.kill();
+    for (int i = 0; i < 2; ++i) {
+      run_until_semisync(world);
+      world.run_for(1500 * kMs);
+      world.server().kill();
+      world.binlogs().cut_power(world.random());
+      world.run_for(5 * kMs);
+      world.server().start();
+    }
+    world.run_for(1500 * kMs);
+    away.start();
+    run_until_healthy(world);
+    cuts += world.checks().counts().cuts;
+  }
+  EXPECT_GT(cuts, 0U);
+}
+
+// S6: the server dies under a living daemon, its file torn or shorter, and goes on in the next one.
+// What replicas hold beyond it is cut at the first byte that differs; the archives stay the
+// source's bytes (I8 watches), torn tail and all.
+void torn_files(bool trims) {
+  std::uint64_t cuts = 0;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    WorldOptions options = script(seed);
+    options.server.trims_torn_files = trims;
+    World world(options);
+    run_until_semisync(world);
+    for (int i = 0; i < 3; ++i) {
+      lose_the_tail(world);
+      run_until_semisync(world);
+      world.run_for(200 * kMs);
+    }
+    run_until_healthy(world);
+    cuts += world.checks().counts().cuts;
+  }
+  EXPECT_GT(cuts, 0U);
+}
+TEST(Safety, S6_ATornFileAndItsSuccessor_MariaDb) {
+  torn_files(false);
+}
+TEST(Safety, S6_ATornFileAndItsSuccessor_MySql) {
+  torn_files(true);
+}
+
+// S7: kill -9 leaves bytes in the page cache that recovery keeps and does not sync, and whose dump
+// thread sends them. The daemon syncs them before it announces them.
+TEST(Safety, S7_WhatIsAnnouncedAsSyncedIsSynced) {
+  World world(script());
+  run_until_semisync(world);
+  world.run_until([&] { return world.binlogs().durable_until() < world.server().written(); },
+                  kSoonNs, "a tail that is not synced");
+  const std::uint32_t old = world.binlogs().last();
+  world.server().kill();
+  world.server().start();
+  ASSERT_LT(world.binlogs().file(old).synced, world.binlogs().file(old).data.size());
+  const std::uint64_t before = world.source().incarnations();
+  world.run_until([&] { return world.source().incarnations() > before; }, kSoonNs, "incarnation");
+  EXPECT_EQ(world.binlogs().file(old).synced, world.binlogs().file(old).data.size());
+  run_until_healthy(world);
+}
+
+// S8: the leader of a waiting group is killed: its whole group returns OK, the server's status
+// stays ON. It is noticed, and in the ledger.
+TEST(Safety, S8_AKilledWaiterIsNoticed) {
+  World world(script());
+  run_until_semisync(world);
+  cut_off_all_replicas(world);
+  world.run_until([&] { return world.server().waiting() > 2; }, kSoonNs, "commits that wait");
+  world.run_for(600 * kMs);
+  ASSERT_TRUE(world.source().ledger()->open_intervals().empty());
+  world.server().kill_waiter();
+  ASSERT_TRUE(world.server().status_on());
+  world.run_for(300 * kMs);
+  EXPECT_FALSE(world.source().ledger()->open_intervals().empty());
+  world.blocks.clear();
+  run_until_healthy(world);
+}
+
+// S8: the server stops waiting by itself while no daemon is there. The next one finds it.
+TEST(Safety, S8_TheServersOwnTimeoutIsNoticed) {
+  World world(script());
+  run_until_semisync(world);
+  world.run_for(1500 * kMs);
+  world.source().kill();
+  world.run_until([&] { return !world.server().status_on(); }, kSoonNs, "the server's timeout");
+  ASSERT_GT(answered(world, Answer::exposed), 0U);
+  world.source().start();
+  run_until_healthy(world);
+  EXPECT_GT(world.source().ledger()->totals().entries, 0U);
+}
+
+// S9: the rule's level is `received`; disks are slow. Commits return early, and still nothing is
+// released before a quorum has it durable (I7 watches).
+TEST(Safety, S9_ReleasedMeansDurableWhateverTheLevel) {
+  World world(script());
+  run_until_semisync(world);
+  world.source().rule().level = AckLevel::received;
+  ++world.source().rule().number;
+  world.source().kill();
+  world.source().start();
+  for (auto& replica : world.replicas()) {
+    replica->disk().min_ns *= 100;
+    replica->disk().max_ns *= 100;
+  }
+  world.run_for(2 * kNanosPerSecond);
+  EXPECT_GT(world.checks().counts().feeds, 0U);
+  run_until_healthy(world);
+}
+
+// S11: a replica's log was cut, and the power goes. The cut was a record: what it took away stays
+// away, and durable never goes back (I5, I8 watch).
+TEST(Safety, S11_ACutSurvivesAPowerCut) {
+  std::uint64_t cuts = 0;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    World world(script(seed));
+    run_until_semisync(world);
+    lose_the_tail(world);
+    const std::uint64_t before = world.checks().counts().cuts;
+    world.run_for(world.random().below(60 * kMs));
+    for (auto& replica : world.replicas()) {
+      replica->disk().tear = 512;
+      replica->cut_power();
+      replica->start();
+      ASSERT_TRUE(replica->up()) << replica->problem();
+    }
+    run_until_semisync(world);
+    run_until_healthy(world);
+    cuts += world.checks().counts().cuts - before;
+  }
+  EXPECT_GT(cuts, 0U);
+}
+
+// S13: no replica answers. The ledger is told first (I4 watches), then the server, a second before
+// it would give up by itself; and all of it is taken back when they are there again.
+TEST(Safety, S13_LedgerThenOffBeforeTheServersOwnTimeout) {
+  World world(script());
+  run_until_semisync(world);
+  cut_off_all_replicas(world);
+  world.run_until([&] { return world.source().fallback_state() == FallbackState::async; }, kSoonNs,
+                  "degraded");
+  EXPECT_EQ(world.checks().counts().releases, 1U);
+  EXPECT_EQ(world.server().counters().no_times, 0U);
+  EXPECT_FALSE(world.source().ledger()->open_intervals().empty());
+  world.blocks.clear();
+  run_until_healthy(world);
+}
+
+// S13: the ledger cannot be written. Then nothing is released by Binlane; only the server's own
+// timeout ends the wait.
+TEST(Safety, S13_NoReleaseWithoutTheLedger) {
+  World world(script());
+  run_until_semisync(world);
+  SourceHost::fail_ledger(true);
+  cut_off_all_replicas(world);
+  world.run_until([&] { return world.server().counters().no_times > 0; }, kSoonNs,
+                  "the server's own timeout");
+  EXPECT_EQ(world.checks().counts().releases, 0U);
+}
+
+// S16: RESET MASTER. Numbers begin anew and mean other bytes: a new stream, of which the replicas
+// know nothing. They are refused until they are re-seeded.
+TEST(Safety, S16_AfterAResetReplicasAreReseeded) {
+  World world(script());
+  run_until_semisync(world);
+  const Uuid before = world.source().origin();
+  world.run_until([&] { return world.server().reset_master(); }, kSoonNs, "a moment for RESET");
+  world.run_until([&] { return world.source().origin() != before; }, kSoonNs, "a new stream");
+  world.run_until([&] { return every_refusal_says(world, "holds the stream"); }, kSoonNs,
+                  "refusals");
+  EXPECT_FALSE(anybody_in_session(world));
+  world.operators();
+  run_until_healthy(world);
+}
+
+// S17: binlog.1000000 comes after binlog.999999, for us.
+TEST(Safety, S17_FileNumbersAreNumbers) {
+  WorldOptions options = script();
+  options.server.first_file = 999'998;
+  options.server.max_file_bytes = 2000;
+  World world(options);
+  run_until_semisync(world);
+  world.run_until([&] { return world.server().written().file > 1'000'001; }, kSoonNs, "files");
+  run_until_healthy(world);
+  for (const auto& replica : world.replicas()) EXPECT_GT(replica->archive_end().file, 1'000'001U);
+}
+
+}  // namespace
+}  // namespace binlane::sim
