@@ -365,11 +365,58 @@ int JournalFile::update(const std::function<void(JournalMeta&)>& change) {
   return error;
 }
 
-int JournalFile::set_stream(const StreamIdentity& stream) {
+int JournalFile::set_stream(const StreamIdentity& stream, const LogMark& learner_until) {
   BL_ASSERT(!stream.is_null());
-  return update([&stream](JournalMeta& meta) {
+  return update([&](JournalMeta& meta) {
     BL_ASSERT(meta.stream.is_null());
     meta.stream = stream;
+    meta.learner_until = learner_until;
+  });
+}
+
+int JournalFile::switch_stream(const StreamIdentity& next, Position sealed_at,
+                               const JournalConsumed& last) {
+  const int error = update([&](JournalMeta& meta) {
+    BL_ASSERT(last.sequence >= meta.archived.sequence);
+    if (!meta.stream.is_null()) {
+      if (meta.sealed.size() == kMaxSealedStreams) meta.sealed.erase(meta.sealed.begin());
+      meta.sealed.push_back({meta.stream, sealed_at, meta.own_folder});
+      meta.own_folder = true;
+    }
+    meta.stream = next;
+    meta.archived = last;
+    meta.archived.position = {};
+    meta.durable_sequence = last.sequence;
+    meta.durable = {last.epoch, {}};
+    meta.released = {};
+    meta.damaged_until = {};
+    meta.learner_until = {};
+    meta.rules.clear();
+  });
+  if (error != 0) return error;
+  JournalStart& start = recovered_.start;
+  start.next_sequence = last.sequence + 1;
+  start.previous_crc = last.crc;
+  start.archived_sequence = last.sequence;
+  start.archived = start.end = start.released = {};
+  start.archived_data_epoch = last.data_epoch;
+  start.epoch = last.epoch;
+  start.damaged_until = {};
+  return 0;
+}
+
+int JournalFile::store_rule(const std::string& rule) {
+  if (rule.empty()) return 0;
+  const JournalMeta now = meta();
+  if (!now.rules.empty() && now.rules.back() == rule) return 0;
+  return update([&rule](JournalMeta& meta) {
+    std::erase(meta.rules, rule);
+    if (meta.rules.size() == kMaxRulesOnRecord) {
+      log::warning("rule_forgotten", "the quorum rule {} is off the record: {} newer ones are on it",
+                   meta.rules.front(), kMaxRulesOnRecord);
+      meta.rules.erase(meta.rules.begin());
+    }
+    meta.rules.push_back(rule);
   });
 }
 
@@ -394,6 +441,10 @@ std::optional<std::string> JournalFile::store_promise(const Promise& promise) {
   if (error == 0) error = update([](JournalMeta&) {});
   if (error == 0) return std::nullopt;
   return fmt::format("the promise cannot be stored: {}", errno_text(error));
+}
+
+int JournalFile::clear_learner() {
+  return update([](JournalMeta& meta) { meta.learner_until = {}; });
 }
 
 int JournalFile::clear_damage() {

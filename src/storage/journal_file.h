@@ -82,8 +82,18 @@ class JournalFile {
   // fails as well (see DurableRecord) and the superblock stays as it was.
   [[nodiscard]] int update(const std::function<void(JournalMeta&)>& change);
 
-  // The journal belongs to this stream from now on. Asserts that it belonged to none.
-  [[nodiscard]] int set_stream(const StreamIdentity& stream);
+  // The journal belongs to this stream from now on. Asserts that it belonged to none. `learner_until`:
+  // how far the log has to come before it counts as inspected.
+  [[nodiscard]] int set_stream(const StreamIdentity& stream, const LogMark& learner_until);
+  // The journal gives up its stream, which ended at `sealed_at` and is kept in the archive, and
+  // belongs to `next` (which may be null: to none), of which it holds nothing yet. Its UUID, its
+  // promise and the numbers of its blocks go on. `last` is the newest block. Whoever calls this has
+  // made sure that nothing is written to the ring meanwhile, and makes a new Journal from start()
+  // afterwards. 0 or an errno.
+  [[nodiscard]] int switch_stream(const StreamIdentity& next, Position sealed_at,
+                                  const JournalConsumed& last);
+  // Puts a quorum rule on record, as the newest. 0 or an errno.
+  [[nodiscard]] int store_rule(const std::string& rule);
   // Why `stream` is not the journal's, for the operator and the peer; empty when it is, or when the
   // journal belongs to none yet.
   std::string stream_mismatch(const StreamIdentity& stream) const;
@@ -94,6 +104,8 @@ class JournalFile {
 
   // Forgets the damage, once the log is there again. 0 or an errno.
   [[nodiscard]] int clear_damage();
+  // The log has caught up with what was there when it began. 0 or an errno.
+  [[nodiscard]] int clear_learner();
 
  private:
   JournalMeta load_meta() const;
