@@ -210,7 +210,9 @@ constexpr Verb kVerbs[] = {
            ->capture_default_str();
      },
      follow_promotion,
-     [](const Options& options) { return json{{"replica", options.replica}}; }},
+     [](const Options& options) {
+       return json{{"replica", options.replica}};
+     }},
     {admin::kVerbPromotion, "show how far the promotion of this host has got",
      [](CLI::App&, Options&) {}, show_promotion},
     {admin::kVerbVerdict, "say whether a transaction survived, as far as this host can tell",
@@ -219,7 +221,10 @@ constexpr Verb kVerbs[] = {
                       "its GTID (0-1-42), or where it ends in the binlog (binlog.000003:1234)")
            ->required();
      },
-     show_verdict, [](const Options& options) { return json{{"what", options.what}}; }},
+     show_verdict,
+     [](const Options& options) {
+       return json{{"what", options.what}};
+     }},
     {admin::kVerbRejoin, "make this host, which was the source, a replica of the new one",
      [](CLI::App& app, Options& options) {
        app.add_flag("--cut", options.cut,

@@ -59,10 +59,9 @@ int run(const Config& config) {
   admin_server.on(admin::kVerbRejoin, [&](const nlohmann::json& request, const AdminPeer&) {
     return ask_rejoin(daemon, request);
   });
-  admin_server.on(admin::kVerbRejoining,
-                  [&](const nlohmann::json&, const AdminPeer&) -> AdminReply {
-                    return rejoin_status(daemon);
-                  });
+  admin_server.on(
+      admin::kVerbRejoining,
+      [&](const nlohmann::json&, const AdminPeer&) -> AdminReply { return rejoin_status(daemon); });
   admin_server.on(admin::kVerbVerdict, [&](const nlohmann::json& request, const AdminPeer&) {
     return give_verdict(config, daemon, request);
   });

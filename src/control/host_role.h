@@ -28,11 +28,11 @@ struct PromotionRecord {
   PromotionStep step = PromotionStep::none;
   std::uint32_t term = 0;
   StreamIdentity old_stream;
-  Position sealed_at;    // where that ends for good; from `sealed` on
+  Position sealed_at;               // where that ends for good; from `sealed` on
   std::uint32_t sealed_digest = 0;  // of the file it ends in, by which others recognise it
-  std::string gtid;      // what a server that has executed everything up to there stands at
-  Uuid new_origin;       // of the new stream
-  Position new_start;    // its first byte; from `active` on
+  std::string gtid;    // what a server that has executed everything up to there stands at
+  Uuid new_origin;     // of the new stream
+  Position new_start;  // its first byte; from `active` on
 
   bool operator==(const PromotionRecord&) const = default;
 };

@@ -69,8 +69,8 @@ std::string OwnLog::standing(const std::function<std::string(Journal&)>& work) {
   return with_log([&] {
     ReplicaLane& lane = side_.lane();
     if (!lane.stand_still()) return std::string("the replica's lane does not stand still");
-    std::string problem = lane.journal().failed() ? "the journal's device has failed"
-                                                  : work(lane.journal());
+    std::string problem =
+        lane.journal().failed() ? "the journal's device has failed" : work(lane.journal());
     lane.go_on();
     return problem;
   });
@@ -101,13 +101,14 @@ std::string OwnLog::settled(bool& done) {
   });
 }
 
-std::string OwnLog::describe(PromotionLog& log) {
+std::string OwnLog::describe(PromotionLog& log, Position& released) {
   return standing([&](Journal& journal) {
     const JournalMeta meta = side_.file().meta();
     log.journal_id = meta.journal;
     log.stream = {meta.stream.origin, meta.stream.term};
     log.epoch = journal.epoch();
     log.end = journal.durable();
+    released = journal.released();
     log.damaged = !meta.damaged_until.is_null();
     log.learner = !meta.learner_until.is_null();
     log.rules = promotion_rules(meta.rules);
@@ -157,8 +158,7 @@ std::string OwnLog::write_files(Journal& journal, const JournalMeta& meta,
   for (; chunk; chunk = cursor.next(everything)) {
     BL_ASSERT(chunk->at == out.end());
     const int failed = chunk->file_end ? out.end_file(*chunk->file_end) : out.write(chunk->bytes);
-    if (failed != 0)
-      return fmt::format("{}: {}", out.path(out.end().file), errno_text(failed));
+    if (failed != 0) return fmt::format("{}: {}", out.path(out.end().file), errno_text(failed));
   }
   BL_ASSERT(out.end() == files.end);
   // The newest file has to be there, even when nothing of it is.
@@ -172,9 +172,9 @@ std::string OwnLog::write_files(Journal& journal, const JournalMeta& meta,
   StreamStart start;
   const ScanResult scan = scan_stream(binlogs, files.end.file, files.end.file, start);
   if (!scan.ok())
-    return fmt::format("{}: {}", out.path(scan.file),
-                       scan.fault == TrackerFault::none ? errno_text(scan.error)
-                                                        : to_string(scan.fault));
+    return fmt::format(
+        "{}: {}", out.path(scan.file),
+        scan.fault == TrackerFault::none ? errno_text(scan.error) : to_string(scan.fault));
   files.whole_groups = start.tracker.last_group_end();
   return {};
 }

@@ -122,7 +122,24 @@ std::string Promoter::check_server() {
   if (updates.rows.empty() || updates.rows[0][0] != "1")
     return "log_slave_updates is OFF: the server's binlog would not know what it has executed; "
            "start it with log_slave_updates=ON";
-  return {};
+  return check_own_writes();
+}
+
+// Whether the server has written anything by itself, which no replica could ever get: the new
+// stream begins behind it.
+std::string Promoter::check_own_writes() {
+  const QueryResult result = sql_.query("SELECT @@GLOBAL.gtid_slave_pos, @@GLOBAL.gtid_binlog_pos");
+  if (!result.ok()) return to_string(result.error);
+  if (result.rows.empty()) return "the server does not tell its GTID positions";
+  const std::string followed = result.rows[0][0].value_or("");
+  const std::string written = result.rows[0][1].value_or("");
+  const auto from_source = GtidPosition::parse(followed);
+  const auto in_binlog = GtidPosition::parse(written);
+  if (from_source && in_binlog && covers(*from_source, *in_binlog)) return {};
+  return fmt::format(
+      "this host's server has written transactions of its own: it has executed {} as "
+      "a replica, and its binlog stands at {}; rebuild it",
+      followed, written);
 }
 
 std::string Promoter::start_term(std::uint32_t largest_seen) {
@@ -203,10 +220,9 @@ void Promoter::settle() {
   if (problem.empty() && !done) return wait_for("the journal's writes in flight");
   candidate_ = {};
   candidate_.name = config_.name;
-  if (problem.empty()) problem = log_->describe(candidate_);
+  if (problem.empty()) problem = log_->describe(candidate_, released_);
   if (problem.empty()) problem = log_->export_to(sealed_folder(record().term), files_);
   if (!problem.empty()) return give_up(problem);
-  released_ = replica_.lane().queues().marks.load().released;
   std::vector<std::string> names;
   for (const HandshakeDesk::Replica& peer : peers_) names.push_back(peer.name);
   promotion_.emplace(candidate_, files_.whole_groups, std::move(names));
@@ -223,9 +239,9 @@ bool Promoter::serve(bool inspecting) {
   StreamStart start;
   const ScanResult scan = scan_stream(*binlogs_, files_.first, files_.end.file, start);
   if (!scan.ok()) {
-    give_up(fmt::format("{} cannot be read: {}", binlog_file_name(files_.basename, scan.file),
-                        scan.fault == TrackerFault::none ? errno_text(scan.error)
-                                                         : to_string(scan.fault)));
+    give_up(fmt::format(
+        "{} cannot be read: {}", binlog_file_name(files_.basename, scan.file),
+        scan.fault == TrackerFault::none ? errno_text(scan.error) : to_string(scan.fault)));
     return false;
   }
   if (!lane_.stand_still()) {
@@ -450,6 +466,8 @@ void Promoter::execute() {
 // The file that the server begins now is the new stream's first.
 void Promoter::activate() {
   QueryResult result;
+  if (!query("SELECT 1", result)) return;
+  if (const std::string problem = check_own_writes(); !problem.empty()) return give_up(problem);
   if (!query("FLUSH BINARY LOGS", result)) return;
   const ServerFactsResult facts = read_server_facts(sql_);
   if (!facts.ok()) return wait_for("the server to tell its settings: " + to_string(facts.error));

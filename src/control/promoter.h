@@ -1,11 +1,11 @@
 // Promoter: carries out the promotion of this host: it fences and inspects, has the pure class
-// Promotion judge, seals the old stream, has peers copy it until the new rule covers it, hands it to
-// the local server, and prepares the new stream. docs/OPERATIONS.md shows it from outside.
+// Promotion judge, seals the old stream, has peers copy it until the new rule covers it, hands it
+// to the local server, and prepares the new stream. docs/OPERATIONS.md shows it from outside.
 //
-// Its steps are a durable record (host_role.h), stored before the next one begins; a daemon that was
-// killed goes on where the record says. Every turn first makes sure that this host is still promised
-// to itself. It works with the source's own parts (lane, handshakes, tailer), over a folder of files
-// in place of a server's binlogs, in epoch {term, 0}. Source's control thread.
+// Its steps are a durable record (host_role.h), stored before the next one begins; a daemon that
+// was killed goes on where the record says. Every turn first makes sure that this host is still
+// promised to itself. It works with the source's own parts (lane, handshakes, tailer), over a
+// folder of files in place of a server's binlogs, in epoch {term, 0}. Source's control thread.
 #pragma once
 
 #include <cstdint>
@@ -81,6 +81,7 @@ class Promoter {
   std::string start_term(std::uint32_t largest_seen);
   std::string check_host() const;
   std::string check_server();
+  std::string check_own_writes();
   void settle();
   void inspect(std::uint64_t now_ns);
   void take_inspections();

@@ -53,8 +53,9 @@ bool Rejoiner::run(const RejoinOptions& options) {
   if (!options.rebuilt) {
     const auto successor = replica_.control().successor();
     if (!successor)
-      return refuse("no new source has spoken to this host yet: is it up, and is this host among "
-                    "its replicas?");
+      return refuse(
+          "no new source has spoken to this host yet: is it up, and is this host among "
+          "its replicas?");
     Compared found;
     if (const std::string problem = compare(*successor, found); !problem.empty())
       return refuse(problem);
@@ -92,9 +93,10 @@ std::string Rejoiner::compare(const Successor& successor, Compared& found) {
                      successor.name, successor.candidate.term, to_string(successor.sealed_origin),
                      successor.sealed_term, to_string(successor.sealed_at)));
   if (successor.sealed_origin != state_.origin || successor.sealed_term != state_.epoch.term)
-    return fmt::format("that is not the stream {} term {} which this host was the source of: more "
-                       "than one promotion went by; {}",
-                       to_string(state_.origin), state_.epoch.term, kRebuild);
+    return fmt::format(
+        "that is not the stream {} term {} which this host was the source of: more "
+        "than one promotion went by; {}",
+        to_string(state_.origin), state_.epoch.term, kRebuild);
   found.server_up = sql_.is_connected() || sql_.connect().ok();
   const RoleState& role = role_.state();
   const BinlogIndex index = read_binlog_index(role.binlog_index, folder_of(role.binlog_base));
@@ -105,14 +107,14 @@ std::string Rejoiner::compare(const Successor& successor, Compared& found) {
   if (index.first > seal.file)
     return fmt::format("binlog {} was purged, in which the stream was sealed; {}", seal.file,
                        kRebuild);
-  const auto digest =
-      seal.file > index.last
-          ? ArchiveDigest{}
-          : digest_archive(index.directory, index.basename, seal, UINT64_MAX);
+  const auto digest = seal.file > index.last
+                          ? ArchiveDigest{}
+                          : digest_archive(index.directory, index.basename, seal, UINT64_MAX);
   if (digest.length == 0 || digest.digest != successor.sealed_digest)
-    return fmt::format("this server's binlog is not the same as the sealed stream up to {}: it lost "
-                       "what it had not synced, or went on differently; {}",
-                       to_string(seal), kRebuild);
+    return fmt::format(
+        "this server's binlog is not the same as the sealed stream up to {}: it lost "
+        "what it had not synced, or went on differently; {}",
+        to_string(seal), kRebuild);
   report(fmt::format("this server's binlog is the same up to {}", to_string(seal)));
   const std::string problem = read_groups(found.place, seal, found.last, [&](const auto& group) {
     ++view_.diverging_groups;
@@ -152,14 +154,15 @@ std::string Rejoiner::prove_uncommitted(const Successor& successor, const Compar
     // The one that fencing opened says only that nobody looked from then on.
     const bool by_fencing =
         interval.causes.size() == 1 && interval.causes[0].reason.starts_with("fenced by");
-    const bool open = std::any_of(
-        ledger_.open_intervals().begin(), ledger_.open_intervals().end(),
-        [&](const LedgerInterval& other) { return other.id == interval.id; });
+    const bool open =
+        std::any_of(ledger_.open_intervals().begin(), ledger_.open_intervals().end(),
+                    [&](const LedgerInterval& other) { return other.id == interval.id; });
     if (by_fencing || interval.epoch.term != state_.epoch.term) continue;
     if (open || interval.to > successor.sealed_at)
-      return fmt::format("the ledger's interval {} covers the tail: clients were told that it was "
-                         "committed",
-                         interval.id);
+      return fmt::format(
+          "the ledger's interval {} covers the tail: clients were told that it was "
+          "committed",
+          interval.id);
   }
   return {};
 }
@@ -199,8 +202,9 @@ std::string Rejoiner::cut(const Successor& successor, const Compared& found) {
   if (!file.is_open() || ::ftruncate(file.get(), static_cast<off_t>(seal.offset)) != 0 ||
       ::fsync(file.get()) != 0)
     return fmt::format("{}: {}", path(seal.file), errno_text(errno));
-  report(fmt::format("cut off at {}: at its start the server rolls back what was prepared behind it",
-                     to_string(seal)));
+  report(
+      fmt::format("cut off at {}: at its start the server rolls back what was prepared behind it",
+                  to_string(seal)));
   return {};
 }
 
@@ -213,17 +217,15 @@ std::string Rejoiner::follow(const std::string& gtid) {
                          to_string(error));
   }
   const ReplicaConfig& replica = *config_.replica;
-  std::vector<std::string> statements = {"SET GLOBAL read_only=1",
-                                         "SET GLOBAL rpl_semi_sync_master_enabled=OFF",
-                                         "STOP SLAVE"};
+  std::vector<std::string> statements = {
+      "SET GLOBAL read_only=1", "SET GLOBAL rpl_semi_sync_master_enabled=OFF", "STOP SLAVE"};
   if (!gtid.empty()) statements.push_back("SET GLOBAL gtid_slave_pos=" + quote_sql(gtid));
   const std::string change = fmt::format(
       "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={}, MASTER_USER={}, "
       "MASTER_CONNECT_RETRY=1, MASTER_USE_GTID=slave_pos",
       replica.feed_listen.udp_port, quote_sql(replica.feed_user));
   report(change + ", MASTER_PASSWORD='…'");
-  statements.push_back(change +
-                       ", MASTER_PASSWORD=" + quote_sql(replica.feed_password.reveal()));
+  statements.push_back(change + ", MASTER_PASSWORD=" + quote_sql(replica.feed_password.reveal()));
   statements.emplace_back("START SLAVE");
   for (const std::string& statement : statements) {
     const QueryResult result = sql_.query(statement);

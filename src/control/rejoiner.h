@@ -59,7 +59,7 @@ class Rejoiner {
     ArchivePlace place;
     std::uint32_t last = 0;
     bool server_up = false;
-    std::string gtid;                  // at the seal
+    std::string gtid;                 // at the seal
     std::vector<BinlogGroup> beyond;  // the first few of the groups behind it
   };
 

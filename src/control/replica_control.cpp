@@ -242,8 +242,7 @@ std::string ReplicaControl::judge_stream(const wire::HelloBody& body, const Stre
   const StreamIdentity own = file_.stream();
   // A candidate of another term's stream only wants to know what is here.
   if ((body.flags & wire::kHelloFence) != 0 && own.term != stream.term) return {};
-  const bool follows =
-      own.origin == uuid_of(body.sealed_origin) && own.term == body.sealed_term;
+  const bool follows = own.origin == uuid_of(body.sealed_origin) && own.term == body.sealed_term;
   if (!follows) return mismatch;
   return follow(stream, from_wire(body.sealed_at), candidate);
 }
@@ -258,18 +257,18 @@ std::string ReplicaControl::follow(const StreamIdentity& stream, Position sealed
   // Only a session of the sealing term has proven that these are the sealed bytes.
   if (marks.epoch.term != stream.term || marks.received != sealed_at || marks.durable != sealed_at)
     return fmt::format(
-        "the stream {} was sealed at {}, but this journal holds it up to {}: what is missing cannot "
+        "the stream {} was sealed at {}, but this journal holds it up to {}: what is missing "
+        "cannot "
         "be had any more; re-seed the replica",
         to_string(file_.stream()), to_string(sealed_at), to_string(marks.received));
   if (const auto problem = file_.store_promise(candidate); problem) return *problem;
   if (!lane_.stand_still()) return "the lane does not stand still";
   lane_.end_session();
-  // A source of the new stream is there, so the seal was covered: all of it is released, whether the
-  // last mark that said so has arrived or not.
+  // A source of the new stream is there, so the seal was covered: all of it is released, whether
+  // the last mark that said so has arrived or not.
   lane_.journal().release(lane_.journal().end_log());
   not_yet_ = archived != sealed_at || !lane_.journal().idle();
-  const std::string problem =
-      not_yet_ ? std::string() : side_.switch_stream(stream, sealed_at);
+  const std::string problem = not_yet_ ? std::string() : side_.switch_stream(stream, sealed_at);
   lane_.go_on();
   if (not_yet_ || !problem.empty()) return problem;
   log::info("stream_follows", "the stream before ended at {}; journal {} belongs to stream {} now",

@@ -36,8 +36,8 @@ class ReplicaLane {
   // that may read).
   Journal& journal() noexcept { return *journal_; }
 
-  // Control thread of the replica: the lane stands still when it returns true; false when it did not
-  // come to it within a second. Everything below is for then.
+  // Control thread of the replica: the lane stands still when it returns true; false when it did
+  // not come to it within a second. Everything below is for then.
   bool stand_still() { return queues_.pause.wait_standing(); }
   void go_on() noexcept { queues_.pause.resume(); }
   // Whoever was the source is so no more: its session is over, and nothing that was agreed on with

@@ -59,9 +59,9 @@ std::shared_ptr<ReplicaSide::StreamParts> ReplicaSide::make_parts() {
   // Archive and feed follow when the stream is known: its folder bears its name.
   const std::string subfolder = archive_subfolder(meta.stream, meta.own_folder);
   parts->folder = subfolder.empty() ? replica.archive : replica.archive + "/" + subfolder;
-  parts->archiver = std::make_unique<Archiver>(
-      *file_, lane_.journal(), parts->folder, parts->groups,
-      archive_channel(lane_.queues().released, lane_.queues().archived));
+  parts->archiver =
+      std::make_unique<Archiver>(*file_, lane_.journal(), parts->folder, parts->groups,
+                                 archive_channel(lane_.queues().released, lane_.queues().archived));
   FeedOptions feed;
   feed.listen = endpoint_text(replica.feed_listen);
   feed.user = replica.feed_user;
@@ -110,9 +110,9 @@ std::string ReplicaSide::switch_stream(const StreamIdentity& next, Position seal
       file_->switch_stream(next, sealed_at, newest_block(lane_.journal(), file_->meta()));
   // Marks and sequence numbers of the old parts mean nothing to the new ones.
   if (error == 0) lane_.rebuild(*file_);
-  std::string problem =
-      error == 0 ? std::string()
-                 : fmt::format("the superblock cannot be stored: {}", errno_text(error));
+  std::string problem = error == 0
+                            ? std::string()
+                            : fmt::format("the superblock cannot be stored: {}", errno_text(error));
   auto parts = make_parts();
   if (started_) {
     parts->archiver->start();

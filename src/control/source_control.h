@@ -99,8 +99,8 @@ class SourceControl {
   void stop();
   // Any thread.
   View view() const;
-  // Any thread: this host shall become the source. Empty when that was begun, or why not; how it goes
-  // on stands in the view.
+  // Any thread: this host shall become the source. Empty when that was begun, or why not; how it
+  // goes on stands in the view.
   std::string ask_promotion();
   // Any thread: the same for a host that was the source and shall be a replica again.
   std::string ask_rejoin(const RejoinOptions& options);
@@ -115,6 +115,7 @@ class SourceControl {
   void work_as_standby(std::uint64_t now_ns);
   void promote(std::uint64_t now_ns);
   void rejoin();
+  void close_ledger_of_old_stream(bool rebuilt);
   void work_as_fenced(std::uint64_t now_ns);
   bool connect_commands();
   void watch_terms();

@@ -16,15 +16,20 @@ namespace {
 constexpr std::uint64_t kLookNs = 500 * kNanosPerMilli;
 // SET GLOBAL read_only waits behind commits that wait for a quorum. It blocks new ones meanwhile,
 // and gives up after this long, to be tried again: nothing here may hang.
-constexpr const char* kReadOnlySql =
-    "SET STATEMENT lock_wait_timeout=1 FOR SET GLOBAL read_only=1";
+constexpr const char* kReadOnlySql = "SET STATEMENT lock_wait_timeout=1 FOR SET GLOBAL read_only=1";
 
 }  // namespace
 
 // A later term shows in what a replica has promised, or in that another host wants to be our
 // source.
 void SourceControl::watch_terms() {
-  if (role_.state().role != HostRole::source || state_.origin.is_null()) return;
+  if (role_.state().role != HostRole::source) return;
+  {
+    // Asked for in the moment in which this host became the source by an earlier request.
+    const std::lock_guard lock(mutex_);
+    promotion_asked_ = false;
+  }
+  if (state_.origin.is_null()) return;
   std::uint32_t term = desk_ ? desk_->deposed_by() : 0;
   if (replica_ != nullptr) term = std::max(term, replica_->control().deposed_by());
   if (term > state_.epoch.term) fence(term);
@@ -34,9 +39,8 @@ void SourceControl::watch_terms() {
 // this host never bids again by itself (S1).
 void SourceControl::fence(std::uint32_t term) {
   const std::uint32_t own = state_.epoch.term;
-  const Position quorum =
-      std::max({state_.quorum, lane_.queues().marks.load().quorum_group_at,
-                Position{state_.stream_start.file, kBinlogMagicSize}});
+  const Position quorum = std::max({state_.quorum, lane_.queues().marks.load().quorum_group_at,
+                                    Position{state_.stream_start.file, kBinlogMagicSize}});
   end_incarnation(fmt::format("a replica was promoted in term {}: term {} is over", term, own),
                   NextStream::same);
   RoleState role = role_.state();
@@ -145,6 +149,7 @@ void SourceControl::rejoin() {
   }
   if (!asked) return;
   if (rejoiner_->run(*asked)) {
+    close_ledger_of_old_stream(asked->rebuilt);
     phase_ = Phase::standby;
     next_look_ns_ = 0;
     problem_.clear();
@@ -152,6 +157,19 @@ void SourceControl::rejoin() {
   }
   const std::lock_guard lock(mutex_);
   rejoin_asked_.reset();
+}
+
+// Positions of the stream that is over mean nothing in a later one.
+void SourceControl::close_ledger_of_old_stream(bool rebuilt) {
+  const std::vector<LedgerInterval> open = ledger_.open_intervals();
+  for (const LedgerInterval& interval : open) {
+    const char* const cause = rebuilt
+                                  ? "rejoined, rebuilt from a copy: what was released is lost"
+                                  : "rejoined: nothing stands behind where the stream was sealed";
+    if (!ledger_.add_cause(interval.id, ExposureKind::server_side, cause) ||
+        !ledger_.close_interval(interval.id, interval.from, 0))
+      log::error("ledger_failed", "{}", ledger_.failure());
+  }
 }
 
 // The applier's commits must not wait for anybody.
@@ -166,8 +184,7 @@ void SourceControl::work_as_standby(std::uint64_t now_ns) {
   const QueryResult enabled =
       command_connection_.query("SELECT @@GLOBAL.rpl_semi_sync_master_enabled");
   if (!enabled.ok() || enabled.rows.empty() || enabled.rows[0][0] != "1") return;
-  const QueryResult off =
-      command_connection_.query("SET GLOBAL rpl_semi_sync_master_enabled=OFF");
+  const QueryResult off = command_connection_.query("SET GLOBAL rpl_semi_sync_master_enabled=OFF");
   if (off.ok())
     log::warning("standby", "the server's semi-sync was ON and is OFF now: this host is a standby");
   else

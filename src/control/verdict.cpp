@@ -31,7 +31,8 @@ Verdict judge_on_fenced(const VerdictFacts& facts) {
   const auto say = [&verdict](std::string line) { verdict.evidence.push_back(std::move(line)); };
   say("this host was the source, and is FENCED");
   if (!facts.end) {
-    say(facts.problem.empty() ? "it is not in this host's binlog; ask the new source" : facts.problem);
+    say(facts.problem.empty() ? "it is not in this host's binlog; ask the new source"
+                              : facts.problem);
     return verdict;
   }
   say(fmt::format("it ends at {} of this host's binlog", to_string(*facts.end)));

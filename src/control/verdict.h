@@ -1,9 +1,9 @@
 // Verdict: the answer to "the client got an error, but did the transaction survive?" (safety rule
 // S5). Pure: what the marks and files say comes in, the verdict and its evidence go out.
 //
-// DURABLE is said only of what a quorum holds *and* the source has synced, or of what lies below the
-// seal of a promotion. ABSENT only where the log that decides cannot hold it any more or never did.
-// Everything else is IN-DOUBT, with what is known.
+// DURABLE is said only of what a quorum holds *and* the source has synced, or of what lies below
+// the seal of a promotion. ABSENT only where the log that decides cannot hold it any more or never
+// did. Everything else is IN-DOUBT, with what is known.
 #pragma once
 
 #include <cstdint>

@@ -51,8 +51,10 @@ std::uint32_t first_file(const ArchivePlace& place, std::uint32_t last) {
 void search(const Question& question, const ArchivePlace& place, std::uint32_t last,
             VerdictFacts& facts) {
   if (!question.gtid) {
-    if (question.file == place.file_name(question.at.file)) facts.end = question.at;
-    else facts.problem = fmt::format("the stream's files are called {}", place.file_name(1));
+    if (question.file == place.file_name(question.at.file))
+      facts.end = question.at;
+    else
+      facts.problem = fmt::format("the stream's files are called {}", place.file_name(1));
     return;
   }
   const GroupSearch found = find_group(place, first_file(place, last), last, *question.gtid);
@@ -71,7 +73,8 @@ void search_sealed(const Question& question, const std::string& archive, const J
                              sealed.stream.basename};
     const std::uint32_t last = sealed.end.offset > 0 ? sealed.end.file : sealed.end.file - 1;
     const GroupSearch found = find_group(place, first_file(place, last), last, *question.gtid);
-    if (found.found && found.found->end <= sealed.end) facts.sealed_stream = to_string(sealed.stream);
+    if (found.found && found.found->end <= sealed.end)
+      facts.sealed_stream = to_string(sealed.stream);
   }
 }
 
@@ -136,8 +139,9 @@ void look_as_replica(const Question& question, const std::string& name, ReplicaS
 AdminReply give_verdict(const Config& config, Daemon& daemon, const json& request) {
   const auto found = request.find("what");
   if (found == request.end() || !found->is_string())
-    return AdminError{"what", "expected a GTID such as 0-1-42, or a place such as "
-                              "binlog.000003:1234 (where the transaction ends)"};
+    return AdminError{"what",
+                      "expected a GTID such as 0-1-42, or a place such as "
+                      "binlog.000003:1234 (where the transaction ends)"};
   const auto question = parse_question(found->get<std::string>());
   if (!question)
     return AdminError{"what", "neither a GTID (0-1-42) nor a place (binlog.000003:1234)"};

@@ -49,10 +49,10 @@ class DumpSession {
   enum class Flow : std::uint8_t {
     go_on,
     next_file,
-    finished,  // an EOF tells the client that this was all
+    finished,    // an EOF tells the client that this was all
     sealed_end,  // all of a sealed stream was sent
-    refused,   // error_ tells it why
-    gone,      // there is nobody to tell
+    refused,     // error_ tells it why
+    gone,        // there is nobody to tell
   };
 
   Flow find_start(Position& start);

@@ -412,7 +412,8 @@ int JournalFile::store_rule(const std::string& rule) {
   return update([&rule](JournalMeta& meta) {
     std::erase(meta.rules, rule);
     if (meta.rules.size() == kMaxRulesOnRecord) {
-      log::warning("rule_forgotten", "the quorum rule {} is off the record: {} newer ones are on it",
+      log::warning("rule_forgotten",
+                   "the quorum rule {} is off the record: {} newer ones are on it",
                    meta.rules.front(), kMaxRulesOnRecord);
       meta.rules.erase(meta.rules.begin());
     }

@@ -82,8 +82,8 @@ class JournalFile {
   // fails as well (see DurableRecord) and the superblock stays as it was.
   [[nodiscard]] int update(const std::function<void(JournalMeta&)>& change);
 
-  // The journal belongs to this stream from now on. Asserts that it belonged to none. `learner_until`:
-  // how far the log has to come before it counts as inspected.
+  // The journal belongs to this stream from now on. Asserts that it belonged to none.
+  // `learner_until`: how far the log has to come before it counts as inspected.
   [[nodiscard]] int set_stream(const StreamIdentity& stream, const LogMark& learner_until);
   // The journal gives up its stream, which ended at `sealed_at` and is kept in the archive, and
   // belongs to `next` (which may be null: to none), of which it holds nothing yet. Its UUID, its

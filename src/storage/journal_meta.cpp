@@ -69,7 +69,8 @@ struct PackedMeta {
   std::uint8_t sealed_count = 0;
   PackedMark learner_until;
   le16 rules_length;
-  // The basename's bytes follow, the rules' texts (each ended by a newline), and the sealed streams.
+  // The basename's bytes follow, the rules' texts (each ended by a newline), and the sealed
+  // streams.
 };
 
 struct PackedSealed {

@@ -350,8 +350,9 @@ TEST_F(JournalFileTest, GoesOverToAnotherStream) {
     drain(*journal, disk);
     const std::size_t slot = journal->last_sequence() % journal->block_count();
     const Block& last = *reinterpret_cast<const Block*>(file.image().data() + slot * kBlockSize);
-    const JournalConsumed consumed{journal->last_sequence(), last.integrity.crc, last.incarnation,
-                                   journal->end(), last.epoch(), journal->data_epoch()};
+    const JournalConsumed consumed{
+        journal->last_sequence(), last.integrity.crc, last.incarnation,
+        journal->end(),           last.epoch(),       journal->data_epoch()};
     ASSERT_EQ(file.switch_stream(second, {7, 19}, consumed), 0);
     // In the same opening …
     journal = std::make_unique<Journal>(file.image(), file.start());

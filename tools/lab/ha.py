@@ -108,8 +108,8 @@ class Host:
             self.daemon.start()
 
     def kill(self):
-        """kill -9 of whatever is alive."""
-        for process in (self.daemon.process, self.server.process):
+        """kill -9 of whatever is alive: the server first, so that binlaned has shipped what it wrote."""
+        for process in (self.server.process, self.daemon.process):
             if process.alive:
                 process.kill()
 
