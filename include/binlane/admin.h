@@ -29,6 +29,10 @@ inline constexpr std::uint32_t kSocketMode = 0660;
 inline constexpr const char* kVerb = "verb";
 inline constexpr const char* kVerbStatus = "status";
 inline constexpr const char* kVerbPing = "ping";
+// {"verb": "promote", "replica": NAME}: this host, whose name is given as a guard, shall become the
+// source. Answered at once; "promotion" tells how it goes on.
+inline constexpr const char* kVerbPromote = "promote";
+inline constexpr const char* kVerbPromotion = "promotion";
 // The environment variable that names the socket for `binlane`.
 inline constexpr const char* kSocketEnvironment = "BINLANE_SOCKET";
 

@@ -17,6 +17,7 @@
 #include "control/admin_server.h"
 #include "control/config.h"
 #include "control/daemon.h"
+#include "control/daemon_role.h"
 #include "control/daemon_status.h"
 
 namespace binlane {
@@ -47,6 +48,13 @@ int run(const Config& config) {
   admin_server.on(admin::kVerbStatus, [&](const nlohmann::json&, const AdminPeer&) -> AdminReply {
     return daemon_status(config, daemon);
   });
+  admin_server.on(admin::kVerbPromote, [&](const nlohmann::json& request, const AdminPeer&) {
+    return ask_promotion(config, daemon, request);
+  });
+  admin_server.on(admin::kVerbPromotion,
+                  [&](const nlohmann::json&, const AdminPeer&) -> AdminReply {
+                    return promotion_status(daemon);
+                  });
   admin_server.start();
   log::info("started", "binlaned {} ({}) is up; admin socket {}", config.name, config.cluster,
             config.admin_socket);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "control/quorum_text.h"
 #include "control/source_control.h"
 #include "shim/server_run_files.h"
 
@@ -93,12 +94,13 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
     refuse(fmt::format("cannot store {}: {}", state_file_path(config_), errno_text(error)));
     return false;
   }
-  fresh_stream_ = !same_stream;
+  fresh_stream_ = !same_stream || state_.epoch.incarnation == 0;
   state_ = next;
   next_stream_ =
       NextStream::same;  // only now: until the record stands, the next attempt begins anew as well
   next_stream_file_ = 0;
   run_ = facts.run;
+  read_only_ = facts.read_only;
 
   if (!lane_.stand_still()) {
     refuse("the lane does not stand still");
@@ -124,6 +126,16 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   identity.source_name = config_.name;
   identity.basename = state_.basename;
   identity.rule_number = source_.quorum.number;
+  identity.rule = to_string(source_.quorum, source_.replica_names());
+  identity.stream_term = state_.epoch.term;
+  identity.candidate = role_.state().host_id;
+  // Behind a promotion the replicas come from the stream that it sealed (S2).
+  const PromotionRecord& promotion = role_.state().promotion;
+  if (promotion.step == PromotionStep::active && promotion.new_origin == state_.origin) {
+    identity.sealed_origin = promotion.old_stream.origin;
+    identity.sealed_term = promotion.old_stream.term;
+    identity.sealed_at = promotion.sealed_at;
+  }
   desk_->begin_incarnation(identity, safe, state_.safe_marks);
   confirmer_.restart(state_.synced);
   synced_told_ = {};
