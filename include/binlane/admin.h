@@ -33,6 +33,12 @@ inline constexpr const char* kVerbPing = "ping";
 // source. Answered at once; "promotion" tells how it goes on.
 inline constexpr const char* kVerbPromote = "promote";
 inline constexpr const char* kVerbPromotion = "promotion";
+// {"verb": "rejoin", "cut": false, "rebuilt": false}: this host, which was the source, shall be a
+// replica again. Answered at once; "rejoining" tells how it goes on.
+inline constexpr const char* kVerbRejoin = "rejoin";
+inline constexpr const char* kVerbRejoining = "rejoining";
+// {"verb": "verdict", "what": "0-1-42" or "binlog.000003:1234"}
+inline constexpr const char* kVerbVerdict = "verdict";
 // The environment variable that names the socket for `binlane`.
 inline constexpr const char* kSocketEnvironment = "BINLANE_SOCKET";
 

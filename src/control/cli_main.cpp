@@ -33,6 +33,8 @@ constexpr int kExitUnreachable = 3;
 constexpr int kExitNotProtected = 4;
 constexpr int kExitRefused = 5;
 constexpr int kExitUnfinished = 6;
+constexpr int kExitAbsent = 10;
+constexpr int kExitInDoubt = 11;
 
 constexpr const char* kFooter =
     "Exit codes:\n"
@@ -43,8 +45,10 @@ constexpr const char* kFooter =
     "  4  status --check: something is amiss (a source that is not SEMISYNC, a replica that is "
     "not\n"
     "     connected, a journal, archive or ledger that has failed)\n"
-    "  5  promote: refused, with the reason\n"
-    "  6  promote: still going on when --wait-s was over; ask again with 'binlane promotion'\n"
+    "  5  promote, rejoin: refused, with the reason\n"
+    "  6  promote, rejoin: still going on when --wait-s was over\n"
+    "  10 verdict: ABSENT (0 is DURABLE)\n"
+    "  11 verdict: IN-DOUBT\n"
     "\n"
     "Examples:\n"
     "  binlane --socket /var/lib/binlane/admin.sock status\n"
@@ -58,6 +62,9 @@ struct Options {
   bool check = false;
   std::string replica;
   std::uint32_t wait_s = 60;
+  bool cut = false;
+  bool rebuilt = false;
+  std::string what;
 };
 
 struct Verb {
@@ -125,16 +132,43 @@ int show_promotion(const json& result, const Options& options) {
   return kExitUnfinished;
 }
 
-// Asks until the promotion has ended, and says what it waits for meanwhile.
-int follow_promotion(const json&, const Options& options) {
+int show_verdict(const json& result, const Options& options) {
+  const std::string verdict = text_of(result, "verdict");
+  if (options.as_json) {
+    print_json(result);
+  } else {
+    fmt::print("{}\n", verdict);
+    for (const json& line : result.value("evidence", json::array()))
+      fmt::print("  {}\n", line.get<std::string>());
+  }
+  if (verdict == "DURABLE") return kExitOk;
+  return verdict == "ABSENT" ? kExitAbsent : kExitInDoubt;
+}
+
+int show_rejoin(const json& result, const Options& options) {
+  if (options.as_json) {
+    print_json(result);
+  } else {
+    for (const json& line : result.value("report", json::array()))
+      fmt::print("{}\n", line.get<std::string>());
+  }
+  if (const std::string refusal = text_of(result, "refusal"); !refusal.empty()) {
+    fmt::print(stderr, "binlane: not rejoined: {}\n", refusal);
+    return kExitRefused;
+  }
+  return result.value("running", false) ? kExitUnfinished : kExitOk;
+}
+
+// Asks `verb` until what was begun has ended, and says what it waits for meanwhile.
+int follow(const char* verb, int (*show)(const json&, const Options&), const Options& options) {
   constexpr auto kPause = std::chrono::milliseconds(100);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(options.wait_s);
   std::string waiting;
   for (;;) {
-    const AdminOutcome outcome = admin_request(
-        options.socket, {{admin::kVerb, admin::kVerbPromotion}}, options.timeout_ms);
+    const AdminOutcome outcome =
+        admin_request(options.socket, {{admin::kVerb, verb}}, options.timeout_ms);
     if (const auto* unreachable = std::get_if<AdminUnreachable>(&outcome)) {
-      fmt::print(stderr, "binlane: {}; the promotion goes on when the daemon is back\n",
+      fmt::print(stderr, "binlane: {}; what was begun goes on when the daemon is back\n",
                  unreachable->message);
       return kExitUnreachable;
     }
@@ -144,13 +178,21 @@ int follow_promotion(const json&, const Options& options) {
     }
     const json& result = std::get<json>(outcome);
     const bool over = std::chrono::steady_clock::now() > deadline;
-    if (!result.value("running", false) || over) return show_promotion(result, options);
+    if (!result.value("running", false) || over) return show(result, options);
     if (const std::string now = text_of(result, "waiting_for"); now != waiting && !now.empty()) {
       waiting = now;
       if (!options.as_json) fmt::print(stderr, "waiting for {}\n", waiting);
     }
     std::this_thread::sleep_for(kPause);
   }
+}
+
+int follow_promotion(const json&, const Options& options) {
+  return follow(admin::kVerbPromotion, show_promotion, options);
+}
+
+int follow_rejoin(const json&, const Options& options) {
+  return follow(admin::kVerbRejoining, show_rejoin, options);
 }
 
 constexpr Verb kVerbs[] = {
@@ -171,6 +213,27 @@ constexpr Verb kVerbs[] = {
      [](const Options& options) { return json{{"replica", options.replica}}; }},
     {admin::kVerbPromotion, "show how far the promotion of this host has got",
      [](CLI::App&, Options&) {}, show_promotion},
+    {admin::kVerbVerdict, "say whether a transaction survived, as far as this host can tell",
+     [](CLI::App& app, Options& options) {
+       app.add_option("what", options.what,
+                      "its GTID (0-1-42), or where it ends in the binlog (binlog.000003:1234)")
+           ->required();
+     },
+     show_verdict, [](const Options& options) { return json{{"what", options.what}}; }},
+    {admin::kVerbRejoin, "make this host, which was the source, a replica of the new one",
+     [](CLI::App& app, Options& options) {
+       app.add_flag("--cut", options.cut,
+                    "cut off what only this server has, where that is provably not committed");
+       app.add_flag("--rebuilt", options.rebuilt,
+                    "the server was rebuilt from a copy: compare nothing");
+       app.add_option("--wait-s", options.wait_s, "how long to follow it")
+           ->check(CLI::Range(0, 86'400))
+           ->capture_default_str();
+     },
+     follow_rejoin,
+     [](const Options& options) {
+       return json{{"cut", options.cut}, {"rebuilt", options.rebuilt}};
+     }},
 };
 
 int ask(const Verb& verb, const Options& options) {

@@ -19,6 +19,7 @@
 #include "control/daemon.h"
 #include "control/daemon_role.h"
 #include "control/daemon_status.h"
+#include "control/verdict_files.h"
 
 namespace binlane {
 namespace {
@@ -55,6 +56,16 @@ int run(const Config& config) {
                   [&](const nlohmann::json&, const AdminPeer&) -> AdminReply {
                     return promotion_status(daemon);
                   });
+  admin_server.on(admin::kVerbRejoin, [&](const nlohmann::json& request, const AdminPeer&) {
+    return ask_rejoin(daemon, request);
+  });
+  admin_server.on(admin::kVerbRejoining,
+                  [&](const nlohmann::json&, const AdminPeer&) -> AdminReply {
+                    return rejoin_status(daemon);
+                  });
+  admin_server.on(admin::kVerbVerdict, [&](const nlohmann::json& request, const AdminPeer&) {
+    return give_verdict(config, daemon, request);
+  });
   admin_server.start();
   log::info("started", "binlaned {} ({}) is up; admin socket {}", config.name, config.cluster,
             config.admin_socket);

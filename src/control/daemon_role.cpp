@@ -44,4 +44,31 @@ json promotion_status(const Daemon& daemon) {
            record.new_start.is_null() ? json(nullptr) : json(to_string(record.new_start))}};
 }
 
+AdminReply ask_rejoin(Daemon& daemon, const json& request) {
+  RejoinOptions options;
+  for (const auto& [key, member] :
+       {std::pair{"cut", &RejoinOptions::cut}, std::pair{"rebuilt", &RejoinOptions::rebuilt}}) {
+    const auto found = request.find(key);
+    if (found == request.end()) continue;
+    if (!found->is_boolean()) return AdminError{key, "expected true or false"};
+    options.*member = found->get<bool>();
+  }
+  if (daemon.source_control() == nullptr)
+    return AdminError{"", "this host has no [source] section: it never was a source"};
+  if (const std::string problem = daemon.source_control()->ask_rejoin(options); !problem.empty())
+    return AdminError{"", problem};
+  return json{{"begun", true}};
+}
+
+json rejoin_status(const Daemon& daemon) {
+  if (daemon.source_control() == nullptr) return {{"running", false}};
+  const SourceControl::View view = daemon.source_control()->view();
+  return {{"running", view.rejoin.running},
+          {"role", to_string(view.role.role)},
+          {"done", view.rejoin.done},
+          {"report", view.rejoin.report},
+          {"diverging_groups", view.rejoin.diverging_groups},
+          {"refusal", view.rejoin.refusal.empty() ? json(nullptr) : json(view.rejoin.refusal)}};
+}
+
 }  // namespace binlane

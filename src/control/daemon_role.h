@@ -13,5 +13,8 @@ namespace binlane {
 AdminReply ask_promotion(const Config& config, Daemon& daemon, const nlohmann::json& request);
 // How far it has got.
 nlohmann::json promotion_status(const Daemon& daemon);
+// The same for a host that was the source.
+AdminReply ask_rejoin(Daemon& daemon, const nlohmann::json& request);
+nlohmann::json rejoin_status(const Daemon& daemon);
 
 }  // namespace binlane

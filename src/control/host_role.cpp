@@ -43,7 +43,10 @@ std::string encode(const RoleState& state) {
               {"old_term", promotion.old_stream.term},
               {"old_basename", promotion.old_stream.basename},
               {"sealed_at", encode(promotion.sealed_at)},
+              {"sealed_digest", promotion.sealed_digest},
               {"gtid", promotion.gtid},
+              {"binlog_index", state.binlog_index},
+              {"binlog_base", state.binlog_base},
               {"new_origin", encode(promotion.new_origin)},
               {"new_start", encode(promotion.new_start)}}
       .dump();
@@ -72,7 +75,10 @@ RoleState decode(ConstBytes bytes) {
                           value.at("old_term").get<std::uint32_t>(),
                           value.at("old_basename").get<std::string>()};
   promotion.sealed_at = decode_position(value.at("sealed_at"));
+  promotion.sealed_digest = value.at("sealed_digest").get<std::uint32_t>();
   promotion.gtid = value.at("gtid").get<std::string>();
+  state.binlog_index = value.at("binlog_index").get<std::string>();
+  state.binlog_base = value.at("binlog_base").get<std::string>();
   promotion.new_origin = decode_uuid(value.at("new_origin"));
   promotion.new_start = decode_position(value.at("new_start"));
   return state;

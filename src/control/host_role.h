@@ -29,6 +29,7 @@ struct PromotionRecord {
   std::uint32_t term = 0;
   StreamIdentity old_stream;
   Position sealed_at;    // where that ends for good; from `sealed` on
+  std::uint32_t sealed_digest = 0;  // of the file it ends in, by which others recognise it
   std::string gtid;      // what a server that has executed everything up to there stands at
   Uuid new_origin;       // of the new stream
   Position new_start;    // its first byte; from `active` on
@@ -41,6 +42,10 @@ struct RoleState {
   HostRole role = HostRole::source;
   std::uint32_t fenced_by = 0;  // the term that ended our own; fenced only
   PromotionRecord promotion;
+  // Where the server's binlogs are, for when it is down: the index's and the files' path without
+  // their numbers.
+  std::string binlog_index;
+  std::string binlog_base;
 
   bool operator==(const RoleState&) const = default;
 };

@@ -14,6 +14,7 @@
 #include "shim/fixed_feed_limit.h"
 #include "shim/server_facts.h"
 #include "shim/stream_scan.h"
+#include "storage/archive_files.h"
 
 namespace binlane {
 namespace {
@@ -328,6 +329,8 @@ void Promoter::seal() {
   next.sealed_at = std::max(promotion_->sealed_at(), released_);
   if (std::string problem = cut_files(files_, next.sealed_at); !problem.empty())
     return give_up(problem);
+  const auto digest = digest_archive(files_.directory, files_.basename, next.sealed_at, UINT64_MAX);
+  next.sealed_digest = digest.digest;
   next.gtid = sealed_gtid();
   if (next.gtid.empty())
     return give_up("the GTID state at the end of the stream cannot be told from its files");

@@ -120,6 +120,11 @@ void ReplicaControl::refuse_all(const std::string& reason) {
   refuse_all_ = reason;
 }
 
+std::optional<Successor> ReplicaControl::successor() const {
+  const std::lock_guard lock(mutex_);
+  return successor_;
+}
+
 void ReplicaControl::work() {
   HelloMessage message;
   for (std::size_t i = 0; i < kReplicaHelloQueue && lane_.queues().hello_in.try_pop(message); ++i)
@@ -143,7 +148,9 @@ void ReplicaControl::admit(const HelloMessage& message) {
   }
   AdmittedHello hello;
   hello.message = message;
+  not_yet_ = false;
   const std::string refusal = judge(frame, body);
+  if (not_yet_) return;
   const JournalMeta meta = file_.meta();
   hello.origin = meta.stream.origin;
   hello.stream_term = meta.stream.term;
@@ -194,6 +201,16 @@ std::string ReplicaControl::judge(const FrameView& frame, const wire::HelloBody&
     const std::lock_guard lock(mutex_);
     if (!refuse_all_.empty()) {
       if (candidate.term > deposed_by_) deposed_by_ = candidate.term;
+      const bool newer = !successor_ || candidate.term >= successor_->candidate.term;
+      // A candidate that only fences, or seals, is not the source yet.
+      if (newer && stream.term == candidate.term && body.sealed_term != 0)
+        successor_ = Successor{std::string(field_text(body.source_name)),
+                               candidate,
+                               stream,
+                               uuid_of(body.sealed_origin),
+                               body.sealed_term,
+                               from_wire(body.sealed_at),
+                               body.sealed_digest};
       return refuse_all_;
     }
   }
@@ -244,16 +261,17 @@ std::string ReplicaControl::follow(const StreamIdentity& stream, Position sealed
         "the stream {} was sealed at {}, but this journal holds it up to {}: what is missing cannot "
         "be had any more; re-seed the replica",
         to_string(file_.stream()), to_string(sealed_at), to_string(marks.received));
-  if (archived != sealed_at)
-    return fmt::format("the stream before is archived up to {} so far, and ended at {}",
-                       to_string(archived), to_string(sealed_at));
   if (const auto problem = file_.store_promise(candidate); problem) return *problem;
   if (!lane_.stand_still()) return "the lane does not stand still";
   lane_.end_session();
+  // A source of the new stream is there, so the seal was covered: all of it is released, whether the
+  // last mark that said so has arrived or not.
+  lane_.journal().release(lane_.journal().end_log());
+  not_yet_ = archived != sealed_at || !lane_.journal().idle();
   const std::string problem =
-      lane_.journal().idle() ? side_.switch_stream(stream, sealed_at) : "writes are in flight";
+      not_yet_ ? std::string() : side_.switch_stream(stream, sealed_at);
   lane_.go_on();
-  if (!problem.empty()) return problem;
+  if (not_yet_ || !problem.empty()) return problem;
   log::info("stream_follows", "the stream before ended at {}; journal {} belongs to stream {} now",
             to_string(sealed_at), to_string(file_.meta().journal), to_string(stream));
   const std::lock_guard lock(mutex_);

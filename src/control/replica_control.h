@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -23,6 +24,18 @@
 namespace binlane {
 
 class ReplicaSide;
+
+// Whoever is the source now, as it told this host while that refused everybody.
+struct Successor {
+  std::string name;
+  Promise candidate;
+  StreamIdentity stream;
+  // The stream before it, and where that ended.
+  Uuid sealed_origin;
+  std::uint32_t sealed_term = 0;
+  Position sealed_at;
+  std::uint32_t sealed_digest = 0;  // of the file it ended in, from its first byte to there
+};
 
 class ReplicaControl {
  public:
@@ -58,6 +71,8 @@ class ReplicaControl {
   void refuse_all(const std::string& reason);
   // The largest term with which another host wanted to be our source while all were refused.
   std::uint32_t deposed_by() const noexcept { return deposed_by_.load(std::memory_order_relaxed); }
+  // Who that was, once it has begun a stream of its own. Any thread.
+  std::optional<Successor> successor() const;
   // Another thread: has `work` done on this one, between two HELLOs, and waits for it. False when
   // this thread has ended before.
   bool call(const std::function<void()>& work);
@@ -82,6 +97,7 @@ class ReplicaControl {
   ReplicaLane& lane_;
   std::uint64_t cluster_id_;
   std::atomic<std::uint32_t> deposed_by_{0};
+  bool not_yet_ = false;  // the HELLO at hand is to be answered when it is repeated
 
   mutable std::mutex mutex_;  // never held over I/O: status must answer while the disk is slow
   std::condition_variable wake_;
@@ -90,6 +106,7 @@ class ReplicaControl {
   bool ended_ = true;
   const std::function<void()>* call_ = nullptr;  // guarded by mutex_
   std::string refuse_all_;                       // guarded by mutex_
+  std::optional<Successor> successor_;           // guarded by mutex_
   View view_;
   std::thread thread_;
 };

@@ -85,9 +85,10 @@ SourceControl::SourceControl(const Config& config, SourceLane& lane,
              [this](const ServerFacts& facts) { return registration_for(facts); }),
       replicas_(std::move(replicas)) {
   tell_replica_side();
-  if (replica_ != nullptr)
-    promoter_.emplace(config_, lane_, *replica_, role_, state_file_, drain_, command_connection_,
-                      replicas_);
+  if (replica_ == nullptr) return;
+  promoter_.emplace(config_, lane_, *replica_, role_, state_file_, drain_, command_connection_,
+                    replicas_);
+  rejoiner_.emplace(config_, *replica_, role_, state_, ledger_, command_connection_);
 }
 
 SourceControl::~SourceControl() {
@@ -470,6 +471,7 @@ void SourceControl::publish() {
   view.problem = problem_;
   view.role = role_.state();
   if (promoter_) view.promotion = promoter_->view();
+  if (rejoiner_) view.rejoin = rejoiner_->view();
   view.origin = state_.origin;
   view.epoch = state_.epoch;
   view.basename = state_.basename;
@@ -498,6 +500,7 @@ void SourceControl::publish() {
   view.polls_failed = polls_failed_;
   const std::lock_guard lock(mutex_);
   view.promotion.running = view.promotion.running || promotion_asked_;
+  view.rejoin.running = rejoin_asked_.has_value();
   view_ = std::move(view);
 }
 

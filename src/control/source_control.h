@@ -27,6 +27,7 @@
 #include "control/host_role.h"
 #include "control/ledger.h"
 #include "control/promoter.h"
+#include "control/rejoiner.h"
 #include "control/source_lane.h"
 #include "control/source_state.h"
 #include "control/stream_proof.h"
@@ -62,6 +63,7 @@ class SourceControl {
     std::string problem;
     RoleState role;
     PromotionView promotion;
+    RejoinView rejoin;
     Uuid origin;
     Epoch epoch;
     std::string basename;
@@ -100,6 +102,8 @@ class SourceControl {
   // Any thread: this host shall become the source. Empty when that was begun, or why not; how it goes
   // on stands in the view.
   std::string ask_promotion();
+  // Any thread: the same for a host that was the source and shall be a replica again.
+  std::string ask_rejoin(const RejoinOptions& options);
 
  private:
   // Why an incarnation ends, and what the next one is of.
@@ -110,6 +114,7 @@ class SourceControl {
   void work_as_source(std::uint64_t now_ns);
   void work_as_standby(std::uint64_t now_ns);
   void promote(std::uint64_t now_ns);
+  void rejoin();
   void work_as_fenced(std::uint64_t now_ns);
   bool connect_commands();
   void watch_terms();
@@ -189,13 +194,15 @@ class SourceControl {
   std::uint64_t incarnations_ = 0;
   std::uint64_t polls_ = 0;
   std::uint64_t polls_failed_ = 0;
-  std::optional<Promoter> promoter_;  // where there is a replica's side
+  std::optional<Promoter> promoter_;  // both where there is a replica's side
+  std::optional<Rejoiner> rejoiner_;
 
   // Shared with the drain thread: where it may register, for which run of the server.
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
   bool promotion_asked_ = false;
+  std::optional<RejoinOptions> rejoin_asked_;
   std::optional<Registration> registration_;
   ServerRun registration_run_;
   bool server_changed_ = false;

@@ -102,6 +102,13 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   run_ = facts.run;
   read_only_ = facts.read_only;
 
+  RoleState role = role_.state();
+  role.binlog_index = facts.log_bin_index;
+  role.binlog_base = facts.log_bin_basename;
+  if (const int error = role_.store(role); error != 0)
+    log::error("role_not_stored", "cannot store {}: {}", role_file_path(config_),
+               errno_text(error));
+
   if (!lane_.stand_still()) {
     refuse("the lane does not stand still");
     return false;
@@ -135,6 +142,7 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
     identity.sealed_origin = promotion.old_stream.origin;
     identity.sealed_term = promotion.old_stream.term;
     identity.sealed_at = promotion.sealed_at;
+    identity.sealed_digest = promotion.sealed_digest;
   }
   desk_->begin_incarnation(identity, safe, state_.safe_marks);
   confirmer_.restart(state_.synced);

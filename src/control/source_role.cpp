@@ -119,11 +119,47 @@ void SourceControl::promote(std::uint64_t now_ns) {
   tell_replica_side();
 }
 
+std::string SourceControl::ask_rejoin(const RejoinOptions& options) {
+  const std::lock_guard lock(mutex_);
+  if (!rejoiner_) return "this host has no [replica] section: it cannot be a replica";
+  if (rejoin_asked_) return "it is rejoining already";
+  if (view_.phase == Phase::promoting) return "its promotion is going on";
+  const bool was_source = view_.phase == Phase::fenced;
+  if (!was_source && !(options.rebuilt && view_.phase == Phase::standby))
+    return view_.phase == Phase::standby
+               ? "this host is a standby: there is nothing to rejoin (a standby that was rebuilt "
+                 "from a copy is told so with --rebuilt)"
+               : "this host is not FENCED: it has not learned of another source";
+  rejoin_asked_ = options;
+  view_.rejoin = {};
+  view_.rejoin.running = true;
+  wake_.notify_all();
+  return {};
+}
+
+void SourceControl::rejoin() {
+  std::optional<RejoinOptions> asked;
+  {
+    const std::lock_guard lock(mutex_);
+    asked = rejoin_asked_;
+  }
+  if (!asked) return;
+  if (rejoiner_->run(*asked)) {
+    phase_ = Phase::standby;
+    next_look_ns_ = 0;
+    problem_.clear();
+    tell_replica_side();
+  }
+  const std::lock_guard lock(mutex_);
+  rejoin_asked_.reset();
+}
+
 // The applier's commits must not wait for anybody.
 void SourceControl::work_as_standby(std::uint64_t now_ns) {
   phase_ = Phase::standby;
   if (promoter_) promote(now_ns);
   if (phase_ != Phase::standby) return;
+  rejoin();
   if (now_ns < next_look_ns_) return;
   next_look_ns_ = now_ns + kLookNs;
   if (!connect_commands()) return;
@@ -140,6 +176,8 @@ void SourceControl::work_as_standby(std::uint64_t now_ns) {
 
 void SourceControl::work_as_fenced(std::uint64_t now_ns) {
   phase_ = Phase::fenced;
+  rejoin();
+  if (phase_ != Phase::fenced) return;
   if (now_ns < next_look_ns_) return;
   next_look_ns_ = now_ns + kLookNs;
   if (!connect_commands()) return;
