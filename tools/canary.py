@@ -33,9 +33,10 @@ UNIT_TESTS = (
     "frame",
     "handshake",
     "journal",
-    "journal_model",
+    "journal_file",
     "ledger",
     "position",
+    "promotion",
     "quorum_gate",
     "receiver_session",
     "recovery",
@@ -57,7 +58,105 @@ SIMULATOR_TIME_S = 45
 _ENTRY = re.compile(r'X\(\s*(\w+),\s*"([^"]*)",\s*"([^"]*)"\)')
 
 # Which test to try first. Every other one is tried as well before a canary counts as not found.
-LIKELY = {}
+LIKELY = {
+    "journal": (
+        "ack_before_completion",
+        "short_write_ignored",
+        "ack_after_eio",
+        "durable_hole",
+        "file_end_before_durable",
+        "unarchived_block_reused",
+        "archive_beyond_released",
+    ),
+    "journal_file": (
+        "promise_given_twice",
+    ),
+    "recovery": (
+        "truncate_at_first_bad_crc",
+        "damage_forgotten",
+        "old_lap_accepted",
+        "unlinked_block_accepted",
+        "stale_opening_accepted",
+    ),
+    "archive": (
+        "half_group_fed",
+        "in_use_flag_not_mirrored",
+    ),
+    "receiver_session": (
+        "received_jumps_gap",
+        "stale_epoch_data_accepted",
+        "stale_session_data_accepted",
+        "ack_repeats_forgotten",
+    ),
+    "sender_session": (
+        "stale_epoch_ack_accepted",
+        "stale_session_ack_accepted",
+    ),
+    "frame": (
+        "frame_checksum_ignored",
+    ),
+    "handshake": (
+        "started_before_record",
+        "older_source_served",
+        "digest_skipped",
+        "archive_digest_skipped",
+        "cut_below_safe",
+        "shorter_source_accepted",
+    ),
+    "quorum_gate": (
+        "replica_counted_twice",
+    ),
+    "promotion": (
+        "promoted_without_fence",
+        "damaged_counted_as_inspected",
+        "lesser_log_promoted",
+    ),
+    "source_cycle": (
+        "failed_journal_counted",
+        "released_beyond_synced",
+        "released_goes_back",
+    ),
+    "source_lost_middle_packet": (
+        "wrong_retransmit_offset",
+    ),
+    "replica_release_waits": (
+        "replica_trusts_released",
+    ),
+    "position": (
+        "names_compared_as_strings",
+    ),
+    "tailer": (
+        "shrunken_file_ignored",
+        "foreign_file_followed",
+    ),
+    "ack_sender": (
+        "ack_not_repeated",
+        "ack_of_other_incarnation",
+    ),
+    "source_state": (
+        "registered_at_end",
+    ),
+    "binlog_files": (
+        "synced_without_fdatasync",
+    ),
+    "synced_confirmer": (
+        "synced_untrusted",
+    ),
+    "clock": (
+        "wall_clock_deadlines",
+    ),
+    "wait_deadline": (
+        "late_deadline",
+    ),
+    "fallback": (
+        "ledger_after_release",
+        "server_release_unnoticed",
+        "recovery_without_catching_up",
+    ),
+    "ledger": (
+        "ledger_not_synced",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -167,12 +266,12 @@ def evidence(status, said):
         elif line.startswith("assertion failed"):
             return f"{running}: {line}".lstrip(": ")
     telling = [line for line in lines if line]
-    return telling[0] if telling else status
+    # Scripts name their file and line.
+    return re.sub(r"\S*/tests/script/", "", telling[0]) if telling else status
 
 
 def order(canary, all_finders):
-    likely = LIKELY.get(canary.name, ())
-    first = [finder for name in likely for finder in all_finders if finder.name == name]
+    first = [finder for finder in all_finders if canary.name in LIKELY.get(finder.name, ())]
     return first + sorted((f for f in all_finders if f not in first), key=lambda f: f.seconds)
 
 
