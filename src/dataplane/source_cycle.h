@@ -194,6 +194,9 @@ class SourceCycle {
         {};  // what the last incarnation's quorums covered is proven anew (safety rule S3)
     stream_stopped_ = false;
     unpublished_ = true;
+    // Nobody has told this incarnation to release without a quorum.
+    if (degraded_) server_.resume();
+    degraded_ = false;
   }
 
  private:
