@@ -84,6 +84,8 @@ enum AckState : std::uint16_t {
   kStateJournalFailed = 1 << 0,  // a write failed: nothing more will become durable
   kStateDamaged =
       1 << 1,  // repairing bytes that were acknowledged once: not to be counted as inspected
+  kStateLearner =
+      1 << 2,  // a journal that began anew and has not caught up: not to be counted as inspected
 };
 
 // Replica to source. Cumulative and idempotent.
@@ -116,16 +118,31 @@ inline constexpr std::size_t kNameSize = 32;
 inline constexpr std::size_t kBasenameSize = 128;
 inline constexpr std::size_t kReasonSize = 192;
 inline constexpr std::size_t kDigests = 128;
+// A quorum rule's text with its NUL, and the room for all rules that a replica has on record, one a
+// line.
+inline constexpr std::size_t kRuleSize = 256;
+inline constexpr std::size_t kRulesSize = 448;
+
+enum HelloFlags : std::uint32_t {
+  // A candidate asks: promise yourself to it before you answer, and serve no older term any more.
+  kHelloFence = 1 << 0,
+};
 
 struct HelloBody {
   std::uint8_t phase = 0;
   std::uint8_t version_min = kVersion;
   std::uint8_t version_max = kVersion;
   std::uint8_t zero = 0;
-  le32 zero2;
+  le32 flags;         // HelloFlags
   le64 handshake_id;  // random per attempt; replies echo it
   le64 cluster_id;
-  std::uint8_t origin[16] = {};  // identity of the stream, with the term of the header's epoch
+  std::uint8_t origin[16] = {};     // identity of the stream, with stream_term
+  std::uint8_t candidate[16] = {};  // who asks for the term of the header's epoch
+  le32 stream_term;                 // in which the stream began; at most the epoch's term
+  // Behind a promotion: the stream before this one, and where it ended for good. Null otherwise.
+  le32 sealed_term;
+  std::uint8_t sealed_origin[16] = {};
+  WirePosition sealed_at;
   char source_name[kNameSize] = {};
   char replica_name[kNameSize] = {};  // whom the source means to reach
   char basename[kBasenameSize] = {};  // of the source's binlog files
@@ -134,9 +151,15 @@ struct HelloBody {
   le64 rule_number;   // of the quorum rule in force
   le64 compare_from;  // linear, relative to the replica's released position
   le64 compare_to;
-  WirePosition start_at;  // START: where the session's linear 0 stands
-  le64 cut_to;            // START: linear, or kNoCut
+  WirePosition start_at;      // START: where the session's linear 0 stands
+  le64 cut_to;                // START: linear, or kNoCut
+  char rule[kRuleSize] = {};  // the quorum rule in force, over replicas' names
   char reason[kReasonSize] = {};
+};
+
+enum HelloAckFlags : std::uint32_t {
+  // More rules are on record than fit: nothing can be proven with this replica.
+  kAckRulesCutShort = 1 << 0,
 };
 
 enum class HelloStatus : std::uint8_t {
@@ -149,14 +172,16 @@ struct HelloAckBody {
   std::uint8_t phase = 0;  // of the HELLO this answers
   std::uint8_t status = 0;
   le16 state;  // AckState bits
-  le32 zero;
+  le32 flags;  // HelloAckFlags
   le64 handshake_id;
   le64 cluster_id;
   std::uint8_t origin[16] = {};      // stream held; zero while the journal is blank
+  le32 stream_term;                  // of that stream
   std::uint8_t journal_id[16] = {};  // identity of this replica
   char replica_name[kNameSize] = {};
-  WireEpoch log_epoch;  // of the last byte held
-  WireEpoch promised;   // {term, 0}: no older term is served
+  WireEpoch log_epoch;                // of the last byte held
+  WireEpoch promised;                 // {term, 0}: no older term is served
+  std::uint8_t promised_to[16] = {};  // the candidate of that term
   WirePosition released;
   WirePosition durable;
   le64 log_length;   // linear, from released to the end of the log; STARTED: all of it is durable
@@ -170,6 +195,7 @@ struct HelloAckBody {
   le64 below_length;  // all in one file; 0: nothing archived yet
   WirePosition below_end;
   le32 digests[kDigests];
+  char rules[kRulesSize] = {};  // quorum rules on record, one a line
   char reason[kReasonSize] = {};
 };
 

@@ -21,9 +21,10 @@ HandshakeDesk::HandshakeDesk(std::vector<Replica> replicas, StreamProof& proof,
 }
 
 void HandshakeDesk::begin_incarnation(const SourceHandshake::Identity& identity,
-                                      const Position& safe) {
+                                      const Position& safe, std::vector<SafeMark> earlier) {
   identity_ = identity;
   safe_ = safe;
+  earlier_ = std::move(earlier);
   open_ = true;
   for (Desk& desk : desks_) begin(desk);
 }
@@ -39,7 +40,7 @@ void HandshakeDesk::close() {
 void HandshakeDesk::begin(Desk& desk) {
   SourceHandshake::Identity identity = identity_;
   identity.replica_name = desk.replica.name;
-  desk.handshake.emplace(std::move(identity), proof_, safe_);
+  desk.handshake.emplace(std::move(identity), proof_, safe_, earlier_);
   desk.view.in_session = false;
 }
 

@@ -34,7 +34,9 @@ class HandshakeDesk {
   HandshakeDesk(std::vector<Replica> replicas, StreamProof& proof, SourceLaneQueues& queues);
 
   // A new incarnation: all sessions are over (the lane has forgotten them), handshakes begin anew.
-  void begin_incarnation(const SourceHandshake::Identity& identity, const Position& safe);
+  // `safe` and `earlier`: what must not be cut, see SourceHandshake.
+  void begin_incarnation(const SourceHandshake::Identity& identity, const Position& safe,
+                         std::vector<SafeMark> earlier);
   // No more HELLOs until the next incarnation.
   void close();
 
@@ -63,6 +65,7 @@ class HandshakeDesk {
   SourceLaneQueues& queues_;
   SourceHandshake::Identity identity_;
   Position safe_;
+  std::vector<SafeMark> earlier_;
   bool open_ = false;
 };
 

@@ -85,13 +85,14 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   same_run_ = last_run && last_run->is_same_as(facts.run);
   next.server_run = to_string(facts.run);
   next.run_start = {run_files.first, kBinlogMagicSize};
+  // What was safe before this incarnation stays safe: nothing of it may be cut (S5).
+  const bool same_stream = state_.origin == next.origin;
+  const Position safe = same_stream ? std::min(state_.synced, state_.quorum) : Position{};
+  remember_safe_mark(next.safe_marks, {next.epoch, safe});
   if (const int error = state_file_.store(next); error != 0) {
     refuse(fmt::format("cannot store {}: {}", state_file_path(config_), errno_text(error)));
     return false;
   }
-  // What was safe before this incarnation stays safe: nothing of it may be cut (S5).
-  const Position safe = std::min(state_.synced, state_.quorum);
-  const bool same_stream = state_.origin == next.origin;
   fresh_stream_ = !same_stream;
   state_ = next;
   next_stream_ =
@@ -123,7 +124,7 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   identity.source_name = config_.name;
   identity.basename = state_.basename;
   identity.rule_number = source_.quorum.number;
-  desk_->begin_incarnation(identity, same_stream ? safe : Position{});
+  desk_->begin_incarnation(identity, safe, state_.safe_marks);
   confirmer_.restart(state_.synced);
   synced_told_ = {};
   ++incarnations_;
@@ -132,10 +133,7 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
             index.last, to_string(state_.synced));
   {
     const std::lock_guard lock(mutex_);
-    // S3: registering is an ACK of everything before; never beyond what a quorum is known to have
-    // had.
-    registration_ =
-        Registration{std::max(state_.quorum, state_.run_start), state_.epoch.incarnation};
+    registration_ = Registration{registration_position(state_), state_.epoch.incarnation};
     registration_run_ = run_;
     server_changed_ = false;
   }

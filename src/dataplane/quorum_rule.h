@@ -46,6 +46,13 @@ struct QuorumRule {
     }
     return clause_count > 0;
   }
+
+  // `set` intersects every satisfying set: without its members the rule cannot hold. N - W + 1
+  // replicas for ANY W of N; what a promotion has to fence and inspect (safety rule S14). Nothing
+  // fences a rule without clauses, because nobody knows what satisfied it.
+  constexpr bool is_fence_set(ReplicaSet set) const noexcept {
+    return clause_count > 0 && !satisfied_by(~set);
+  }
 };
 
 }  // namespace binlane

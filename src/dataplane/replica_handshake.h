@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/assert.h"
+#include "base/canary.h"
 #include "base/uuid.h"
 #include "dataplane/hello.h"
 #include "dataplane/receiver_session.h"
@@ -41,8 +42,12 @@ struct AdmittedHello {
   bool refused = false;
   char reason[wire::kReasonSize] = {};
   Uuid origin;  // of the stream held; null while blank
+  std::uint32_t stream_term = 0;
   Uuid journal_id;
   Epoch promised;
+  Uuid promised_to;
+  char rules[wire::kRulesSize] = {};
+  bool rules_cut_short = false;
   std::uint32_t below_digest = 0;
   std::uint64_t below_length = 0;
   Position below_end;
@@ -60,16 +65,22 @@ class ReplicaHandshake {
   bool on_hello(const AdmittedHello& hello, Log& log, ReceiverSession& session, std::uint16_t state,
                 HelloMessage& reply) noexcept;
 
-  // Once a turn while a START settles. True when `reply` (STARTED) is to be sent now.
+  // Once a turn while an ASK or a START settles. True when `reply` is to be sent now.
   template <MatchableLog Log>
   bool poll(Log& log, ReceiverSession& session, std::uint16_t state, HelloMessage& reply) noexcept;
 
   // No frame of any session may be taken while this is so.
-  bool settling() const noexcept { return step_ == Step::settle || step_ == Step::record; }
+  bool settling() const noexcept {
+    return step_ == Step::quiet || step_ == Step::settle || step_ == Step::record;
+  }
+  // Whatever was agreed on is over: the log belongs to somebody else now (the lane stands still).
+  void reset() noexcept { step_ = Step::none; }
 
  private:
-  // settle: writes in flight end; record: CUT or EPOCH becomes durable.
-  enum class Step : std::uint8_t { none, answered, settle, record };
+  // quiet: writes in flight end before an ASK is answered, so that the answer is the whole truth
+  // about what the older session has left (S1); settle: the same before a cut; record: CUT or EPOCH
+  // becomes durable.
+  enum class Step : std::uint8_t { none, quiet, answered, settle, record };
 
   template <MatchableLog Log>
   wire::HelloAckBody answer(const AdmittedHello& hello, const wire::HelloBody& body, const Log& log,
@@ -86,7 +97,7 @@ class ReplicaHandshake {
   std::uint64_t cluster_id_;
   char replica_name_[wire::kNameSize] = {};
   Step step_ = Step::none;
-  AdmittedHello pending_;          // the START that settles
+  AdmittedHello pending_;          // the ASK or START that settles
   std::uint64_t answered_id_ = 0;  // handshake whose ASK was answered last
 };
 
@@ -102,7 +113,7 @@ bool ReplicaHandshake::on_hello(const AdmittedHello& hello, Log& log, ReceiverSe
   std::string_view refusal = hello.refused ? field_text(hello.reason) : std::string_view{};
   if (refusal.empty() && log.failed())
     refusal = "the journal's device failed; it acknowledges nothing more";
-  if (refusal.empty() && frame.epoch() < log.epoch())
+  if (refusal.empty() && frame.epoch() < log.epoch() && !canary(Canary::older_source_served))
     refusal = "this source's epoch is older than the log's: it was replaced";
   if (refusal.empty()) {
     switch (phase) {
@@ -111,9 +122,14 @@ bool ReplicaHandshake::on_hello(const AdmittedHello& hello, Log& log, ReceiverSe
         if (session.active() && body.handshake_id == answered_id_) return false;
         // Whoever spoke before is not the current source's session any more.
         session.stop();
-        if (settling()) return false;  // asked again in 100 ms
-        step_ = Step::answered;
+        if (step_ == Step::settle || step_ == Step::record) return false;  // asked again in 100 ms
         answered_id_ = body.handshake_id;
+        if (!log.idle()) {
+          pending_ = hello;
+          step_ = Step::quiet;
+          return false;
+        }
+        step_ = Step::answered;
         add_digests(ack, log, 0, ack.log_length);
         break;
       case wire::Phase::compare:
@@ -171,6 +187,14 @@ bool ReplicaHandshake::poll(Log& log, ReceiverSession& session, std::uint16_t st
   const FrameFault fault = decode(pending_.message.frame(), frame);
   BL_ASSERT(fault == FrameFault::none);
   const auto body = body_as<wire::HelloBody>(frame);
+  if (step_ == Step::quiet) {
+    if (!log.idle()) return false;
+    step_ = Step::answered;
+    wire::HelloAckBody ack = answer(pending_, body, log, state);
+    add_digests(ack, log, 0, ack.log_length);
+    send(frame, pending_.message, ack, reply);
+    return true;
+  }
   if (step_ == Step::settle) {
     if (!log.idle()) return false;
     // A blank journal takes its place in the stream from the source.
@@ -182,7 +206,8 @@ bool ReplicaHandshake::poll(Log& log, ReceiverSession& session, std::uint16_t st
     if (!recorded) return false;  // the ring is full; the archive will free it
     step_ = Step::record;
   }
-  if (!log.records_durable() || !log.idle()) return false;
+  const bool recorded = log.records_durable() && log.idle();
+  if (!recorded && !canary(Canary::started_before_record)) return false;
   step_ = Step::none;
   session.start(frame.header.session_id, frame.epoch(), log.released_log(), log);
   wire::HelloAckBody ack = answer(pending_, body, log, state);
@@ -200,10 +225,14 @@ wire::HelloAckBody ReplicaHandshake::answer(const AdmittedHello& hello, const wi
   ack.handshake_id = body.handshake_id;
   ack.cluster_id = cluster_id_;
   std::copy(hello.origin.bytes.begin(), hello.origin.bytes.end(), ack.origin);
+  ack.stream_term = hello.stream_term;
   std::copy(hello.journal_id.bytes.begin(), hello.journal_id.bytes.end(), ack.journal_id);
   std::memcpy(ack.replica_name, replica_name_, sizeof ack.replica_name);
   ack.log_epoch = to_wire(log.epoch());
   ack.promised = to_wire(hello.promised);
+  std::copy(hello.promised_to.bytes.begin(), hello.promised_to.bytes.end(), ack.promised_to);
+  std::memcpy(ack.rules, hello.rules, sizeof ack.rules);
+  if (hello.rules_cut_short) ack.flags = wire::kAckRulesCutShort;
   ack.released = to_wire(log.released());
   ack.durable = to_wire(log.durable());
   ack.log_length = log.end_log() - log.released_log();

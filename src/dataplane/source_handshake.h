@@ -41,6 +41,8 @@ class StreamProof {
 struct SafeMark {
   Epoch epoch;
   Position safe;
+
+  bool operator==(const SafeMark&) const = default;
 };
 
 // Pace of unanswered HELLOs, and how long one attempt may take before it begins anew.
@@ -61,6 +63,38 @@ class SourceHandshake {
     std::string replica_name;
     std::string basename;
     std::uint64_t rule_number = 0;
+    std::string rule;  // its text
+    // The term in which the stream began, and who asks for the epoch's term. Apart from origin only
+    // while a promotion seals another source's stream.
+    std::uint32_t stream_term = 0;
+    Uuid candidate;
+    // The stream that this one follows, and where that ended. Null for a first stream.
+    Uuid sealed_origin;
+    std::uint32_t sealed_term = 0;
+    Position sealed_at;
+    // Fence the replica, compare its log with ours, and stop there: what a promotion begins with.
+    bool inspect = false;
+  };
+  // How a replica's log stands to ours, byte by byte.
+  enum class Match : std::uint8_t {
+    same,
+    prefix,        // we hold all it has, and more
+    longer,        // it holds all we have, and more
+    differs,       // both go on differently behind `common`
+    other_stream,  // it holds another stream, or none
+  };
+  // What an inspected replica holds.
+  struct Inspection {
+    Match match = Match::same;
+    Position common;  // where the logs part, or the shorter one ends
+    Uuid journal_id;
+    Uuid origin;  // of the stream it holds; null: none
+    std::uint32_t stream_term = 0;
+    Epoch log_epoch;          // of its last session
+    Position end;             // everything before is durable there
+    std::uint16_t state = 0;  // wire::AckState
+    std::string rules;        // on record there, one a line
+    bool rules_cut_short = false;
   };
   // What the handshake ends with.
   struct Session {
@@ -89,14 +123,25 @@ class SourceHandshake {
 
   // Set once the replica has started the session; the handshake is then over.
   const std::optional<Session>& session() const noexcept { return session_; }
+  // Set once the replica was inspected; only when that was asked for. The handshake is then over.
+  const std::optional<Inspection>& inspection() const noexcept { return inspection_; }
   // Why no session comes about; empty while nothing is wrong.
   const std::string& refusal() const noexcept { return refusal_; }
+  // The largest term that this replica has told to have promised.
+  std::uint32_t promised_term() const noexcept { return promised_.term; }
+  // It has promised itself to a later term: we are not its source any more, and never will be again
+  // by ourselves (safety rule S1).
+  bool deposed() const noexcept { return deposed_; }
 
  private:
   void begin_attempt(std::uint64_t now_ns);
   void take_answer(const wire::HelloAckBody& reply, std::uint64_t now_ns);
   void compare(const wire::HelloAckBody& reply, std::uint64_t now_ns);
+  void finish_compare(std::uint64_t cut_to, bool longer, std::uint64_t now_ns);
   void ask_to_start(std::uint64_t cut_to, std::uint64_t now_ns);
+  void inspected(const wire::HelloAckBody& reply, Match match, const Position& common);
+  bool take_inspection(const wire::HelloAckBody& reply);
+  void note_promise(const wire::HelloAckBody& reply);
   void refuse(std::string reason, std::uint64_t now_ns);
   // What a log whose last session was of `log_epoch` must share.
   Position safe_for(Epoch log_epoch) const noexcept;
@@ -120,6 +165,10 @@ class SourceHandshake {
   std::uint64_t compare_to_ = 0;
   std::uint64_t cut_to_ = wire::kNoCut;
   bool refused_by_us_ = false;
+  bool deposed_ = false;
+  Epoch promised_;
+  wire::HelloAckBody asked_;  // the answer to the ASK, while inspecting
+  std::optional<Inspection> inspection_;
   std::string refusal_;
   std::optional<Session> session_;
 };

@@ -220,10 +220,11 @@ JournalFile::JournalFile(const JournalFileOptions& options)
         }
         return DurableRecord(meta_path(options.path));
       }()) {
-  meta_ = load_meta();
+  const JournalMeta found = load_meta();
+  load(found);
   open_ring();
   read_ring();
-  recovered_ = recover_journal(image_.bytes(), meta_);
+  recovered_ = recover_journal(image_.bytes(), found);
   if (!recovered_.refusal.empty()) {
     throw StartupError(fmt::format("{}: {}", options_.path, recovered_.refusal));
   }
@@ -329,67 +330,8 @@ void JournalFile::read_ring() {
   }
 }
 
-JournalMeta JournalFile::meta() const {
-  const std::lock_guard lock(mutex_);
-  return meta_;
-}
-
-StreamIdentity JournalFile::stream() const {
-  const std::lock_guard lock(mutex_);
-  return meta_.stream;
-}
-
-Promise JournalFile::promise() const {
-  const std::lock_guard lock(mutex_);
-  return meta_.promise;
-}
-
-int JournalFile::update(const std::function<void(JournalMeta&)>& change) {
-  const std::lock_guard lock(mutex_);
-  JournalMeta changed = meta_;
-  change(changed);
-  BL_ASSERT(changed.journal == meta_.journal && changed.block_count == meta_.block_count);
-  BL_ASSERT(changed.incarnation >= meta_.incarnation);
-  BL_ASSERT(changed.archived.sequence >= meta_.archived.sequence);
-  BL_ASSERT(changed.promise.term >= meta_.promise.term);
-  const int error = record_.store(encode_journal_meta(changed));
-  if (error == 0) meta_ = std::move(changed);
-  return error;
-}
-
-int JournalFile::set_stream(const StreamIdentity& stream) {
-  BL_ASSERT(!stream.is_null());
-  return update([&stream](JournalMeta& meta) {
-    BL_ASSERT(meta.stream.is_null());
-    meta.stream = stream;
-  });
-}
-
-std::string JournalFile::stream_mismatch(const StreamIdentity& stream) const {
-  const StreamIdentity own = this->stream();
-  if (own.is_null() || own == stream) return {};
-  return fmt::format("the journal {} holds the stream {}, not {}", options_.path, to_string(own),
-                     to_string(stream));
-}
-
-std::optional<std::string> JournalFile::store_promise(const Promise& promise) {
-  const Promise given = this->promise();
-  if (promise == given) return std::nullopt;
-  if (promise.term < given.term) {
-    return fmt::format("term {} is promised already", given.term);
-  }
-  if (promise.term == given.term) {
-    return fmt::format("term {} is promised to {}", given.term, to_string(given.candidate));
-  }
-  // Stored twice, so that it stands in both copies: were it lost with one, nothing would notice.
-  int error = update([&promise](JournalMeta& meta) { meta.promise = promise; });
-  if (error == 0) error = update([](JournalMeta&) {});
-  if (error == 0) return std::nullopt;
-  return fmt::format("the promise cannot be stored: {}", errno_text(error));
-}
-
-int JournalFile::clear_damage() {
-  return update([](JournalMeta& meta) { meta.damaged_until = {}; });
+int JournalFile::store(const JournalMeta& meta) {
+  return record_.store(encode_journal_meta(meta));
 }
 
 }  // namespace binlane

@@ -30,7 +30,6 @@ constexpr std::uint32_t kReceiverPayload = 64;
 
 enum Control : std::uint8_t {
   kAnswers = 1 << 0,    // echoes handshake, phase, range and session
-  kTruth = 1 << 1,      // tells the log's length as it did first
   kRefused = 1 << 2,    // the replica's control thread refuses
   kNewEpoch = 1 << 3,   // of the source's newest incarnation
   kComplete = 1 << 4,   // writes in flight end
@@ -64,10 +63,19 @@ void run_source(fuzz::Input& input) {
   stream.append(pattern(3'000));
   stream.end_file();
   stream.append(pattern(2'000));
-  if ((input.byte() & 1) != 0) stream.purge(4);
+  const std::uint8_t shape = input.byte();
+  if ((shape & 1) != 0) stream.purge(4);
   const Position safe = stream.position_of(1'000);
-  SourceHandshake::Identity identity{kCluster, {}, kEpoch, "s", "r1", "binlog", 1};
+  SourceHandshake::Identity identity;
+  identity.cluster_id = kCluster;
   identity.origin.bytes.fill(9);
+  identity.candidate = identity.origin;
+  identity.epoch = kEpoch;
+  identity.source_name = "s";
+  identity.replica_name = "r1";
+  identity.basename = "binlog";
+  identity.stream_term = 2;
+  identity.inspect = (shape & 2) != 0;
   SourceHandshake handshake(identity, stream, safe, {{{2, 1}, stream.position_of(500)}});
 
   std::uint64_t now_ns = kNanosPerSecond;
@@ -92,6 +100,7 @@ void run_source(fuzz::Input& input) {
       reply.cluster_id = kCluster;
       reply.phase = asked.phase;
       std::copy(identity.origin.bytes.begin(), identity.origin.bytes.end(), reply.origin);
+      reply.stream_term = identity.stream_term;
       set_field(reply.replica_name, "r1");
       if (asked.phase == static_cast<std::uint8_t>(wire::Phase::compare)) {
         reply.digest_from = asked.compare_from;
@@ -104,7 +113,12 @@ void run_source(fuzz::Input& input) {
     BL_ASSERT(decode(frame, view) == FrameFault::none);
     handshake.on_reply(view, kPeer, now_ns);
   }
+  if (handshake.inspection()) {
+    BL_ASSERT(identity.inspect && !handshake.session());
+    BL_ASSERT(handshake.inspection()->common <= stream.position_of(stream.written()));
+  }
   if (!handshake.session()) return;
+  BL_ASSERT(!identity.inspect);
   // Whatever the replica said: nothing that was safe is cut, and the session stands within the
   // stream.
   const SourceHandshake::Session& session = *handshake.session();
@@ -177,10 +191,15 @@ void run_replica(fuzz::Input& input) {
       BL_ASSERT(!hello.refused || status == wire::HelloStatus::refused);
     }
     if (handshake.poll(*journal, *session, 0, reply)) {
-      // STARTED: all of the log is durable, and in the source's epoch.
-      BL_ASSERT(session->active() && session->session_id() == 77);
-      BL_ASSERT(journal->durable_log() == journal->end_log() && journal->records_durable());
-      BL_ASSERT(journal->epoch() == session->epoch());
+      FrameView view;
+      BL_ASSERT(decode(reply.frame(), view) == FrameFault::none);
+      const auto ack = body_as<wire::HelloAckBody>(view);
+      // Whatever it says of the log is said when all of it is durable.
+      BL_ASSERT(journal->idle() && journal->durable_log() == journal->end_log());
+      const bool started = ack.status == static_cast<std::uint8_t>(wire::HelloStatus::started);
+      BL_ASSERT(!started || (session->active() && session->session_id() == 77));
+      BL_ASSERT(!started || journal->epoch() == session->epoch());
+      BL_ASSERT(!started || journal->records_durable());
     }
     if ((control & kComplete) != 0) journal.complete_writes();
     BL_ASSERT(journal->released() >= released && journal->epoch() >= before);

@@ -139,6 +139,11 @@ void hellos() {
   from_blank.byte(1).chunk(fuzz::object_bytes(blank));
   write("hello", "source_blank", from_blank.get());
 
+  Output inspects;
+  inspects.byte(1).byte(2);
+  for (int i = 0; i < 3; ++i) inspects.byte(1).chunk(fuzz::object_bytes(differs));
+  write("hello", "source_inspects", inspects.get());
+
   for (const bool holds : {false, true}) {
     wire::HelloBody hello;
     hello.phase = static_cast<std::uint8_t>(wire::Phase::ask);

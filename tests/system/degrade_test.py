@@ -152,34 +152,6 @@ class Degrade(QuorumCase):
         self.assertIn("Semi-sync replication switched OFF", log)
         self.assertIn("Semi-sync replication switched ON", log)
 
-    def test_one_of_two_gone_is_no_degrade(self):
-        degrades = self.counters()["degrades"]
-        entries = self.ledger_entries()
-        with self.load(clients=4, first_client=10) as load:
-            waiting.until(lambda: load.acknowledged_count() > 50, "commits", SOON_S)
-            for name in ("r1", "r2"):
-                daemon = self.cluster.replica(name).daemon
-                daemon.kill()
-                mark = load.acknowledged_count()
-                waiting.until(
-                    lambda mark=mark: load.acknowledged_count() > mark + 200,
-                    f"commits without {name}",
-                    SOON_S,
-                )
-                daemon.start()
-                waiting.until(
-                    lambda name=name: all(
-                        one["connected"] for one in self.cluster.source_status()["replicas"]
-                    ),
-                    f"{name} to be connected again",
-                    SOON_S,
-                )
-            summary = load.stop()
-        self.assertEqual(summary["errors"], 0)
-        self.assertEqual(self.counters()["degrades"], degrades)
-        self.assertEqual(self.ledger_entries(), entries)
-        self.check_everything_arrived()
-
     def test_paused_replica_is_like_a_dead_one(self):
         process = self.cluster.replica("r1").daemon.process
         process.pause()

@@ -42,13 +42,12 @@ class TapResult(unittest.TestResult):
 
     def _trouble(self, test, error):
         self._line("not ok", test)
-        for line in "".join(traceback.format_exception(*error)).splitlines():
-            print(f"# {line}", file=self.stream)
+        lines = "".join(traceback.format_exception(*error)).splitlines()
         cluster = getattr(test, "cluster", None)
         if cluster is not None:
-            for line in log_tails(cluster).splitlines():
-                print(f"# {line}", file=self.stream)
-        self.stream.flush()
+            lines += log_tails(cluster).splitlines()
+        # The runner shows what stands on stderr of a failed program, and of stdout only the verdicts.
+        print(f"--- {test.id()} failed", *lines, sep="\n", file=sys.stderr, flush=True)
 
     def addSuccess(self, test):
         super().addSuccess(test)
@@ -61,6 +60,11 @@ class TapResult(unittest.TestResult):
     def addError(self, test, err):
         super().addError(test, err)
         self._trouble(test, err)
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err is not None:
+            self._trouble(subtest, err)
 
     def addSkip(self, test, reason):
         super().addSkip(test, reason)

@@ -16,6 +16,8 @@ LOAD_TIMEOUT_S = 180
 # What a malloc arena or a first use of a ring's pages may add; a leak of 100 bytes a commit shows.
 MEMORY_GROWTH_MAX_KB = 1_500
 CLI_TIMEOUT_S = 20
+# A bound for "soon": generous, because other programs share the machine.
+SOON_S = 30
 
 
 class WholePath(harness.ClusterCase):
@@ -55,6 +57,30 @@ class WholePath(harness.ClusterCase):
         )
         self.assertGreaterEqual(self.waited(), 20)
         self.check_arrived("single")
+
+    def test_one_of_two_gone_is_no_degrade(self):
+        with self.load(clients=4, first_client=10) as load:
+            waiting.until(lambda: load.acknowledged_count() > 50, "commits", SOON_S)
+            for name in ("r1", "r2"):
+                daemon = self.cluster.replica(name).daemon
+                daemon.kill()
+                mark = load.acknowledged_count()
+                waiting.until(
+                    lambda mark=mark: load.acknowledged_count() > mark + 200,
+                    f"commits without {name}",
+                    SOON_S,
+                )
+                daemon.start()
+                waiting.until(
+                    lambda: all(
+                        one["connected"] for one in self.cluster.source_status()["replicas"]
+                    ),
+                    f"{name} to be connected again",
+                    SOON_S,
+                )
+            summary = load.stop()
+        self.assertEqual(summary["errors"], 0)
+        self.check_everything_arrived()
 
     def test_data_definition(self):
         self.run_statements(

@@ -133,6 +133,7 @@ TEST_F(AckSenderTest, WantedOfAnotherConnectionIsDropped) {
   sender_.poll({3, 400}, kIncarnation);
   socket_.revoke();
   sender_.poll({3, 400}, kIncarnation);
+  ASSERT_TRUE(socket_.is_released());
   socket_.offer(ours_, kIncarnation);
   sender_.on_wanted({{3, 380}, 1});
   sender_.poll({3, 400}, kIncarnation);
@@ -141,6 +142,7 @@ TEST_F(AckSenderTest, WantedOfAnotherConnectionIsDropped) {
   // One that comes before the lane has seen its connection is kept.
   socket_.revoke();
   sender_.poll({3, 400}, kIncarnation);
+  ASSERT_TRUE(socket_.is_released());
   socket_.offer(ours_, kIncarnation);
   sender_.on_wanted({{3, 390}, 3});
   sender_.poll({3, 400}, kIncarnation);

@@ -64,6 +64,9 @@ struct Pair {
   ReceiverSession session{1000};
   SourceHandshake::Identity identity;
   Uuid held_origin;  // as the replica's control thread tells it
+  std::uint32_t held_term = 0;
+  Epoch promised;
+  std::string rules;
   std::string replica_refuses;
   std::uint32_t below_digest = 0;
   std::uint64_t below_length = 0;
@@ -103,6 +106,9 @@ struct Pair {
     admitted.refused = !replica_refuses.empty();
     set_field(admitted.reason, replica_refuses);
     if (!log->end().is_null()) admitted.origin = held_origin;
+    admitted.stream_term = held_term;
+    admitted.promised = promised;
+    set_field(admitted.rules, rules);
     admitted.journal_id = uuid_of(4);
     admitted.below_digest = below_digest;
     admitted.below_length = below_length;
@@ -137,7 +143,7 @@ struct Pair {
     const std::uint64_t end_ns = now_ns + limit_ns;
     while (now_ns < end_ns) {
       step();
-      if (source->session() || !source->refusal().empty()) {
+      if (source->session() || source->inspection() || !source->refusal().empty()) {
         step();  // a refusal is told to the replica as well
         return true;
       }
@@ -506,6 +512,32 @@ TEST(Handshake, WritesInFlightSettleBeforeTheSession) {
   EXPECT_EQ(p.source->session()->durable, 400U);
 }
 
+// Safety rule S11: a cut that a crash could undo must not be the ground of a single ACK.
+TEST(Handshake, NoSessionBeginsBeforeItsRecordIsDurable) {
+  for (const bool cut : {false, true}) {
+    Pair p;
+    p.stream.append(noise(500));
+    p.hold(500, 100);
+    if (cut) p.stream.bytes()[300] ^= std::byte{1};
+    p.begin();
+    HelloMessage message;
+    HelloMessage reply;
+    std::optional<DiskWrite> record;
+    for (int i = 0; i < 200; ++i) {  // far longer than the handshake takes; the disk does nothing
+      p.now_ns += kStepNs;
+      if (p.source->poll(p.now_ns, message)) p.to_replica(message);
+      ASSERT_FALSE(p.replica->poll(*p.log, p.session, 0, reply));
+      ASSERT_FALSE(p.session.active());
+      if (!record) record = p.log->next_write();
+    }
+    ASSERT_TRUE(record);
+    p.log->on_completion({record->id, static_cast<std::int32_t>(record->length)});
+    ASSERT_TRUE(p.run());
+    expect_match(p);
+    EXPECT_EQ(p.source->session()->cut, cut ? 200U : 0U);
+  }
+}
+
 TEST(Handshake, AFailedJournalRefuses) {
   Pair p;
   p.stream.append(noise(500));
@@ -714,6 +746,128 @@ TEST(Handshake, StartedWithAnotherLengthThanAgreedIsNotBelieved) {
     ASSERT_TRUE(p.run());
     expect_match(p);
   }
+}
+
+// --- a promotion looks at its peers ---
+
+// The candidate's log is `stream`; it inspects a replica that holds what `theirs` says.
+const SourceHandshake::Inspection* inspect(Pair& p) {
+  p.identity.epoch = {2, 0};
+  p.identity.inspect = true;
+  p.begin();
+  if (!p.run() || !p.source->inspection()) return nullptr;
+  EXPECT_FALSE(p.source->session());
+  EXPECT_FALSE(p.session.active());
+  return &*p.source->inspection();
+}
+
+TEST(Inspection, TellsHowTheLogsStand) {
+  using Match = SourceHandshake::Match;
+  struct Case {
+    std::uint64_t theirs, ours;
+    std::int64_t flip;  // unit that differs; -1: none
+    Match match;
+    std::uint64_t common;
+  };
+  const Case cases[] = {
+      {500, 500, -1, Match::same, 500},     {300, 500, -1, Match::prefix, 300},
+      {100, 500, -1, Match::prefix, 100},   {500, 499, -1, Match::longer, 499},
+      {500, 100, -1, Match::longer, 100},   {500, 60, -1, Match::longer, 60},
+      {500, 500, 499, Match::differs, 499}, {500, 500, 100, Match::differs, 100},
+      {500, 300, 299, Match::differs, 299}, {300, 500, 250, Match::differs, 250},
+  };
+  for (const Case& c : cases) {
+    Pair p;
+    p.stream.append(noise(500));
+    p.hold(c.theirs, 100);
+    p.stream.truncate(c.ours);
+    if (c.flip >= 0) p.stream.bytes()[static_cast<std::size_t>(c.flip)] ^= std::byte{1};
+    p.rules = "ANY 1 (r1, r2)";
+    const auto* found = inspect(p);
+    ASSERT_NE(found, nullptr) << p.source->refusal();
+    EXPECT_EQ(found->match, c.match) << c.theirs << " " << c.ours << " " << c.flip;
+    EXPECT_EQ(found->common, (Position{1, c.common})) << c.theirs << " " << c.ours;
+    EXPECT_EQ(found->end, (Position{1, c.theirs}));
+    EXPECT_EQ(found->log_epoch, (Epoch{1, 4}));
+    EXPECT_EQ(found->journal_id, uuid_of(4));
+    EXPECT_EQ(found->rules, "ANY 1 (r1, r2)");
+    // Nothing was cut, and no session has begun.
+    EXPECT_EQ(p.log->end_log(), c.theirs);
+    EXPECT_EQ(p.log->epoch(), (Epoch{1, 4}));
+    // It asks no more.
+    const std::uint64_t hellos = p.hellos;
+    for (int i = 0; i < 100; ++i) p.step();
+    EXPECT_EQ(p.hellos, hellos);
+  }
+}
+
+TEST(Inspection, ForeignAndBlankLogsAreToldNotCompared) {
+  Pair foreign;
+  foreign.stream.append(noise(500));
+  foreign.hold(400, 100);
+  foreign.held_origin = uuid_of(77);
+  foreign.held_term = 3;
+  const auto* found = inspect(foreign);
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(found->match, SourceHandshake::Match::other_stream);
+  EXPECT_EQ(found->origin, uuid_of(77));
+  EXPECT_EQ(found->stream_term, 3U);
+  Pair blank;
+  blank.stream.append(noise(500));
+  found = inspect(blank);
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(found->match, SourceHandshake::Match::other_stream);
+  EXPECT_TRUE(found->origin.is_null());
+}
+
+// S1: writes in flight are settled before the answer, and what completes later is not acknowledged.
+TEST(Inspection, WaitsForWritesInFlight) {
+  Pair p;
+  p.stream.append(noise(500));
+  p.hold(300, 100);
+  p.begin();
+  ASSERT_TRUE(p.run());
+  ASSERT_TRUE(p.session.active());
+  ASSERT_TRUE(p.log->append({1, 300}, ConstBytes(p.stream.bytes()).subspan(300, 100)));
+  const auto write = p.log->next_write();
+  ASSERT_TRUE(write);
+  ASSERT_FALSE(p.log->idle());
+  SourceHandshake::Identity identity = p.identity;
+  identity.epoch = {2, 0};
+  identity.inspect = true;
+  SourceHandshake candidate(identity, p.stream, {});
+  HelloMessage message;
+  ASSERT_TRUE(candidate.poll(p.now_ns, message));
+  HelloMessage reply;
+  EXPECT_FALSE(p.replica->on_hello(p.admit(message), *p.log, p.session, 0, reply));
+  EXPECT_FALSE(p.session.active());
+  EXPECT_FALSE(p.replica->poll(*p.log, p.session, 0, reply));
+  p.log->on_completion({write->id, static_cast<std::int32_t>(write->length)});
+  ASSERT_TRUE(p.log->idle());
+  ASSERT_TRUE(p.replica->poll(*p.log, p.session, 0, reply));
+  candidate.on_reply(test::view_of(reply.frame()), {2, 2}, p.now_ns);
+  ASSERT_TRUE(candidate.inspection());
+  EXPECT_EQ(candidate.inspection()->end, (Position{1, 400}));
+  EXPECT_FALSE(p.session.active());
+  // A late frame of the old session changes nothing: there is no session.
+  EXPECT_FALSE(p.session.ack_due(*p.log, p.now_ns + kNanosPerSecond));
+}
+
+TEST(Handshake, APromiseToALaterTermDeposesTheSource) {
+  Pair p;
+  p.stream.append(noise(500));
+  p.hold(300, 100);
+  p.promised = {1, 0};
+  p.begin();
+  ASSERT_TRUE(p.run());
+  EXPECT_FALSE(p.source->deposed());
+  p.promised = {7, 0};
+  p.replica_refuses = "term 1 is over";
+  p.begin();
+  ASSERT_TRUE(p.run());
+  EXPECT_FALSE(p.source->session());
+  EXPECT_TRUE(p.source->deposed());
+  EXPECT_EQ(p.source->promised_term(), 7U);
 }
 
 // --- and HELLOs that no source of ours would send ---

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <random>
 
 namespace binlane {
@@ -43,6 +44,49 @@ TEST(QuorumRule, NeedsEveryClause) {
 
 TEST(QuorumRule, NoRuleIsSatisfiedByNothing) {
   EXPECT_FALSE(QuorumRule{}.satisfied_by(~ReplicaSet{0}));
+}
+
+// By definition: shares a member with every satisfying set.
+bool intersects_every_satisfying_set(const QuorumRule& rule, ReplicaSet set, ReplicaSet all) {
+  for (ReplicaSet other = 0; other <= all; ++other) {
+    if (rule.satisfied_by(other) && (other & set) == 0) return false;
+  }
+  return true;
+}
+
+TEST(QuorumRule, FenceSetOfAnyIsAllButWPlusOne) {
+  for (std::uint32_t members = 1; members <= 6; ++members) {
+    const ReplicaSet all = (ReplicaSet{1} << members) - 1;
+    for (std::uint32_t count = 1; count <= members; ++count) {
+      const QuorumRule rule = any(count, all);
+      for (ReplicaSet set = 0; set <= all; ++set) {
+        const auto size = static_cast<std::uint32_t>(std::popcount(set));
+        EXPECT_EQ(rule.is_fence_set(set), size >= members - count + 1) << count << " " << set;
+      }
+    }
+  }
+}
+
+TEST(QuorumRule, FenceSetOfSeveralClausesNeedsToBreakOne) {
+  // Two zones: ANY 1 (a, b) AND ANY 2 (c, d, e).
+  QuorumRule zones = any(1, 0b00011);
+  zones.clause_count = 2;
+  zones.clauses[1] = {0b11100, 2};
+  EXPECT_TRUE(zones.is_fence_set(0b00011));
+  EXPECT_TRUE(zones.is_fence_set(0b01100));
+  EXPECT_FALSE(zones.is_fence_set(0b00101));
+  // Overlapping clauses as well, against the definition.
+  QuorumRule overlapping = any(2, 0b00111);
+  overlapping.clause_count = 2;
+  overlapping.clauses[1] = {0b11100, 1};
+  for (const QuorumRule& rule : {zones, overlapping}) {
+    for (ReplicaSet set = 0; set < 32; ++set)
+      EXPECT_EQ(rule.is_fence_set(set), intersects_every_satisfying_set(rule, set, 31)) << set;
+  }
+}
+
+TEST(QuorumRule, NothingFencesAnUnknownRule) {
+  EXPECT_FALSE(QuorumRule{}.is_fence_set(~ReplicaSet{0}));
 }
 
 TEST(QuorumGate, AnyOneTakesTheFastest) {

@@ -1,0 +1,28 @@
+// I7: a replica hands its server only released bytes, and only whole event groups.
+
+#include <fmt/format.h>
+
+#include "../violation.h"
+#include "../world.h"
+#include "checks.h"
+
+namespace binlane::sim {
+
+void Checks::check_feed(std::size_t replica) {
+  const ReplicaHost& host = *world_.replicas()[replica];
+  OfReplica& of = of_[replica];
+  const Position fed = host.fed();
+  if (fed == of.fed) return;
+  ++counts_.feeds;
+  if (fed < of.fed) fail("I7", fmt::format("{}'s feed goes back", host.name()));
+  of.fed = fed;
+  if (host.stream().origin != origin_) return;
+  if (fed > may_release_)
+    fail("I7", fmt::format("{} feeds up to {}, what may be released ends at {}", host.name(),
+                           to_string(fed), to_string(may_release_)));
+  if (const Commit* const inside = world_.server().around(fed))
+    fail("I7", fmt::format("{} feeds up to {}, in the middle of commit {}", host.name(),
+                           to_string(fed), inside->id));
+}
+
+}  // namespace binlane::sim
