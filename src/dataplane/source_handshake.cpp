@@ -265,7 +265,7 @@ bool SourceHandshake::take_inspection(const wire::HelloAckBody& reply) {
 
 void SourceHandshake::inspected(const wire::HelloAckBody& reply, Match match,
                                 const Position& common) {
-  Inspection& found = inspection_.emplace();
+  Inspection& found = *(inspection_ = Inspection{});
   found.match = match;
   found.common = common;
   std::copy(std::begin(reply.journal_id), std::end(reply.journal_id),

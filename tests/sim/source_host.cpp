@@ -180,7 +180,8 @@ void SourceHost::drain_turn() {
   }
   // After a RESET the dump thread waits at the end of a file that is gone.
   if (drain_.resets == server_.dump_generation())
-    drain_.position = std::max(drain_.position, server_.dump_reach(std::max(drain_.start, drain_.position)));
+    drain_.position =
+        std::max(drain_.position, server_.dump_reach(std::max(drain_.start, drain_.position)));
 }
 
 // --- as SourceControl -----------------------------------------------------------------------

@@ -502,5 +502,22 @@ TEST(JournalMetaTest, SurvivesEncoding) {
   EXPECT_NE(error.find("format version 3"), std::string::npos);
 }
 
+// With a right checksum around it: a fault of the program, and not to be counted on from.
+TEST(JournalMetaTest, RefusesNumbersThatWouldWrap) {
+  const auto refusal = [](auto change) {
+    JournalMeta meta;
+    change(meta);
+    std::string error;
+    return decode_journal_meta(encode_journal_meta(meta), error) ? std::string() : error;
+  };
+  EXPECT_EQ(refusal([](JournalMeta&) {}), "");
+  EXPECT_NE(refusal([](JournalMeta& m) { m.archived.sequence = UINT64_MAX; }).find("beyond any"),
+            std::string::npos);
+  EXPECT_NE(refusal([](JournalMeta& m) { m.durable_sequence = UINT64_MAX; }).find("beyond any"),
+            std::string::npos);
+  EXPECT_NE(refusal([](JournalMeta& m) { m.incarnation = UINT32_MAX; }).find("beyond any"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace binlane
