@@ -154,6 +154,8 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   {
     const std::lock_guard lock(mutex_);
     registration_ = Registration{registration_position(state_), state_.epoch.incarnation};
+    // That file was purged: the server would refuse it for ever. See follow_quorum().
+    registration_held_ = registration_->start.file < index.first;
     registration_run_ = run_;
     server_changed_ = false;
   }
@@ -207,10 +209,23 @@ void SourceControl::end_incarnation(const std::string& reason, NextStream next) 
   next_look_ns_ = 0;
 }
 
+// A dump connection that is made later begins where the quorum of this incarnation is by then: where
+// it was may be purged. If it was purged before this incarnation began, registering waits until the
+// quorum is proven beyond, because it would be an ACK of all that is missing (S3).
+void SourceControl::follow_quorum(const SourceMarks& marks) {
+  const std::lock_guard lock(mutex_);
+  if (!registration_ || marks.quorum_group_at <= registration_->start) return;
+  registration_->start = marks.quorum_group_at;
+  if (registration_held_ && registration_->start.file >= proof_->first().file) {
+    registration_held_ = false;
+    drain_.retry_now();
+  }
+}
+
 // On the drain thread: where to register with the server that is there now.
 std::optional<Registration> SourceControl::registration_for(const ServerFacts& facts) {
   const std::lock_guard lock(mutex_);
-  if (!registration_) return std::nullopt;
+  if (!registration_ || registration_held_) return std::nullopt;
   if (facts.run.is_same_as(registration_run_)) return registration_;
   server_changed_ = true;  // another run of the server: a new incarnation first
   registration_.reset();
