@@ -30,6 +30,8 @@ spdlog::logger& logger() {
   return instance;
 }
 
+Sink other_sink = nullptr;
+
 // logfmt quoting: what would end the value or the line is escaped.
 std::string quoted(std::string_view text) {
   std::string out = "\"";
@@ -57,7 +59,12 @@ void set_level(Level level) noexcept {
   logger().set_level(to_spdlog(level));
 }
 
+void set_sink(Sink sink) noexcept {
+  other_sink = sink;
+}
+
 void write(Level level, std::string_view event, std::string_view message) {
+  if (other_sink != nullptr) return other_sink(level, event, message);
   const auto target = to_spdlog(level);
   if (!logger().should_log(target)) return;
   logger().log(target, "event={} msg={}", event, quoted(message));

@@ -16,6 +16,10 @@ enum class Level { debug, info, warning, error };
 
 // Lines below this level are dropped. Safe from any thread.
 void set_level(Level level) noexcept;
+// Takes the lines instead of standard error; null: standard error again. For the simulator, whose
+// trace they belong to; to be set before other threads write.
+using Sink = void (*)(Level level, std::string_view event, std::string_view message);
+void set_sink(Sink sink) noexcept;
 // Thread-safe; one write(2) a line.
 void write(Level level, std::string_view event, std::string_view message);
 

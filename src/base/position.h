@@ -9,13 +9,22 @@
 #include <cstdint>
 #include <string>
 
+#include "base/canary.h"
+
 namespace binlane {
 
 struct Position {
   std::uint32_t file = 0;
   std::uint64_t offset = 0;
 
-  constexpr auto operator<=>(const Position&) const = default;
+  constexpr bool operator==(const Position&) const = default;
+  constexpr std::strong_ordering operator<=>(const Position& other) const noexcept {
+    constexpr std::uint32_t kSevenDigits = 1'000'000;
+    const bool as_strings = canary(Canary::names_compared_as_strings) &&
+                            (file < kSevenDigits) != (other.file < kSevenDigits);
+    if (file != other.file) return as_strings ? other.file <=> file : file <=> other.file;
+    return offset <=> other.offset;
+  }
   constexpr bool is_null() const noexcept { return file == 0; }
 };
 

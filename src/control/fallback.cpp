@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/canary.h"
 
 namespace binlane {
 namespace {
@@ -139,7 +140,7 @@ bool Fallback::server_let_go(const ServerPoll& poll, const FallbackInputs& in) {
   if (!baseline_) return false;
   if (phase_ == FallbackPhase::starting) return grew(*baseline_, poll.counters);
   if (!server_should_wait()) return false;
-  if (grew(*baseline_, poll.counters)) return true;
+  if (grew(*baseline_, poll.counters) && !canary(Canary::server_release_unnoticed)) return true;
   // A KILL lets a whole group go and counts it as acknowledged. It shows as commits that complete
   // while the quorum stands still; believed once marks read after this look agree.
   if (baseline_stalled_ && in.acker_registered && baseline_covered_ == covered_ &&
@@ -170,7 +171,7 @@ void Fallback::check_conditions(const FallbackInputs& in) {
       raise(FallbackEvent::record_failed, in);
       // Where the server does not wait anyway, there is nothing to block.
       if (state_ == FallbackState::async) raise(FallbackEvent::server_off, in);
-    } else if (!wanted) {
+    } else if (!wanted || canary(Canary::ledger_after_release)) {
       raise(FallbackEvent::recorded, in);
     }
   }
@@ -179,7 +180,9 @@ void Fallback::check_conditions(const FallbackInputs& in) {
   raise(ready ? FallbackEvent::ready : FallbackEvent::not_ready, in);
   const std::uint64_t behind =
       in.written.linear > in.quorum.linear ? in.written.linear - in.quorum.linear : 0;
-  if (phase_ == FallbackPhase::catching_up && behind <= options_.caught_up_bytes) {
+  const bool near =
+      behind <= options_.caught_up_bytes || canary(Canary::recovery_without_catching_up);
+  if (phase_ == FallbackPhase::catching_up && near) {
     if (!keeping_up_since_ns_) keeping_up_since_ns_ = in.now_ns;
     if (in.now_ns - *keeping_up_since_ns_ >= recover_hold_ns()) raise(FallbackEvent::caught_up, in);
   } else {

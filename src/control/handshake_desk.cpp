@@ -22,9 +22,10 @@ HandshakeDesk::HandshakeDesk(std::vector<Replica> replicas, StreamProof& proof,
 }
 
 void HandshakeDesk::begin_incarnation(const SourceHandshake::Identity& identity,
-                                      const Position& safe) {
+                                      const Position& safe, std::vector<SafeMark> earlier) {
   identity_ = identity;
   safe_ = safe;
+  earlier_ = std::move(earlier);
   deposed_by_ = 0;
   open_ = true;
   for (Desk& desk : desks_) begin(desk);
@@ -41,7 +42,7 @@ void HandshakeDesk::close() {
 void HandshakeDesk::begin(Desk& desk) {
   SourceHandshake::Identity identity = identity_;
   identity.replica_name = desk.replica.name;
-  desk.handshake.emplace(std::move(identity), proof_, safe_);
+  desk.handshake.emplace(std::move(identity), proof_, safe_, earlier_);
   desk.view.in_session = false;
   desk.view.inspection.reset();
 }

@@ -37,7 +37,9 @@ class HandshakeDesk {
   HandshakeDesk(std::vector<Replica> replicas, StreamProof& proof, SourceLaneQueues& queues);
 
   // A new incarnation: all sessions are over (the lane has forgotten them), handshakes begin anew.
-  void begin_incarnation(const SourceHandshake::Identity& identity, const Position& safe);
+  // `safe` and `earlier`: what must not be cut, see SourceHandshake.
+  void begin_incarnation(const SourceHandshake::Identity& identity, const Position& safe,
+                         std::vector<SafeMark> earlier);
   // No more HELLOs until the next incarnation.
   void close();
 
@@ -68,6 +70,7 @@ class HandshakeDesk {
   SourceLaneQueues& queues_;
   SourceHandshake::Identity identity_;
   Position safe_;
+  std::vector<SafeMark> earlier_;
   std::uint32_t deposed_by_ = 0;
   bool open_ = false;
 };

@@ -1,6 +1,7 @@
 #include "control/own_log.h"
 
 #include <fmt/format.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include "control/quorum_text.h"
 #include "shim/stream_scan.h"
 #include "storage/archive_files.h"
+#include "storage/file_util.h"
 #include "storage/journal_cursor.h"
 
 namespace binlane {
@@ -216,10 +218,8 @@ std::string cut_files(SealedFiles& files, Position end) {
     if (::unlink(path(number).c_str()) != 0 && errno != ENOENT)
       return fmt::format("{}: {}", path(number), errno_text(errno));
   }
-  ArchiveIo io;
-  FileDescriptor file;
-  if (const int error = io.open(path(end.file), file); error != 0)
-    return fmt::format("{}: {}", path(end.file), errno_text(error));
+  const FileDescriptor file(::open(path(end.file).c_str(), O_RDWR | O_CLOEXEC));
+  if (!file.is_open()) return fmt::format("{}: {}", path(end.file), errno_text(errno));
   if (::ftruncate(file.get(), static_cast<off_t>(end.offset)) != 0 || ::fsync(file.get()) != 0)
     return fmt::format("{}: {}", path(end.file), errno_text(errno));
   if (const int error = sync_directory(files.directory); error != 0)

@@ -279,7 +279,7 @@ bool Promoter::serve(bool inspecting) {
     identity.sealed_term = meta.sealed.back().stream.term;
     identity.sealed_at = meta.sealed.back().end;
   }
-  desk_->begin_incarnation(identity, {});
+  desk_->begin_incarnation(identity, {}, {});
   synced_told_ = false;
   return true;
 }

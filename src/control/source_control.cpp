@@ -156,6 +156,7 @@ void SourceControl::work_as_source(std::uint64_t now_ns) {
   const SourceMarks marks = lane_.queues().marks.load();
   if (marks.epoch != state_.epoch) return;  // the lane has not shown the new incarnation yet
   if (marks.written_at.file != mapped_file_) refresh_proof();
+  follow_quorum(marks);
   sync_ourselves(marks);
   tell_synced(marks);
   run_fallback(marks);

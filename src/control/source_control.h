@@ -129,6 +129,7 @@ class SourceControl {
   bool settle_stream(const BinlogIndex& index, SourceState& state);
   void end_incarnation(const std::string& reason, NextStream next);
   std::optional<Registration> registration_for(const ServerFacts& facts);
+  void follow_quorum(const SourceMarks& marks);
 
   void take_lane_events(std::uint64_t now_ns);
   void on_stream_stopped();
@@ -205,6 +206,7 @@ class SourceControl {
   bool promotion_asked_ = false;
   std::optional<RejoinOptions> rejoin_asked_;
   std::optional<Registration> registration_;
+  bool registration_held_ = false;  // until the quorum has passed what the server has purged
   ServerRun registration_run_;
   bool server_changed_ = false;
   View view_;

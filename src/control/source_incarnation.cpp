@@ -86,13 +86,14 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   same_run_ = last_run && last_run->is_same_as(facts.run);
   next.server_run = to_string(facts.run);
   next.run_start = {run_files.first, kBinlogMagicSize};
+  // What was safe before this incarnation stays safe: nothing of it may be cut (S5).
+  const bool same_stream = state_.origin == next.origin;
+  const Position safe = same_stream ? std::min(state_.synced, state_.quorum) : Position{};
+  remember_safe_mark(next.safe_marks, {next.epoch, safe});
   if (const int error = state_file_.store(next); error != 0) {
     refuse(fmt::format("cannot store {}: {}", state_file_path(config_), errno_text(error)));
     return false;
   }
-  // What was safe before this incarnation stays safe: nothing of it may be cut (S5).
-  const Position safe = std::min(state_.synced, state_.quorum);
-  const bool same_stream = state_.origin == next.origin;
   fresh_stream_ = !same_stream || state_.epoch.incarnation == 0;
   state_ = next;
   next_stream_ =
@@ -143,7 +144,7 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
     identity.sealed_at = promotion.sealed_at;
     identity.sealed_digest = promotion.sealed_digest;
   }
-  desk_->begin_incarnation(identity, same_stream ? safe : Position{});
+  desk_->begin_incarnation(identity, safe, state_.safe_marks);
   confirmer_.restart(state_.synced);
   synced_told_ = {};
   ++incarnations_;
@@ -152,10 +153,9 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
             index.last, to_string(state_.synced));
   {
     const std::lock_guard lock(mutex_);
-    // S3: registering is an ACK of everything before; never beyond what a quorum is known to have
-    // had.
-    registration_ =
-        Registration{std::max(state_.quorum, state_.run_start), state_.epoch.incarnation};
+    registration_ = Registration{registration_position(state_), state_.epoch.incarnation};
+    // That file was purged: the server would refuse it for ever. See follow_quorum().
+    registration_held_ = registration_->start.file < index.first;
     registration_run_ = run_;
     server_changed_ = false;
   }
@@ -209,10 +209,23 @@ void SourceControl::end_incarnation(const std::string& reason, NextStream next) 
   next_look_ns_ = 0;
 }
 
+// A dump connection that is made later begins where the quorum of this incarnation is by then: where
+// it was may be purged. If it was purged before this incarnation began, registering waits until the
+// quorum is proven beyond, because it would be an ACK of all that is missing (S3).
+void SourceControl::follow_quorum(const SourceMarks& marks) {
+  const std::lock_guard lock(mutex_);
+  if (!registration_ || marks.quorum_group_at <= registration_->start) return;
+  registration_->start = marks.quorum_group_at;
+  if (registration_held_ && registration_->start.file >= proof_->first().file) {
+    registration_held_ = false;
+    drain_.retry_now();
+  }
+}
+
 // On the drain thread: where to register with the server that is there now.
 std::optional<Registration> SourceControl::registration_for(const ServerFacts& facts) {
   const std::lock_guard lock(mutex_);
-  if (!registration_) return std::nullopt;
+  if (!registration_ || registration_held_) return std::nullopt;
   if (facts.run.is_same_as(registration_run_)) return registration_;
   server_changed_ = true;  // another run of the server: a new incarnation first
   registration_.reset();

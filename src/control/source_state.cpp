@@ -2,16 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "base/assert.h"
+#include "base/canary.h"
 #include "base/error.h"
 
 namespace binlane {
 namespace {
 
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 
 struct DiskPosition {
   le32 file;
@@ -19,7 +21,14 @@ struct DiskPosition {
 };
 static_assert(sizeof(DiskPosition) == 12);
 
-// The fixed head of the payload; the two texts follow it, basename first.
+struct DiskSafeMark {
+  le32 term;
+  le32 incarnation;
+  DiskPosition safe;
+};
+static_assert(sizeof(DiskSafeMark) == 20);
+
+// The fixed head of the payload; the two texts follow it, basename first, and then the safe marks.
 struct DiskState {
   le32 version;
   std::uint8_t origin[16];
@@ -34,9 +43,11 @@ struct DiskState {
   le64 no_times;
   le16 basename_length;
   le16 server_run_length;
+  le16 safe_mark_count;
 };
-static_assert(sizeof(DiskState) == 104 && alignof(DiskState) == 1);
-static_assert(sizeof(DiskState) + kMaxStateBasenameLength + kMaxServerRunLength <=
+static_assert(sizeof(DiskState) == 106 && alignof(DiskState) == 1);
+static_assert(sizeof(DiskState) + kMaxStateBasenameLength + kMaxServerRunLength +
+                  kMaxSafeMarks * sizeof(DiskSafeMark) <=
               DurableRecord::kMaxPayloadSize);
 
 DiskPosition to_disk(const Position& position) {
@@ -48,9 +59,18 @@ Position from_disk(const DiskPosition& position) {
 
 }  // namespace
 
+void remember_safe_mark(std::vector<SafeMark>& marks, const SafeMark& mark) {
+  BL_ASSERT(marks.empty() || marks.back().epoch < mark.epoch);
+  // A log of an epoch before both is held to the same.
+  if (!marks.empty() && marks.back().safe == mark.safe) marks.pop_back();
+  if (marks.size() == kMaxSafeMarks) marks.erase(marks.begin());
+  marks.push_back(mark);
+}
+
 std::vector<std::byte> encode_source_state(const SourceState& state) {
   BL_ASSERT(state.basename.size() <= kMaxStateBasenameLength);
   BL_ASSERT(state.server_run.size() <= kMaxServerRunLength);
+  BL_ASSERT(state.safe_marks.size() <= kMaxSafeMarks);
   DiskState disk;
   disk.version = kVersion;
   std::memcpy(disk.origin, state.origin.bytes.data(), sizeof disk.origin);
@@ -65,12 +85,21 @@ std::vector<std::byte> encode_source_state(const SourceState& state) {
   disk.no_times = state.counters.no_times;
   disk.basename_length = static_cast<std::uint16_t>(state.basename.size());
   disk.server_run_length = static_cast<std::uint16_t>(state.server_run.size());
-  std::vector<std::byte> bytes(sizeof disk + state.basename.size() + state.server_run.size());
+  disk.safe_mark_count = static_cast<std::uint16_t>(state.safe_marks.size());
+  const std::size_t texts_size = state.basename.size() + state.server_run.size();
+  std::vector<std::byte> bytes(sizeof disk + texts_size +
+                               state.safe_marks.size() * sizeof(DiskSafeMark));
   std::memcpy(bytes.data(), &disk, sizeof disk);
   std::byte* const texts = bytes.data() + sizeof disk;
   if (!state.basename.empty()) std::memcpy(texts, state.basename.data(), state.basename.size());
   if (!state.server_run.empty())
     std::memcpy(texts + state.basename.size(), state.server_run.data(), state.server_run.size());
+  std::byte* at = texts + texts_size;
+  for (const SafeMark& mark : state.safe_marks) {
+    const DiskSafeMark on_disk{mark.epoch.term, mark.epoch.incarnation, to_disk(mark.safe)};
+    std::memcpy(at, &on_disk, sizeof on_disk);
+    at += sizeof on_disk;
+  }
   BL_ASSERT(decode_source_state(bytes) == state);
   return bytes;
 }
@@ -82,8 +111,9 @@ std::optional<SourceState> decode_source_state(ConstBytes bytes) {
   const std::size_t basename_length = disk.basename_length;
   const std::size_t server_run_length = disk.server_run_length;
   if (disk.version != kVersion || basename_length > kMaxStateBasenameLength ||
-      server_run_length > kMaxServerRunLength ||
-      bytes.size() != sizeof disk + basename_length + server_run_length)
+      server_run_length > kMaxServerRunLength || disk.safe_mark_count > kMaxSafeMarks ||
+      bytes.size() != sizeof disk + basename_length + server_run_length +
+                          disk.safe_mark_count * sizeof(DiskSafeMark))
     return std::nullopt;
   SourceState state;
   std::memcpy(state.origin.bytes.data(), disk.origin, sizeof disk.origin);
@@ -96,7 +126,18 @@ std::optional<SourceState> decode_source_state(ConstBytes bytes) {
   const char* const texts = reinterpret_cast<const char*>(bytes.data()) + sizeof disk;
   state.basename.assign(texts, basename_length);
   state.server_run.assign(texts + basename_length, server_run_length);
+  const std::byte* at = bytes.data() + sizeof disk + basename_length + server_run_length;
+  for (std::size_t i = 0; i < disk.safe_mark_count; ++i, at += sizeof(DiskSafeMark)) {
+    DiskSafeMark mark;
+    std::memcpy(&mark, at, sizeof mark);
+    state.safe_marks.push_back({{mark.term, mark.incarnation}, from_disk(mark.safe)});
+  }
   return state;
+}
+
+Position registration_position(const SourceState& state) noexcept {
+  if (canary(Canary::registered_at_end)) return state.synced;
+  return std::max(state.quorum, state.run_start);
 }
 
 SourceStateFile::SourceStateFile(std::string path) : record_(std::move(path)) {

@@ -15,6 +15,7 @@
 #include "base/epoch.h"
 #include "base/position.h"
 #include "base/uuid.h"
+#include "dataplane/source_handshake.h"
 #include "storage/durable_record.h"
 
 namespace binlane {
@@ -38,12 +39,26 @@ struct SourceState {
   Position synced;          // the source has everything before it on stable storage
   Position quorum;          // a quorum has had everything before it
   ServerCounters counters;  // of that server run
+  // What was safe when each incarnation began, oldest first, so that a replica that was away
+  // meanwhile is held to what it must share, and to no more (S5). See remember_safe_mark().
+  std::vector<SafeMark> safe_marks;
 
   bool operator==(const SourceState&) const = default;
 };
 
 inline constexpr std::size_t kMaxStateBasenameLength = 512;
 inline constexpr std::size_t kMaxServerRunLength = 256;
+inline constexpr std::size_t kMaxSafeMarks = 64;
+
+// Adds what is safe as `epoch` begins. Incarnations with the same mark share an entry. Of too many
+// the oldest are forgotten: a log that old is then held to more than it need share, and may be
+// refused though it could be cut, never the other way round.
+void remember_safe_mark(std::vector<SafeMark>& marks, const SafeMark& mark);
+
+// Where to register with the server for this incarnation: registering is an ACK of everything
+// before, so never beyond what a quorum is known to have had (safety rule S3). What an earlier run
+// of the server wrote, nobody waits for.
+Position registration_position(const SourceState& state) noexcept;
 
 // The record's payload. Asserts the lengths above.
 std::vector<std::byte> encode_source_state(const SourceState& state);

@@ -1,4 +1,4 @@
-// PosixStreamProof: answers a handshake's questions about the source's binlog from a copy of the
+// FileStreamProof: answers a handshake's questions about the source's binlog from a copy of the
 // lane's stream map and the files themselves. Control thread; refreshed before each handshake's
 // first comparison.
 #pragma once
@@ -12,9 +12,10 @@
 
 namespace binlane {
 
-class PosixStreamProof final : public StreamProof {
+template <BinlogFiles Files>
+class FileStreamProof final : public StreamProof {
  public:
-  explicit PosixStreamProof(PosixBinlogFiles files) : files_(std::move(files)) {}
+  explicit FileStreamProof(Files files) : files_(std::move(files)) {}
 
   // The stream as the lane knew it at one moment.
   void refresh(StreamMap map, std::uint64_t written) {
@@ -41,9 +42,11 @@ class PosixStreamProof final : public StreamProof {
   }
 
  private:
-  mutable PosixBinlogFiles files_;
+  mutable Files files_;
   StreamMap map_;
   std::uint64_t written_ = 0;
 };
+
+using PosixStreamProof = FileStreamProof<PosixBinlogFiles>;
 
 }  // namespace binlane

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/canary.h"
 
 namespace binlane {
 
@@ -62,6 +63,7 @@ bool WaitDeadline::expired() const noexcept {
   // Turns that are always late are not pauses but this host's pace.
   const bool settled = pauses_ == 0 || pauses_in_a_row_ > 1 || now_ns_ - pause_end_ns_ >= kGraceNs;
   if (!settled) return false;
+  if (canary(Canary::late_deadline)) return stalled_ns() >= timeout_ns_;
   return stalled_ns() >= timeout_ns_ || now_ns_ - oldest().real_ns >= hard_limit_ns_;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/canary.h"
 #include "base/epoch.h"
 #include "base/file_end.h"
 #include "base/position.h"
@@ -170,7 +171,10 @@ void ReceiverSession::start(std::uint64_t session_id, Epoch epoch, std::uint64_t
 
 template <StreamLog Log>
 void ReceiverSession::on_data(const FrameView& frame, Log& log, std::uint64_t now_ns) noexcept {
-  if (!active_ || frame.header.session_id != session_id_ || frame.epoch() != epoch_) {
+  const bool same_session =
+      frame.header.session_id == session_id_ || canary(Canary::stale_session_data_accepted);
+  const bool same_epoch = frame.epoch() == epoch_ || canary(Canary::stale_epoch_data_accepted);
+  if (!active_ || !same_session || !same_epoch) {
     ++counters_.stale;
     return;
   }
@@ -204,7 +208,8 @@ void ReceiverSession::poll(Log& log) noexcept {
   if (slots_used_ > 0) drain_slots(log);
   // Never beyond what the source says is on its own stable storage (safety rule S9), whatever it
   // released.
-  log.release(origin_log_ + std::min(released_seen_, synced_));
+  const bool trusting = canary(Canary::replica_trusts_released);
+  log.release(origin_log_ + (trusting ? released_seen_ : std::min(released_seen_, synced_)));
 }
 
 template <StreamLog Log>
@@ -280,6 +285,7 @@ bool ReceiverSession::ack_due(const Log& log, std::uint64_t now_ns) const noexce
   const std::uint64_t step = std::uint64_t{log.block_count()} * kWindowBytesPerBlock / kWindowSteps;
   if (window_sent_ < received_ + step && window_end(log) >= window_sent_ + step) return true;
   if (repeats_ >= kMaxAckRepeats || released_seen_ >= durable_acked_) return false;
+  if (canary(Canary::ack_repeats_forgotten)) return false;
   return now_ns - last_ack_ns_ >= kFirstAckRepeatNs << repeats_;
 }
 
@@ -298,7 +304,7 @@ wire::AckBody ReceiverSession::make_ack(const Log& log, std::uint16_t state,
   window_sent_ = std::max(window_sent_, window_end(log));
 
   wire::AckBody ack;
-  ack.received = received_;
+  ack.received = received_ + (canary(Canary::received_jumps_gap) ? slots_used_ : 0);
   ack.durable = durable;
   ack.released_seen = released_seen_;
   ack.window_end = window_sent_;

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/assert.h"
+#include "base/canary.h"
 #include "base/uuid.h"
 #include "dataplane/hello.h"
 #include "dataplane/receiver_session.h"
@@ -112,7 +113,7 @@ bool ReplicaHandshake::on_hello(const AdmittedHello& hello, Log& log, ReceiverSe
   std::string_view refusal = hello.refused ? field_text(hello.reason) : std::string_view{};
   if (refusal.empty() && log.failed())
     refusal = "the journal's device failed; it acknowledges nothing more";
-  if (refusal.empty() && frame.epoch() < log.epoch())
+  if (refusal.empty() && frame.epoch() < log.epoch() && !canary(Canary::older_source_served))
     refusal = "this source's epoch is older than the log's: it was replaced";
   if (refusal.empty()) {
     switch (phase) {
@@ -205,7 +206,8 @@ bool ReplicaHandshake::poll(Log& log, ReceiverSession& session, std::uint16_t st
     if (!recorded) return false;  // the ring is full; the archive will free it
     step_ = Step::record;
   }
-  if (!log.records_durable() || !log.idle()) return false;
+  const bool recorded = log.records_durable() && log.idle();
+  if (!recorded && !canary(Canary::started_before_record)) return false;
   step_ = Step::none;
   session.start(frame.header.session_id, frame.epoch(), log.released_log(), log);
   wire::HelloAckBody ack = answer(pending_, body, log, state);

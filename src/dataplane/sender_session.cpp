@@ -1,6 +1,7 @@
 #include "dataplane/sender_session.h"
 
 #include "base/assert.h"
+#include "base/canary.h"
 
 namespace binlane {
 
@@ -19,7 +20,9 @@ void SenderSession::start(const Start& start) noexcept {
 
 bool SenderSession::on_ack(std::uint64_t session_id, Epoch epoch, const wire::AckBody& ack,
                            std::uint64_t now_ns) noexcept {
-  const bool current = active_ && session_id == session_id_ && epoch == epoch_;
+  const bool same_session = session_id == session_id_ || canary(Canary::stale_session_ack_accepted);
+  const bool same_epoch = epoch == epoch_ || canary(Canary::stale_epoch_ack_accepted);
+  const bool current = active_ && same_session && same_epoch;
   const bool possible = ack.received <= next_offset_ && ack.durable <= ack.received &&
                         ack.applied <= ack.durable && ack.released_seen <= released_sent_ &&
                         ack.largest_packet < next_packet_;

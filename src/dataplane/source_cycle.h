@@ -15,6 +15,7 @@
 #include <span>
 
 #include "base/assert.h"
+#include "base/canary.h"
 #include "base/clock.h"
 #include "base/file_end.h"
 #include "base/spsc_queue.h"
@@ -193,6 +194,9 @@ class SourceCycle {
         {};  // what the last incarnation's quorums covered is proven anew (safety rule S3)
     stream_stopped_ = false;
     unpublished_ = true;
+    // Nobody has told this incarnation to release without a quorum.
+    if (degraded_) server_.resume();
+    degraded_ = false;
   }
 
  private:
@@ -389,8 +393,11 @@ bool SourceCycle<P, Stream, Server, C>::send_frame(std::uint32_t replica, const 
   StreamPiece piece;
   const MutableBytes payload = buffer.subspan(wire::kDataOverhead);
   if (plan.max_length > 0) {
+    const bool slips = canary(Canary::wrong_retransmit_offset) &&
+                       plan.kind == SendPlan::Kind::retransmit && plan.offset > 0;
+    const std::uint64_t slip = slips ? 1 : 0;
     const int error =
-        stream_.read(peer.origin + plan.offset, payload.first(plan.max_length), piece);
+        stream_.read(peer.origin + plan.offset - slip, payload.first(plan.max_length), piece);
     // A probe repeats one packet's range, whole: the file still has it, or this is not that file
     // any more.
     const bool cut_short = plan.kind == SendPlan::Kind::probe && piece.length != plan.max_length;
@@ -468,7 +475,8 @@ void SourceCycle<P, Stream, Server, C>::on_ack(const FrameView& frame,
     Peer& peer = peers_[i];
     if (!peer.session.active() || peer.session.session_id() != frame.header.session_id) continue;
     if (!peer.session.on_ack(frame.header.session_id, frame.epoch(), ack, now_ns)) return;
-    if ((ack.state & wire::kStateJournalFailed) != 0) {
+    const bool failed = (ack.state & wire::kStateJournalFailed) != 0;
+    if (failed && !canary(Canary::failed_journal_counted)) {
       gate_.exclude(i);
       lose_session(i, SourceEvent::Kind::journal_failed, 0);
       return;
@@ -488,8 +496,10 @@ std::size_t SourceCycle<P, Stream, Server, C>::acknowledge() noexcept {
     acknowledged_ = gate_.quorum();
     acknowledged_at_ = stream_.position_of(acknowledged_);
     if (acknowledged_ >= watched_group_) {
-      if (watched_group_ > 0) quorum_group_at_ = stream_.position_of(watched_group_);
-      watched_group_ = stream_.group_end();
+      const std::uint64_t newest = stream_.group_end();
+      const std::uint64_t passed = acknowledged_ >= newest ? newest : watched_group_;
+      if (passed > 0) quorum_group_at_ = stream_.position_of(passed);
+      watched_group_ = newest;
     }
   }
   return server_.poll(acknowledged_at_);
@@ -508,8 +518,11 @@ void SourceCycle<P, Stream, Server, C>::move_synced() noexcept {
 // another one (safety rule S9).
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
 void SourceCycle<P, Stream, Server, C>::move_released() noexcept {
-  const std::uint64_t mark = degraded_ ? synced_ : std::min(synced_, gate_.durable_quorum());
-  released_ = std::max(released_, mark);  // never decreases, in any state
+  const std::uint64_t quorum = gate_.durable_quorum();
+  const bool beyond = canary(Canary::released_beyond_synced);
+  const std::uint64_t mark = degraded_ ? synced_ : beyond ? quorum : std::min(synced_, quorum);
+  const bool back = canary(Canary::released_goes_back);
+  released_ = back ? mark : std::max(released_, mark);  // never decreases, in any state
 }
 
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>

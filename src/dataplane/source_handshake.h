@@ -41,6 +41,8 @@ class StreamProof {
 struct SafeMark {
   Epoch epoch;
   Position safe;
+
+  bool operator==(const SafeMark&) const = default;
 };
 
 // Pace of unanswered HELLOs, and how long one attempt may take before it begins anew.

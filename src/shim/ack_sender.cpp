@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/assert.h"
+#include "base/canary.h"
 
 namespace binlane {
 
@@ -24,7 +25,8 @@ bool AckSender::poll(const Position& quorum, std::uint32_t incarnation) noexcept
 
   // A packet that was begun must be finished: a newer one behind half an old one is garbage.
   if (packet_size_ == 0) {
-    if (paused_ || loan.incarnation != incarnation) return false;
+    const bool ours = loan.incarnation == incarnation || canary(Canary::ack_of_other_incarnation);
+    if (paused_ || !ours) return false;
     if (!wanted_.end.is_null() && wanted_.generation == generation_ && wanted_.end <= quorum) {
       if (wanted_.end <= last_) ++counters_.resent;
       queue(wanted_.end);
@@ -41,6 +43,7 @@ bool AckSender::poll(const Position& quorum, std::uint32_t incarnation) noexcept
 
 void AckSender::on_wanted(const DrainEvent& event) noexcept {
   BL_ASSERT(!event.end.is_null() && event.generation != 0);
+  if (canary(Canary::ack_not_repeated)) return;
   if (event.generation < generation_) return;  // of a connection that is gone
   if (event.generation == wanted_.generation && event.end < wanted_.end) return;
   wanted_ = event;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/canary.h"
 
 namespace binlane {
 
@@ -21,7 +22,7 @@ void SyncedConfirmer::on_poll_end(std::optional<std::uint64_t> sync_binlog) noex
     own_sync_counts_ = false;
     return;
   }
-  if (trusted_) synced_ = std::max(synced_, candidate_);
+  if (trusted_ || canary(Canary::synced_untrusted)) synced_ = std::max(synced_, candidate_);
 }
 
 bool SyncedConfirmer::own_sync_begin() noexcept {

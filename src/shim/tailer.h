@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/canary.h"
 #include "base/clock.h"
 #include "base/stream_digest.h"
 #include "shim/binlog_files.h"
@@ -209,7 +210,8 @@ TailEvent Tailer<Files>::probe_idle(std::uint64_t now_ns) noexcept {
   const std::int64_t size = files_.size(handle_);
   if (size < 0) return halt(TailEvent::error, static_cast<int>(-size));
   const auto length = static_cast<std::uint64_t>(size);
-  if (length < tracker_.end().offset) return halt(TailEvent::shrunk);
+  if (length < tracker_.end().offset && !canary(Canary::shrunken_file_ignored))
+    return halt(TailEvent::shrunk);
   if (length > tracker_.end().offset) return TailEvent::none;
   if (files_.replaced(handle_, map_.current_file())) return halt(TailEvent::reset);
   // The next file was there before this last, vain read: nothing will be added to this one.
@@ -261,6 +263,7 @@ TailEvent Tailer<Files>::check_header() noexcept {
   if (tracker_.format().startup_s != 0) return halt(TailEvent::server_restarted);
   switch (tracker_.continuity()) {
     case Continuity::differs:
+      if (canary(Canary::foreign_file_followed)) break;
       return halt(TailEvent::gap);
     case Continuity::unknown:
       ++counters_.unproven_files;

@@ -7,12 +7,13 @@
 #include <chrono>
 
 #include "base/assert.h"
+#include "base/canary.h"
 #include "base/error.h"
 #include "base/log.h"
 
 namespace binlane {
 
-Archiver::Archiver(JournalFile& file, Journal& journal, std::string directory, GroupSink& groups,
+Archiver::Archiver(JournalStore& file, Journal& journal, std::string directory, GroupSink& groups,
                    ArchiveChannel channel, ArchiveIo* io)
     : journal_file_(file),
       groups_(groups),
@@ -266,7 +267,8 @@ void Archiver::note_groups(Position at, ConstBytes bytes) {
 void Archiver::publish() {
   // At the very beginning of a file nothing is open: all groups before it are whole, or torn for
   // good.
-  const Position whole = groups_end_.offset == 0 ? groups_end_ : groups_.whole_groups();
+  const bool all = groups_end_.offset == 0 || canary(Canary::half_group_fed);
+  const Position whole = all ? groups_end_ : groups_.whole_groups();
   end_watch_.publish({files_.end(), whole});
   const std::lock_guard lock(mutex_);
   status_.end = files_.end();

@@ -31,7 +31,7 @@
 #include "storage/archive_io.h"
 #include "storage/journal.h"
 #include "storage/journal_cursor.h"
-#include "storage/journal_file.h"
+#include "storage/journal_store.h"
 
 namespace binlane {
 
@@ -92,7 +92,7 @@ class Archiver {
   // Brings the folder into line with the journal. On the set-up thread, before the lane starts: it
   // may raise the journal's released mark to what the archive has already (it only ever got
   // released bytes). Everything given outlives this. Throws StartupError.
-  Archiver(JournalFile& file, Journal& journal, std::string directory, GroupSink& groups,
+  Archiver(JournalStore& file, Journal& journal, std::string directory, GroupSink& groups,
            ArchiveChannel channel, ArchiveIo* io = nullptr);
   ~Archiver();  // stops
   Archiver(const Archiver&) = delete;
@@ -128,7 +128,7 @@ class Archiver {
   bool free_blocks();
   void fail(std::string reason);
 
-  JournalFile& journal_file_;
+  JournalStore& journal_file_;
   GroupSink& groups_;
   ArchiveChannel channel_;
   ArchiveIo default_io_;

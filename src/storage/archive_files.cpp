@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "base/canary.h"
 #include "base/error.h"
 #include "base/stream_digest.h"
 
@@ -24,32 +25,21 @@ std::byte masked(std::byte byte, std::uint64_t file_offset) {
 
 }  // namespace
 
-int ArchiveIo::open(const std::string& path, FileDescriptor& file) {
-  file.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640));
-  return file.is_open() ? 0 : errno;
-}
-
-int ArchiveIo::write(int descriptor, ConstBytes bytes, std::uint64_t offset, std::size_t& written) {
-  return write_all(descriptor, bytes, offset, &written);
-}
-
-int ArchiveIo::sync(int descriptor) {
-  return ::fdatasync(descriptor) == 0 ? 0 : errno;
-}
-
 ArchiveFiles::ArchiveFiles(std::string directory, ArchiveIo& io)
     : directory_(std::move(directory)), io_(io) {
-  int error = 0;
-  if (::mkdir(directory_.c_str(), 0750) == 0) {
-    error = sync_directory(parent_directory(directory_));
-  } else if (errno != EEXIST) {
-    error = errno;
-  }
-  if (error == 0 && ::access(directory_.c_str(), R_OK | W_OK | X_OK) != 0) error = errno;
-  if (error != 0) {
+  if (const int error = io_.make_directory(directory_); error != 0) {
     throw StartupError(
         fmt::format("{}: the archive's folder cannot be used: {}", directory_, errno_text(error)));
   }
+}
+
+ArchiveFiles::~ArchiveFiles() {
+  close_current();
+}
+
+void ArchiveFiles::close_current() noexcept {
+  if (open_number_ != 0) io_.close(handle_);
+  open_number_ = 0;
 }
 
 std::string ArchiveFiles::path(std::uint32_t number) const {
@@ -58,16 +48,12 @@ std::string ArchiveFiles::path(std::uint32_t number) const {
 }
 
 std::optional<std::uint64_t> ArchiveFiles::size(std::uint32_t number) const {
-  struct stat status {};
-  if (::stat(path(number).c_str(), &status) != 0) return std::nullopt;
-  return static_cast<std::uint64_t>(status.st_size);
+  return io_.size(path(number));
 }
 
 std::int64_t ArchiveFiles::read(std::uint32_t number, std::uint64_t offset,
                                 MutableBytes bytes) const {
-  const FileDescriptor file(::open(path(number).c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.is_open()) return -errno;
-  return read_all(file.get(), bytes, offset);
+  return io_.read(path(number), offset, bytes);
 }
 
 std::size_t ArchiveFiles::matching(std::uint32_t number, std::uint64_t offset,
@@ -85,26 +71,25 @@ std::size_t ArchiveFiles::matching(std::uint32_t number, std::uint64_t offset,
 int ArchiveFiles::truncate(std::uint32_t number, std::uint64_t size) const {
   const std::optional<std::uint64_t> now = this->size(number);
   if (!now || *now <= size) return 0;
-  return ::truncate(path(number).c_str(), static_cast<off_t>(size)) == 0 ? 0 : errno;
+  return io_.truncate(path(number), size);
 }
 
 int ArchiveFiles::open_current() {
   if (open_number_ == end_.file) return 0;
   BL_ASSERT(!end_.is_null() && !dirty_);
   const bool is_new = !size(end_.file).has_value();
-  FileDescriptor file;
-  if (const int error = io_.open(path(end_.file), file); error != 0) return error;
-  if (is_new) {
-    if (const int error = sync_directory(directory_); error != 0) {
-      sync_failed_ = true;
-      return error;
-    }
-  } else if (const int error = cut_off_leftovers(); error != 0) {
-    return error;
-  }
-  file_ = std::move(file);
+  BL_ASSERT(open_number_ == 0);
+  if (const int error = io_.open(path(end_.file), handle_); error != 0) return error;
   open_number_ = end_.file;
-  return 0;
+  int error = 0;
+  if (is_new) {
+    error = io_.sync_directory(directory_);
+    if (error != 0) sync_failed_ = true;
+  } else {
+    error = cut_off_leftovers();
+  }
+  if (error != 0) close_current();
+  return error;
 }
 
 // What stands in the file behind everything that is known to be right.
@@ -117,7 +102,7 @@ int ArchiveFiles::cut_off_leftovers() const {
 int ArchiveFiles::write(ConstBytes bytes) {
   if (const int error = open_current(); error != 0) return error;
   std::size_t written = 0;
-  const int error = io_.write(file_.get(), bytes, end_.offset, written);
+  const int error = io_.write(handle_, bytes, end_.offset, written);
   BL_ASSERT(written <= bytes.size() && (error != 0 || written == bytes.size()));
   if (written > 0) dirty_ = true;
   end_.offset += written;
@@ -130,27 +115,27 @@ int ArchiveFiles::end_file(const FileEnd& file_end) {
   // What an earlier process left behind the end, if it did.
   if (const int error = truncate(file_end.file, file_end.final_size); error != 0) return error;
   const auto in_use = std::to_integer<std::uint8_t>(kInUseBit);
-  if (file_end.final_size > kInUseOffset && (file_end.flags_byte & in_use) == 0) {
+  if (file_end.final_size > kInUseOffset && (file_end.flags_byte & in_use) == 0 &&
+      !canary(Canary::in_use_flag_not_mirrored)) {
     std::byte flags{};
-    if (read_all(file_.get(), {&flags, 1}, kInUseOffset) != 1) return EIO;
+    if (read(file_end.file, kInUseOffset, {&flags, 1}) != 1) return EIO;
     if ((flags & kInUseBit) != std::byte{0}) {
       flags &= ~kInUseBit;
       std::size_t written = 0;
-      const int error = io_.write(file_.get(), {&flags, 1}, kInUseOffset, written);
+      const int error = io_.write(handle_, {&flags, 1}, kInUseOffset, written);
       if (error != 0) return error;
     }
   }
   dirty_ = true;
   if (const int error = sync(); error != 0) return error;
-  file_.reset();
-  open_number_ = 0;
+  close_current();
   end_ = {file_end.file + 1, 0};
   return 0;
 }
 
 int ArchiveFiles::sync() {
   if (!dirty_) return 0;
-  const int error = io_.sync(file_.get());
+  const int error = io_.sync(handle_);
   if (error == 0) dirty_ = false;
   if (error != 0) sync_failed_ = true;
   return error;

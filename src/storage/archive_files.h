@@ -25,6 +25,9 @@ class ArchiveFiles {
  public:
   // `directory` is made when it is missing. Throws StartupError.
   ArchiveFiles(std::string directory, ArchiveIo& io);
+  ~ArchiveFiles();
+  ArchiveFiles(const ArchiveFiles&) = delete;
+  ArchiveFiles& operator=(const ArchiveFiles&) = delete;
 
   const std::string& directory() const noexcept { return directory_; }
   std::string path(std::uint32_t number) const;
@@ -59,6 +62,7 @@ class ArchiveFiles {
 
  private:
   int open_current();
+  void close_current() noexcept;
   int cut_off_leftovers() const;
 
   std::string directory_;
@@ -66,7 +70,7 @@ class ArchiveFiles {
   ArchiveIo& io_;
   Position end_;
   Position kept_;
-  FileDescriptor file_;            // of file open_number_
+  int handle_ = -1;                // of file open_number_
   std::uint32_t open_number_ = 0;  // 0: none
   bool dirty_ = false;
   bool sync_failed_ = false;

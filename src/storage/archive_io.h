@@ -1,12 +1,12 @@
-// ArchiveIo: how the archive touches its files, so that tests can put faults between. Errors are
-// errno values, 0 for none.
+// ArchiveIo: how the archive touches its files, so that tests can put faults between and the
+// simulator a disk of its own. Errors are errno values, 0 for none; counts are negative for them.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/bytes.h"
-#include "storage/file_util.h"
 
 namespace binlane {
 
@@ -17,11 +17,21 @@ class ArchiveIo {
   ArchiveIo& operator=(const ArchiveIo&) = delete;
   virtual ~ArchiveIo() = default;
 
-  // Opens for reading and writing, creates it (0640) when it is not there.
-  virtual int open(const std::string& path, FileDescriptor& file);
+  // The folder is there and can be used afterwards.
+  virtual int make_directory(const std::string& path);
+  virtual int sync_directory(const std::string& path);
+  // Empty when there is no such file.
+  virtual std::optional<std::uint64_t> size(const std::string& path);
+  virtual std::int64_t read(const std::string& path, std::uint64_t offset, MutableBytes bytes);
+  virtual int truncate(const std::string& path, std::uint64_t size);
+
+  // Opens for reading and writing, creates it (0640) when it is not there. Whoever opened it closes
+  // it.
+  virtual int open(const std::string& path, int& handle);
+  virtual void close(int handle) noexcept;
   // `written`: bytes taken before an error.
-  virtual int write(int descriptor, ConstBytes bytes, std::uint64_t offset, std::size_t& written);
-  virtual int sync(int descriptor);
+  virtual int write(int handle, ConstBytes bytes, std::uint64_t offset, std::size_t& written);
+  virtual int sync(int handle);
 };
 
 }  // namespace binlane

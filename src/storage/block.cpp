@@ -15,6 +15,9 @@ bool all_zero(ConstBytes bytes) noexcept {
                            std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
+// The CRC's polynomial, bits reversed as the CRC has them.
+constexpr std::uint32_t kCrc32cPolynomial = 0x82f63b78;
+
 }  // namespace
 
 std::uint32_t block_crc(const Block& block) noexcept {
@@ -40,6 +43,30 @@ std::uint32_t seal_block(Block& block) noexcept {
 bool block_validates(const Block& block) noexcept {
   return block.magic == kBlockMagic && all_zero(block.integrity.zero) &&
          block.integrity.crc == block_crc(block);
+}
+
+std::optional<Block> block_one_bit_away(const Block& block) noexcept {
+  const auto flipped = [&block](std::size_t bit) -> std::optional<Block> {
+    Block other = block;
+    reinterpret_cast<std::byte*>(&other)[bit / 8] ^= std::byte{1} << static_cast<int>(bit % 8);
+    if (!block_validates(other)) return std::nullopt;
+    return other;
+  };
+  constexpr std::size_t kFieldBegin = offsetof(Block, integrity) * 8;
+  constexpr std::size_t kFieldEnd = kFieldBegin + sizeof(BlockIntegrity) * 8;
+  for (std::size_t bit = kFieldBegin; bit < kFieldEnd; ++bit) {
+    if (auto other = flipped(bit)) return other;
+  }
+  // A CRC is linear: one wrong bit changes it by what that bit alone contributes, which depends on
+  // the number of bits behind it only. So the difference tells the bit.
+  const std::uint32_t difference = block.integrity.crc ^ block_crc(block);
+  std::uint32_t contribution = kCrc32cPolynomial;  // of the last bit
+  for (std::size_t bit = kBlockSize * 8; bit-- > 0;) {
+    const bool counts = bit < kFieldBegin || bit >= kFieldEnd;
+    if (counts && contribution == difference) return flipped(bit);
+    contribution = contribution >> 1 ^ ((contribution & 1) != 0 ? kCrc32cPolynomial : 0);
+  }
+  return std::nullopt;
 }
 
 bool block_is_well_formed(const Block& block) noexcept {

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "base/bytes.h"
 #include "base/epoch.h"
@@ -125,6 +126,11 @@ std::uint32_t seal_block(Block& block) noexcept;
 
 // Whether magic and CRC hold. Says nothing on version, journal or place: recovery judges those.
 bool block_validates(const Block& block) noexcept;
+
+// The block that validates and differs from this one in exactly one bit; empty when this one
+// validates or there is none (there is never more than one: the CRC tells three wrong bits of a
+// block from none). Evidence for recovery that a block was once written as a whole; never a repair.
+std::optional<Block> block_one_bit_away(const Block& block) noexcept;
 
 // Whether the fields of a block that validates, of our version, make sense by themselves: a known
 // kind, a used length that fits it, zero where zero belongs. A block that we sealed always does.

@@ -1,11 +1,10 @@
 // DurableRecord: one small state record that survives a power cut, in a file of its own.
 //
-// The file holds two slots of 4 KiB, each {magic, version, length, sequence, CRC32C, payload}.
-// store() overwrites the older slot and returns only when it is durable, so a crash in the middle
-// leaves the newer slot untouched: load() gives either the record before or the record after, never
-// a mixture. The file is created under another name, complete and synced, and then renamed: a file
-// in which neither slot validates was damaged, and opening it is refused instead of taking it for
-// new.
+// The file holds two slots of 4 KiB (record_slots.h). store() overwrites the older slot and returns
+// only when it is durable, so a crash in the middle leaves the newer slot untouched: load() gives
+// either the record before or the record after, never a mixture. The file is created under another
+// name, complete and synced, and then renamed: a file in which neither slot validates was damaged,
+// and opening it is refused instead of taking it for new.
 //
 // Limit: a slot that does not validate beside one that does is taken for a torn store. That the
 // newer slot rotted *after* its store returned cannot be told from it; slot_was_damaged() says
@@ -22,13 +21,14 @@
 
 #include "base/bytes.h"
 #include "storage/file_util.h"
+#include "storage/record_slots.h"
 
 namespace binlane {
 
 class DurableRecord {
  public:
-  static constexpr std::size_t kSlotSize = 4096;
-  static constexpr std::size_t kMaxPayloadSize = 3584;
+  static constexpr std::size_t kSlotSize = kRecordSlotSize;
+  static constexpr std::size_t kMaxPayloadSize = kMaxRecordPayload;
 
   // Opens the record at `path`, creating an empty one when there is no file, and locks it against a
   // second opening. Throws StartupError.

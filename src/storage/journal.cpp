@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/assert.h"
+#include "base/canary.h"
 #include "base/stream_digest.h"
 
 namespace binlane {
@@ -133,6 +134,7 @@ bool Journal::append_file_end(const FileEnd& file_end) {
   std::memcpy(opened.payload.data(), &payload, sizeof payload);
   opened.used_length = sizeof payload;
   end_ = {file_end.file + 1, 0};
+  if (canary(Canary::file_end_before_durable) && durable_log_ + 1 == end_log()) ++durable_log_;
   return true;
 }
 
@@ -232,11 +234,15 @@ void Journal::on_completion(const DiskCompletion& completion) {
   });
   BL_ASSERT(batch != end);
   batch->completed = true;
-  if (completion.result != static_cast<std::int64_t>(batch->length) && failure_ == 0) {
+  const Canary blindness =
+      completion.result < 0 ? Canary::ack_after_eio : Canary::short_write_ignored;
+  if (completion.result != static_cast<std::int64_t>(batch->length) && failure_ == 0 &&
+      !canary(blindness)) {
     failure_ = completion.result < 0 ? -completion.result : EIO;
   }
   // Batches leave in the order in which they were handed out, so completed_sequence_ is prefix-
   // closed. After a failure they still leave, but nothing becomes durable any more.
+  if (canary(Canary::durable_hole) && !failed()) completed_sequence_ = batch->last_sequence;
   while (writes_in_flight_ > 0 && in_flight_[0].completed) {
     if (!failed()) completed_sequence_ = in_flight_[0].last_sequence;
     std::move(in_flight_.begin() + 1, in_flight_.end(), in_flight_.begin());
@@ -265,13 +271,15 @@ void Journal::release(std::uint64_t log_offset) {
 // not durable: the archive's superblock would carry it out before its record.
 void Journal::advance_release_mark() {
   if (completed_sequence_ < last_cut_sequence_) return;
+  const bool early = canary(Canary::archive_beyond_released);
+  const std::uint64_t until = early ? durable_log_ : released_log_;
   std::uint64_t sequence = mark_.sequence;
-  while (sequence <= completed_sequence_ && table_.entry(sequence).log_end() <= released_log_) {
+  while (sequence <= completed_sequence_ && table_.entry(sequence).log_end() <= until) {
     ++sequence;
   }
   std::uint32_t units = 0;
-  if (sequence <= completed_sequence_ && table_.entry(sequence).log_begin < released_log_) {
-    units = static_cast<std::uint32_t>(released_log_ - table_.entry(sequence).log_begin);
+  if (sequence <= completed_sequence_ && table_.entry(sequence).log_begin < until) {
+    units = static_cast<std::uint32_t>(until - table_.entry(sequence).log_begin);
   }
   if (sequence == mark_.sequence && units == mark_.units) return;
   mark_ = {sequence,

@@ -21,6 +21,7 @@
 #include <optional>
 
 #include "base/bytes.h"
+#include "base/canary.h"
 #include "base/epoch.h"
 #include "base/file_end.h"
 #include "base/position.h"
@@ -131,7 +132,9 @@ class Journal {
 
   // --- marks ---
   std::uint64_t end_log() const noexcept { return table_.end_log(); }  // behind the last byte
-  std::uint64_t durable_log() const noexcept { return durable_log_; }
+  std::uint64_t durable_log() const noexcept {
+    return canary(Canary::ack_before_completion) ? end_log() : durable_log_;
+  }
   std::uint64_t released_log() const noexcept { return released_log_; }
   // The oldest log offset whose bytes are still in the ring; digest() reaches back to here.
   std::uint64_t retained_log() const noexcept { return table_.begin_log(); }
@@ -182,7 +185,9 @@ class Journal {
   Block& block(std::uint64_t sequence) noexcept;
   const Block& block(std::uint64_t sequence) const noexcept;
   std::uint32_t blocks_in_use() const noexcept {
-    return static_cast<std::uint32_t>(table_.last() - archived_sequence_);
+    const bool early = canary(Canary::unarchived_block_reused);
+    return static_cast<std::uint32_t>(table_.last() -
+                                      (early ? completed_sequence_ : archived_sequence_));
   }
   void rebuild(const JournalStart& start);
   bool last_is_open(Position at) const noexcept;

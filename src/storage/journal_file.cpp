@@ -26,8 +26,6 @@ static_assert(kTransferSize % kBlockSize == 0);
 // How long a killed process may take to get rid of its writes in flight.
 constexpr std::uint64_t kLockWaitNs = 20 * kNanosPerSecond;
 constexpr std::uint64_t kLockPauseNs = 5 * kNanosPerMilli;
-// What stands in the image for a block that cannot be read: not zero, and no block's magic.
-constexpr int kUnreadableFill = 0xee;
 
 std::string meta_path(const std::string& path) {
   return path + ".meta";
@@ -222,21 +220,16 @@ JournalFile::JournalFile(const JournalFileOptions& options)
         }
         return DurableRecord(meta_path(options.path));
       }()) {
-  meta_ = load_meta();
+  const JournalMeta found = load_meta();
+  load(found);
   open_ring();
   read_ring();
-  recovered_ = recover_journal(image_.bytes(), meta_);
+  recovered_ = recover_journal(image_.bytes(), found);
   if (!recovered_.refusal.empty()) {
     throw StartupError(fmt::format("{}: {}", options_.path, recovered_.refusal));
   }
   const JournalStart& start = recovered_.start;
-  const int error = update([&start](JournalMeta& meta) {
-    meta.incarnation = start.incarnation;
-    meta.durable_sequence = start.next_sequence - 1;
-    meta.durable = {start.epoch, start.end};
-    meta.released = start.released;
-    meta.damaged_until = start.damaged_until;
-  });
+  const int error = update([&start](JournalMeta& meta) { meta = superblock_after(meta, start); });
   if (error != 0) {
     throw StartupError(fmt::format("{}: {}", record_.path(), errno_text(error)));
   }
@@ -331,47 +324,14 @@ void JournalFile::read_ring() {
       if (read_all(file_.get(), block, offset + at) == static_cast<std::int64_t>(kBlockSize)) {
         continue;
       }
-      std::memset(block.data(), kUnreadableFill, block.size());
+      std::fill(block.begin(), block.end(), kUnreadableFill);
       ++unreadable_blocks_;
     }
   }
 }
 
-JournalMeta JournalFile::meta() const {
-  const std::lock_guard lock(mutex_);
-  return meta_;
-}
-
-StreamIdentity JournalFile::stream() const {
-  const std::lock_guard lock(mutex_);
-  return meta_.stream;
-}
-
-Promise JournalFile::promise() const {
-  const std::lock_guard lock(mutex_);
-  return meta_.promise;
-}
-
-int JournalFile::update(const std::function<void(JournalMeta&)>& change) {
-  const std::lock_guard lock(mutex_);
-  JournalMeta changed = meta_;
-  change(changed);
-  BL_ASSERT(changed.journal == meta_.journal && changed.block_count == meta_.block_count);
-  BL_ASSERT(changed.incarnation >= meta_.incarnation);
-  BL_ASSERT(changed.archived.sequence >= meta_.archived.sequence);
-  BL_ASSERT(changed.promise.term >= meta_.promise.term);
-  const int error = record_.store(encode_journal_meta(changed));
-  if (error == 0) meta_ = std::move(changed);
-  return error;
-}
-
-int JournalFile::set_stream(const StreamIdentity& stream, const LogMark& learner_until) {
-  BL_ASSERT(!stream.is_null());
-  return update([&](JournalMeta& meta) {
-    BL_ASSERT(meta.stream.is_null());
-    meta.stream = stream;
-    meta.learner_until = learner_until;
-  });
+int JournalFile::store(const JournalMeta& meta) {
+  return record_.store(encode_journal_meta(meta));
 }
 
 int JournalFile::switch_stream(const StreamIdentity& next, Position sealed_at,
@@ -403,53 +363,6 @@ int JournalFile::switch_stream(const StreamIdentity& next, Position sealed_at,
   start.epoch = last.epoch;
   start.damaged_until = {};
   return 0;
-}
-
-int JournalFile::store_rule(const std::string& rule) {
-  if (rule.empty()) return 0;
-  const JournalMeta now = meta();
-  if (!now.rules.empty() && now.rules.back() == rule) return 0;
-  return update([&rule](JournalMeta& meta) {
-    std::erase(meta.rules, rule);
-    if (meta.rules.size() == kMaxRulesOnRecord) {
-      log::warning("rule_forgotten",
-                   "the quorum rule {} is off the record: {} newer ones are on it",
-                   meta.rules.front(), kMaxRulesOnRecord);
-      meta.rules.erase(meta.rules.begin());
-    }
-    meta.rules.push_back(rule);
-  });
-}
-
-std::string JournalFile::stream_mismatch(const StreamIdentity& stream) const {
-  const StreamIdentity own = this->stream();
-  if (own.is_null() || own == stream) return {};
-  return fmt::format("the journal {} holds the stream {}, not {}", options_.path, to_string(own),
-                     to_string(stream));
-}
-
-std::optional<std::string> JournalFile::store_promise(const Promise& promise) {
-  const Promise given = this->promise();
-  if (promise == given) return std::nullopt;
-  if (promise.term < given.term) {
-    return fmt::format("term {} is promised already", given.term);
-  }
-  if (promise.term == given.term) {
-    return fmt::format("term {} is promised to {}", given.term, to_string(given.candidate));
-  }
-  // Stored twice, so that it stands in both copies: were it lost with one, nothing would notice.
-  int error = update([&promise](JournalMeta& meta) { meta.promise = promise; });
-  if (error == 0) error = update([](JournalMeta&) {});
-  if (error == 0) return std::nullopt;
-  return fmt::format("the promise cannot be stored: {}", errno_text(error));
-}
-
-int JournalFile::clear_learner() {
-  return update([](JournalMeta& meta) { meta.learner_until = {}; });
-}
-
-int JournalFile::clear_damage() {
-  return update([](JournalMeta& meta) { meta.damaged_until = {}; });
 }
 
 }  // namespace binlane

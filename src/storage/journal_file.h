@@ -5,17 +5,14 @@
 // makes durable whatever an earlier process left in the device's cache, reads the ring, recovers,
 // and stores the new incarnation before anything else can be written.
 //
-// The constructors and open() are for start-up. update() and the getters may be called from any
-// ordinary thread (a mutex guards the superblock); the image belongs to the Journal made over it.
+// The constructors and open() are for start-up. The superblock may be used from any ordinary thread
+// (journal_store.h); the image belongs to the Journal made over it.
 //
 // Invariants: I2 (O_DIRECT, or a name that says danger), S1 (the promise is stored before it is
 // given).
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <mutex>
-#include <optional>
 #include <string>
 
 #include "base/bytes.h"
@@ -23,6 +20,7 @@
 #include "storage/file_util.h"
 #include "storage/journal.h"
 #include "storage/journal_meta.h"
+#include "storage/journal_store.h"
 #include "storage/recovery.h"
 
 namespace binlane {
@@ -49,7 +47,7 @@ class JournalImage {
   MutableBytes bytes_;
 };
 
-class JournalFile {
+class JournalFile final : public JournalStore {
  public:
   // Makes a new journal: writes the whole ring with zeros. Refuses to touch one that exists. Throws
   // StartupError.
@@ -60,31 +58,17 @@ class JournalFile {
   // O_DIRECT, a second opening.
   static JournalFile open_or_format(const JournalFileOptions& options);
   explicit JournalFile(const JournalFileOptions& options);
-  JournalFile(const JournalFile&) = delete;
-  JournalFile& operator=(const JournalFile&) = delete;
 
   // For Journal and the disk.
   MutableBytes image() noexcept { return image_.bytes(); }
   int descriptor() const noexcept { return file_.get(); }
   const RecoveredJournal& recovered() const noexcept { return recovered_; }
-  const JournalStart& start() const noexcept { return recovered_.start; }
+  const JournalStart& start() const noexcept override { return recovered_.start; }
   bool is_buffered() const noexcept { return options_.danger_buffered; }
-  const std::string& path() const noexcept { return options_.path; }
+  const std::string& path() const noexcept override { return options_.path; }
   // Blocks that the medium refused to read; recovery saw them as not validating.
   std::uint32_t unreadable_blocks() const noexcept { return unreadable_blocks_; }
 
-  // --- the superblock ---
-  JournalMeta meta() const;
-  StreamIdentity stream() const;
-  Promise promise() const;
-
-  // Applies `change` and makes the result durable. 0, or an errno, after which every later call
-  // fails as well (see DurableRecord) and the superblock stays as it was.
-  [[nodiscard]] int update(const std::function<void(JournalMeta&)>& change);
-
-  // The journal belongs to this stream from now on. Asserts that it belonged to none.
-  // `learner_until`: how far the log has to come before it counts as inspected.
-  [[nodiscard]] int set_stream(const StreamIdentity& stream, const LogMark& learner_until);
   // The journal gives up its stream, which ended at `sealed_at` and is kept in the archive, and
   // belongs to `next` (which may be null: to none), of which it holds nothing yet. Its UUID, its
   // promise and the numbers of its blocks go on. `last` is the newest block. Whoever calls this has
@@ -92,22 +76,9 @@ class JournalFile {
   // afterwards. 0 or an errno.
   [[nodiscard]] int switch_stream(const StreamIdentity& next, Position sealed_at,
                                   const JournalConsumed& last);
-  // Puts a quorum rule on record, as the newest. 0 or an errno.
-  [[nodiscard]] int store_rule(const std::string& rule);
-  // Why `stream` is not the journal's, for the operator and the peer; empty when it is, or when the
-  // journal belongs to none yet.
-  std::string stream_mismatch(const StreamIdentity& stream) const;
-
-  // Stores a promise before it is given. Empty when it is stored, or was already; else why not: a
-  // larger term was promised, or this term to another, or the store failed.
-  [[nodiscard]] std::optional<std::string> store_promise(const Promise& promise);
-
-  // Forgets the damage, once the log is there again. 0 or an errno.
-  [[nodiscard]] int clear_damage();
-  // The log has caught up with what was there when it began. 0 or an errno.
-  [[nodiscard]] int clear_learner();
 
  private:
+  int store(const JournalMeta& meta) override;
   JournalMeta load_meta() const;
   void open_ring();
   void lock_ring();
@@ -117,9 +88,7 @@ class JournalFile {
   JournalFileOptions options_;
   FileDescriptor file_;
   JournalImage image_;
-  mutable std::mutex mutex_;
-  DurableRecord record_;  // guarded by mutex_
-  JournalMeta meta_;      // guarded by mutex_; what record_ holds
+  DurableRecord record_;  // of the superblock; guarded by its mutex
   RecoveredJournal recovered_;
   std::uint32_t unreadable_blocks_ = 0;
 };

@@ -15,6 +15,8 @@ namespace binlane {
 namespace {
 
 constexpr std::uint64_t kMetaMagic = 0x6c616e72756f6a62;  // "bjournal"
+// 2^62 blocks are 16 ZiB.
+constexpr std::uint64_t kMaxSequence = std::uint64_t{1} << 62;
 
 struct PackedPosition {
   le64 offset;
@@ -249,6 +251,12 @@ std::optional<JournalMeta> decode_journal_meta(ConstBytes bytes, std::string& er
     sound = take_sealed(reader, meta.sealed);
   if (!sound || !reader.done()) {
     error = "the journal's record contradicts itself: the lengths of its texts";
+    return std::nullopt;
+  }
+  // Numbers that only a fault can have made: what counts on from them would wrap around.
+  if (packed.archived_sequence > kMaxSequence || packed.durable_sequence > kMaxSequence ||
+      packed.incarnation == UINT32_MAX) {
+    error = "the journal's record contradicts itself: block numbers or openings beyond any count";
     return std::nullopt;
   }
   meta.journal.bytes = packed.journal;

@@ -6,15 +6,15 @@
 #include <cstring>
 
 #include "base/assert.h"
+#include "base/canary.h"
 #include "storage/block.h"
 #include "storage/block_table.h"
 
 namespace binlane {
 namespace {
 
-bool is_zero(ConstBytes bytes) {
-  return bytes[0] == std::byte{0} &&
-         std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
+bool is_filled_with(ConstBytes bytes, std::byte value) {
+  return bytes[0] == value && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
 }
 
 BlockKind kind_of(const Block& block) {
@@ -55,6 +55,7 @@ class Recovery {
   RecoveredJournal run() {
     follow_chain();
     weigh_survivors();
+    weigh_head();
     if (result_.refusal.empty()) judge_break();
     if (result_.refusal.empty()) judge_debris();
     if (result_.refusal.empty()) fill_start();
@@ -69,27 +70,35 @@ class Recovery {
     return *reinterpret_cast<const Block*>(image_.data() + slot * kBlockSize);
   }
 
-  std::uint16_t facts(std::uint64_t sequence, bool behind_break, bool known_durable) const {
-    const Block& found = block(sequence);
+  // All that can be said of `found` where `sequence` is expected, next to the log as it stands.
+  std::uint16_t facts_of(const Block& found, std::uint64_t sequence) const {
     unsigned facts = 0;
     const auto add = [&facts](bool holds, BlockFact fact) {
       if (holds) facts |= fact;
     };
-    add(is_zero(found.bytes()), kFactZero);
+    add(is_filled_with(found.bytes(), std::byte{0}), kFactZero);
     add(block_validates(found), kFactValid);
     add(found.version == kBlockVersion, kFactOurVersion);
     add(found.journal_id == meta_.journal_id(), kFactOurJournal);
     add(block_is_well_formed(found), kFactWellFormed);
     add(found.sequence % meta_.block_count == sequence % meta_.block_count, kFactRightSlot);
-    add(found.sequence == sequence, kFactExpected);
-    add(found.sequence < sequence, kFactOlder);
+    const bool expected = found.sequence == sequence || canary(Canary::old_lap_accepted);
+    add(expected, kFactExpected);
+    add(found.sequence < sequence && !expected, kFactOlder);
     add(found.incarnation > meta_.incarnation, kFactFuture);
-    add(found.incarnation < incarnation_, kFactStale);
-    add(found.previous_crc == crc_, kFactLinked);
+    add(found.incarnation < incarnation_ && !canary(Canary::stale_opening_accepted), kFactStale);
+    add(found.previous_crc == crc_ || canary(Canary::unlinked_block_accepted), kFactLinked);
     add(continues(found), kFactContinues);
-    add(behind_break, kFactBehindBreak);
-    add(known_durable, kFactKnownDurable);
     return static_cast<std::uint16_t>(facts);
+  }
+
+  // The row of a slot behind the log, by what is known to have been durable so far.
+  const RecoveryRow& row_of(std::uint64_t sequence) const {
+    const std::uint64_t first = last_ + 1;
+    unsigned facts = slot_facts_[sequence - first];
+    if (sequence != first) facts |= kFactBehindBreak;
+    if (sequence <= known_durable_) facts |= kFactKnownDurable;
+    return classify_block(static_cast<std::uint16_t>(facts));
   }
 
   // Whether the block can follow the log as it stands. Meant for blocks that are ours otherwise.
@@ -113,7 +122,7 @@ class Recovery {
   // Takes the blocks that follow each other, up to the first that does not.
   void follow_chain() {
     while (last_ < last_slot_sequence()) {
-      const RecoveryRow& row = classify_block(facts(last_ + 1, false, false));
+      const RecoveryRow& row = classify_block(facts_of(block(last_ + 1), last_ + 1));
       if (row.effect != BlockEffect::extends) break;
       count(row);
       take(block(last_ + 1));
@@ -139,14 +148,38 @@ class Recovery {
   // Looks at every slot behind the first broken one. The broken one itself waits for judge_break():
   // what is known to have been durable is complete only after this.
   void weigh_survivors() {
+    for (std::uint64_t sequence = last_ + 1; sequence <= last_slot_sequence(); ++sequence) {
+      slot_facts_.push_back(facts_of(block(sequence), sequence));
+    }
     for (std::uint64_t sequence = last_ + 2; sequence <= last_slot_sequence(); ++sequence) {
-      const RecoveryRow& row = classify_block(facts(sequence, true, false));
+      const RecoveryRow& row = row_of(sequence);
       if (row.effect == BlockEffect::refuses) refuse(row, sequence);
       if (row.effect != BlockEffect::counts) continue;
       const Block& survivor = block(sequence);
       known_durable_ = std::max<std::uint64_t>(known_durable_, survivor.completed_sequence);
       survivors_released_ = std::max(survivors_released_, survivor.released());
       survivors_epoch_ = std::max(survivors_epoch_, survivor.epoch());
+    }
+  }
+
+  // What the broken block itself says. A torn write mixes sectors of two writes; it does not leave
+  // a block that is right but for one bit, nor one that cannot be read. Such a block was written as
+  // a whole and has rotted since, so it may have been ACKed, and with it every block that follows
+  // from it. That may be said of a block that was not ACKed; then only bytes are asked for that the
+  // source is going to send anyway.
+  void weigh_head() {
+    const std::uint64_t first = last_ + 1;
+    if (first > last_slot_sequence() || first <= known_durable_) return;
+    const bool unreadable = is_filled_with(block(first).bytes(), kUnreadableFill);
+    const std::optional<Block> whole = unreadable ? std::nullopt : block_one_bit_away(block(first));
+    const bool rotten =
+        whole && classify_block(facts_of(*whole, first)).effect == BlockEffect::extends;
+    if (!unreadable && !rotten) return;
+    known_durable_ = first;
+    // Not a byte of it is used, but where it ended may be said.
+    if (rotten) {
+      rotten_until_ = position_behind(kind_of(*whole), whole->position(), units_of(*whole));
+      survivors_epoch_ = std::max(survivors_epoch_, whole->epoch());
     }
   }
 
@@ -167,9 +200,9 @@ class Recovery {
 
   void judge_break() {
     const std::uint64_t first = last_ + 1;
+    if (canary(Canary::truncate_at_first_bad_crc)) known_durable_ = last_;
     for (std::uint64_t sequence = first; sequence <= last_slot_sequence(); ++sequence) {
-      const RecoveryRow& row =
-          classify_block(facts(sequence, sequence != first, sequence <= known_durable_));
+      const RecoveryRow& row = row_of(sequence);
       count(row);
       if (row.effect == BlockEffect::refuses) return refuse(row, sequence);
       if (sequence != first) continue;
@@ -188,22 +221,27 @@ class Recovery {
     }
   }
 
-  // Behind the last unit that may have been ACKed. Blocks that were durable and are readable tell
-  // their end; where the last one is not, the first good block behind it tells where it ended. Cuts
-  // among the lost blocks can only make this too large, never too small.
+  // Behind the last unit that may have been ACKed. Every good block behind the break tells how far
+  // the log had reached; those that nothing proves to have been durable as well, because the last
+  // batch before a crash may have been ACKed without anything that says so. Blocks in flight and
+  // cuts among the lost blocks can only make this too large, never too small.
   LogMark damaged_until() const {
     Epoch epoch = std::max(epoch_, survivors_epoch_);
     if (meta_.durable_sequence > last_) epoch = std::max(epoch, meta_.durable.epoch);
-    return {epoch, damaged_until_position()};
+    Position until = damaged_until_position();
+    // Nothing tells how long the lost block was: at least one unit, of at least the first file.
+    if (until == end_ && epoch == epoch_) ++until.offset;
+    if (until.is_null()) until.file = 1;
+    return {epoch, until};
   }
 
   Position damaged_until_position() const {
-    Position until = std::max({meta_.released, released_, survivors_released_});
+    Position until =
+        std::max({end_, meta_.released, released_, survivors_released_, rotten_until_});
     if (meta_.durable_sequence > last_) until = std::max(until, meta_.durable.position);
     for (std::uint64_t sequence = last_ + 2; sequence <= last_slot_sequence(); ++sequence) {
-      if (classify_block(facts(sequence, true, false)).effect != BlockEffect::counts) continue;
+      if (row_of(sequence).effect != BlockEffect::counts) continue;
       const Block& survivor = block(sequence);
-      if (sequence > known_durable_) return std::max(until, survivor.position());
       until = std::max(until,
                        position_behind(kind_of(survivor), survivor.position(), units_of(survivor)));
     }
@@ -231,7 +269,7 @@ class Recovery {
       return;
     }
     if (!meta_.damaged_until.is_reached_by(epoch_, end_)) start.damaged_until = meta_.damaged_until;
-    if (result_.damage) {
+    if (result_.damage && !canary(Canary::damage_forgotten)) {
       const LogMark& until = result_.damage->until;
       start.damaged_until = {std::max(start.damaged_until.epoch, until.epoch),
                              std::max(start.damaged_until.position, until.position)};
@@ -245,6 +283,7 @@ class Recovery {
   Position base_;
   Position released_;
   Position survivors_released_;
+  Position rotten_until_;
   Epoch survivors_epoch_;
   Epoch epoch_;
   std::uint32_t crc_;
@@ -252,6 +291,7 @@ class Recovery {
   std::uint64_t last_;
   std::uint64_t known_durable_;
   BlockTable table_;
+  std::vector<std::uint16_t> slot_facts_;  // of the slots behind the log, the first one first
   RecoveredJournal result_;
 };
 
@@ -260,6 +300,15 @@ class Recovery {
 RecoveredJournal recover_journal(ConstBytes image, const JournalMeta& meta) {
   BL_ASSERT(image.size() == std::size_t{meta.block_count} * kBlockSize);
   return Recovery(image, meta).run();
+}
+
+JournalMeta superblock_after(JournalMeta meta, const JournalStart& start) {
+  meta.incarnation = start.incarnation;
+  meta.durable_sequence = start.next_sequence - 1;
+  meta.durable = {start.epoch, start.end};
+  meta.released = start.released;
+  meta.damaged_until = start.damaged_until;
+  return meta;
 }
 
 }  // namespace binlane

@@ -4,7 +4,9 @@
 // naming the CRC of the one before, not of an earlier opening than that. Where the chain breaks,
 // the table (recovery_table.h) says why. What is known to have been durable comes from the
 // completed sequence numbers in the chain, in good blocks of the same or a later opening behind the
-// break, and in the superblock.
+// break, and in the superblock. A broken block that was once written as a whole - it is one bit
+// off, or the medium refuses to read it - is no torn write: it counts as known durable as well, and
+// so do the blocks that follow from it.
 //
 // Invariants: I2, I5. The result holds every block that was ever ACKed, or says that it does not.
 #pragma once
@@ -45,8 +47,13 @@ struct RecoveredJournal {
   std::string_view ended_by;
 };
 
-// `image` holds meta.block_count blocks; one that could not be read must not validate (fill it with
-// anything but zero). `meta` is the superblock as it was before this opening.
+// What the image holds in every byte of a block that the medium refused to read.
+inline constexpr std::byte kUnreadableFill{0xee};
+
+// `image` holds meta.block_count blocks. `meta` is the superblock as it was before this opening.
 RecoveredJournal recover_journal(ConstBytes image, const JournalMeta& meta);
+
+// The superblock to store before anything else is written: recovery's one and only write.
+JournalMeta superblock_after(JournalMeta meta, const JournalStart& start);
 
 }  // namespace binlane

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "dataplane/port.h"
 #include "virtual_clock.h"
 
@@ -23,9 +24,13 @@ struct LinkFaults {
   double duplicate = 0;
   double reorder = 0;
   double no_tx_buffer = 0;
+  double corrupt = 0;               // one bit flips
+  double truncate = 0;              // the end is cut off
+  double replay = 0;                // a packet that was sent some time ago is sent once more
   std::uint64_t delay_ns = 50'000;  // one way
   std::uint64_t jitter_ns = 0;
   std::uint64_t reorder_ns = 200'000;  // extra delay of a reordered packet, at the most
+  std::uint64_t bytes_per_ms = 0;      // of the whole network; 0: no limit
 };
 
 class FakeNetwork {
@@ -50,11 +55,26 @@ class FakeNetwork {
   LinkFaults faults;
   // Drops what it returns true for, before the faults are rolled; for directed tests.
   std::function<bool(const Packet&)> drop;
+  // Sees every packet as it is sent, before any fault.
+  std::function<void(const Endpoint& from, const Endpoint& to, ConstBytes bytes)> watch;
 
   void send(const Endpoint& from, const Endpoint& to, ConstBytes bytes) {
     BL_ASSERT(bytes.size() <= kMaxPayload);
+    if (watch) watch(from, to, bytes);
+    if (faults.replay > 0) replay_and_keep(from, to, bytes);
     if (roll(faults.loss)) return;
-    enqueue(from, to, bytes, delay());
+    std::uint64_t delay_ns = delay();
+    if (faults.bytes_per_ms > 0) {
+      // Everything passes one bottleneck, whose queue holds kClogNs.
+      busy_until_ns_ = std::max(busy_until_ns_, clock_.time_ns) +
+                       bytes.size() * kNanosPerMilli / faults.bytes_per_ms;
+      if (busy_until_ns_ - clock_.time_ns > kClogNs) {
+        busy_until_ns_ = clock_.time_ns + kClogNs;
+        return;
+      }
+      delay_ns += busy_until_ns_ - clock_.time_ns;
+    }
+    enqueue(from, to, bytes, delay_ns);
     if (roll(faults.duplicate)) enqueue(from, to, bytes, delay());
   }
   // The next packet for `to` that is due, or null; its slot is the caller's until free().
@@ -76,11 +96,34 @@ class FakeNetwork {
     return queue_.empty() ? UINT64_MAX : packets_[queue_.front()].due_ns;
   }
   bool roll(double probability) {
-    return probability > 0 && std::uniform_real_distribution<>(0, 1)(random_) < probability;
+    // Of our own making, so that a seed means the same with every standard library.
+    return probability > 0 &&
+           static_cast<double>(random_() >> 11) < probability * 9007199254740992.0;  // 2^53
   }
   std::uint64_t overflows() const { return overflows_; }
 
  private:
+  static constexpr std::uint64_t kClogNs = 20 * kNanosPerMilli;
+  static constexpr std::size_t kKept = 64;  // packets for replays
+
+  void replay_and_keep(const Endpoint& from, const Endpoint& to, ConstBytes bytes) {
+    if (kept_.size() == kKept && roll(faults.replay)) {
+      const Packet& old = kept_[random_() % kKept];
+      enqueue(old.from, old.to, ConstBytes(old.bytes).first(old.length), delay());
+    }
+    // Old ones stay for long: the epochs that they came from are over.
+    if (kept_.size() == kKept && random_() % 64 != 0) return;
+    Packet packet;
+    packet.from = from;
+    packet.to = to;
+    packet.length = static_cast<std::uint32_t>(bytes.size());
+    std::copy(bytes.begin(), bytes.end(), packet.bytes.begin());
+    if (kept_.size() < kKept) {
+      kept_.push_back(packet);
+    } else {
+      kept_[random_() % kKept] = packet;
+    }
+  }
   std::uint64_t delay() {
     std::uint64_t delay_ns = faults.delay_ns;
     if (faults.jitter_ns > 0) delay_ns += random_() % faults.jitter_ns;
@@ -101,6 +144,10 @@ class FakeNetwork {
     packet.length = static_cast<std::uint32_t>(bytes.size());
     std::copy(bytes.begin(), bytes.end(), packet.bytes.begin());
     if (drop && drop(packet)) return;
+    if (roll(faults.corrupt) && packet.length > 0)
+      packet.bytes[random_() % packet.length] ^= std::byte{1} << (random_() % 8);
+    if (roll(faults.truncate))
+      packet.length = static_cast<std::uint32_t>(random_() % packet.length);
     free_.pop_back();
     const auto later = [&](std::uint32_t a, std::uint32_t b) {
       return packets_[a].due_ns != packets_[b].due_ns ? packets_[a].due_ns < packets_[b].due_ns
@@ -114,6 +161,8 @@ class FakeNetwork {
   std::vector<Packet> packets_;
   std::vector<std::uint32_t> free_;
   std::vector<std::uint32_t> queue_;  // by arrival
+  std::vector<Packet> kept_;
+  std::uint64_t busy_until_ns_ = 0;
   std::uint64_t order_ = 0;
   std::uint64_t overflows_ = 0;
 };
@@ -155,6 +204,11 @@ class FakePort {
 
   // The process that had the port died: what it had not flushed is gone.
   void crash() { queued_ = 0; }
+  // What arrived while nobody was there is gone.
+  void discard() {
+    while (!rx().empty()) {
+    }
+  }
 
  private:
   static constexpr std::size_t kTxQueue = 1100;

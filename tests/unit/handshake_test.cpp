@@ -406,7 +406,12 @@ TEST(Handshake, APurgedBeginningIsRefused) {
   p.begin();
   ASSERT_TRUE(p.run());
   EXPECT_FALSE(p.source->session());
-  EXPECT_NE(p.source->refusal().find("purged"), std::string::npos) << p.source->refusal();
+  // Both sides say what is left to do, in full.
+  EXPECT_NE(p.source->refusal().find("purged; fetch it from a peer's archive or re-seed"),
+            std::string::npos)
+      << p.source->refusal();
+  ASSERT_FALSE(p.replica_heard.empty());
+  EXPECT_NE(p.replica_heard.find("or re-seed the replica"), std::string::npos) << p.replica_heard;
 }
 
 TEST(Handshake, AnotherSourcesStreamIsRefusedByBothSides) {
@@ -505,6 +510,32 @@ TEST(Handshake, WritesInFlightSettleBeforeTheSession) {
   ASSERT_TRUE(p.run());
   expect_match(p);
   EXPECT_EQ(p.source->session()->durable, 400U);
+}
+
+// Safety rule S11: a cut that a crash could undo must not be the ground of a single ACK.
+TEST(Handshake, NoSessionBeginsBeforeItsRecordIsDurable) {
+  for (const bool cut : {false, true}) {
+    Pair p;
+    p.stream.append(noise(500));
+    p.hold(500, 100);
+    if (cut) p.stream.bytes()[300] ^= std::byte{1};
+    p.begin();
+    HelloMessage message;
+    HelloMessage reply;
+    std::optional<DiskWrite> record;
+    for (int i = 0; i < 200; ++i) {  // far longer than the handshake takes; the disk does nothing
+      p.now_ns += kStepNs;
+      if (p.source->poll(p.now_ns, message)) p.to_replica(message);
+      ASSERT_FALSE(p.replica->poll(*p.log, p.session, 0, reply));
+      ASSERT_FALSE(p.session.active());
+      if (!record) record = p.log->next_write();
+    }
+    ASSERT_TRUE(record);
+    p.log->on_completion({record->id, static_cast<std::int32_t>(record->length)});
+    ASSERT_TRUE(p.run());
+    expect_match(p);
+    EXPECT_EQ(p.source->session()->cut, cut ? 200U : 0U);
+  }
 }
 
 TEST(Handshake, AFailedJournalRefuses) {

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -323,6 +324,32 @@ TEST_F(JournalFileTest, KeepsStreamPromiseAndDamage) {
   EXPECT_TRUE(file.meta().damaged_until.is_null());
 }
 
+// A ring that was cut off, at any sector, at any byte of a block, and at every block's edges: it is
+// never opened, so nothing that stood in it is taken for not written.
+TEST_F(JournalFileTest, EveryTruncationIsRefused) {
+  JournalFile::format(options(true));
+  const std::string path = folder_.file("journal");
+  const std::uint64_t whole = options(true).size_bytes;
+  std::set<std::uint64_t> lengths;
+  for (std::uint64_t length = 0; length < whole; length += kSectorSize) lengths.insert(length);
+  for (std::uint64_t edge = kBlockSize; edge <= whole; edge += kBlockSize) {
+    lengths.insert({edge - 1, edge + 1});
+  }
+  for (std::uint64_t length = whole - kBlockSize; length < whole; ++length) lengths.insert(length);
+  for (const std::uint64_t length : lengths) {
+    std::filesystem::resize_file(path, length);
+    try {
+      const JournalFile file(options(true));
+      FAIL() << "opened with " << length << " of " << whole << " bytes";
+    } catch (const StartupError& error) {
+      const std::string expected = "has " + std::to_string(length) + " bytes, it should have";
+      ASSERT_NE(std::string(error.what()).find(expected), std::string::npos) << error.what();
+    }
+  }
+  std::filesystem::resize_file(path, whole);
+  EXPECT_NO_THROW(JournalFile file(options(true)));
+}
+
 TEST_F(JournalFileTest, KeepsRulesOnceAndTheNewestLast) {
   JournalFile file = JournalFile::open_or_format(options());
   for (const char* rule : {"a", "b", "a"}) EXPECT_EQ(file.store_rule(rule), 0);
@@ -428,10 +455,10 @@ TEST_F(JournalFileTest, ReportsDamageAndRemembersIt) {
     const JournalFile file(options(true));
     ASSERT_TRUE(file.recovered().damage.has_value());
     EXPECT_EQ(file.start().end, (Position{1, 4}));
-    EXPECT_EQ(file.start().damaged_until.position, (Position{1, 12}));
+    EXPECT_EQ(file.start().damaged_until.position, (Position{1, 16}));
   }
   const JournalFile file(options(true));
-  EXPECT_EQ(file.start().damaged_until.position, (Position{1, 12}));
+  EXPECT_EQ(file.start().damaged_until.position, (Position{1, 16}));
 }
 
 TEST(JournalMetaTest, SurvivesEncoding) {
@@ -474,6 +501,23 @@ TEST(JournalMetaTest, SurvivesEncoding) {
   other_version[8] = std::byte{kJournalFormatVersion + 1};
   EXPECT_FALSE(decode_journal_meta(other_version, error).has_value());
   EXPECT_NE(error.find("format version 3"), std::string::npos);
+}
+
+// With a right checksum around it: a fault of the program, and not to be counted on from.
+TEST(JournalMetaTest, RefusesNumbersThatWouldWrap) {
+  const auto refusal = [](auto change) {
+    JournalMeta meta;
+    change(meta);
+    std::string error;
+    return decode_journal_meta(encode_journal_meta(meta), error) ? std::string() : error;
+  };
+  EXPECT_EQ(refusal([](JournalMeta&) {}), "");
+  EXPECT_NE(refusal([](JournalMeta& m) { m.archived.sequence = UINT64_MAX; }).find("beyond any"),
+            std::string::npos);
+  EXPECT_NE(refusal([](JournalMeta& m) { m.durable_sequence = UINT64_MAX; }).find("beyond any"),
+            std::string::npos);
+  EXPECT_NE(refusal([](JournalMeta& m) { m.incarnation = UINT32_MAX; }).find("beyond any"),
+            std::string::npos);
 }
 
 }  // namespace

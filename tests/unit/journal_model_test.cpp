@@ -208,15 +208,9 @@ class Model {
     const std::size_t bit = below(kSectorSize * 8);
     crash_medium_bit_ = {rotten_ % kBlocks * kBlockSize + bit / 8,
                          std::byte{1} << static_cast<int>(bit % 8)};
-    std::uint64_t known = meta_.durable_sequence;
-    for (std::uint64_t later = rotten_ + 1; later <= durable; ++later) {
-      known = std::max<std::uint64_t>(known, medium_.block(later % kBlocks).completed_sequence);
-    }
-    rotten_evident_ = rotten_ <= known;
-    if (rotten_evident_) {
-      known_ = {journal_->table().entry(known).epoch,
-                journal_->position_of(journal_->table().log_behind(known))};
-    }
+    // Whatever was durable may have been ACKed, the very last block included.
+    known_ = {journal_->table().entry(durable).epoch,
+              journal_->position_of(journal_->table().log_behind(durable))};
     const Block& block = medium_.block(rotten_ % kBlocks);
     const bool is_cut = block.kind == static_cast<std::uint16_t>(BlockKind::cut);
     rotten_at_ = is_cut ? Position{} : block.position();
@@ -232,7 +226,7 @@ class Model {
     ++recoveries;
     if (recovered.ended_by == "torn head") ++torn;
     const bool rotten = rotten_ != 0;
-    if (rotten && rotten_evident_) {
+    if (rotten) {
       ASSERT_TRUE(recovered.damage.has_value());
       ASSERT_LE(recovered.damage->first_sequence, rotten_);
     }
@@ -272,7 +266,7 @@ class Model {
       ++damages;
       ASSERT_EQ(recovered.damage->before, journal_->end());
       const LogMark& until = recovered.start.damaged_until;
-      if (rotten && rotten_evident_) {
+      if (rotten) {
         ASSERT_GE(until.epoch, known_.epoch);
         ASSERT_GE(until.position, known_.position);
       }
@@ -334,9 +328,7 @@ class Model {
   // The block that rots in the crash under way; 0 when none does.
   std::uint64_t rotten_ = 0;
   Position rotten_at_;
-  LogMark known_;  // what is provably lost behind it
-
-  bool rotten_evident_ = false;
+  LogMark known_;  // what was durable behind it
   std::pair<std::size_t, std::byte> crash_medium_bit_;
 };
 

@@ -86,7 +86,15 @@ class RecoveryTest : public testing::Test {
     if (completes) journal_->on_completion({batch->id, static_cast<std::int32_t>(batch->length)});
   }
   Block& block(std::uint64_t sequence) { return medium_.block(sequence % kBlocks); }
-  void corrupt(std::uint64_t sequence) { block(sequence).payload[7] ^= std::byte{1}; }
+  // Bits of a block that had been written.
+  void corrupt(std::uint64_t sequence) {
+    block(sequence).payload[7] ^= std::byte{1};
+    block(sequence).payload[9] ^= std::byte{1};
+  }
+  // The header's sector reached the medium, another one still holds what stood there before.
+  void tear(std::uint64_t sequence) {
+    std::fill_n(block(sequence).payload.end() - kSectorSize, kSectorSize, std::byte{0x77});
+  }
   std::uint32_t count(const RecoveredJournal& recovered, std::string_view name) {
     for (std::size_t i = 0; i < recovery_table().size(); ++i) {
       if (recovery_table()[i].name == name) return recovered.counts[i];
@@ -141,7 +149,7 @@ TEST_F(RecoveryTest, KeepsReleasedFromTheHeaders) {
 TEST_F(RecoveryTest, EndsAtATornHead) {
   write("first");
   write("torn", true, false);
-  corrupt(2);
+  tear(2);
   const RecoveredJournal recovered = open();
   EXPECT_EQ(recovered.start.end, (Position{1, 5}));
   EXPECT_EQ(recovered.ended_by, "torn head");
@@ -153,7 +161,7 @@ TEST_F(RecoveryTest, DoesNotTakeASurvivorBehindATornHeadForDamage) {
   write("first");
   write("torn", true, false);
   write("overtook", true, false);
-  corrupt(2);
+  tear(2);
   const RecoveredJournal recovered = open();
   EXPECT_EQ(recovered.start.end, (Position{1, 5}));
   EXPECT_EQ(recovered.ended_by, "torn head");
@@ -172,10 +180,54 @@ TEST_F(RecoveryTest, ReportsDamageOfWhatWasDurable) {
   EXPECT_EQ(recovered.damage->first_sequence, 2u);
   EXPECT_EQ(recovered.damage->before, (Position{1, 5}));
   EXPECT_EQ(recovered.damage->durable_sequence, 3u);  // as block 4 says
-  EXPECT_EQ(recovered.damage->until.position, (Position{1, 16}));
+  // Block 4 may have been ACKed as well, though nothing says so.
+  EXPECT_EQ(recovered.damage->until.position, (Position{1, 22}));
   EXPECT_EQ(recovered.damage->row, "corrupt");
   EXPECT_EQ(recovered.start.end, (Position{1, 5}));
-  EXPECT_EQ(recovered.start.damaged_until.position, (Position{1, 16}));
+  EXPECT_EQ(recovered.start.damaged_until.position, (Position{1, 22}));
+}
+
+// Nothing behind the last batch tells that it was ACKed. That the block is one bit off tells that
+// it had been written as a whole.
+TEST_F(RecoveryTest, AHeadThatIsOneBitOffIsDamage) {
+  write("first");
+  write("second");
+  block(2).payload[3] ^= std::byte{0x10};
+  const RecoveredJournal recovered = open();
+  ASSERT_TRUE(recovered.damage.has_value());
+  EXPECT_EQ(recovered.damage->first_sequence, 2u);
+  EXPECT_EQ(recovered.damage->row, "corrupt");
+  EXPECT_EQ(recovered.start.end, (Position{1, 5}));
+  EXPECT_EQ(recovered.start.damaged_until.position, (Position{1, 11}));
+}
+
+// One bit off from a block of the lap before is not a head that was lost.
+TEST_F(RecoveryTest, AnOldBlockThatIsOneBitOffIsNoDamage) {
+  JournalCursor cursor(*journal_, {});
+  for (std::uint32_t i = 0; i < kBlocks + 3; ++i) {
+    write("text");
+    journal_->release(journal_->durable_log());
+    while (cursor.next(journal_->release_mark())) {
+    }
+    journal_->on_archived(cursor.consumed().sequence);
+    meta_.archived = cursor.consumed();
+  }
+  block(kBlocks + 4).payload[3] ^= std::byte{0x10};
+  const RecoveredJournal recovered = open();
+  EXPECT_EQ(recovered.ended_by, "torn head");
+  EXPECT_FALSE(recovered.damage.has_value());
+}
+
+TEST_F(RecoveryTest, AHeadThatCannotBeReadIsDamage) {
+  write("first");
+  std::fill_n(reinterpret_cast<std::byte*>(&block(2)), kBlockSize, kUnreadableFill);
+  RecoveredJournal recovered = open();
+  ASSERT_TRUE(recovered.damage.has_value());
+  EXPECT_EQ(recovered.start.damaged_until.position, (Position{1, 6}));
+  std::fill_n(reinterpret_cast<std::byte*>(&block(1)), kBlockSize, kUnreadableFill);
+  recovered = open();
+  ASSERT_TRUE(recovered.damage.has_value());
+  EXPECT_FALSE(recovered.start.damaged_until.is_null());
 }
 
 TEST_F(RecoveryTest, ReportsDamageThatOnlyTheSuperblockKnowsOf) {
@@ -204,15 +256,16 @@ TEST_F(RecoveryTest, RemembersDamageUntilTheLogIsThereAgain) {
   write("fourth");
   corrupt(2);
   meta_.damaged_until = open().start.damaged_until;
-  ASSERT_EQ(meta_.damaged_until.position, (Position{1, 16}));
+  ASSERT_EQ(meta_.damaged_until.position, (Position{1, 22}));
   write("second");
   RecoveredJournal recovered = open();
   EXPECT_FALSE(recovered.damage.has_value()) << "what the old opening left behind means nothing";
   EXPECT_EQ(recovered.start.end, (Position{1, 11}));
-  EXPECT_EQ(recovered.start.damaged_until.position, (Position{1, 16}));
+  EXPECT_EQ(recovered.start.damaged_until.position, (Position{1, 22}));
   write("third");
+  write("fourth");
   recovered = open();
-  EXPECT_EQ(recovered.start.end, (Position{1, 16}));
+  EXPECT_EQ(recovered.start.end, (Position{1, 22}));
   EXPECT_TRUE(recovered.start.damaged_until.is_null());
 }
 
@@ -221,7 +274,7 @@ TEST_F(RecoveryTest, OldBlocksDoNotFollowARewrittenOne) {
   write("first");
   write("torn", true, false);
   write("overtook", true, false);
-  corrupt(2);
+  tear(2);
   ASSERT_EQ(open().ended_by, "torn head");
   write("another");  // takes sequence 2
   const RecoveredJournal recovered = open();

@@ -22,6 +22,7 @@ SourceState example() {
   state.synced = {18, 5'000'000'000};
   state.quorum = {18, 4'999'999'999};
   state.counters = {100, 2, 1};
+  state.safe_marks = {{{2, 1}, {3, 4}}, {{2, 7}, {17, 300}}};
   return state;
 }
 
@@ -32,7 +33,24 @@ TEST(SourceState, EncodesAndDecodes) {
   SourceState longest = state;
   longest.basename.assign(kMaxStateBasenameLength, 'b');
   longest.server_run.assign(kMaxServerRunLength, 's');
+  for (std::uint32_t i = 0; i < kMaxSafeMarks; ++i)
+    longest.safe_marks.push_back({{3, i}, {i + 1, i}});
+  longest.safe_marks.erase(longest.safe_marks.begin(), longest.safe_marks.begin() + 2);
   EXPECT_EQ(decode_source_state(encode_source_state(longest)), longest);
+}
+
+TEST(SourceState, SafeMarksAreBoundedAndShared) {
+  std::vector<SafeMark> marks;
+  remember_safe_mark(marks, {{1, 1}, {}});
+  remember_safe_mark(marks, {{1, 2}, {5, 10}});
+  remember_safe_mark(marks, {{1, 3}, {5, 10}});
+  // A log of epoch 1.1 is held to 5:10 by the later entry just as well.
+  ASSERT_EQ(marks.size(), 2U);
+  EXPECT_EQ(marks.back(), (SafeMark{{1, 3}, {5, 10}}));
+  for (std::uint32_t i = 0; i < 2 * kMaxSafeMarks; ++i)
+    remember_safe_mark(marks, {{1, 4 + i}, {6, i}});
+  EXPECT_EQ(marks.size(), kMaxSafeMarks);
+  EXPECT_EQ(marks.back().safe, (Position{6, 2 * kMaxSafeMarks - 1}));
 }
 
 TEST(SourceState, RefusesEveryOtherLengthAndVersion) {
@@ -42,8 +60,19 @@ TEST(SourceState, RefusesEveryOtherLengthAndVersion) {
   bytes.push_back(std::byte{0});
   EXPECT_FALSE(decode_source_state(bytes));
   bytes.pop_back();
-  bytes[0] = std::byte{2};
+  bytes[0] = std::byte{1};
   EXPECT_FALSE(decode_source_state(bytes));
+}
+
+// Safety rule S3: registering acknowledges everything before.
+TEST(SourceState, RegistersWhereAQuorumStood) {
+  SourceState state = example();
+  EXPECT_EQ(registration_position(state), state.quorum);
+  // What an earlier run of the server wrote has nobody waiting for it.
+  state.run_start = {19, 4};
+  EXPECT_EQ(registration_position(state), (Position{19, 4}));
+  state.quorum = {};
+  EXPECT_EQ(registration_position(state), (Position{19, 4}));
 }
 
 TEST(SourceState, SurvivesInItsFile) {

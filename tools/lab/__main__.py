@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 
-from . import demo, standing
+from . import chaos, demo, standing
 
 
 def main():
@@ -18,6 +18,17 @@ def main():
         help=f"length of the run under load, at least {demo.SECONDS_MIN} (default %(default)s)",
     )
     demo_parser.add_argument("--json", help="file for the result")
+    chaos_parser = verbs.add_parser("chaos", help="kill and restart everything under load")
+    chaos_parser.add_argument(
+        "--minutes",
+        type=float,
+        default=chaos.MINUTES_DEFAULT,
+        help="length of the run, verification not counted (default %(default)s)",
+    )
+    chaos_parser.add_argument("--json", help="file for the result")
+    chaos_parser.add_argument("--seed", type=int, help="what happens to whom; drawn if not given")
+    chaos_parser.add_argument("--port", choices=sorted(chaos.PORTS), default="vhost")
+    chaos_parser.add_argument("--keep", action="store_true", help="keep everything of a good run too")
     for name, text in (
         ("up", "start a source and two replicas and leave them running"),
         ("down", "end what `lab up` started"),
@@ -30,6 +41,10 @@ def main():
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if arguments.verb == "demo":
         return demo.run(arguments.seconds, arguments.json)
+    if arguments.verb == "chaos":
+        return chaos.run(
+            arguments.minutes, arguments.json, arguments.seed, arguments.port, arguments.keep
+        )
     return getattr(standing, arguments.verb)(arguments.json)
 
 

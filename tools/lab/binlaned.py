@@ -48,9 +48,9 @@ class Daemon:
         """Starts the daemon and returns when it answers on its admin socket."""
         self.write_config()
         self.process.start()
-        waiting.until(self._answers, f"{self.folder.name}'s binlaned to answer", START_TIMEOUT_S)
+        waiting.until(self.answers, f"{self.folder.name}'s binlaned to answer", START_TIMEOUT_S)
 
-    def _answers(self):
+    def answers(self):
         if not self.process.alive:
             raise RuntimeError(
                 f"binlaned ended at once (status {self.process.exit_status}):\n"

@@ -101,9 +101,9 @@ class Server:
         """Starts the server and returns when it answers a query."""
         self.config_file.write_text(options_text(self.options))
         self.process.start()
-        waiting.until(self._answers, f"{self.folder.name}'s server to answer", START_TIMEOUT_S)
+        waiting.until(self.answers, f"{self.folder.name}'s server to answer", START_TIMEOUT_S)
 
-    def _answers(self):
+    def answers(self):
         if not self.process.alive:
             raise RuntimeError(f"the server ended at once:\n{self.process.log_tail()}")
         try:

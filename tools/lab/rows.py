@@ -7,22 +7,38 @@ client, @2 the sequence.
 
 import re
 import subprocess
+from dataclasses import dataclass
 
 from .verify import file_number
 
 DECODE_TIMEOUT_S = 300
 TABLE = "`bench`.`numbered`"
 _END_POSITION = re.compile(r"end_log_pos (\d+)")
+_GTID = re.compile(r"\tGTID (\d+-\d+-\d+)")
 
 
 class DecodeError(Exception):
     """mariadb-binlog could not read a file to its end."""
 
 
-def rows_of_file(path):
-    """{(client, sequence): (file number, end offset of the row's event group)}."""
-    found = {}
+@dataclass(frozen=True)
+class Group:
+    """An event group with rows of the load's table."""
+
+    gtid: str
+    end: tuple
+    rows: tuple
+
+
+def groups_of_file(path, live=False):
+    """The whole event groups of one file that insert into the load's table.
+
+    live: the file's end may be an event that is still being written, or that a killed server never
+    finished.
+    """
+    found = []
     group = []
+    gtid = None
     client = None
     inserting = False
     number = file_number(path)
@@ -49,17 +65,28 @@ def rows_of_file(path):
                 client = None
             elif line.startswith("### INSERT INTO "):
                 inserting = line.rstrip().endswith(TABLE)
+            elif line.startswith("#") and (begin := _GTID.search(line)):
+                gtid, group = begin.group(1), []
             elif line.startswith("#") and "\tXid = " in line:
                 end = int(_END_POSITION.search(line).group(1))
-                for key in group:
-                    if key in found:
-                        raise DecodeError(f"{path}: row {key} stands twice")
-                    found[key] = (number, end)
+                if group:
+                    found.append(Group(gtid, (number, end), tuple(group)))
                 group = []
         complaint = decoder.stderr.read()
-    if decoder.returncode != 0:
+    if decoder.returncode != 0 and not live:
         raise DecodeError(f"{path}: {complaint.strip()}")
     # Rows after the last commit belong to a group that the file does not hold whole.
+    return found
+
+
+def rows_of_file(path):
+    """{(client, sequence): (file number, end offset of the row's event group)}."""
+    found = {}
+    for group in groups_of_file(path):
+        for key in group.rows:
+            if key in found:
+                raise DecodeError(f"{path}: row {key} stands twice")
+            found[key] = group.end
     return found
 
 

@@ -1,0 +1,94 @@
+// Canaries: planted bugs that prove that the tests can fail.
+//
+// Each stands at the place in production code where the mistake would be made, as a condition of
+// its own. In a normal build canary() is the constant false: no code, no branch. In a build with
+// -Dcanaries=true the environment variable BINLANE_CANARY plants one of them at run time, so that
+// one build serves all; `./dev canary` shows that the tests find each.
+#pragma once
+
+#include <cstdint>
+
+// name, the rule or invariant that it breaks, what is wrong
+#define BINLANE_CANARY_LIST(X)                                                                     \
+  X(ack_before_completion, "I2",                                                                   \
+    "durable means appended: the ACK leaves before the write is done")                             \
+  X(short_write_ignored, "I2", "a write that stored less than it should counts as done")           \
+  X(ack_after_eio, "I2", "a write that failed counts as done")                                     \
+  X(durable_hole, "I5", "a later write that completes first carries the durable mark over a hole") \
+  X(received_jumps_gap, "I5", "what waits behind a gap counts as received")                        \
+  X(file_end_before_durable, "S6", "a file's end counts before it is on stable storage")           \
+  X(started_before_record, "S11", "a session starts before the cut or epoch record is durable")    \
+  X(unarchived_block_reused, "I6", "a slot is free as soon as it is durable, archived or not")     \
+  X(truncate_at_first_bad_crc, "I1", "recovery takes every broken block for a torn write")         \
+  X(damage_forgotten, "S4", "recovery cuts damage off and does not say so")                        \
+  X(old_lap_accepted, "I5", "recovery takes a block whatever its sequence number is")              \
+  X(unlinked_block_accepted, "I5", "recovery does not check the link to the block before")         \
+  X(stale_opening_accepted, "I5", "recovery takes what an earlier opening left behind")            \
+  X(archive_beyond_released, "I8", "what is durable goes to the archive before it is released")    \
+  X(half_group_fed, "I7", "the feed may serve an event group that is not whole")                   \
+  X(in_use_flag_not_mirrored, "I8", "the flag that a server clears at a file's end stays set")     \
+  X(stale_epoch_data_accepted, "I3", "a replica takes frames of an older epoch")                   \
+  X(stale_epoch_ack_accepted, "I3", "a source takes ACKs of an older epoch")                       \
+  X(stale_session_data_accepted, "I3", "a replica takes frames of a session that is over")         \
+  X(stale_session_ack_accepted, "I3", "a source takes ACKs of a session that is over")             \
+  X(older_source_served, "I3", "a replica shakes hands with a source of an older epoch")           \
+  X(frame_checksum_ignored, "I2", "a damaged datagram is taken as it is")                          \
+  X(wrong_retransmit_offset, "I8", "a retransmission is read from the byte before")                \
+  X(ack_repeats_forgotten, "-", "a replica does not repeat an ACK that was lost")                  \
+  X(promise_given_twice, "S1", "a replica promises one term to two candidates")                    \
+  X(promoted_without_fence, "S14", "a promotion needs no set that intersects every quorum")        \
+  X(damaged_counted_as_inspected, "S4", "a log that lost acknowledged bytes proves something")     \
+  X(lesser_log_promoted, "S1", "a candidate wins against a log that holds more")                   \
+  X(replica_counted_twice, "S4", "one journal under two names counts as two replicas")             \
+  X(failed_journal_counted, "I2", "a replica whose journal's device failed still counts")          \
+  X(released_beyond_synced, "S7", "the quorum alone decides what is released")                     \
+  X(replica_trusts_released, "S9", "a replica releases what its source has not synced")            \
+  X(released_goes_back, "-", "a recovery takes back what was released while degraded")             \
+  X(digest_skipped, "S6", "the handshake takes the un-released logs for equal")                    \
+  X(archive_digest_skipped, "S6", "the handshake does not compare what is archived")               \
+  X(cut_below_safe, "I6", "the handshake cuts what was synced and held by a quorum")               \
+  X(shorter_source_accepted, "S5", "a source that lost released bytes is served")                  \
+  X(names_compared_as_strings, "S17", "binlog.1000000 sorts before binlog.999999")                 \
+  X(shrunken_file_ignored, "S6", "a binlog that became shorter is followed on")                    \
+  X(foreign_file_followed, "S16", "the next file need not go on where the last one ended")         \
+  X(ack_not_repeated, "S13", "no second ACK for the exact position that the server asks for")      \
+  X(ack_of_other_incarnation, "S3", "an ACK goes out on another incarnation's connection")         \
+  X(registered_at_end, "S3", "registers at the end of the binlog, which acknowledges all of it")   \
+  X(synced_without_fdatasync, "S7", "files that were never synced are announced as synced")        \
+  X(synced_untrusted, "S7", "a dump position counts although sync_binlog was not 1 meanwhile")     \
+  X(wall_clock_deadlines, "I4", "time comes from the wall clock")                                  \
+  X(late_deadline, "S13", "a wait that moves may last beyond the server's own timeout")            \
+  X(ledger_after_release, "I4", "the server is let go before the ledger says so")                  \
+  X(ledger_not_synced, "I4", "a line of the ledger is not made durable")                           \
+  X(server_release_unnoticed, "S8", "commits that the server lets go by itself go unnoticed")      \
+  X(recovery_without_catching_up, "-", "semi-sync comes back while the replicas are far behind")
+
+namespace binlane {
+
+enum class Canary : std::uint8_t {
+  none,
+#define BINLANE_CANARY_NAME(name, rule, text) name,
+  BINLANE_CANARY_LIST(BINLANE_CANARY_NAME)
+#undef BINLANE_CANARY_NAME
+};
+
+#ifdef BINLANE_CANARIES
+
+// The one that the environment planted, or none. Set before main() and never again.
+extern const Canary planted_canary;
+
+// Never a constant for a planted bug, and yet allowed in a function that is constexpr otherwise.
+constexpr bool canary(Canary bug) noexcept {
+  return bug != Canary::none && planted_canary == bug;
+}
+
+#else
+
+constexpr bool canary(Canary /*bug*/) noexcept {
+  return false;
+}
+static_assert(!canary(Canary::ack_before_completion), "no bug is ever planted in this build");
+
+#endif
+
+}  // namespace binlane

@@ -1,0 +1,102 @@
+#include "storage/journal_store.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/assert.h"
+#include "base/canary.h"
+#include "base/error.h"
+#include "base/log.h"
+
+namespace binlane {
+
+void JournalStore::load(JournalMeta meta) {
+  const std::lock_guard lock(mutex_);
+  meta_ = std::move(meta);
+}
+
+JournalMeta JournalStore::meta() const {
+  const std::lock_guard lock(mutex_);
+  return meta_;
+}
+
+StreamIdentity JournalStore::stream() const {
+  const std::lock_guard lock(mutex_);
+  return meta_.stream;
+}
+
+Promise JournalStore::promise() const {
+  const std::lock_guard lock(mutex_);
+  return meta_.promise;
+}
+
+int JournalStore::update(const std::function<void(JournalMeta&)>& change) {
+  const std::lock_guard lock(mutex_);
+  JournalMeta changed = meta_;
+  change(changed);
+  BL_ASSERT(changed.journal == meta_.journal && changed.block_count == meta_.block_count);
+  BL_ASSERT(changed.incarnation >= meta_.incarnation);
+  BL_ASSERT(changed.archived.sequence >= meta_.archived.sequence);
+  BL_ASSERT(changed.promise.term >= meta_.promise.term);
+  const int error = store(changed);
+  if (error == 0) meta_ = std::move(changed);
+  return error;
+}
+
+int JournalStore::set_stream(const StreamIdentity& stream, const LogMark& learner_until) {
+  BL_ASSERT(!stream.is_null());
+  return update([&](JournalMeta& meta) {
+    BL_ASSERT(meta.stream.is_null());
+    meta.stream = stream;
+    meta.learner_until = learner_until;
+  });
+}
+
+int JournalStore::store_rule(const std::string& rule) {
+  if (rule.empty()) return 0;
+  const JournalMeta now = meta();
+  if (!now.rules.empty() && now.rules.back() == rule) return 0;
+  return update([&rule](JournalMeta& meta) {
+    std::erase(meta.rules, rule);
+    if (meta.rules.size() == kMaxRulesOnRecord) {
+      log::warning("rule_forgotten", "the quorum rule {} is off the record: {} newer ones are on it",
+                   meta.rules.front(), kMaxRulesOnRecord);
+      meta.rules.erase(meta.rules.begin());
+    }
+    meta.rules.push_back(rule);
+  });
+}
+
+std::string JournalStore::stream_mismatch(const StreamIdentity& stream) const {
+  const StreamIdentity own = this->stream();
+  if (own.is_null() || own == stream) return {};
+  return fmt::format("the journal {} holds the stream {}, not {}", path(), to_string(own),
+                     to_string(stream));
+}
+
+std::optional<std::string> JournalStore::store_promise(const Promise& promise) {
+  const Promise given = this->promise();
+  if (promise == given) return std::nullopt;
+  if (promise.term < given.term) {
+    return fmt::format("term {} is promised already", given.term);
+  }
+  if (promise.term == given.term && !canary(Canary::promise_given_twice)) {
+    return fmt::format("term {} is promised to {}", given.term, to_string(given.candidate));
+  }
+  // Stored twice, so that it stands in both copies: were it lost with one, nothing would notice.
+  int error = update([&promise](JournalMeta& meta) { meta.promise = promise; });
+  if (error == 0) error = update([](JournalMeta&) {});
+  if (error == 0) return std::nullopt;
+  return fmt::format("the promise cannot be stored: {}", errno_text(error));
+}
+
+int JournalStore::clear_damage() {
+  return update([](JournalMeta& meta) { meta.damaged_until = {}; });
+}
+
+int JournalStore::clear_learner() {
+  return update([](JournalMeta& meta) { meta.learner_until = {}; });
+}
+
+}  // namespace binlane

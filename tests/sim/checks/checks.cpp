@@ -1,0 +1,103 @@
+#include "checks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "../violation.h"
+#include "../world.h"
+
+namespace binlane::sim {
+
+Checks::Checks(World& world)
+    : world_(world), random_(world.options().seed ^ 0xc4ec), of_(world.replicas().size()) {
+  world.network().watch = [this](const Endpoint& from, const Endpoint&, ConstBytes bytes) {
+    on_packet(from, bytes);
+  };
+  world.server().answered = [this](const Commit& commit) { on_answer(commit); };
+  world.source().told = [this](Position position) { on_told(position); };
+  world.source().turning_off = [this] { check_turning_off(); };
+}
+
+void Checks::fail(const std::string& invariant, const std::string& what) const {
+  throw Violation(fmt::format("{}: {}; {}", invariant, what, world_.describe()));
+}
+
+void Checks::on_packet(const Endpoint& from, ConstBytes bytes) {
+  world_.trace().count(from.ipv4, bytes.size());
+  FrameView frame;
+  if (decode(bytes, frame) != FrameFault::none) fail("frames", "a damaged frame was sent");
+  if (frame.type() == wire::Type::hello) return check_cut(frame);
+  for (std::size_t i = 0; i < of_.size(); ++i) {
+    if (world_.replicas()[i]->endpoint() != from) continue;
+    if (frame.type() == wire::Type::hello_ack) note_started(frame, i);
+    if (frame.type() == wire::Type::ack) check_ack(frame, i);
+  }
+}
+
+void Checks::on_answer(const Commit& commit) {
+  if (commit.answer == Answer::acked) {
+    ++counts_.acked;
+    check_quorum_holds(commit);
+    check_split_ack(commit);
+  } else {
+    ++counts_.exposed;
+    if (promised_) exposures_.push_back({commit, origin_, world_.server().status_on()});
+  }
+}
+
+void Checks::on_told(Position position) {
+  world_.trace().note("told", position.file, position.offset);
+  told_ = std::max(told_, position);
+  check_epoch(position);
+}
+
+// A RESET, or a source that forgot, begins a new stream; positions mean other bytes then.
+void Checks::follow_stream() {
+  const SourceHost& source = world_.source();
+  if (source.up() && source.origin() != origin_) {
+    origin_ = source.origin();
+    between_streams_ = false;
+    told_ = safe_ = may_release_ = {};
+    promised_ = false;
+  }
+  if (world_.server().resets() == resets_) return;
+  resets_ = world_.server().resets();
+  between_streams_ = true;
+  told_ = safe_ = may_release_ = {};
+  acked_gtids_.clear();
+  exposures_.clear();
+  promised_ = false;
+}
+
+void Checks::after_step() {
+  follow_stream();
+  const Position durable = world_.binlogs().durable_until();
+  safe_ = std::max(safe_, std::min(durable, told_));
+  may_release_ = std::max(may_release_, safe_);
+  const SourceHost& source = world_.source();
+  if (source.degraded()) may_release_ = std::max(may_release_, durable);
+  if (source.up() && source.fallback_state() == FallbackState::semisync) promised_ = true;
+  for (std::size_t i = 0; i < of_.size(); ++i) {
+    check_durable_grows(i);
+    check_feed(i);
+    check_archive(i);
+  }
+}
+
+void Checks::at_end() {
+  check_ledger();
+  for (const Commit& commit : world_.server().commits()) {
+    if (commit.answer == Answer::acked && commit.lost && !commit.unsafe)
+      fail("I1", fmt::format("commit {} was acknowledged, and the source has lost it", commit.id));
+  }
+}
+
+bool Checks::satisfied(ReplicaSet holders) const {
+  for (std::size_t i = 0; i < of_.size(); ++i) {
+    if (world_.replicas()[i]->impaired) holders |= ReplicaSet{1} << i;
+  }
+  return world_.source().rule_in_force().satisfied_by(holders);
+}
+
+}  // namespace binlane::sim

@@ -1,0 +1,37 @@
+// I3: what a source calls a quorum is held by logs of its own epoch: a fenced source, or one whose
+// replicas have gone over to a later epoch, completes none.
+
+#include <fmt/format.h>
+
+#include "../violation.h"
+#include "../world.h"
+#include "checks.h"
+
+namespace binlane::sim {
+
+ReplicaSet Checks::holders_in_epoch(Position position) const {
+  const Epoch epoch = world_.source().epoch();
+  ReplicaSet holders = 0;
+  for (std::size_t i = 0; i < of_.size(); ++i) {
+    const ReplicaHost& replica = *world_.replicas()[i];
+    const bool up = replica.up();
+    const RecoveredJournal found = up ? RecoveredJournal{} : replica.recover();
+    const Epoch log_epoch = up ? replica.journal()->epoch() : found.start.epoch;
+    const Position durable = up ? replica.journal()->durable() : found.start.end;
+    if (log_epoch == epoch && durable >= position && replica.stream().origin == origin_)
+      holders |= ReplicaSet{1} << i;
+  }
+  return holders;
+}
+
+void Checks::check_epoch(Position position) {
+  if (between_streams_) return;
+  ++counts_.marks;
+  const Epoch epoch = world_.source().epoch();
+  const ReplicaSet holders = holders_in_epoch(position);
+  if (!satisfied(holders))
+    fail("I3", fmt::format("epoch {}.{} tells of a quorum at {}, held by the set {:#x} in it",
+                           epoch.term, epoch.incarnation, to_string(position), holders));
+}
+
+}  // namespace binlane::sim

@@ -1,0 +1,37 @@
+// I5: a replica's durable position only grows within an epoch, and has no holes; also over a crash
+// of its process or its machine.
+
+#include <fmt/format.h>
+
+#include "../violation.h"
+#include "../world.h"
+#include "checks.h"
+
+namespace binlane::sim {
+
+void Checks::check_durable_grows(std::size_t replica) {
+  const ReplicaHost& host = *world_.replicas()[replica];
+  OfReplica& of = of_[replica];
+  if (host.reseeds() != of.reseeds) {
+    of = {};
+    of.reseeds = host.reseeds();
+  }
+  if (!host.up()) return;
+  ++counts_.turns;
+  const Journal& journal = *host.journal();
+  // Offsets are cheap to compare, positions are not.
+  if (journal.epoch() == of.epoch && journal.durable_log() == of.durable_log &&
+      host.openings() == of.openings)
+    return;
+  // An epoch may begin with a cut; until its record is durable the older one counts.
+  if (journal.epoch() == of.epoch && journal.durable() < of.durable && !host.impaired)
+    fail("I5", fmt::format("{} had {} durable in epoch {}.{}, and now {}", host.name(),
+                           to_string(of.durable), of.epoch.term, of.epoch.incarnation,
+                           to_string(journal.durable())));
+  of.openings = host.openings();
+  of.durable_log = journal.durable_log();
+  of.epoch = journal.epoch();
+  of.durable = journal.durable();
+}
+
+}  // namespace binlane::sim

@@ -1,0 +1,32 @@
+// I7: a replica hands its server only released bytes, and only whole event groups.
+
+#include <fmt/format.h>
+
+#include "../violation.h"
+#include "../world.h"
+#include "checks.h"
+
+namespace binlane::sim {
+
+void Checks::check_feed(std::size_t replica) {
+  const ReplicaHost& host = *world_.replicas()[replica];
+  OfReplica& of = of_[replica];
+  const Position fed = host.fed();
+  if (fed == of.fed) return;
+  ++counts_.feeds;
+  if (fed < of.fed) fail("I7", fmt::format("{}'s feed goes back", host.name()));
+  of.fed = fed;
+  if (between_streams_ || host.stream().origin != origin_) return;
+  // A quorum that the server was not told of, because nobody listened, is one all the same.
+  if (fed > may_release_ && fed <= world_.binlogs().durable_until() &&
+      satisfied(holders_in_epoch(fed)))
+    may_release_ = fed;
+  if (fed > may_release_)
+    fail("I7", fmt::format("{} feeds up to {}, what may be released ends at {}", host.name(),
+                           to_string(fed), to_string(may_release_)));
+  if (const Commit* const inside = world_.server().around(fed))
+    fail("I7", fmt::format("{} feeds up to {}, in the middle of commit {}", host.name(),
+                           to_string(fed), inside->id));
+}
+
+}  // namespace binlane::sim

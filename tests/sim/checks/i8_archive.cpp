@@ -1,0 +1,46 @@
+// I8: a replica's archive is the source's binlog, byte for byte (the IN_USE flag aside).
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "../violation.h"
+#include "../world.h"
+#include "base/stream_digest.h"
+#include "checks.h"
+
+namespace binlane::sim {
+
+void Checks::check_archive(std::size_t replica) {
+  const ReplicaHost& host = *world_.replicas()[replica];
+  OfReplica& of = of_[replica];
+  const Position end = host.archive_end();
+  if (end <= of.compared || between_streams_ || host.stream().origin != origin_) return;
+  if (of.compared.is_null()) of.compared = {host.stored_meta().archived.position.file, 0};
+  if (of.compared.is_null()) {
+    // The first file that it has.
+    std::uint32_t first = end.file;
+    while (first > 1 && host.files().data(host.archive_path(first - 1)) != nullptr) --first;
+    of.compared = {first, 0};
+  }
+  while (of.compared < end) {
+    const std::uint32_t number = of.compared.file;
+    const auto* const archived = host.files().data(host.archive_path(number));
+    if (!world_.binlogs().has(number))
+      fail("I8", fmt::format("{} archived file {}, which never was", host.name(), number));
+    const auto& data = world_.binlogs().file(number).data;
+    const std::uint64_t to = end.file > number ? data.size() : end.offset;
+    if (to > data.size() || (to > 0 && (archived == nullptr || archived->size() < to)))
+      fail("I8", fmt::format("{} archived {} up to {}, it has {} at the source", host.name(),
+                             number, to, data.size()));
+    for (std::uint64_t at = of.compared.offset; at < to; ++at) {
+      const std::byte mask = at == kInUseOffset ? ~kInUseBit : std::byte{0xff};
+      if (((*archived)[at] & mask) != (data[at] & mask))
+        fail("I8", fmt::format("{} archived another byte at {}:{}", host.name(), number, at));
+    }
+    counts_.bytes += to - of.compared.offset;
+    of.compared = end.file > number ? Position{number + 1, 0} : end;
+  }
+}
+
+}  // namespace binlane::sim

@@ -1,0 +1,17 @@
+// No split ACK: a quorum is never given to two different transactions of one GTID in one stream.
+
+#include <fmt/format.h>
+
+#include "../violation.h"
+#include "../world.h"
+#include "checks.h"
+
+namespace binlane::sim {
+
+void Checks::check_split_ack(const Commit& commit) {
+  const auto [found, inserted] = acked_gtids_.emplace(commit.gtid, commit.crc);
+  if (!inserted && !commit.unsafe)
+    fail("split ACK", fmt::format("GTID {} was acknowledged twice", commit.gtid));
+}
+
+}  // namespace binlane::sim

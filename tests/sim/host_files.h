@@ -1,0 +1,54 @@
+// HostFiles: a replica host's ordinary files (the archive), with a page cache that a power cut
+// forgets and the faults of a disk. Flat: paths are names.
+#pragma once
+
+#include <cerrno>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "random.h"
+#include "storage/archive_io.h"
+
+namespace binlane::sim {
+
+class HostFiles final : public ArchiveIo {
+ public:
+  int make_directory(const std::string&) override { return 0; }
+  int sync_directory(const std::string& path) override;
+  std::optional<std::uint64_t> size(const std::string& path) override;
+  std::int64_t read(const std::string& path, std::uint64_t offset, MutableBytes bytes) override;
+  int truncate(const std::string& path, std::uint64_t size) override;
+  int open(const std::string& path, int& handle) override;
+  void close(int handle) noexcept override;
+  int write(int handle, ConstBytes bytes, std::uint64_t offset, std::size_t& written) override;
+  int sync(int handle) override;
+
+  // --- faults
+  bool full = false;    // ENOSPC
+  int write_error = 0;  // errno of every write
+  int sync_error = 0;
+  void cut_power(Random& random);
+  void remove_all();
+
+  // --- for checks
+  const std::vector<std::byte>* data(const std::string& path) const;
+  // What a power cut would certainly leave.
+  ConstBytes durable(const std::string& path) const;
+
+ private:
+  struct File {
+    std::vector<std::byte> data;
+    std::vector<std::byte> synced;
+    bool name_synced = false;
+  };
+  using FilePointer = std::shared_ptr<File>;
+
+  std::map<std::string, FilePointer> files_;
+  std::vector<FilePointer> handles_;
+};
+
+}  // namespace binlane::sim

@@ -1,0 +1,375 @@
+#include "mysqld.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/crc32c.h"
+
+namespace binlane::sim {
+namespace {
+
+constexpr std::uint32_t kStartup = 1'700'000'000;  // seconds; only that it is not 0 counts
+constexpr std::uint64_t kLargeRows = 30'000;
+
+ConstBytes slice(const std::vector<std::byte>& data, std::uint64_t from, std::uint64_t to) {
+  return ConstBytes(data).subspan(from, to - from);
+}
+
+}  // namespace
+
+Mysqld::Mysqld(const test::VirtualClock& clock, Random random, Trace& trace, BinlogStore& store,
+               const MysqldOptions& options)
+    : clock_(clock), random_(random), trace_(trace), store_(store), options_(options) {}
+
+// --- life ---------------------------------------------------------------------------------------
+
+void Mysqld::start() {
+  BL_ASSERT(!up_);
+  up_ = true;
+  ++run_;
+  acked_ = {};
+  counters_ = {};
+  enabled_ = status_on_ = options_.enabled_at_start;
+  sync_binlog_ = 1;
+  rotate_wanted_ = false;
+  dump_end_ = {};
+  if (!store_.empty()) recover();
+  open_file(store_.last() + 1, kStartup + run_);
+  run_first_file_ = file_;
+  trace_.note("server starts", run_, file_);
+}
+
+// Everything up to the first transaction that is not whole is in the binlog and gets committed; the
+// rest never was.
+void Mysqld::recover() {
+  bool gone = false;
+  last_group_end_ = {};
+  next_gtid_ = 1;
+  for (Commit& commit : commits_) {
+    if (commit.stream != resets_ || commit.lost) continue;
+    gone = gone || !survives(commit);
+    if (gone) {
+      commit.lost = true;
+      by_end_.erase(commit.end);
+      trace_.note("transaction lost", commit.id, commit.end.file, commit.end.offset);
+      continue;
+    }
+    last_group_end_ = commit.end;
+    next_gtid_ = commit.gtid + 1;
+  }
+  const std::uint32_t last = store_.last();
+  if (!options_.trims_torn_files || ended(last)) return;
+  const auto& data = store_.file(last).data;
+  std::uint64_t keep = data.size();
+  if (last_group_end_.file == last) {
+    keep = last_group_end_.offset;
+  } else {
+    // No group: the header alone, as far as it is there.
+    const auto begun = endings_.find(last);
+    if (begun != endings_.end()) keep = std::min<std::uint64_t>(keep, begun->second.begin);
+  }
+  store_.truncate(last, keep);
+  store_.clear_in_use(last);
+  store_.sync(last);
+}
+
+bool Mysqld::survives(const Commit& commit) const {
+  if (!store_.has(commit.end.file)) return false;
+  const BinlogStore::File& file = store_.file(commit.end.file);
+  if (file.purged) return true;
+  return file.data.size() >= commit.end.offset &&
+         crc32c(0, slice(file.data, commit.begin.offset, commit.end.offset)) == commit.crc;
+}
+
+bool Mysqld::ended(std::uint32_t file) const {
+  const auto found = endings_.find(file);
+  if (found == endings_.end() || found->second.end == 0) return false;
+  const auto& data = store_.file(file).data;
+  const Ending& ending = found->second;
+  return data.size() == ending.end &&
+         crc32c(0, slice(data, ending.begin, ending.end)) == ending.crc;
+}
+
+void Mysqld::kill() {
+  BL_ASSERT(up_);
+  trace_.note("server killed", static_cast<std::uint64_t>(stage_), waiting_.size());
+  up_ = false;
+  stage_ = Stage::idle;
+  waiting_.clear();
+  group_ = {};
+  second_piece_.clear();
+}
+
+// Whoever waits is let go, with OK.
+void Mysqld::shut_down() {
+  if (!up_ || stage_ != Stage::idle) return;
+  trace_.note("server shuts down", waiting_.size());
+  for (const Group& group : waiting_) answer(group, Answer::exposed);
+  end_file(true);
+  store_.sync(file_);
+  store_.clear_in_use(file_);
+  kill();
+}
+
+// --- turns --------------------------------------------------------------------------------------
+
+std::size_t Mysqld::turn() {
+  if (!up_) return 0;
+  const std::size_t work = advance();
+  return work + answer_waiters();
+}
+
+std::uint64_t Mysqld::next_due_ns() const {
+  if (!up_) return UINT64_MAX;
+  return stage_ == Stage::idle && !busy && !rotate_wanted_ ? UINT64_MAX : due_ns_;
+}
+
+std::size_t Mysqld::advance() {
+  if (clock_.time_ns < due_ns_) return 0;
+  switch (stage_) {
+    case Stage::idle:
+      if (rotate_wanted_ || store_.file(file_).data.size() > options_.max_file_bytes) {
+        begin_rotation();
+      } else if (busy) {
+        write_group();
+      } else {
+        return 0;
+      }
+      break;
+    case Stage::second_piece:
+      store_.append(file_, second_piece_);
+      second_piece_.clear();
+      sync_end_ = store_.file(file_).data.size();
+      stage_ = Stage::syncing;
+      due_ns_ = clock_.time_ns + sync_time();
+      break;
+    case Stage::syncing:
+      finish_sync();
+      break;
+    case Stage::rotating:
+      store_.sync(file_);
+      store_.clear_in_use(file_);
+      open_file(file_ + 1, 0);
+      break;
+    case Stage::new_file:
+      store_.sync(file_);
+      dump_end_ = written();
+      stage_ = Stage::idle;
+      due_ns_ = clock_.time_ns + random_.below(options_.group_pause_ns);
+      break;
+  }
+  return 1;
+}
+
+void Mysqld::write_group() {
+  const std::uint64_t count = random_.one_in(4) ? random_.between(2, 6) : 1;
+  group_ = {};
+  std::vector<std::byte> bytes;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    Commit commit;
+    commit.id = commits_.size() + 1;
+    commit.gtid = next_gtid_++;
+    commit.stream = resets_;
+    commit.begin = {file_, writer_.size()};
+    commit.unsafe = sync_binlog_ != 1;
+    const auto fill = static_cast<char>('a' + random_.below(26));
+    if (random_.one_in(8)) {
+      writer_.gtid(commit.gtid, true);
+      writer_.query("create table t" + std::to_string(commit.id) + " (a int)");
+    } else {
+      const std::uint64_t most = random_.one_in(60) ? kLargeRows : options_.largest_rows;
+      writer_.gtid(commit.gtid);
+      writer_.rows(1 + random_.below(most), fill);
+      writer_.xid();
+    }
+    commit.end = {file_, writer_.size()};
+    commit.crc = crc32c(0, slice(writer_.bytes(), commit.begin.offset, commit.end.offset));
+    by_end_[commit.end] = commits_.size();
+    group_.commits.push_back(commits_.size());
+    commits_.push_back(commit);
+  }
+  group_.end = last_group_end_ = {file_, writer_.size()};
+  bytes = writer_.take();
+  trace_.note("group written", count, group_.end.file, group_.end.offset);
+  if (random_.one_in(3)) {
+    // Larger than the server's cache: two writes, wherever it happens to be full.
+    const auto cut = static_cast<std::ptrdiff_t>(1 + random_.below(bytes.size() - 1));
+    second_piece_.assign(bytes.begin() + cut, bytes.end());
+    bytes.resize(static_cast<std::size_t>(cut));
+    store_.append(file_, bytes);
+    stage_ = Stage::second_piece;
+    due_ns_ = clock_.time_ns + 10'000 + random_.below(60'000);
+    return;
+  }
+  store_.append(file_, bytes);
+  sync_end_ = writer_.size();
+  stage_ = Stage::syncing;
+  due_ns_ = clock_.time_ns + sync_time();
+}
+
+void Mysqld::finish_sync() {
+  if (sync_binlog_ == 1) store_.sync_to(file_, sync_end_);
+  dump_end_ = group_.end;
+  group_.since_ns = clock_.time_ns;
+  waiting_.push_back(std::move(group_));
+  group_ = {};
+  stage_ = Stage::idle;
+  due_ns_ = clock_.time_ns + random_.below(2 * options_.group_pause_ns);
+}
+
+void Mysqld::begin_rotation() {
+  rotate_wanted_ = false;
+  end_file(false);
+  stage_ = Stage::rotating;
+  due_ns_ = clock_.time_ns + sync_time();
+}
+
+void Mysqld::end_file(bool stop) {
+  Ending& ending = endings_[file_];
+  ending.begin = writer_.size();
+  if (stop) {
+    writer_.stop();
+  } else {
+    writer_.rotate(binlog_file_name(kBasename, file_ + 1));
+  }
+  ending.end = writer_.size();
+  ending.crc = crc32c(0, slice(writer_.bytes(), ending.begin, ending.end));
+  store_.append(file_, writer_.take());
+}
+
+void Mysqld::open_file(std::uint32_t number, std::uint32_t startup_s) {
+  file_ = number;
+  store_.create(number);
+  writer_ = testing::BinlogWriter();
+  std::vector<GtidEntry> gtids;
+  if (next_gtid_ > 1) gtids.push_back({0, testing::BinlogWriter::kServerId, next_gtid_ - 1});
+  writer_.begin(gtids, startup_s);
+  endings_[number] = {writer_.size(), 0, 0};
+  store_.append(number, writer_.take());
+  stage_ = Stage::new_file;
+  due_ns_ = clock_.time_ns + sync_time();
+}
+
+// --- semi-sync ----------------------------------------------------------------------------------
+
+std::size_t Mysqld::answer_waiters() {
+  std::size_t work = 0;
+  while (!waiting_.empty()) {
+    const Group& group = waiting_.front();
+    if (!status_on()) {
+      if (enabled_) counters_.no_tx += group.commits.size();
+      answer(group, Answer::exposed);
+    } else if (acked_ >= group.end) {
+      counters_.yes_tx += group.commits.size();
+      answer(group, Answer::acked);
+    } else if (clock_.time_ns - group.since_ns >= options_.timeout_ns) {
+      status_on_ = false;
+      ++counters_.no_times;
+      trace_.note("server gives up waiting");
+      continue;
+    } else {
+      break;
+    }
+    waiting_.pop_front();
+    ++work;
+  }
+  return work;
+}
+
+void Mysqld::answer(const Group& group, Answer answer) {
+  for (const std::size_t index : group.commits) {
+    Commit& commit = commits_[index];
+    commit.answer = answer;
+    commit.answered_ns = clock_.time_ns;
+    trace_.note(answer == Answer::acked ? "commit OK" : "commit OK, exposed", commit.id);
+    if (answered) answered(commit);
+  }
+}
+
+void Mysqld::set_enabled(bool on) {
+  trace_.note(on ? "semi-sync ON" : "semi-sync OFF", waiting_.size());
+  if (on) {
+    if (!enabled_) acked_ = {};
+    enabled_ = status_on_ = true;
+    return;
+  }
+  enabled_ = status_on_ = false;
+  for (const Group& group : waiting_) {
+    counters_.no_tx += group.commits.size();
+    answer(group, Answer::exposed);
+  }
+  waiting_.clear();
+}
+
+// The killed leader's whole group goes on, and counts as acknowledged.
+void Mysqld::kill_waiter() {
+  if (!up_ || waiting_.empty() || !status_on()) return;
+  trace_.note("waiter killed", waiting_.front().commits.size());
+  counters_.yes_tx += waiting_.front().commits.size();
+  answer(waiting_.front(), Answer::exposed);
+  waiting_.pop_front();
+}
+
+void Mysqld::purge_before(std::uint32_t file) {
+  if (!up_) return;
+  trace_.note("purge", file);
+  store_.purge_before(std::min(file, file_));
+}
+
+bool Mysqld::reset_master() {
+  if (!up_ || stage_ != Stage::idle || !waiting_.empty()) return false;
+  trace_.note("reset master");
+  ++resets_;
+  store_.reset();
+  endings_.clear();
+  by_end_.clear();
+  next_gtid_ = 1;
+  last_group_end_ = {};
+  acked_ = {};
+  dump_end_ = {};
+  open_file(1, 0);
+  run_first_file_ = 1;
+  return true;
+}
+
+// --- dump connection ----------------------------------------------------------------------------
+
+void Mysqld::register_dump(Position start) {
+  trace_.note("dump registered", start.file, start.offset);
+  on_ack(start);
+}
+
+Position Mysqld::dump_reach(Position start) const {
+  for (std::uint32_t file = start.file; file < file_; ++file) {
+    if (!store_.has(file) || store_.file(file).purged) return {};
+    // The dump thread stops where a file is torn, for ever.
+    if (!ended(file)) return last_group_end_.file == file ? last_group_end_ : Position{};
+  }
+  return dump_end_;
+}
+
+void Mysqld::on_ack(Position position) {
+  if (!up_ || !enabled_) return;
+  trace_.note("server hears ACK", position.file, position.offset);
+  acked_ = std::max(acked_, position);
+  if (!status_on_ && acked_ >= last_group_end_) {
+    status_on_ = true;
+    trace_.note("server waits again");
+  }
+}
+
+// --- truth --------------------------------------------------------------------------------------
+
+const Commit* Mysqld::around(Position position) const {
+  const auto found = by_end_.upper_bound(position);
+  if (found == by_end_.end()) return nullptr;
+  const Commit& commit = commits_[found->second];
+  return commit.begin < position ? &commit : nullptr;
+}
+
+Position Mysqld::written() const {
+  const std::uint32_t last = store_.last();
+  return last == 0 ? Position{} : Position{last, store_.file(last).data.size()};
+}
+
+}  // namespace binlane::sim

@@ -1,0 +1,114 @@
+#include "report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/clock.h"
+
+namespace binlane::sim {
+namespace {
+
+CheckCounts sum(const CheckCounts& a, const CheckCounts& b) {
+  return {a.quorums + b.quorums, a.acks + b.acks,   a.marks + b.marks, a.releases + b.releases,
+          a.exposed + b.exposed, a.turns + b.turns, a.cuts + b.cuts,   a.feeds + b.feeds,
+          a.bytes + b.bytes,     a.acked + b.acked};
+}
+
+// The order of the seeds does not matter, so that workers may share them as they like.
+std::uint64_t scatter(std::uint64_t seed, std::uint64_t hash) {
+  return (hash ^ seed * 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9;
+}
+
+}  // namespace
+
+void Report::add(const RunResult& result) {
+  ++seeds;
+  virtual_ns += result.virtual_ns;
+  hash += scatter(result.seed, result.hash);
+  checks = sum(checks, result.checks);
+  for (std::size_t a = 0; a < kFaultKinds; ++a) {
+    faults[a] += result.faults[a];
+    for (std::size_t b = a + 1; b < kFaultKinds; ++b)
+      pairs[a][b] += result.faults[a] > 0 && result.faults[b] > 0 ? 1 : 0;
+  }
+  if (!result.violation.empty()) add_failure(result.seed, result.violation);
+}
+
+void Report::add_failure(std::uint64_t seed, const std::string& what) {
+  ++violations;
+  if (failures == kMostFailures) return;
+  FailedSeed& failure = failed[failures++];
+  failure.seed = seed;
+  std::strncpy(failure.what, what.c_str(), sizeof failure.what - 1);
+}
+
+void Report::add(const Report& other) {
+  seeds += other.seeds;
+  virtual_ns += other.virtual_ns;
+  repeated += other.repeated;
+  not_the_same += other.not_the_same;
+  hash += other.hash;
+  checks = sum(checks, other.checks);
+  for (std::size_t a = 0; a < kFaultKinds; ++a) {
+    faults[a] += other.faults[a];
+    for (std::size_t b = 0; b < kFaultKinds; ++b) pairs[a][b] += other.pairs[a][b];
+  }
+  for (std::size_t i = 0; i < other.failures; ++i)
+    add_failure(other.failed[i].seed, other.failed[i].what);
+  violations += other.violations - other.failures;
+}
+
+std::uint64_t Report::pairs_seen() const {
+  std::uint64_t seen = 0;
+  for (std::size_t a = 0; a < kFaultKinds; ++a) {
+    for (std::size_t b = a + 1; b < kFaultKinds; ++b) seen += pairs[a][b] > 0 ? 1 : 0;
+  }
+  return seen;
+}
+
+std::string Report::to_json() const {
+  nlohmann::ordered_json json;
+  json["seeds"] = seeds;
+  json["simulated_hours"] = static_cast<double>(virtual_ns / kNanosPerMilli) / (3600.0 * 1000.0);
+  json["violations"] = violations;
+  json["fault_kinds"] =
+      std::count_if(faults.begin(), faults.end(), [](std::uint64_t count) { return count > 0; });
+  json["pairs_covered"] = static_cast<double>(pairs_seen()) / static_cast<double>(pairs_total());
+  json["pairs_seen"] = pairs_seen();
+  json["pairs_total"] = pairs_total();
+  json["deterministic"] = not_the_same == 0 && repeated > 0;
+  json["repeated_seeds"] = repeated;
+  json["trace_hash"] = fmt::format("{:016x}", hash);
+  json["first_failing_seed"] = nullptr;
+  if (failures > 0) json["first_failing_seed"] = failed[0].seed;
+  auto& checked = json["checked"];
+  checked["commits_under_quorum"] = checks.acked;
+  checked["I1_quorums_on_platters"] = checks.quorums;
+  checked["I2_acks_on_platters"] = checks.acks;
+  checked["I3_quorum_marks"] = checks.marks;
+  checked["I4_releases"] = checks.releases;
+  checked["I4_exposed_commits"] = checks.exposed;
+  checked["I5_turns"] = checks.turns;
+  checked["I6_cuts"] = checks.cuts;
+  checked["I7_feeds"] = checks.feeds;
+  checked["I8_bytes"] = checks.bytes;
+  auto& counts = json["faults"];
+  for (std::size_t i = 0; i < kFaultKinds; ++i)
+    counts[to_string(static_cast<FaultKind>(i))] = faults[i];
+  auto& missing = json["pairs_missing"] = nlohmann::ordered_json::array();
+  auto& matrix = json["pairs"];
+  for (std::size_t a = 0; a < kFaultKinds; ++a) {
+    for (std::size_t b = a + 1; b < kFaultKinds; ++b) {
+      const char* const first = to_string(static_cast<FaultKind>(a));
+      const char* const second = to_string(static_cast<FaultKind>(b));
+      if (pairs[a][b] == 0) missing.push_back({first, second});
+      matrix[first][second] = pairs[a][b];
+    }
+  }
+  return json.dump(2) + "\n";
+}
+
+}  // namespace binlane::sim

@@ -1,0 +1,207 @@
+// SourceHost: the source's machine in virtual time, its server aside: the real lane (duty cycle,
+// tailer, reader, sessions, gate), handshakes, fallback state machine, ledger, confirmer of
+// `synced`, and state.
+//
+// Glue: control() does what SourceControl's thread does around the production classes, function by
+// function under the same names; Drain and Link stand for DumpDrain and SemiSyncLink. Keep them
+// alike.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "binlog_store.h"
+#include "control/fallback.h"
+#include "control/handshake_desk.h"
+#include "control/ledger.h"
+#include "control/source_state.h"
+#include "control/source_stream.h"
+#include "control/stream_proof.h"
+#include "dataplane/source_cycle.h"
+#include "mysqld.h"
+#include "random.h"
+#include "shim/synced_confirmer.h"
+#include "support/fake_network.h"
+#include "trace.h"
+
+namespace binlane::sim {
+
+struct SourceHostOptions {
+  std::string name = "s";
+  Endpoint local{1, 7100};
+  QuorumRule rule;
+  FallbackOptions fallback;
+  std::vector<HandshakeDesk::Replica> replicas;
+  std::string ledger_path;
+};
+
+// Stands for the drain thread: the dump connection as the lane and control see it.
+struct Drain {
+  struct Ack {
+    std::uint64_t due_ns = 0;
+    Position position;
+  };
+  bool connected = false;
+  std::uint32_t generation = 0;
+  std::uint32_t incarnation = 0;
+  Position start;
+  std::uint32_t run = 0;     // of the server
+  std::uint64_t resets = 0;  // of the server, when it began
+  Position position;         // everything before it came down
+  std::uint64_t retry_ns = 0;
+  std::deque<Ack> acks;  // on the socket
+};
+
+// Stands for SemiSyncLink and AckSender: the same rules, without a socket.
+class Link {
+ public:
+  Link(Drain& drain, const test::VirtualClock& clock) : drain_(drain), clock_(clock) {}
+  std::size_t poll(const Position& quorum) noexcept;
+  void pause() noexcept { paused_ = true; }
+  void resume() noexcept {
+    paused_ = false;
+    last_ = {};
+  }
+  void begin_incarnation(std::uint32_t incarnation) noexcept { incarnation_ = incarnation; }
+  // Sees what is told to the server as having its quorum.
+  std::function<void(Position)> told;
+
+ private:
+  static constexpr std::uint64_t kSocketNs = 20'000;
+  Drain& drain_;
+  const test::VirtualClock& clock_;
+  std::uint32_t incarnation_ = 0;
+  std::uint32_t generation_ = 0;
+  bool paused_ = false;
+  Position last_;
+};
+static_assert(SemiSyncServer<Link>);
+
+class SourceHost {
+ public:
+  using Stream = SourceStream<BinlogView>;
+  using Cycle = SourceCycle<test::FakePort, Stream, Link, test::VirtualClock>;
+
+  SourceHost(test::VirtualClock& clock, test::FakeNetwork& network, Random random, Trace& trace,
+             BinlogStore& binlogs, Mysqld& server, SourceHostOptions options);
+  ~SourceHost();
+
+  // --- the daemon
+  void start();
+  void kill();
+  bool up() const { return queues_ != nullptr; }
+  std::size_t turn();
+  std::uint64_t paused_until_ns = 0;
+  QuorumRule& rule() { return options_.rule; }  // counts from the next start on
+
+  // --- faults
+  bool state_failing = false;
+  static void fail_ledger(bool failing);
+  // The operator removes what the daemon asks him to remove, for a new beginning.
+  void forget_state() { state_bytes_.reset(); }
+
+  // --- for checks
+  bool running() const { return phase_ == Phase::running; }
+  const std::string& problem() const { return problem_; }
+  const std::optional<SourceState>& state() const { return shown_state_; }
+  FallbackState fallback_state() const;
+  // The server, or the lane, may be releasing without a quorum.
+  bool degraded() const { return degraded_told_ || (fallback_ && fallback_->degraded()); }
+  const Uuid& origin() const { return state_.origin; }
+  Position stream_start() const { return state_.stream_start; }
+  bool blocked() const { return fallback_ && fallback_->blocked(); }
+  const Ledger* ledger() const { return ledger_.get(); }
+  Epoch epoch() const { return state_.epoch; }
+  const QuorumRule& rule_in_force() const { return rule_in_force_; }
+  SourceMarks marks() const;
+  std::vector<HandshakeDesk::ReplicaView> replicas() const;
+  std::uint64_t incarnations() const { return incarnations_; }
+  std::function<void(Position)> told;
+  // Before the server is told to let waiters go.
+  std::function<void()> turning_off;
+
+ private:
+  enum class Phase : std::uint8_t { looking, refused, running };
+  enum class NextStream : std::uint8_t { same, anew };
+
+  void control();
+  void look_for_server(std::uint64_t now_ns);
+  bool begin_incarnation(std::uint64_t now_ns);
+  bool settle_stream(SourceState& next);
+  void end_incarnation(const std::string& reason, NextStream next);
+  void take_lane_events(std::uint64_t now_ns);
+  void on_stream_stopped();
+  void take_replies(std::uint64_t now_ns);
+  void refresh_proof();
+  void poll_server(std::uint64_t now_ns);
+  void follow_quorum(const SourceMarks& marks);
+  void sync_ourselves(const SourceMarks& marks);
+  void tell_synced(const SourceMarks& marks);
+  void run_fallback(const SourceMarks& marks);
+  bool carry_out(const FallbackAction& action);
+  bool close_intervals(const Position& to);
+  FallbackMark mark_of(const Position& position, const SourceMarks& marks) const;
+  Position dump_position() const;
+  void store_state(const SourceMarks& marks, std::uint64_t now_ns);
+  int store(const SourceState& next);
+  void refuse(const std::string& problem);
+  void make_link();
+  void drain_turn();
+  void stand_still();
+  void sync_files(std::uint32_t first, std::uint32_t last);
+
+  test::VirtualClock& clock_;
+  Random random_;
+  Trace& trace_;
+  BinlogStore& binlogs_;
+  Mysqld& server_;
+  SourceHostOptions options_;
+  test::FakePort port_;
+  test::FakePort* ports_[1] = {&port_};
+  // What survives the daemon; the ledger has a file of its own.
+  std::optional<std::vector<std::byte>> state_bytes_;
+  std::optional<SourceState> shown_state_;
+  // The daemon.
+  bool state_failed_ = false;
+  SourceState state_;
+  std::unique_ptr<Ledger> ledger_;
+  BinlogView view_;
+  Drain drain_;
+  std::unique_ptr<SourceLaneQueues> queues_;
+  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<Link> link_;
+  std::unique_ptr<Cycle> cycle_;
+  std::unique_ptr<FileStreamProof<BinlogView>> proof_;
+  std::unique_ptr<HandshakeDesk> desk_;
+  std::optional<Fallback> fallback_;
+  SyncedConfirmer confirmer_;
+  QuorumRule rule_in_force_;
+  Phase phase_ = Phase::looking;
+  std::string problem_;
+  std::uint64_t control_ns_ = 0;
+  std::uint64_t next_look_ns_ = 0;
+  std::uint64_t next_poll_ns_ = 0;
+  std::uint64_t next_store_ns_ = 0;
+  std::uint32_t run_ = 0;  // of the server
+  std::uint32_t server_runs_ = 0;
+  std::optional<ServerPoll> new_poll_;
+  bool fresh_stream_ = false;
+  bool same_run_ = false;
+  bool degraded_told_ = false;
+  bool server_changed_ = false;
+  std::uint32_t mapped_file_ = 0;
+  NextStream next_stream_ = NextStream::same;
+  std::uint32_t next_stream_file_ = 0;
+  Position synced_told_;
+  std::optional<Position> registration_;
+  bool registration_held_ = false;
+  std::uint32_t registration_run_ = 0;
+  std::uint64_t incarnations_ = 0;
+};
+
+}  // namespace binlane::sim

@@ -1,0 +1,202 @@
+#include "world.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "violation.h"
+
+namespace binlane::sim {
+namespace {
+
+constexpr std::uint64_t kUs = kNanosPerMicro;
+// Time passes in such steps while there is work, and in growing ones while there is none.
+constexpr std::uint64_t kBusyStepNs = 4 * kUs;
+constexpr std::uint64_t kIdleStepNs = 25 * kUs;
+constexpr std::uint32_t kMostIdleDoublings = 6;
+constexpr std::uint64_t kOperatorsNs = 500 * kNanosPerMilli;
+// All is well again within this after the last fault.
+constexpr std::uint64_t kHealingNs = 90 * kNanosPerSecond;
+constexpr std::uint64_t kFirstFaultNs = 300 * kNanosPerMilli;
+
+Trace* log_trace = nullptr;
+
+void log_to_trace(log::Level level, std::string_view event, std::string_view message) {
+  if (log_trace == nullptr || level == log::Level::debug) return;
+  log_trace->line(fmt::format("{}: {}", event, message));
+}
+
+}  // namespace
+
+WorldOptions options_of_seed(std::uint64_t seed) {
+  Random random(seed);
+  WorldOptions options;
+  options.seed = seed;
+  options.replicas = static_cast<std::uint32_t>(random.between(3, 5));
+  options.quorum = static_cast<std::uint32_t>(random.between(1, options.replicas - 1));
+  options.journal_blocks = random.one_in(3) ? 48 : 128;
+  options.server.trims_torn_files = random.one_in(3);
+  options.server.enabled_at_start = !random.one_in(4);
+  options.server.max_file_bytes = random.between(4, 64) * 1024;
+  options.server.group_pause_ns = random.between(5, 60) * kNanosPerMilli;
+  options.server.largest_rows = random.one_in(4) ? 8000 : 800;
+  return options;
+}
+
+World::World(const WorldOptions& options)
+    : options_(options), random_(options.seed ^ 0x6c616e65), trace_(clock_) {
+  begin_ns_ = clock_.time_ns;
+  trace_.print(options.print);
+  log_trace = &trace_;
+  log::set_sink(&log_to_trace);
+  calls_ = std::make_unique<HostCalls>(clock_, random_.fork());
+  network_ = std::make_unique<test::FakeNetwork>(clock_, random_.next(), 2048);
+  network_->drop = [this](const test::FakeNetwork::Packet& packet) {
+    return std::any_of(blocks.begin(), blocks.end(), [&](const Block& block) {
+      return (block.from == 0 || block.from == packet.from.ipv4) &&
+             (block.to == 0 || block.to == packet.to.ipv4);
+    });
+  };
+  server_ = std::make_unique<Mysqld>(clock_, random_.fork(), trace_, binlogs_, options.server);
+  SourceHostOptions source;
+  source.rule.number = 1;
+  source.rule.clause_count = 1;
+  source.rule.clauses[0] = {(1U << options.replicas) - 1, options.quorum};
+  source.fallback.timeout_ns = 2 * kNanosPerSecond;
+  source.fallback.server_timeout_ns = options.server.timeout_ns;
+  source.fallback.recover_backoff_max_ns = 2 * kNanosPerSecond;
+  source.ledger_path = fmt::format("{}/binlane-sim.{}.ledger", options.directory, ::getpid());
+  for (std::uint32_t i = 0; i < options.replicas; ++i)
+    source.replicas.push_back({fmt::format("r{}", i), 0, Endpoint{10 + i, 7100}});
+  source_ = std::make_unique<SourceHost>(clock_, *network_, random_.fork(), trace_, binlogs_,
+                                         *server_, source);
+  for (std::uint32_t i = 0; i < options.replicas; ++i)
+    replicas_.push_back(std::make_unique<ReplicaHost>(
+        clock_, *network_, random_.fork(), trace_, source.replicas[i].name,
+        source.replicas[i].address, options.journal_blocks));
+  replica_restarts_.resize(replicas_.size());
+  checks_ = std::make_unique<Checks>(*this);
+  server_->start();
+  source_->start();
+  for (auto& replica : replicas_) replica->start();
+  if (!options.scripted)
+    plan_ = make_fault_plan(random_, clock_.time_ns + kFirstFaultNs,
+                            clock_.time_ns + random_.between(2, 8) * kNanosPerSecond);
+}
+
+World::~World() {
+  log::set_sink(nullptr);
+  log_trace = nullptr;
+  SourceHost::fail_ledger(false);
+}
+
+std::uint64_t World::virtual_ns() const {
+  return clock_.time_ns - begin_ns_;
+}
+
+void World::step() {
+  std::size_t work = server_->turn();
+  // Hosts turn in any order, and not all of them each time.
+  const std::size_t hosts = replicas_.size() + 1;
+  const std::size_t first = random_.below(hosts);
+  for (std::size_t i = 0; i < hosts; ++i) {
+    const std::size_t host = (first + i) % hosts;
+    if (random_.one_in(16)) {
+      ++work;
+    } else {
+      work += host == replicas_.size() ? source_->turn() : replicas_[host]->turn();
+    }
+  }
+  checks_->after_step();
+  run_faults();
+  restarts();
+  if (clock_.time_ns >= next_operators_ns_) {
+    next_operators_ns_ = clock_.time_ns + kOperatorsNs;
+    operators();
+  }
+  advance(work);
+}
+
+void World::advance(std::size_t work) {
+  if (work > 0) {
+    idle_steps_ = 0;
+    clock_.time_ns += kBusyStepNs;
+    return;
+  }
+  std::uint64_t next_ns =
+      clock_.time_ns + (kIdleStepNs << std::min(idle_steps_ / 4, kMostIdleDoublings));
+  ++idle_steps_;
+  next_ns = std::min({next_ns, network_->next_due_ns(), server_->next_due_ns()});
+  for (const auto& replica : replicas_) next_ns = std::min(next_ns, replica->next_due_ns());
+  clock_.time_ns = std::max(clock_.time_ns + kBusyStepNs, next_ns);
+}
+
+void World::run_for(std::uint64_t length_ns) {
+  for (const std::uint64_t end_ns = clock_.time_ns + length_ns; clock_.time_ns < end_ns;) step();
+}
+
+void World::run_until(const std::function<bool()>& condition, std::uint64_t most_ns,
+                      const std::string& what) {
+  const std::uint64_t end_ns = clock_.time_ns + most_ns;
+  while (!condition()) {
+    if (clock_.time_ns > end_ns)
+      throw Violation(fmt::format("liveness: not within {} s: {}; {}", most_ns / kNanosPerSecond,
+                                  what, describe()));
+    step();
+  }
+}
+
+// Everybody is there, in step, and semi-sync is on with nothing left to account for.
+bool World::healthy() const {
+  if (!server_->up() || !source_->up() || !source_->running()) return false;
+  if (source_->fallback_state() != FallbackState::semisync) return false;
+  if (!source_->ledger()->open_intervals().empty()) return false;
+  const Position end = server_->written();
+  return std::all_of(replicas_.begin(), replicas_.end(), [&](const auto& replica) {
+    return replica->up() && !replica->damaged() && replica->archive_end() == end;
+  });
+}
+
+std::string World::describe() const {
+  std::string text = fmt::format("server {} written {} sync {}, source {} {} \"{}\" told {}",
+                                 server_->up() ? "up" : "down", to_string(server_->written()),
+                                 to_string(binlogs_.durable_until()), source_->up() ? "up" : "down",
+                                 to_string(source_->fallback_state()), source_->problem(),
+                                 to_string(checks_->told()));
+  if (source_->ledger() != nullptr)
+    text += fmt::format(" open intervals {} {}", source_->ledger()->open_intervals().size(),
+                        source_->ledger()->failure());
+  for (const auto& replica : replicas_) {
+    text += fmt::format("; {}{}{}", replica->name(), replica->up() ? "" : " down",
+                        replica->impaired ? " impaired" : "");
+    if (replica->up())
+      text += fmt::format(" durable {} released {} archived {}{}",
+                          to_string(replica->journal()->durable()),
+                          to_string(replica->journal()->released()),
+                          to_string(replica->archive_end()), replica->damaged() ? " damaged" : "");
+    if (!replica->problem().empty()) text += " problem: " + replica->problem();
+    if (!replica->refusal().empty()) text += " refusal: " + replica->refusal();
+  }
+  for (const auto& view : source_->replicas()) {
+    if (!view.refusal.empty()) text += fmt::format("; {}: {}", view.name, view.refusal);
+  }
+  return text;
+}
+
+void World::run() {
+  // The last fault has begun, and ended.
+  while (next_fault_ < plan_.size() || !lasting_.empty() || server_restart_.wanted() ||
+         source_restart_.wanted() ||
+         std::any_of(replica_restarts_.begin(), replica_restarts_.end(),
+                     [](const Restart& restart) { return restart.wanted(); }))
+    step();
+  heal();
+  run_for(500 * kNanosPerMilli);  // commits go on for a while without faults
+  server_->busy = false;
+  run_until([this] { return healthy(); }, kHealingNs, "everything well again");
+  checks_->at_end();
+}
+
+}  // namespace binlane::sim

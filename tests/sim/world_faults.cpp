@@ -1,0 +1,422 @@
+// World, the part that breaks things and mends them.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "violation.h"
+#include "world.h"
+
+namespace binlane::sim {
+namespace {
+
+constexpr std::uint64_t kSlow = 60;  // times as slow as it was
+// The longest step of the wall clock, either way: a day.
+constexpr std::uint64_t kWallJump_s = 86'400;
+
+bool lasts(FaultKind kind) {
+  switch (kind) {
+    case FaultKind::loss:
+    case FaultKind::duplication:
+    case FaultKind::reordering:
+    case FaultKind::delay_spike:
+    case FaultKind::corruption:
+    case FaultKind::truncation:
+    case FaultKind::replay:
+    case FaultKind::symmetric_partition:
+    case FaultKind::asymmetric_partition:
+    case FaultKind::partial_partition:
+    case FaultKind::clogging:
+    case FaultKind::write_error:
+    case FaultKind::sync_error:
+    case FaultKind::slow_disk:
+    case FaultKind::archive_full:
+    case FaultKind::archive_sync_error:
+    case FaultKind::superblock_error:
+    case FaultKind::state_error:
+    case FaultKind::ledger_error:
+    case FaultKind::operator_off:
+    case FaultKind::sync_binlog_off:
+    case FaultKind::kill_waiter:
+    case FaultKind::reset_master:
+      return true;
+    default:
+      return false;
+  }
+}
+
+double share(std::uint64_t draw, std::uint64_t most_percent) {
+  return static_cast<double>(1 + draw / 7 % most_percent) / 100.0;
+}
+
+}  // namespace
+
+void World::run_faults() {
+  while (next_fault_ < plan_.size() && plan_[next_fault_].at_ns <= clock_.time_ns)
+    begin_fault(plan_[next_fault_++]);
+  for (std::size_t i = 0; i < lasting_.size();) {
+    const Fault fault = lasting_[i];
+    bool over = clock_.time_ns >= fault.at_ns + fault.length_ns;
+    // These wait for their moment, and then do not last.
+    if (fault.kind == FaultKind::kill_waiter && server_->up() && server_->waiting() > 0) {
+      server_->kill_waiter();
+      over = true;
+    }
+    if (fault.kind == FaultKind::reset_master) over = server_->reset_master() || over;
+    if (!over) {
+      ++i;
+      continue;
+    }
+    lasting_.erase(lasting_.begin() + static_cast<std::ptrdiff_t>(i));
+    end_fault(fault);
+  }
+}
+
+std::vector<World::Block> World::partition_of(const Fault& fault) const {
+  const std::uint32_t source = 1;
+  const std::uint32_t one = replicas_[fault.draw % replicas_.size()]->endpoint().ipv4;
+  switch (fault.kind) {
+    case FaultKind::symmetric_partition:
+      return {{source, 0}, {0, source}};
+    case FaultKind::asymmetric_partition:
+      return fault.draw / 64 % 2 == 0 ? std::vector<Block>{{source, 0}}
+                                      : std::vector<Block>{{0, source}};
+    default: {
+      const std::uint32_t other = replicas_[fault.draw / 64 % replicas_.size()]->endpoint().ipv4;
+      return {{source, one}, {one, source}, {other, source}};
+    }
+  }
+}
+
+void World::begin_fault(const Fault& fault) {
+  trace_.note(to_string(fault.kind), fault.length_ns / kNanosPerMicro, fault.draw % 1000);
+  ++fault_counts_[static_cast<std::size_t>(fault.kind)];
+  const std::uint64_t back_ns = clock_.time_ns + kNanosPerMilli + fault.length_ns;
+  auto& faults = network_->faults;
+  ReplicaHost& replica = pick(fault);
+  Restart& restart = replica_restarts_[fault.draw % replicas_.size()];
+  if (lasts(fault.kind)) lasting_.push_back(fault);
+  switch (fault.kind) {
+    case FaultKind::loss:
+      faults.loss = share(fault.draw, 30);
+      break;
+    case FaultKind::duplication:
+      faults.duplicate = share(fault.draw, 30);
+      break;
+    case FaultKind::reordering:
+      faults.reorder = share(fault.draw, 40);
+      faults.reorder_ns = kNanosPerMilli;
+      break;
+    case FaultKind::delay_spike:
+      faults.delay_ns = 1 + fault.draw % (80 * kNanosPerMilli);
+      faults.jitter_ns = faults.delay_ns / 4 + 1;
+      break;
+    case FaultKind::corruption:
+      faults.corrupt = share(fault.draw, 30);
+      break;
+    case FaultKind::truncation:
+      faults.truncate = share(fault.draw, 20);
+      break;
+    case FaultKind::replay:
+      faults.replay = share(fault.draw, 40);
+      break;
+    case FaultKind::symmetric_partition:
+    case FaultKind::asymmetric_partition:
+    case FaultKind::partial_partition:
+      for (const Block& block : partition_of(fault)) blocks.push_back(block);
+      break;
+    case FaultKind::clogging:
+      faults.bytes_per_ms = 20 + fault.draw / 7 % 400;
+      break;
+    case FaultKind::source_daemon_crash:
+      source_->kill();
+      source_restart_.at_ns = back_ns;
+      break;
+    case FaultKind::replica_daemon_crash:
+      replica.kill();
+      restart.at_ns = back_ns;
+      break;
+    case FaultKind::server_kill:
+      if (!server_->up()) break;
+      server_->kill();
+      server_restart_.at_ns = back_ns;
+      break;
+    case FaultKind::server_shutdown:
+      server_->shut_down();
+      if (!server_->up()) server_restart_.at_ns = back_ns;
+      break;
+    case FaultKind::source_power_cut:
+      source_->kill();
+      if (server_->up()) server_->kill();
+      binlogs_.cut_power(random_);
+      server_restart_.at_ns = back_ns;
+      source_restart_.at_ns = back_ns + fault.draw % kNanosPerSecond;
+      break;
+    case FaultKind::source_pause:
+      source_->paused_until_ns = back_ns;
+      break;
+    case FaultKind::replica_pause:
+      replica.paused_until_ns = back_ns;
+      break;
+    case FaultKind::power_cut_4k:
+    case FaultKind::power_cut_512:
+      replica.disk().tear = fault.kind == FaultKind::power_cut_4k ? 4096 : 512;
+      replica.cut_power();
+      restart.at_ns = back_ns;
+      break;
+    case FaultKind::lost_write:
+      replica.impaired = true;
+      replica.disk().lose_writes = 1;
+      break;
+    case FaultKind::misdirected_write:
+      replica.impaired = true;
+      replica.disk().misdirect_writes = 1;
+      break;
+    case FaultKind::bit_rot:
+      replica.impaired = true;
+      replica.disk().rot(fault.draw % (replica.platter_size() * 8));
+      if (fault.draw / 7 % 2 == 0) {  // it shows at the next opening
+        replica.kill();
+        restart.at_ns = back_ns;
+      }
+      break;
+    case FaultKind::write_error:
+      replica.disk().failing = true;
+      break;
+    case FaultKind::sync_error:
+      replica.disk().sync_failing = true;
+      break;
+    case FaultKind::slow_disk:
+      replica.disk().min_ns *= kSlow;
+      replica.disk().max_ns *= kSlow;
+      break;
+    case FaultKind::archive_full:
+      replica.files().full = true;
+      break;
+    case FaultKind::archive_sync_error:
+      replica.files().sync_error = EIO;
+      break;
+    case FaultKind::superblock_error:
+      replica.superblock().failing = true;
+      break;
+    case FaultKind::reseed:
+      replica.kill();
+      replica.reseed();
+      replica.impaired = true;  // until it has caught up; see operators()
+      restart.at_ns = back_ns;
+      break;
+    case FaultKind::state_error:
+      source_->state_failing = true;
+      break;
+    case FaultKind::ledger_error:
+      SourceHost::fail_ledger(true);
+      break;
+    case FaultKind::operator_off:
+      if (server_->up()) server_->set_enabled(false);
+      break;
+    case FaultKind::sync_binlog_off:
+      server_->set_sync_binlog(0);
+      break;
+    case FaultKind::flush_logs:
+      server_->flush_logs();
+      break;
+    case FaultKind::purge: {
+      std::uint32_t file = binlogs_.last();
+      if (fault.draw / 7 % 3 != 0) {  // mostly what nobody needs any more
+        for (const auto& each : replicas_) file = std::min(file, each->archive_end().file);
+      }
+      if (file > 0) server_->purge_before(file);
+      break;
+    }
+    case FaultKind::quorum_change:
+      ++source_->rule().number;
+      source_->rule().clauses[0].count =
+          static_cast<std::uint32_t>(1 + fault.draw / 7 % (replicas_.size() - 1));
+      source_->kill();
+      source_restart_.at_ns = clock_.time_ns + kNanosPerMilli;
+      break;
+    case FaultKind::wall_clock_jump:
+      calls_->wall_offset_s += static_cast<std::int64_t>(fault.draw % (2 * kWallJump_s)) -
+                               static_cast<std::int64_t>(kWallJump_s);
+      break;
+    case FaultKind::kill_waiter:
+    case FaultKind::reset_master:
+      break;  // run_faults() finds the moment
+  }
+}
+
+void World::end_fault(const Fault& fault) {
+  auto& faults = network_->faults;
+  const test::LinkFaults none;
+  ReplicaHost& replica = pick(fault);
+  Restart& restart = replica_restarts_[fault.draw % replicas_.size()];
+  // What failed for good needs a new process.
+  const auto renew_replica = [&] {
+    replica.kill();
+    restart.at_ns = clock_.time_ns + kNanosPerMilli;
+  };
+  const auto renew_source = [&] {
+    source_->kill();
+    source_restart_.at_ns = clock_.time_ns + kNanosPerMilli;
+  };
+  switch (fault.kind) {
+    case FaultKind::loss:
+      faults.loss = none.loss;
+      break;
+    case FaultKind::duplication:
+      faults.duplicate = none.duplicate;
+      break;
+    case FaultKind::reordering:
+      faults.reorder = none.reorder;
+      break;
+    case FaultKind::delay_spike:
+      faults.delay_ns = none.delay_ns;
+      faults.jitter_ns = none.jitter_ns;
+      break;
+    case FaultKind::corruption:
+      faults.corrupt = none.corrupt;
+      break;
+    case FaultKind::truncation:
+      faults.truncate = none.truncate;
+      break;
+    case FaultKind::replay:
+      faults.replay = none.replay;
+      break;
+    case FaultKind::symmetric_partition:
+    case FaultKind::asymmetric_partition:
+    case FaultKind::partial_partition:
+      for (const Block& block : partition_of(fault)) {
+        const auto found = std::find(blocks.begin(), blocks.end(), block);
+        if (found != blocks.end()) blocks.erase(found);
+      }
+      break;
+    case FaultKind::clogging:
+      faults.bytes_per_ms = none.bytes_per_ms;
+      break;
+    case FaultKind::write_error:
+      replica.disk().failing = false;
+      renew_replica();
+      break;
+    case FaultKind::sync_error:
+      replica.disk().sync_failing = false;
+      renew_replica();
+      break;
+    case FaultKind::slow_disk:
+      replica.disk().min_ns /= kSlow;
+      replica.disk().max_ns /= kSlow;
+      break;
+    case FaultKind::archive_full:
+      replica.files().full = false;
+      break;
+    case FaultKind::archive_sync_error:
+      replica.files().sync_error = 0;
+      renew_replica();
+      break;
+    case FaultKind::superblock_error:
+      replica.superblock().failing = false;
+      renew_replica();
+      break;
+    case FaultKind::state_error:
+      source_->state_failing = false;
+      renew_source();
+      break;
+    case FaultKind::ledger_error:
+      SourceHost::fail_ledger(false);
+      renew_source();
+      break;
+    case FaultKind::operator_off:
+      if (server_->up()) server_->set_enabled(true);
+      break;
+    case FaultKind::sync_binlog_off:
+      server_->set_sync_binlog(1);
+      break;
+    default:
+      break;
+  }
+}
+
+void World::heal() {
+  trace_.note("healing");
+  const std::vector<Fault> ending = std::exchange(lasting_, {});
+  for (const Fault& fault : ending) end_fault(fault);
+  network_->faults = {};
+  blocks.clear();
+  server_->set_sync_binlog(1);
+  source_->paused_until_ns = 0;
+  for (auto& replica : replicas_) replica->paused_until_ns = 0;
+}
+
+void World::restarts() {
+  if (server_restart_.at_ns <= clock_.time_ns) {
+    server_restart_ = {};
+    if (!server_->up()) server_->start();
+  }
+  if (source_restart_.at_ns <= clock_.time_ns) {
+    source_restart_ = {};
+    if (!source_->up()) source_->start();
+  }
+  for (std::size_t i = 0; i < replicas_.size(); ++i) {
+    ReplicaHost& replica = *replicas_[i];
+    if (replica_restarts_[i].at_ns > clock_.time_ns) continue;
+    replica_restarts_[i] = {};
+    if (replica.up()) continue;
+    replica.start();
+    if (replica.up() || replica.superblock().failing) continue;
+    if (!replica.impaired)
+      throw Violation(fmt::format("{} does not open: {}", replica.name(), replica.problem()));
+    replica.reseed();
+    replica.impaired = true;
+    replica.start();
+    if (!replica.up()) throw Violation("an empty journal does not open: " + replica.problem());
+  }
+}
+
+void World::operators() {
+  if (!source_->up() || !server_->up()) return;
+  const bool reset = server_->resets() > 0;
+  // The binlogs were reset while nobody watched: the daemon says what to do.
+  if (!source_->running() && source_->problem().find("synced") != std::string::npos &&
+      source_->problem().find("before") != std::string::npos) {
+    if (!reset) throw Violation("the source is refused without a cause: " + source_->problem());
+    source_->kill();
+    source_->forget_state();
+    source_->start();
+    return;
+  }
+  if (!source_->running()) return;
+  const auto views = source_->replicas();
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    ReplicaHost& replica = *replicas_[i];
+    if (!replica.up()) continue;
+    // A machine that was replaced counts again once it has everything.
+    if (replica.impaired && replica.disk().lies() == 0 && !replica.damaged() &&
+        fault_counts_[static_cast<std::size_t>(FaultKind::bit_rot)] == 0 &&
+        replica.journal()->durable() >= binlogs_.durable_until() &&
+        replica.stream().origin == source_->origin())
+      replica.impaired = false;
+    const std::string& refusal = views[i].refusal;
+    if (views[i].in_session || refusal.empty()) continue;
+    const bool foreign = refusal.find("holds the stream") != std::string::npos ||
+                         refusal.find("another source's stream") != std::string::npos ||
+                         refusal.find("not the same stream") != std::string::npos;
+    const bool purged = refusal.find("purged") != std::string::npos;
+    if (!foreign && !purged) {
+      const bool passing = refusal.find("device failed") != std::string::npos ||
+                           refusal.find("cannot be") != std::string::npos ||
+                           refusal.find("same journal") != std::string::npos;
+      if (passing || replica.impaired) continue;
+      throw Violation(fmt::format("{} is refused: {}", replica.name(), refusal));
+    }
+    const bool cause = (foreign && reset) ||
+                       (purged && fault_counts_[static_cast<std::size_t>(FaultKind::purge)] > 0) ||
+                       replica.impaired;
+    if (!cause)
+      throw Violation(fmt::format("{} is refused without a cause: {}", replica.name(), refusal));
+    replica.kill();
+    replica.reseed();
+    replica.impaired = true;
+    replica.start();
+  }
+}
+
+}  // namespace binlane::sim

@@ -1,0 +1,419 @@
+"""Shows that the tests can fail: plants one bug after another and lets the tests find it.
+
+Works on a build folder with -Dcanaries=true (`./dev canary` makes it). A canary is found when a
+test that is green without it ends otherwise with it. The finders are the unit tests and packet
+scripts, the likeliest first, and the simulator with rising seeds where there is one. A find by a
+test that needs no seed counts as one seed. First of all the finders run with nothing planted: were
+one of them red then, its finds would mean nothing.
+"""
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+HEADER = REPOSITORY / "src" / "base" / "canary.h"
+VARIABLE = "BINLANE_CANARY"
+# The unit tests of what canaries are planted in; all packet scripts are finders as well.
+UNIT_TESTS = (
+    "ack_sender",
+    "archive",
+    "binlog_files",
+    "clock",
+    "fallback",
+    "frame",
+    "handshake",
+    "journal",
+    "journal_file",
+    "ledger",
+    "position",
+    "promotion",
+    "quorum_gate",
+    "receiver_session",
+    "recovery",
+    "sender_session",
+    "source_cycle",
+    "source_state",
+    "synced_confirmer",
+    "tailer",
+    "wait_deadline",
+)
+# A test that does not end has found nothing: on a busy machine it might only be slow.
+TEST_TIMEOUT_S = 120
+OVERDUE = "did not end"
+# The simulator looks at one batch of seeds after another, up to so many and for about so long.
+SIMULATOR = Path("tests/sim/binlane-sim")
+SEEDS_MAX = 256
+SEEDS_BATCH = 8
+SIMULATOR_TIME_S = 10
+SIMULATOR_BASELINE_SEEDS = 64
+_FAILED_SEED = re.compile(r"^seed (\d+) \(commit [^)]*\): (.*)$", re.MULTILINE)
+_ENTRY = re.compile(r'X\(\s*(\w+),\s*"([^"]*)",\s*"([^"]*)"\)')
+
+# Which test to try first. Every other one is tried as well before a canary counts as not found.
+LIKELY = {
+    "journal": (
+        "ack_before_completion",
+        "short_write_ignored",
+        "ack_after_eio",
+        "durable_hole",
+        "file_end_before_durable",
+        "unarchived_block_reused",
+        "archive_beyond_released",
+    ),
+    "journal_file": (
+        "promise_given_twice",
+    ),
+    "recovery": (
+        "truncate_at_first_bad_crc",
+        "damage_forgotten",
+        "old_lap_accepted",
+        "unlinked_block_accepted",
+        "stale_opening_accepted",
+    ),
+    "archive": (
+        "half_group_fed",
+        "in_use_flag_not_mirrored",
+    ),
+    "receiver_session": (
+        "received_jumps_gap",
+        "stale_epoch_data_accepted",
+        "stale_session_data_accepted",
+        "ack_repeats_forgotten",
+    ),
+    "sender_session": (
+        "stale_epoch_ack_accepted",
+        "stale_session_ack_accepted",
+    ),
+    "frame": (
+        "frame_checksum_ignored",
+    ),
+    "handshake": (
+        "started_before_record",
+        "older_source_served",
+        "digest_skipped",
+        "archive_digest_skipped",
+        "cut_below_safe",
+        "shorter_source_accepted",
+    ),
+    "quorum_gate": (
+        "replica_counted_twice",
+    ),
+    "promotion": (
+        "promoted_without_fence",
+        "damaged_counted_as_inspected",
+        "lesser_log_promoted",
+    ),
+    "source_cycle": (
+        "failed_journal_counted",
+        "released_beyond_synced",
+        "released_goes_back",
+    ),
+    "source_lost_middle_packet": (
+        "wrong_retransmit_offset",
+    ),
+    "replica_release_waits": (
+        "replica_trusts_released",
+    ),
+    "position": (
+        "names_compared_as_strings",
+    ),
+    "tailer": (
+        "shrunken_file_ignored",
+        "foreign_file_followed",
+    ),
+    "ack_sender": (
+        "ack_not_repeated",
+        "ack_of_other_incarnation",
+    ),
+    "source_state": (
+        "registered_at_end",
+    ),
+    "binlog_files": (
+        "synced_without_fdatasync",
+    ),
+    "synced_confirmer": (
+        "synced_untrusted",
+    ),
+    "clock": (
+        "wall_clock_deadlines",
+    ),
+    "wait_deadline": (
+        "late_deadline",
+    ),
+    "fallback": (
+        "ledger_after_release",
+        "server_release_unnoticed",
+        "recovery_without_catching_up",
+    ),
+    "ledger": (
+        "ledger_not_synced",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Canary:
+    name: str
+    rule: str
+    text: str
+
+
+@dataclass
+class Finder:
+    name: str
+    command: list
+    environment: dict
+    seconds: float = 0.0
+
+
+@dataclass
+class Find:
+    finder: str
+    seeds: int
+    evidence: str
+
+
+@dataclass
+class Verdict:
+    canary: Canary
+    by_test: Find = None
+    by_simulator: Find = None
+    also: list = field(default_factory=list)
+
+    @property
+    def found(self):
+        return self.by_test is not None or self.by_simulator is not None
+
+
+def canaries():
+    text = HEADER.read_text(encoding="utf-8").replace("\\\n", " ")
+    # Long entries are broken over two lines.
+    found = [Canary(*entry) for entry in _ENTRY.findall(text)]
+    if not found:
+        sys.exit(f"{HEADER} lists no canary")
+    return found
+
+
+def finders(build):
+    listed = subprocess.run(
+        ["meson", "introspect", "--tests", str(build)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = []
+    for test in json.loads(listed.stdout):
+        suites = {suite.split(":")[-1] for suite in test["suite"]}
+        script = "script" in suites and not test["name"].startswith("canary_")
+        if script or ("unit" in suites and test["name"] in UNIT_TESTS):
+            found.append(Finder(test["name"], test["cmd"], test["env"]))
+    missing = set(UNIT_TESTS) - {finder.name for finder in found}
+    if missing:
+        sys.exit(f"{build} has no test {', '.join(sorted(missing))}")
+    return found
+
+
+def targets(build, all_finders):
+    """What has to be built, as ninja names it."""
+    programs = {os.path.relpath(finder.command[0], build) for finder in all_finders}
+    if (REPOSITORY / SIMULATOR.parent / "meson.build").exists():
+        programs.add(str(SIMULATOR))
+    return sorted(programs)
+
+
+def run(command, environment, canary, timeout_s):
+    """(how it ended, None if well; what it said)."""
+    settings = {**os.environ, **environment, VARIABLE: canary}
+    with tempfile.TemporaryFile(mode="w+", errors="replace") as output:
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=settings,
+                timeout=timeout_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return OVERDUE, ""
+        output.seek(0)
+        said = output.read()
+    if done.returncode == 0:
+        return None, said
+    killed = done.returncode < 0
+    return f"signal {-done.returncode}" if killed else f"status {done.returncode}", said
+
+
+def evidence(status, said):
+    """One line that tells what went wrong: the test that noticed, or the program's own assertion."""
+    lines = [line.strip() for line in said.splitlines()]
+    running = ""
+    for line in lines:
+        if line.startswith("[ RUN      ] "):
+            running = line[13:]
+        elif line.startswith("[  FAILED  ] "):
+            return line[13:].split(" (")[0].rstrip(",")
+        elif line.startswith("assertion failed"):
+            return f"{running}: {line}".lstrip(": ")
+    telling = [line for line in lines if line]
+    # Scripts name their file and line.
+    return re.sub(r"\S*/tests/script/", "", telling[0]) if telling else status
+
+
+def order(canary, all_finders):
+    first = [finder for finder in all_finders if canary.name in LIKELY.get(finder.name, ())]
+    return first + sorted((f for f in all_finders if f not in first), key=lambda f: f.seconds)
+
+
+def look(canary, all_finders, everywhere):
+    verdict = Verdict(canary)
+    for finder in order(canary, all_finders):
+        status, said = run(finder.command, finder.environment, canary.name, TEST_TIMEOUT_S)
+        if status in (None, OVERDUE):
+            continue
+        if verdict.by_test is None:
+            verdict.by_test = Find(finder.name, 1, evidence(status, said))
+        verdict.also.append(finder.name)
+        if not everywhere:
+            break
+    return verdict
+
+
+def simulate(simulator, canary):
+    """The find of the simulator, with the number of seeds that it took; None without one."""
+    end = time.monotonic() + SIMULATOR_TIME_S
+    for first in range(1, SEEDS_MAX + 1, SEEDS_BATCH):
+        if time.monotonic() >= end:
+            return None
+        status, said = run_seeds(simulator, canary.name, first, SEEDS_BATCH)
+        if status in (None, OVERDUE):
+            continue
+        failed = _FAILED_SEED.findall(said)
+        if not failed:
+            sys.exit(f"{simulator} ended with {status}, but names no seed:\n{said}")
+        seed, violation = min((int(seed), what) for seed, what in failed)
+        return Find("binlane-sim", seed, f"seed {seed}: {violation}")
+    return None
+
+
+def run_seeds(simulator, canary, first, count):
+    command = [str(simulator), "--seeds", str(count), "--seed", str(first), "--jobs", "1"]
+    # Whether a seed repeats itself is not the question here.
+    return run([*command, "--repeat", str(10**9)], {}, canary, TEST_TIMEOUT_S)
+
+
+def baseline(all_finders, jobs):
+    """Runs everything with nothing planted; the finders that are not green."""
+
+    def measure(finder):
+        begun = time.monotonic()
+        status, said = run(finder.command, finder.environment, "", TEST_TIMEOUT_S)
+        finder.seconds = time.monotonic() - begun
+        return None if status is None else f"{finder.name}: {evidence(status, said)}"
+
+    with ThreadPoolExecutor(jobs) as pool:
+        return [red for red in pool.map(measure, all_finders) if red]
+
+
+def show(verdict):
+    name, rule = verdict.canary.name, verdict.canary.rule
+    if not verdict.found:
+        print(f"NOT FOUND  {name:<30} {rule:<4} {verdict.canary.text}", flush=True)
+        return
+    for find in (verdict.by_test, verdict.by_simulator):
+        if find:
+            seeds = f"{find.seeds} seed{'s' if find.seeds > 1 else ''}"
+            print(f"found      {name:<30} {rule:<4} {find.finder}, {seeds}: {find.evidence}", flush=True)
+    if len(verdict.also) > 1:
+        print(f"           by {', '.join(verdict.also)}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev canary", allow_abbrev=False)
+    parser.add_argument("names", nargs="*", help="canaries to plant; all without names")
+    parser.add_argument("--json", help="file for the result")
+    parser.add_argument("--build", default=str(REPOSITORY / "build-canary"), help="build folder")
+    parser.add_argument("--targets", action="store_true", help="print what has to be built, and end")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--everywhere", action="store_true", help="do not stop at the first find")
+    arguments = parser.parse_args()
+    build = Path(arguments.build)
+
+    known = canaries()
+    unknown = set(arguments.names) - {canary.name for canary in known}
+    if unknown:
+        parser.error(f"no such canary: {', '.join(sorted(unknown))}")
+    planted = [canary for canary in known if not arguments.names or canary.name in arguments.names]
+    all_finders = finders(build)
+    if arguments.targets:
+        print("\n".join(targets(build, all_finders)))
+        return 0
+    begun = time.monotonic()
+    red = baseline(all_finders, arguments.jobs)
+    print(f"nothing planted: {len(all_finders) - len(red)} of {len(all_finders)} tests are green")
+    for line in red:
+        print(f"  red: {line}")
+    if red:
+        print("FAILED: a find by a test that is red anyway means nothing")
+        return 1
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        looked = pool.map(lambda canary: look(canary, all_finders, arguments.everywhere), planted)
+        verdicts = []
+        for verdict in looked:
+            verdicts.append(verdict)
+            if not (build / SIMULATOR).exists():
+                show(verdict)
+    if (build / SIMULATOR).exists():
+        status, said = run_seeds(build / SIMULATOR, "", 1, SIMULATOR_BASELINE_SEEDS)
+        if status is not None:
+            print(f"FAILED: the simulator is red with nothing planted: {evidence(status, said)}")
+            return 1
+        with ThreadPoolExecutor(arguments.jobs) as pool:
+            finds = pool.map(lambda canary: simulate(build / SIMULATOR, canary), planted)
+            for verdict, find in zip(verdicts, finds):
+                verdict.by_simulator = find
+                show(verdict)
+    missed = [verdict.canary.name for verdict in verdicts if not verdict.found]
+    simulated = [v.by_simulator.seeds for v in verdicts if v.by_simulator]
+    seeds = simulated or [v.by_test.seeds for v in verdicts if v.by_test]
+    result = {
+        "planted": len(planted),
+        "found": len(planted) - len(missed),
+        "median_seeds": statistics.median(seeds) if seeds else None,
+        "found_by_simulator": len(simulated),
+        "missed": missed,
+        "finders": len(all_finders),
+        "seconds": round(time.monotonic() - begun, 1),
+        "canaries": {
+            v.canary.name: {
+                "rule": v.canary.rule,
+                "bug": v.canary.text,
+                "test": v.by_test and v.by_test.finder,
+                "evidence": v.by_test and v.by_test.evidence,
+                "simulator_seeds": v.by_simulator and v.by_simulator.seeds,
+            }
+            for v in verdicts
+        },
+    }
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    for key in ("planted", "found", "median_seeds", "found_by_simulator", "seconds"):
+        print(f"  {key:<20} {result[key]}")
+    print("OK" if not missed else "FAILED")
+    return 0 if not missed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

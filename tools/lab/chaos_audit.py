@@ -1,0 +1,115 @@
+"""Audit: what was acknowledged against what is really there, read from files and servers.
+
+Of Binlane's own words only the ledger is believed: a row whose event group ends inside one of its
+intervals was released without a quorum, and says so.
+"""
+
+import shutil
+from dataclasses import dataclass, field
+
+from . import journal, rows, verify
+
+SAMPLES = 5
+
+
+@dataclass
+class Books:
+    """Event groups ever seen, by file and by GTID; shared by all audits of a run."""
+
+    groups: dict = field(default_factory=dict)  # file number → [Group], of files that have ended
+    contents: dict = field(default_factory=dict)  # GTID → (rows, where they were seen first)
+    conflicts: list = field(default_factory=list)
+
+    def note(self, group, where):
+        known = self.contents.setdefault(group.gtid, (group.rows, where))
+        if known[0] != group.rows:
+            self.conflicts.append((group.gtid, known[0], group.rows, f"{known[1]} and {where}"))
+
+    def read(self, binlogs):
+        """{row: end of its group} over the files; ended files are decoded once."""
+        positions = {}
+        for index, path in enumerate(binlogs):
+            number = verify.file_number(path)
+            live = index == len(binlogs) - 1
+            groups = self.groups.get(number)
+            if groups is None:
+                # A killed server may leave a torn event at the end of a file.
+                groups = rows.groups_of_file(path, live=True)
+                for group in groups:
+                    self.note(group, path)
+                if not live:
+                    self.groups[number] = groups
+            for group in groups:
+                for row in group.rows:
+                    if row in positions:
+                        raise rows.DecodeError(f"row {row} stands twice, at {group.end} too")
+                    positions[row] = group.end
+        return positions
+
+    def split_acks(self, under_quorum):
+        """Conflicts in which both contents were acknowledged under a quorum."""
+        return [
+            conflict
+            for conflict in self.conflicts
+            if all(any(row in under_quorum for row in part) for part in conflict[1:3])
+        ]
+
+
+def keys(transactions):
+    return [row for transaction in transactions for row in transaction.keys()]
+
+
+def under_quorum(acknowledged, positions, intervals):
+    """({row: end of its group} of those acknowledged under a quorum, rows that are nowhere)."""
+    counted, missing = {}, []
+    for row in keys(acknowledged):
+        position = positions.get(row)
+        if position is None:
+            missing.append(row)
+        elif not any(interval.covers(position) for interval in intervals):
+            counted[row] = position
+    return counted, missing
+
+
+def archive_end(archive):
+    """Where a replica's archive ends, going by its files."""
+    files = {verify.file_number(path): path.stat().st_size for path in archive.glob("*.[0-9]*")}
+    return max(files.items(), default=(0, 0))
+
+
+def copy_journals(replicas, folder):
+    """Copies the rings, which takes no time, to be read at leisure.
+
+    {replica's name: (path, where its archive ended)}
+    """
+    copies = {}
+    for replica in replicas:
+        archived = archive_end(replica.daemon.archive)
+        copy = folder / f"{replica.name}.journal"
+        shutil.copyfile(replica.daemon.data_dir / "journal", copy)
+        copies[replica.name] = (copy, archived)
+    return copies
+
+
+def held_by_replicas(copies, binlogs):
+    """({name: where its journal's log ends}, what differs from the source's binlogs)."""
+    by_number = {verify.file_number(path): path for path in binlogs}
+    ends, found = {}, []
+    for name, (path, archived) in copies.items():
+        end, differences = journal.differences(path, by_number, archived)
+        ends[name] = end or (0, 0)
+        found += differences
+    return ends, found
+
+
+def losses_without_source(counted, ends, quorum_count):
+    """Rows under a quorum that fewer than a quorum of the replicas' journals reach."""
+    return [
+        f"row {row} at {position}: within reach of {copies} journals {ends}"
+        for row, position in counted.items()
+        if (copies := sum(position <= end for end in ends.values())) < quorum_count
+    ]
+
+
+def rows_of_server(server):
+    return set(server.query("SELECT client, sequence FROM bench.numbered", 300))
