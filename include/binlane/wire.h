@@ -126,6 +126,8 @@ inline constexpr std::size_t kRulesSize = 448;
 enum HelloFlags : std::uint32_t {
   // A candidate asks: promise yourself to it before you answer, and serve no older term any more.
   kHelloFence = 1 << 0,
+  // No other rule than `rule` can have had anything acknowledged that it does not cover itself.
+  kHelloRuleAlone = 1 << 1,
 };
 
 struct HelloBody {

@@ -45,6 +45,7 @@ std::string encode(const RoleState& state) {
               {"sealed_at", encode(promotion.sealed_at)},
               {"sealed_digest", promotion.sealed_digest},
               {"gtid", promotion.gtid},
+              {"rule", state.rule},
               {"binlog_index", state.binlog_index},
               {"binlog_base", state.binlog_base},
               {"new_origin", encode(promotion.new_origin)},
@@ -77,6 +78,7 @@ RoleState decode(ConstBytes bytes) {
   promotion.sealed_at = decode_position(value.at("sealed_at"));
   promotion.sealed_digest = value.at("sealed_digest").get<std::uint32_t>();
   promotion.gtid = value.at("gtid").get<std::string>();
+  state.rule = value.at("rule").get<std::string>();
   state.binlog_index = value.at("binlog_index").get<std::string>();
   state.binlog_base = value.at("binlog_base").get<std::string>();
   promotion.new_origin = decode_uuid(value.at("new_origin"));

@@ -42,6 +42,9 @@ struct RoleState {
   HostRole role = HostRole::source;
   std::uint32_t fenced_by = 0;  // the term that ended our own; fenced only
   PromotionRecord promotion;
+  // The quorum rule that everything acknowledged so far is covered by; a new one comes into force
+  // beside it first (safety rule S4). Empty: there was none.
+  std::string rule;
   // Where the server's binlogs are, for when it is down: the index's and the files' path without
   // their numbers.
   std::string binlog_index;

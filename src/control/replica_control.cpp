@@ -289,7 +289,8 @@ std::string ReplicaControl::bind(const wire::HelloBody& body, const StreamIdenti
     log::info("stream_adopted", "journal {} belongs to stream {} now, and learns it up to {}",
               to_string(file_.meta().journal), to_string(stream), to_string(learner.position));
   }
-  if (const int error = file_.store_rule(std::string(field_text(body.rule))); error != 0)
+  const bool alone = (body.flags & wire::kHelloRuleAlone) != 0;
+  if (const int error = file_.store_rule(std::string(field_text(body.rule)), alone); error != 0)
     return fmt::format("the quorum rule cannot be put on record: {}", errno_text(error));
   return {};
 }

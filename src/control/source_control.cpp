@@ -160,6 +160,7 @@ void SourceControl::work_as_source(std::uint64_t now_ns) {
   sync_ourselves(marks);
   tell_synced(marks);
   run_fallback(marks);
+  settle_rule(marks);
   lift_read_only();
   store_state(marks, now_ns);
 }

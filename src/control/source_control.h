@@ -121,6 +121,8 @@ class SourceControl {
   void watch_terms();
   void fence(std::uint32_t term);
   void lift_read_only();
+  std::optional<QuorumRule> rule_to_begin_with();
+  void settle_rule(const SourceMarks& marks);
   void tell_replica_side();
   void look_for_server(std::uint64_t now_ns);
   bool connect_server(ServerFacts& facts);
@@ -189,7 +191,9 @@ class SourceControl {
   Phase phase_ = Phase::looking;
   std::string problem_;
   std::uint64_t next_look_ns_ = 0;
-  bool read_only_ = false;  // of the server when the incarnation began; until it is lifted
+  bool rule_open_ = false;    // two rules are in force: the one on record, and the new one
+  Position rule_must_cover_;  // what the old rule alone has had acknowledged
+  bool read_only_ = false;    // of the server when the incarnation began; until it is lifted
   std::uint64_t next_poll_ns_ = 0;
   std::uint64_t next_store_ns_ = 0;
   Position synced_told_;

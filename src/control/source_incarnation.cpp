@@ -51,6 +51,8 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
     refuse(run_files.error);
     return false;
   }
+  const auto rule = rule_to_begin_with();
+  if (!rule) return false;
   SourceState next = state_;
   if (!settle_stream(index, next)) return false;
 
@@ -116,8 +118,7 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   if (!lane_.bound() || directory_ != index.directory || !same_stream)
     lane_.bind(index.directory, index.basename, drain_);
   directory_ = index.directory;
-  if (const int error = lane_.begin_incarnation(start, state_.epoch, source_.quorum, now_ns);
-      error != 0) {
+  if (const int error = lane_.begin_incarnation(start, state_.epoch, *rule, now_ns); error != 0) {
     refuse(fmt::format("binlog {} cannot be opened: {}", index.last, errno_text(error)));
     return false;
   }
@@ -134,6 +135,7 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   identity.basename = state_.basename;
   identity.rule_number = source_.quorum.number;
   identity.rule = to_string(source_.quorum, source_.replica_names());
+  identity.rule_alone = !rule_open_;
   identity.stream_term = state_.epoch.term;
   identity.candidate = role_.state().host_id;
   // Behind a promotion the replicas come from the stream that it sealed (S2).
@@ -209,9 +211,9 @@ void SourceControl::end_incarnation(const std::string& reason, NextStream next) 
   next_look_ns_ = 0;
 }
 
-// A dump connection that is made later begins where the quorum of this incarnation is by then: where
-// it was may be purged. If it was purged before this incarnation began, registering waits until the
-// quorum is proven beyond, because it would be an ACK of all that is missing (S3).
+// A dump connection that is made later begins where the quorum of this incarnation is by then:
+// where it was may be purged. If it was purged before this incarnation began, registering waits
+// until the quorum is proven beyond, because it would be an ACK of all that is missing (S3).
 void SourceControl::follow_quorum(const SourceMarks& marks) {
   const std::lock_guard lock(mutex_);
   if (!registration_ || marks.quorum_group_at <= registration_->start) return;

@@ -42,7 +42,8 @@ bool SourceHandshake::poll(std::uint64_t now_ns, HelloMessage& message) {
   body.phase = static_cast<std::uint8_t>(phase_);
   body.handshake_id = handshake_id_;
   body.cluster_id = identity_.cluster_id;
-  if (identity_.inspect) body.flags = wire::kHelloFence;
+  body.flags = (identity_.inspect ? wire::kHelloFence : 0U) |
+               (identity_.rule_alone ? wire::kHelloRuleAlone : 0U);
   std::copy(identity_.origin.bytes.begin(), identity_.origin.bytes.end(), body.origin);
   std::copy(identity_.candidate.bytes.begin(), identity_.candidate.bytes.end(), body.candidate);
   body.stream_term = identity_.stream_term;

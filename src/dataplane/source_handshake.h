@@ -63,7 +63,8 @@ class SourceHandshake {
     std::string replica_name;
     std::string basename;
     std::uint64_t rule_number = 0;
-    std::string rule;  // its text
+    std::string rule;         // its text
+    bool rule_alone = false;  // older ones are covered by it, and may be forgotten
     // The term in which the stream began, and who asks for the epoch's term. Apart from origin only
     // while a promotion seals another source's stream.
     std::uint32_t stream_term = 0;

@@ -53,14 +53,16 @@ int JournalStore::set_stream(const StreamIdentity& stream, const LogMark& learne
   });
 }
 
-int JournalStore::store_rule(const std::string& rule) {
+int JournalStore::store_rule(const std::string& rule, bool alone) {
   if (rule.empty()) return 0;
   const JournalMeta now = meta();
-  if (!now.rules.empty() && now.rules.back() == rule) return 0;
-  return update([&rule](JournalMeta& meta) {
+  if (!now.rules.empty() && now.rules.back() == rule && (!alone || now.rules.size() == 1)) return 0;
+  return update([&rule, alone](JournalMeta& meta) {
+    if (alone) meta.rules.clear();
     std::erase(meta.rules, rule);
     if (meta.rules.size() == kMaxRulesOnRecord) {
-      log::warning("rule_forgotten", "the quorum rule {} is off the record: {} newer ones are on it",
+      log::warning("rule_forgotten",
+                   "the quorum rule {} is off the record: {} newer ones are on it",
                    meta.rules.front(), kMaxRulesOnRecord);
       meta.rules.erase(meta.rules.begin());
     }

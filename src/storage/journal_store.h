@@ -41,7 +41,7 @@ class JournalStore {
   // `learner_until`: how far the log has to come before it counts as inspected.
   [[nodiscard]] int set_stream(const StreamIdentity& stream, const LogMark& learner_until = {});
   // Puts a quorum rule on record, as the newest. 0 or an errno.
-  [[nodiscard]] int store_rule(const std::string& rule);
+  [[nodiscard]] int store_rule(const std::string& rule, bool alone = false);
   // Why `stream` is not the journal's, for the operator and the peer; empty when it is, or when the
   // journal belongs to none yet.
   std::string stream_mismatch(const StreamIdentity& stream) const;

@@ -356,6 +356,9 @@ TEST_F(JournalFileTest, KeepsRulesOnceAndTheNewestLast) {
   EXPECT_EQ(file.meta().rules, (std::vector<std::string>{"b", "a"}));
   for (const char* rule : {"c", "d", "e"}) EXPECT_EQ(file.store_rule(rule), 0);
   EXPECT_EQ(file.meta().rules, (std::vector<std::string>{"a", "c", "d", "e"}));
+  // It covers what all the others did.
+  EXPECT_EQ(file.store_rule("e", true), 0);
+  EXPECT_EQ(file.meta().rules, (std::vector<std::string>{"e"}));
 }
 
 // S2: the journal keeps its UUID, its promise and the numbers of its blocks, and begins anew.
