@@ -72,6 +72,7 @@ class SourceHandshake {
     Uuid sealed_origin;
     std::uint32_t sealed_term = 0;
     Position sealed_at;
+    std::uint32_t sealed_digest = 0;
     // Fence the replica, compare its log with ours, and stop there: what a promotion begins with.
     bool inspect = false;
   };
@@ -90,8 +91,8 @@ class SourceHandshake {
     Uuid journal_id;
     Uuid origin;  // of the stream it holds; null: none
     std::uint32_t stream_term = 0;
-    Epoch log_epoch;  // of its last session
-    Position end;     // everything before is durable there
+    Epoch log_epoch;          // of its last session
+    Position end;             // everything before is durable there
     std::uint16_t state = 0;  // wire::AckState
     std::string rules;        // on record there, one a line
     bool rules_cut_short = false;
