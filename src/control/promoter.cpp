@@ -181,6 +181,7 @@ void Promoter::resume() {
   }
   log::warning("promotion", "the promotion in term {} goes on behind step {}", found.term,
                to_string(found.step));
+  view_.running = true;
   log_.emplace(replica_, Promise{found.term, role_.state().host_id});
   files_ = {sealed_folder(found.term), found.old_stream.basename, 0, found.sealed_at, {}};
   files_.first = found.sealed_at.file;

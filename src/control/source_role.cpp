@@ -39,8 +39,10 @@ void SourceControl::watch_terms() {
 // this host never bids again by itself (S1).
 void SourceControl::fence(std::uint32_t term) {
   const std::uint32_t own = state_.epoch.term;
-  const Position quorum = std::max({state_.quorum, lane_.queues().marks.load().quorum_group_at,
-                                    Position{state_.stream_start.file, kBinlogMagicSize}});
+  const SourceMarks marks = lane_.queues().marks.load();
+  const Position shown = marks.epoch == state_.epoch ? marks.quorum_group_at : Position{};
+  const Position quorum =
+      std::max({state_.quorum, shown, Position{state_.stream_start.file, kBinlogMagicSize}});
   end_incarnation(fmt::format("a replica was promoted in term {}: term {} is over", term, own),
                   NextStream::same);
   RoleState role = role_.state();
@@ -117,6 +119,7 @@ void SourceControl::promote(std::uint64_t now_ns) {
   promoter_->work(now_ns);
   if (!promoter_->succeeded()) return;
   state_ = *state_file_.state();
+  directory_.clear();  // the lane is bound to the sealed files, not to the server's
   phase_ = Phase::looking;
   problem_.clear();
   next_look_ns_ = 0;

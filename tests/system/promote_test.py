@@ -223,9 +223,12 @@ class Verdicts(HaCase):
         a, b, c = self.cluster.hosts
         self.insert(a, 1)
         durable = self.last_gtid(a)
-        status, out, err = a.binlane("verdict", durable)
-        self.assertEqual(status, 0, f"{out}{err}")
-        self.assertTrue(out.startswith("DURABLE"))
+        # That it is synced is confirmed a moment after the commit has returned; until then it is in
+        # doubt.
+        waiting.until(
+            lambda: a.binlane("verdict", durable)[0] == 0, "the commit to be durable", WAIT_S
+        )
+        self.assertTrue(a.binlane("verdict", durable)[1].startswith("DURABLE"))
         domain, server, sequence = durable.split("-")
         never = f"{domain}-{server}-{int(sequence) + 1000}"
         self.assertEqual(a.binlane("verdict", never)[0], EXIT_ABSENT)
