@@ -126,6 +126,8 @@ inline constexpr std::size_t kRulesSize = 448;
 enum HelloFlags : std::uint32_t {
   // A candidate asks: promise yourself to it before you answer, and serve no older term any more.
   kHelloFence = 1 << 0,
+  // No other rule than `rule` can have had anything acknowledged that it does not cover itself.
+  kHelloRuleAlone = 1 << 1,
 };
 
 struct HelloBody {
@@ -143,6 +145,7 @@ struct HelloBody {
   le32 sealed_term;
   std::uint8_t sealed_origin[16] = {};
   WirePosition sealed_at;
+  le32 sealed_digest;  // of the file that it ended in, from its first byte
   char source_name[kNameSize] = {};
   char replica_name[kNameSize] = {};  // whom the source means to reach
   char basename[kBasenameSize] = {};  // of the source's binlog files
@@ -151,8 +154,8 @@ struct HelloBody {
   le64 rule_number;   // of the quorum rule in force
   le64 compare_from;  // linear, relative to the replica's released position
   le64 compare_to;
-  WirePosition start_at;  // START: where the session's linear 0 stands
-  le64 cut_to;            // START: linear, or kNoCut
+  WirePosition start_at;      // START: where the session's linear 0 stands
+  le64 cut_to;                // START: linear, or kNoCut
   char rule[kRuleSize] = {};  // the quorum rule in force, over replicas' names
   char reason[kReasonSize] = {};
 };
@@ -179,8 +182,8 @@ struct HelloAckBody {
   le32 stream_term;                  // of that stream
   std::uint8_t journal_id[16] = {};  // identity of this replica
   char replica_name[kNameSize] = {};
-  WireEpoch log_epoch;  // of the last byte held
-  WireEpoch promised;   // {term, 0}: no older term is served
+  WireEpoch log_epoch;                // of the last byte held
+  WireEpoch promised;                 // {term, 0}: no older term is served
   std::uint8_t promised_to[16] = {};  // the candidate of that term
   WirePosition released;
   WirePosition durable;

@@ -20,12 +20,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "control/suggest.h"
 
 namespace binlane {
 namespace {
-
-using nlohmann::json;
 
 constexpr int kBacklog = 16;
 constexpr mode_t kLockMode = 0600;
@@ -34,14 +31,6 @@ constexpr std::size_t kReadBytes = std::size_t{16} * 1024;
 constexpr int kTurnMs = 250;
 // Connections accepted in one turn, so that a storm of them cannot starve those being served.
 constexpr int kMaxAccepts = 16;
-
-std::string line_of(const json& answer) {
-  return answer.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
-}
-
-std::string error_line(std::string_view field, std::string_view message) {
-  return line_of({{"ok", false}, {"error", {{"field", field}, {"message", message}}}});
-}
 
 // A stale socket file goes away; anything else in its place stays and is an error.
 void remove_stale_socket(const std::string& path) {
@@ -63,11 +52,7 @@ void remove_stale_socket(const std::string& path) {
 }  // namespace
 
 AdminServer::AdminServer(std::string path, AdminLimits limits)
-    : path_(std::move(path)), limits_(limits) {
-  on(admin::kVerbPing, [](const json&, const AdminPeer&) {
-    return json{{"protocol_version", admin::kProtocolVersion}};
-  });
-}
+    : path_(std::move(path)), limits_(limits) {}
 
 AdminServer::~AdminServer() {
   stop();
@@ -75,7 +60,7 @@ AdminServer::~AdminServer() {
 
 void AdminServer::on(std::string verb, AdminHandler handler) {
   BL_ASSERT(!thread_.joinable());
-  handlers_[std::move(verb)] = std::move(handler);
+  requests_.on(std::move(verb), std::move(handler));
 }
 
 void AdminServer::start() {
@@ -165,7 +150,7 @@ void AdminServer::accept_client(std::uint64_t now_ns) {
     if (!socket.is_open()) return;  // nobody left, or no descriptors: a later turn tries again
     if (clients_.size() >= limits_.max_clients) {
       ++counters_.refused;
-      const std::string text = error_line("", "too many connections; try again later");
+      const std::string text = admin_error_line("", "too many connections; try again later");
       [[maybe_unused]] const ssize_t ignored =
           ::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL);
       continue;
@@ -208,59 +193,21 @@ bool AdminServer::serve(Client& client, std::uint64_t now_ns) {
   while (client.output.empty() && !client.closing) {
     const auto end = client.input.find('\n');
     const std::size_t length = end == std::string::npos ? client.input.size() : end + 1;
-    bool fatal = length > admin::kMaxRequestBytes;
-    if (fatal) {
-      ++counters_.requests;
-      ++counters_.errors;
-      client.output = error_line(
-          "", fmt::format("the request is longer than {} bytes", admin::kMaxRequestBytes));
-    } else if (end == std::string::npos) {
-      return true;
-    } else {
-      client.output = answer(std::string_view(client.input).substr(0, end), client.peer, fatal);
-      client.input.erase(0, length);
-    }
-    client.closing = fatal;
+    const bool too_long = length > admin::kMaxRequestBytes;
+    if (!too_long && end == std::string::npos) return true;
+    AdminAnswer answer =
+        too_long ? AdminRequests::too_long()
+                 : requests_.answer(std::string_view(client.input).substr(0, end), client.peer);
+    if (!too_long) client.input.erase(0, length);
+    ++counters_.requests;
+    if (answer.error) ++counters_.errors;
+    client.output = std::move(answer.line);
+    client.closing = answer.fatal;
     // The answer has a whole timeout of its own to be taken.
     client.deadline_ns = now_ns + limits_.client_timeout_ms * kNanosPerMilli;
     if (!write_to(client, now_ns)) return false;
   }
   return true;
-}
-
-std::string AdminServer::answer(std::string_view line, const AdminPeer& peer, bool& fatal) {
-  ++counters_.requests;
-  const auto fail = [this](std::string_view field, std::string_view message) {
-    ++counters_.errors;
-    return error_line(field, message);
-  };
-  const json request = json::parse(line, nullptr, false);
-  if (request.is_discarded()) {
-    fatal = true;
-    return fail("", "the request is not JSON");
-  }
-  if (!request.is_object()) return fail("", "the request is not a JSON object");
-  const auto verb = request.find(admin::kVerb);
-  if (verb == request.end()) return fail(admin::kVerb, "is missing");
-  if (!verb->is_string()) return fail(admin::kVerb, "must be a text");
-  const auto& name = verb->get_ref<const std::string&>();
-  const auto handler = handlers_.find(name);
-  if (handler == handlers_.end()) {
-    std::vector<std::string_view> known;
-    for (const auto& [word, unused] : handlers_) known.push_back(word);
-    const std::string_view nearest = nearest_word(name, known);
-    return fail(admin::kVerb,
-                nearest.empty() ? fmt::format("unknown verb; known are {}", fmt::join(known, ", "))
-                                : fmt::format("unknown verb; did you mean \"{}\"?", nearest));
-  }
-  const AdminReply reply = handler->second(request, peer);
-  if (const auto* error = std::get_if<AdminError>(&reply))
-    return fail(error->field, error->message);
-  std::string text = line_of({{"ok", true}, {"result", std::get<json>(reply)}});
-  if (text.size() > admin::kMaxResponseBytes)
-    return fail("", fmt::format("the answer has {} bytes, more than the {} allowed", text.size(),
-                                admin::kMaxResponseBytes));
-  return text;
 }
 
 }  // namespace binlane

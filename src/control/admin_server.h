@@ -9,38 +9,17 @@
 // path is refused, and a file that a killed one has left is replaced.
 #pragma once
 
-#include <sys/types.h>
-
 #include <atomic>
 #include <cstdint>
-#include <functional>
-#include <map>
-#include <nlohmann/json.hpp>
 #include <string>
-#include <string_view>
 #include <thread>
-#include <variant>
 #include <vector>
 
 #include "binlane/admin.h"
+#include "control/admin_requests.h"
 #include "storage/file_util.h"
 
 namespace binlane {
-
-// Who asks, as the kernel says.
-struct AdminPeer {
-  pid_t pid = 0;
-  uid_t uid = 0;
-  gid_t gid = 0;
-};
-
-struct AdminError {
-  std::string field;  // of the request; empty: the request as a whole
-  std::string message;
-};
-
-using AdminReply = std::variant<nlohmann::json, AdminError>;
-using AdminHandler = std::function<AdminReply(const nlohmann::json& request, const AdminPeer&)>;
 
 struct AdminLimits {
   std::size_t max_clients = admin::kMaxClients;
@@ -94,11 +73,10 @@ class AdminServer {
   bool write_to(Client& client, std::uint64_t now_ns);
   // Answers complete lines until one answer is not out yet.
   bool serve(Client& client, std::uint64_t now_ns);
-  std::string answer(std::string_view line, const AdminPeer& peer, bool& fatal);
 
   const std::string path_;
   const AdminLimits limits_;
-  std::map<std::string, AdminHandler, std::less<>> handlers_;
+  AdminRequests requests_;
   FileDescriptor lock_;
   FileDescriptor listener_;
   FileDescriptor wake_;  // eventfd

@@ -227,7 +227,9 @@ std::string status_problem(const json& status) {
   const json& source = member(status, "source");
   const json& replica = member(status, "replica");
   if (!source.is_object() && !replica.is_object()) return "the status names no role";
-  if (source.is_object()) {
+  // Of a host that has both, one side is at work.
+  const std::string role = text_of(source, "role");
+  if (source.is_object() && (role != "STANDBY" || !replica.is_object())) {
     if (text_of(source, "state") != "SEMISYNC")
       return fmt::format("the source is {}{}{}", text_of(source, "state"),
                          text_of(source, "problem").empty() ? "" : ": ",
@@ -236,7 +238,7 @@ std::string status_problem(const json& status) {
     std::string ledger = text_of(member(source, "ledger"), "failure");
     if (!ledger.empty()) return ledger;
   }
-  if (replica.is_object()) {
+  if (replica.is_object() && (role == "STANDBY" || !source.is_object())) {
     for (const char* part : {"journal", "archive"}) {
       const std::string failure = text_of(member(replica, part), "failure");
       if (!failure.empty()) return fmt::format("the {} has failed: {}", part, failure);

@@ -42,7 +42,8 @@ bool SourceHandshake::poll(std::uint64_t now_ns, HelloMessage& message) {
   body.phase = static_cast<std::uint8_t>(phase_);
   body.handshake_id = handshake_id_;
   body.cluster_id = identity_.cluster_id;
-  if (identity_.inspect) body.flags = wire::kHelloFence;
+  body.flags = (identity_.inspect ? wire::kHelloFence : 0U) |
+               (identity_.rule_alone ? wire::kHelloRuleAlone : 0U);
   std::copy(identity_.origin.bytes.begin(), identity_.origin.bytes.end(), body.origin);
   std::copy(identity_.candidate.bytes.begin(), identity_.candidate.bytes.end(), body.candidate);
   body.stream_term = identity_.stream_term;
@@ -50,6 +51,7 @@ bool SourceHandshake::poll(std::uint64_t now_ns, HelloMessage& message) {
             body.sealed_origin);
   body.sealed_term = identity_.sealed_term;
   body.sealed_at = to_wire(identity_.sealed_at);
+  body.sealed_digest = identity_.sealed_digest;
   set_field(body.rule, identity_.rule);
   set_field(body.source_name, identity_.source_name);
   set_field(body.replica_name, identity_.replica_name);
@@ -264,7 +266,7 @@ bool SourceHandshake::take_inspection(const wire::HelloAckBody& reply) {
 
 void SourceHandshake::inspected(const wire::HelloAckBody& reply, Match match,
                                 const Position& common) {
-  Inspection& found = inspection_.emplace();
+  Inspection& found = *(inspection_ = Inspection{});
   found.match = match;
   found.common = common;
   std::copy(std::begin(reply.journal_id), std::end(reply.journal_id),

@@ -63,7 +63,8 @@ class SourceHandshake {
     std::string replica_name;
     std::string basename;
     std::uint64_t rule_number = 0;
-    std::string rule;  // its text
+    std::string rule;         // its text
+    bool rule_alone = false;  // older ones are covered by it, and may be forgotten
     // The term in which the stream began, and who asks for the epoch's term. Apart from origin only
     // while a promotion seals another source's stream.
     std::uint32_t stream_term = 0;
@@ -72,6 +73,7 @@ class SourceHandshake {
     Uuid sealed_origin;
     std::uint32_t sealed_term = 0;
     Position sealed_at;
+    std::uint32_t sealed_digest = 0;
     // Fence the replica, compare its log with ours, and stop there: what a promotion begins with.
     bool inspect = false;
   };
@@ -90,8 +92,8 @@ class SourceHandshake {
     Uuid journal_id;
     Uuid origin;  // of the stream it holds; null: none
     std::uint32_t stream_term = 0;
-    Epoch log_epoch;  // of its last session
-    Position end;     // everything before is durable there
+    Epoch log_epoch;          // of its last session
+    Position end;             // everything before is durable there
     std::uint16_t state = 0;  // wire::AckState
     std::string rules;        // on record there, one a line
     bool rules_cut_short = false;

@@ -141,6 +141,8 @@ bool DumpParser::finish_rotate(const EventHeader& header, ConstBytes kept,
                 load_le<std::uint64_t>(kept.data() + kEventHeaderSize)};
   if (event.next.is_null()) return fail("a Rotate to a file without a number");
   if (event.next.offset < kBinlogMagicSize) return fail("a Rotate into a file's magic");
+  // Near the end of the number range the position would wrap around.
+  if (event.next.offset > kMaxFileOffset) return fail("a Rotate beyond any file's end");
   if (!event.artificial) {
     if (position_.is_null()) return fail("an event before the first Rotate");
     if (!advance(header, event)) return false;

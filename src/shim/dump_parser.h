@@ -79,6 +79,8 @@ class DumpParser {
   // Events that a dump leaves out (MariaDB's annotations without flag 2, one of up to 1 GiB) make
   // the position jump over them.
   static constexpr std::uint32_t kMaxPositionStep = 0x9000'0000;
+  // No file is longer; what files can be is far below.
+  static constexpr std::uint64_t kMaxFileOffset = std::uint64_t{1} << 62;
 
   explicit DumpParser(const Options& options) noexcept;
 

@@ -231,6 +231,9 @@ TEST(DumpParser, Malformed) {
   EXPECT_EQ(reason(wire(query(300))), "an event before the first Rotate");
   EXPECT_EQ(reason(wire(rotate(4, "binlog"))), "a Rotate to a file without a number");
   EXPECT_EQ(reason(wire(rotate(3, "binlog.000001"))), "a Rotate into a file's magic");
+  // Found by fuzzing: an event behind it would have wrapped the position around.
+  EXPECT_EQ(reason(wire(rotate(UINT64_MAX - 100, "binlog.000001"))),
+            "a Rotate beyond any file's end");
   EXPECT_EQ(reason(wire(rotate(4, ""))), "a Rotate of impossible length");
   EXPECT_EQ(reason(wire(rotate(4, std::string(300, 'x')))), "a Rotate with too long a name");
   EXPECT_EQ(reason(wire(rotate(4, std::string(3000, 'x')))), "a Rotate of impossible length");

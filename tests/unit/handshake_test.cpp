@@ -770,9 +770,9 @@ TEST(Inspection, TellsHowTheLogsStand) {
     std::uint64_t common;
   };
   const Case cases[] = {
-      {500, 500, -1, Match::same, 500},    {300, 500, -1, Match::prefix, 300},
-      {100, 500, -1, Match::prefix, 100},  {500, 499, -1, Match::longer, 499},
-      {500, 100, -1, Match::longer, 100},  {500, 60, -1, Match::longer, 60},
+      {500, 500, -1, Match::same, 500},     {300, 500, -1, Match::prefix, 300},
+      {100, 500, -1, Match::prefix, 100},   {500, 499, -1, Match::longer, 499},
+      {500, 100, -1, Match::longer, 100},   {500, 60, -1, Match::longer, 60},
       {500, 500, 499, Match::differs, 499}, {500, 500, 100, Match::differs, 100},
       {500, 300, 299, Match::differs, 299}, {300, 500, 250, Match::differs, 250},
   };

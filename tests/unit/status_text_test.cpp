@@ -158,6 +158,22 @@ TEST(StatusText, ProblemsAreFound) {
   EXPECT_NE(status_problem(json::object()), "");
 }
 
+TEST(StatusText, OfTwoSidesTheOneAtWorkIsLookedAt) {
+  json both = source_status();
+  both["replica"] = replica_status()["replica"];
+  both["replica"]["connected"] = false;
+  both["source"]["role"] = "SOURCE";
+  EXPECT_EQ(status_problem(both), "");
+  both["source"]["role"] = "FENCED";
+  both["source"]["state"] = "FENCED";
+  EXPECT_EQ(status_problem(both), "the source is FENCED");
+  both["source"]["role"] = "STANDBY";
+  both["source"]["state"] = "STANDBY";
+  EXPECT_NE(status_problem(both).find("not connected"), std::string::npos);
+  both["replica"]["connected"] = true;
+  EXPECT_EQ(status_problem(both), "");
+}
+
 TEST(StatusText, Units) {
   EXPECT_EQ(bytes_text(0), "0 B");
   EXPECT_EQ(bytes_text(1023), "1023 B");

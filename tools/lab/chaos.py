@@ -16,10 +16,10 @@ from pathlib import Path
 import pymysql
 
 from . import chaos_audit, ledger, verify, waiting
-from .chaos_plan import KILL, PAUSE, PROMOTE, RESTART, plan
+from .chaos_plan import KILL, PAUSE, RESTART, plan
 from .cluster import Cluster
 from .load import Load, read_acknowledged
-from .programs import REPOSITORY, program
+from .programs import REPOSITORY
 
 MINUTES_DEFAULT = 1.0
 REPLICAS = ("r1", "r2", "r3")
@@ -43,14 +43,6 @@ POLLS_S = 20
 ROTATE_S = 30
 # Polls of the server that must have ended before an audit believes the ledger.
 POLLS_BEFORE_AUDIT = 3
-
-
-def can_promote():
-    """Whether this build's command line has the verb."""
-    done = subprocess.run(
-        [program("binlane"), "--help"], capture_output=True, text=True, timeout=30, check=False
-    )
-    return any(line.split()[:1] == [PROMOTE] for line in done.stdout.splitlines())
 
 
 def commit_name():

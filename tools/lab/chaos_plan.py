@@ -8,7 +8,6 @@ import random
 from dataclasses import dataclass
 
 KILL, PAUSE, RESTART = "kill", "pause", "restart"
-PROMOTE = "promote"
 # How many processes a step hits, and how often each number is drawn.
 HIT_COUNTS = (1, 1, 1, 1, 1, 1, 2, 2, 2, 3)
 KINDS = (KILL, KILL, KILL, PAUSE, PAUSE, RESTART)

@@ -1,0 +1,72 @@
+#include "control/admin_requests.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
+#include "control/suggest.h"
+
+namespace binlane {
+namespace {
+
+using nlohmann::json;
+
+std::string line_of(const json& answer) {
+  return answer.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+AdminAnswer failure(std::string_view field, std::string_view message, bool fatal = false) {
+  return {admin_error_line(field, message), true, fatal};
+}
+
+}  // namespace
+
+std::string admin_error_line(std::string_view field, std::string_view message) {
+  return line_of({{"ok", false}, {"error", {{"field", field}, {"message", message}}}});
+}
+
+AdminRequests::AdminRequests() {
+  on(admin::kVerbPing, [](const json&, const AdminPeer&) {
+    return json{{"protocol_version", admin::kProtocolVersion}};
+  });
+}
+
+void AdminRequests::on(std::string verb, AdminHandler handler) {
+  handlers_[std::move(verb)] = std::move(handler);
+}
+
+AdminAnswer AdminRequests::too_long() {
+  return failure("", fmt::format("the request is longer than {} bytes", admin::kMaxRequestBytes),
+                 true);
+}
+
+AdminAnswer AdminRequests::answer(std::string_view line, const AdminPeer& peer) const {
+  const json request = json::parse(line, nullptr, false);
+  if (request.is_discarded()) return failure("", "the request is not JSON", true);
+  if (!request.is_object()) return failure("", "the request is not a JSON object");
+  const auto verb = request.find(admin::kVerb);
+  if (verb == request.end()) return failure(admin::kVerb, "is missing");
+  if (!verb->is_string()) return failure(admin::kVerb, "must be a text");
+  const auto& name = verb->get_ref<const std::string&>();
+  const auto handler = handlers_.find(name);
+  if (handler == handlers_.end()) {
+    std::vector<std::string_view> known;
+    for (const auto& [word, unused] : handlers_) known.push_back(word);
+    const std::string_view nearest = nearest_word(name, known);
+    return failure(admin::kVerb,
+                   nearest.empty()
+                       ? fmt::format("unknown verb; known are {}", fmt::join(known, ", "))
+                       : fmt::format("unknown verb; did you mean \"{}\"?", nearest));
+  }
+  const AdminReply reply = handler->second(request, peer);
+  if (const auto* error = std::get_if<AdminError>(&reply))
+    return failure(error->field, error->message);
+  std::string text = line_of({{"ok", true}, {"result", std::get<json>(reply)}});
+  if (text.size() > admin::kMaxResponseBytes)
+    return failure("", fmt::format("the answer has {} bytes, more than the {} allowed", text.size(),
+                                   admin::kMaxResponseBytes));
+  return {std::move(text), false, false};
+}
+
+}  // namespace binlane

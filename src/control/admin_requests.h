@@ -1,0 +1,58 @@
+// AdminRequests: the verbs of the admin protocol (include/binlane/admin.h) and how one request line
+// becomes one answer line. No I/O; handlers run inside answer().
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "binlane/admin.h"
+
+namespace binlane {
+
+// Who asks, as the kernel says.
+struct AdminPeer {
+  pid_t pid = 0;
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+
+struct AdminError {
+  std::string field;  // of the request; empty: the request as a whole
+  std::string message;
+};
+
+using AdminReply = std::variant<nlohmann::json, AdminError>;
+using AdminHandler = std::function<AdminReply(const nlohmann::json& request, const AdminPeer&)>;
+
+struct AdminAnswer {
+  std::string line;    // with its newline
+  bool error = false;  // it says that something was wrong
+  bool fatal = false;  // so wrong that the connection ends behind it
+};
+
+class AdminRequests {
+ public:
+  // The verb "ping" is there from the beginning.
+  AdminRequests();
+  void on(std::string verb, AdminHandler handler);
+
+  // `line` without its newline.
+  AdminAnswer answer(std::string_view line, const AdminPeer& peer) const;
+  // What a request that is longer than allowed gets.
+  static AdminAnswer too_long();
+
+ private:
+  std::map<std::string, AdminHandler, std::less<>> handlers_;
+};
+
+// An answer that says what is wrong.
+std::string admin_error_line(std::string_view field, std::string_view message);
+
+}  // namespace binlane
