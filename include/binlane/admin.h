@@ -29,6 +29,16 @@ inline constexpr std::uint32_t kSocketMode = 0660;
 inline constexpr const char* kVerb = "verb";
 inline constexpr const char* kVerbStatus = "status";
 inline constexpr const char* kVerbPing = "ping";
+// {"verb": "promote", "replica": NAME}: this host, whose name is given as a guard, shall become the
+// source. Answered at once; "promotion" tells how it goes on.
+inline constexpr const char* kVerbPromote = "promote";
+inline constexpr const char* kVerbPromotion = "promotion";
+// {"verb": "rejoin", "cut": false, "rebuilt": false}: this host, which was the source, shall be a
+// replica again. Answered at once; "rejoining" tells how it goes on.
+inline constexpr const char* kVerbRejoin = "rejoin";
+inline constexpr const char* kVerbRejoining = "rejoining";
+// {"verb": "verdict", "what": "0-1-42" or "binlog.000003:1234"}
+inline constexpr const char* kVerbVerdict = "verdict";
 // The environment variable that names the socket for `binlane`.
 inline constexpr const char* kSocketEnvironment = "BINLANE_SOCKET";
 

@@ -143,6 +143,7 @@ struct HelloBody {
   le32 sealed_term;
   std::uint8_t sealed_origin[16] = {};
   WirePosition sealed_at;
+  le32 sealed_digest;  // of the file that it ended in, from its first byte
   char source_name[kNameSize] = {};
   char replica_name[kNameSize] = {};  // whom the source means to reach
   char basename[kBasenameSize] = {};  // of the source's binlog files

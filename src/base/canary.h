@@ -35,6 +35,10 @@
   X(frame_checksum_ignored, "I2", "a damaged datagram is taken as it is")                          \
   X(wrong_retransmit_offset, "I8", "a retransmission is read from the byte before")                \
   X(ack_repeats_forgotten, "-", "a replica does not repeat an ACK that was lost")                  \
+  X(promise_given_twice, "S1", "a replica promises one term to two candidates")                    \
+  X(promoted_without_fence, "S14", "a promotion needs no set that intersects every quorum")        \
+  X(damaged_counted_as_inspected, "S4", "a log that lost acknowledged bytes proves something")     \
+  X(lesser_log_promoted, "S1", "a candidate wins against a log that holds more")                   \
   X(replica_counted_twice, "S4", "one journal under two names counts as two replicas")             \
   X(failed_journal_counted, "I2", "a replica whose journal's device failed still counts")          \
   X(released_beyond_synced, "S7", "the quorum alone decides what is released")                     \

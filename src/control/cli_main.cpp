@@ -6,11 +6,13 @@
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "binlane/admin.h"
@@ -29,6 +31,10 @@ constexpr int kExitError = 1;
 constexpr int kExitUsage = 2;
 constexpr int kExitUnreachable = 3;
 constexpr int kExitNotProtected = 4;
+constexpr int kExitRefused = 5;
+constexpr int kExitUnfinished = 6;
+constexpr int kExitAbsent = 10;
+constexpr int kExitInDoubt = 11;
 
 constexpr const char* kFooter =
     "Exit codes:\n"
@@ -39,6 +45,10 @@ constexpr const char* kFooter =
     "  4  status --check: something is amiss (a source that is not SEMISYNC, a replica that is "
     "not\n"
     "     connected, a journal, archive or ledger that has failed)\n"
+    "  5  promote, rejoin: refused, with the reason\n"
+    "  6  promote, rejoin: still going on when --wait-s was over\n"
+    "  10 verdict: ABSENT (0 is DURABLE)\n"
+    "  11 verdict: IN-DOUBT\n"
     "\n"
     "Examples:\n"
     "  binlane --socket /var/lib/binlane/admin.sock status\n"
@@ -50,6 +60,11 @@ struct Options {
   std::uint32_t timeout_ms = 5'000;
   bool as_json = false;
   bool check = false;
+  std::string replica;
+  std::uint32_t wait_s = 60;
+  bool cut = false;
+  bool rebuilt = false;
+  std::string what;
 };
 
 struct Verb {
@@ -59,6 +74,8 @@ struct Verb {
   void (*options)(CLI::App& app, Options& options);
   // Shows the daemon's result; the exit code.
   int (*show)(const json& result, const Options& options);
+  // What is asked for beside the verb.
+  json (*arguments)(const Options& options) = nullptr;
 };
 
 void print_json(const json& value) {
@@ -85,6 +102,99 @@ int show_ping(const json& result, const Options& options) {
   return kExitOk;
 }
 
+std::string text_of(const json& result, const char* key) {
+  const auto found = result.find(key);
+  return found != result.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+int show_promotion(const json& result, const Options& options) {
+  if (options.as_json) {
+    print_json(result);
+  } else {
+    for (const json& line : result.value("proof", json::array()))
+      fmt::print("{}\n", line.get<std::string>());
+    fmt::print("role {}, term {}, step {}\n", text_of(result, "role"), result.value("term", 0),
+               text_of(result, "step"));
+    if (const std::string at = text_of(result, "sealed_at"); !at.empty())
+      fmt::print("the stream before, {}, ended at {} (GTID {})\n", text_of(result, "sealed_stream"),
+                 at, text_of(result, "gtid"));
+    if (const std::string start = text_of(result, "new_start"); !start.empty())
+      fmt::print("the new stream begins at {}\n", start);
+  }
+  if (const std::string refusal = text_of(result, "refusal"); !refusal.empty()) {
+    fmt::print(stderr, "binlane: not promoted: {}\n", refusal);
+    const std::string better = text_of(result, "better_candidate");
+    if (!better.empty()) fmt::print(stderr, "binlane: promote {} instead\n", better);
+    return kExitRefused;
+  }
+  if (!result.value("running", false)) return kExitOk;
+  fmt::print(stderr, "binlane: going on, waits for {}\n", text_of(result, "waiting_for"));
+  return kExitUnfinished;
+}
+
+int show_verdict(const json& result, const Options& options) {
+  const std::string verdict = text_of(result, "verdict");
+  if (options.as_json) {
+    print_json(result);
+  } else {
+    fmt::print("{}\n", verdict);
+    for (const json& line : result.value("evidence", json::array()))
+      fmt::print("  {}\n", line.get<std::string>());
+  }
+  if (verdict == "DURABLE") return kExitOk;
+  return verdict == "ABSENT" ? kExitAbsent : kExitInDoubt;
+}
+
+int show_rejoin(const json& result, const Options& options) {
+  if (options.as_json) {
+    print_json(result);
+  } else {
+    for (const json& line : result.value("report", json::array()))
+      fmt::print("{}\n", line.get<std::string>());
+  }
+  if (const std::string refusal = text_of(result, "refusal"); !refusal.empty()) {
+    fmt::print(stderr, "binlane: not rejoined: {}\n", refusal);
+    return kExitRefused;
+  }
+  return result.value("running", false) ? kExitUnfinished : kExitOk;
+}
+
+// Asks `verb` until what was begun has ended, and says what it waits for meanwhile.
+int follow(const char* verb, int (*show)(const json&, const Options&), const Options& options) {
+  constexpr auto kPause = std::chrono::milliseconds(100);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(options.wait_s);
+  std::string waiting;
+  for (;;) {
+    const AdminOutcome outcome =
+        admin_request(options.socket, {{admin::kVerb, verb}}, options.timeout_ms);
+    if (const auto* unreachable = std::get_if<AdminUnreachable>(&outcome)) {
+      fmt::print(stderr, "binlane: {}; what was begun goes on when the daemon is back\n",
+                 unreachable->message);
+      return kExitUnreachable;
+    }
+    if (const auto* error = std::get_if<AdminError>(&outcome)) {
+      fmt::print(stderr, "binlane: {}\n", error->message);
+      return kExitError;
+    }
+    const json& result = std::get<json>(outcome);
+    const bool over = std::chrono::steady_clock::now() > deadline;
+    if (!result.value("running", false) || over) return show(result, options);
+    if (const std::string now = text_of(result, "waiting_for"); now != waiting && !now.empty()) {
+      waiting = now;
+      if (!options.as_json) fmt::print(stderr, "waiting for {}\n", waiting);
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+int follow_promotion(const json&, const Options& options) {
+  return follow(admin::kVerbPromotion, show_promotion, options);
+}
+
+int follow_rejoin(const json&, const Options& options) {
+  return follow(admin::kVerbRejoining, show_rejoin, options);
+}
+
 constexpr Verb kVerbs[] = {
     {admin::kVerbStatus, "show role, state, marks and replicas",
      [](CLI::App& app, Options& options) {
@@ -92,11 +202,49 @@ constexpr Verb kVerbs[] = {
      },
      show_status},
     {admin::kVerbPing, "ask whether the daemon answers", [](CLI::App&, Options&) {}, show_ping},
+    {admin::kVerbPromote, "make this daemon's host the source, if that loses nothing",
+     [](CLI::App& app, Options& options) {
+       app.add_option("replica", options.replica, "the host's own name, as a guard")->required();
+       app.add_option("--wait-s", options.wait_s, "how long to follow it")
+           ->check(CLI::Range(0, 86'400))
+           ->capture_default_str();
+     },
+     follow_promotion,
+     [](const Options& options) {
+       return json{{"replica", options.replica}};
+     }},
+    {admin::kVerbPromotion, "show how far the promotion of this host has got",
+     [](CLI::App&, Options&) {}, show_promotion},
+    {admin::kVerbVerdict, "say whether a transaction survived, as far as this host can tell",
+     [](CLI::App& app, Options& options) {
+       app.add_option("what", options.what,
+                      "its GTID (0-1-42), or where it ends in the binlog (binlog.000003:1234)")
+           ->required();
+     },
+     show_verdict,
+     [](const Options& options) {
+       return json{{"what", options.what}};
+     }},
+    {admin::kVerbRejoin, "make this host, which was the source, a replica of the new one",
+     [](CLI::App& app, Options& options) {
+       app.add_flag("--cut", options.cut,
+                    "cut off what only this server has, where that is provably not committed");
+       app.add_flag("--rebuilt", options.rebuilt,
+                    "the server was rebuilt from a copy: compare nothing");
+       app.add_option("--wait-s", options.wait_s, "how long to follow it")
+           ->check(CLI::Range(0, 86'400))
+           ->capture_default_str();
+     },
+     follow_rejoin,
+     [](const Options& options) {
+       return json{{"cut", options.cut}, {"rebuilt", options.rebuilt}};
+     }},
 };
 
 int ask(const Verb& verb, const Options& options) {
-  const AdminOutcome outcome =
-      admin_request(options.socket, {{admin::kVerb, verb.name}}, options.timeout_ms);
+  json request = verb.arguments == nullptr ? json::object() : verb.arguments(options);
+  request[admin::kVerb] = verb.name;
+  const AdminOutcome outcome = admin_request(options.socket, request, options.timeout_ms);
   if (const auto* unreachable = std::get_if<AdminUnreachable>(&outcome)) {
     fmt::print(stderr, "binlane: {}\n", unreachable->message);
     return kExitUnreachable;

@@ -14,6 +14,7 @@
 #include "control/config_value.h"
 #include "control/quorum_text.h"
 #include "storage/file_util.h"
+#include "storage/journal_meta.h"
 
 namespace binlane {
 namespace {
@@ -131,6 +132,12 @@ void check_source(const toml::table& table, Config& config, ConfigErrors& errors
     return;
   }
   source.quorum = std::get<QuorumRule>(rule);
+  const std::string canonical = to_string(source.quorum, source.replica_names());
+  if (canonical.size() > kMaxRuleLength)
+    errors.add(line, "source.quorum",
+               fmt::format("the rule has {} characters, the replicas' records take {}: use shorter "
+                           "names",
+                           canonical.size(), kMaxRuleLength));
   if (source.quorum.level == AckLevel::applied)
     errors.add(line, "source.quorum", "LEVEL applied is not available in this version");
   if (source.quorum.level == AckLevel::received)

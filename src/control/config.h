@@ -42,6 +42,9 @@ struct SourceReplicaConfig {
 };
 
 struct SourceConfig {
+  // A host that has no role on record yet begins as a standby, and is a source only once it is
+  // promoted.
+  bool standby = false;
   std::string server_socket;
   std::string server_user = "binlane";
   std::string server_password_file;

@@ -91,6 +91,8 @@ std::span<const ConfigKey<SourceConfig>> source_keys() {
   static const ConfigKey<S> keys[] = {
       {"server_socket", &S::server_socket, "", kSocketPath, kRequired,
        "unix socket of the database server whose commits wait"},
+      {"standby", &S::standby, "", kUnbounded, kOptional,
+       "where no role is on record yet: hold another source's stream until this host is promoted"},
       {"server_user",
        &S::server_user,
        "",

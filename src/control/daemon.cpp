@@ -65,24 +65,19 @@ bool needs_eal(const Config& config) {
 Daemon::Daemon(const Config& config) : config_(config) {
   make_data_directory(config.data_dir);
   if (needs_eal(config)) eal_start(eal_config(config));
-  if (config.source) make_source();
   if (config.replica) make_replica();
+  if (config.source) make_source();
   start_lanes();
+  if (replica_side_) replica_side_->start();
   if (source_control_) source_control_->start();
-  if (replica_control_) {
-    archiver_->start();
-    replica_control_->start();
-    feed_->start();
-  }
 }
 
 Daemon::~Daemon() {
   // Nobody new is served, then the lanes end, then what they feed.
-  if (feed_) feed_->stop();
   if (source_control_) source_control_->stop();
-  if (replica_control_) replica_control_->stop();
+  if (replica_side_) replica_side_->stop_serving();
   for (const auto& lane : lanes_) lane->stop();
-  if (archiver_) archiver_->stop();
+  if (replica_side_) replica_side_->stop_archive();
 }
 
 std::size_t Daemon::add_port(const PortSpec& spec, const Endpoint& local, PortSide side) {
@@ -117,34 +112,16 @@ void Daemon::make_source() {
     replicas.push_back({replica.name, static_cast<std::uint32_t>(found->second), replica.address});
   }
   source_lane_ = std::make_unique<SourceLane>(std::move(ports));
-  source_control_ = std::make_unique<SourceControl>(config_, *source_lane_, std::move(replicas));
+  role_file_ = std::make_unique<RoleFile>(
+      role_file_path(config_), config_.source->standby ? HostRole::standby : HostRole::source);
+  source_control_ = std::make_unique<SourceControl>(config_, *source_lane_, std::move(replicas),
+                                                    *role_file_, replica_side_.get());
 }
 
 void Daemon::make_replica() {
   const ReplicaConfig& replica = *config_.replica;
-  JournalFileOptions options;
-  options.path = replica.journal;
-  options.size_bytes = replica.journal_size_mb << 20;
-  options.danger_buffered = replica.danger_buffered_journal;
-  journal_file_.reset(new JournalFile(JournalFile::open_or_format(options)));
   const std::size_t port = add_port(replica.port, replica.address, PortSide::replica);
-  replica_lane_ = std::make_unique<ReplicaLane>(*ports_[port].port, *journal_file_,
-                                                cluster_id_of(config_.cluster), config_.name);
-  archiver_ = std::make_unique<Archiver>(
-      *journal_file_, replica_lane_->journal(), replica.archive, groups_,
-      archive_channel(replica_lane_->queues().released, replica_lane_->queues().archived));
-  replica_control_ = std::make_unique<ReplicaControl>(
-      config_, *journal_file_, *replica_lane_, [this] { return archiver_->status().durable; });
-
-  FeedOptions feed;
-  feed.listen = endpoint_text(replica.feed_listen);
-  feed.user = replica.feed_user;
-  feed.password = replica.feed_password.reveal();
-  feed.archive_dir = replica.archive;
-  feed.basename = [this] { return journal_file_->stream().basename; };
-  feed.server_id = static_cast<std::uint32_t>(replica.feed_server_id);
-  feed_limit_ = std::make_unique<ArchiveFeedLimit>(archiver_->end_watch());
-  feed_ = std::make_unique<BinlogServer>(std::move(feed), *feed_limit_);
+  replica_side_ = std::make_unique<ReplicaSide>(config_, *ports_[port].port);
 }
 
 void Daemon::start_lanes() {
@@ -155,10 +132,11 @@ void Daemon::start_lanes() {
   };
   if (source_lane_)
     add({{}, [this] { return source_lane_->do_work(); }, [this] { return source_lane_->batch(); }});
-  if (replica_lane_) {
-    add({[this] { replica_lane_->attach(); }, [this] { return replica_lane_->do_work(); },
-         [this] { return replica_lane_->batch(); }});
-    replica_lane_->queues().pause.resume();
+  if (replica_side_) {
+    ReplicaLane& lane = replica_side_->lane();
+    add({[&lane] { lane.attach(); }, [&lane] { return lane.do_work(); },
+         [&lane] { return lane.batch(); }});
+    lane.go_on();
   }
   for (std::size_t i = 0; i < agents.size(); ++i) {
     Lane::Options options;

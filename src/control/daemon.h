@@ -12,15 +12,13 @@
 #include <vector>
 
 #include "control/config.h"
-#include "control/feed_glue.h"
+#include "control/host_role.h"
 #include "control/lane.h"
-#include "control/replica_control.h"
-#include "control/replica_lane.h"
+#include "control/replica_side.h"
 #include "control/source_control.h"
 #include "control/source_lane.h"
 #include "dataplane/any_port.h"
 #include "dataplane/port_plugger.h"
-#include "shim/binlog_server.h"
 
 namespace binlane {
 
@@ -36,10 +34,8 @@ class Daemon {
 
   // For status; null where the daemon has no such role.
   const SourceControl* source() const noexcept { return source_control_.get(); }
-  const ReplicaControl* replica() const noexcept { return replica_control_.get(); }
-  const Archiver* archiver() const noexcept { return archiver_.get(); }
-  const BinlogServer* feed() const noexcept { return feed_.get(); }
-  const ReplicaLane* replica_lane() const noexcept { return replica_lane_.get(); }
+  ReplicaSide* replica() const noexcept { return replica_side_.get(); }
+  SourceControl* source_control() const noexcept { return source_control_.get(); }
   struct PortView {
     std::string spec;
     bool attached = false;
@@ -67,16 +63,11 @@ class Daemon {
   // Source ports by what makes two replicas share one.
   std::map<std::pair<std::string, Endpoint>, std::size_t> shared_ports_;
 
+  std::unique_ptr<RoleFile> role_file_;
   std::unique_ptr<SourceLane> source_lane_;
   std::unique_ptr<SourceControl> source_control_;
 
-  std::unique_ptr<JournalFile> journal_file_;
-  std::unique_ptr<ReplicaLane> replica_lane_;
-  TrackedGroups groups_;
-  std::unique_ptr<Archiver> archiver_;
-  std::unique_ptr<ArchiveFeedLimit> feed_limit_;
-  std::unique_ptr<ReplicaControl> replica_control_;
-  std::unique_ptr<BinlogServer> feed_;
+  std::unique_ptr<ReplicaSide> replica_side_;
 
   std::vector<std::unique_ptr<Lane>> lanes_;
 };

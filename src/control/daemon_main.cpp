@@ -17,7 +17,9 @@
 #include "control/admin_server.h"
 #include "control/config.h"
 #include "control/daemon.h"
+#include "control/daemon_role.h"
 #include "control/daemon_status.h"
+#include "control/verdict_files.h"
 
 namespace binlane {
 namespace {
@@ -46,6 +48,22 @@ int run(const Config& config) {
   AdminServer admin_server(config.admin_socket);
   admin_server.on(admin::kVerbStatus, [&](const nlohmann::json&, const AdminPeer&) -> AdminReply {
     return daemon_status(config, daemon);
+  });
+  admin_server.on(admin::kVerbPromote, [&](const nlohmann::json& request, const AdminPeer&) {
+    return ask_promotion(config, daemon, request);
+  });
+  admin_server.on(admin::kVerbPromotion,
+                  [&](const nlohmann::json&, const AdminPeer&) -> AdminReply {
+                    return promotion_status(daemon);
+                  });
+  admin_server.on(admin::kVerbRejoin, [&](const nlohmann::json& request, const AdminPeer&) {
+    return ask_rejoin(daemon, request);
+  });
+  admin_server.on(
+      admin::kVerbRejoining,
+      [&](const nlohmann::json&, const AdminPeer&) -> AdminReply { return rejoin_status(daemon); });
+  admin_server.on(admin::kVerbVerdict, [&](const nlohmann::json& request, const AdminPeer&) {
+    return give_verdict(config, daemon, request);
   });
   admin_server.start();
   log::info("started", "binlaned {} ({}) is up; admin socket {}", config.name, config.cluster,

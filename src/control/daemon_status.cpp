@@ -63,7 +63,8 @@ json replica_of_source_json(const HandshakeDesk::ReplicaView& view, const Replic
               {"journal_id", view.journal_id ? json(to_string(*view.journal_id)) : json(nullptr)},
               {"sessions", view.sessions},
               {"bytes_cut", view.bytes_cut},
-              {"damaged", (marks.state & wire::kStateDamaged) != 0}};
+              {"damaged", (marks.state & wire::kStateDamaged) != 0},
+              {"learner", (marks.state & wire::kStateLearner) != 0}};
   row["received"] = marks.connected ? position_json(marks.received_at) : json(nullptr);
   row["durable"] = marks.connected ? position_json(marks.durable_at) : json(nullptr);
   if (marks.connected) {
@@ -91,6 +92,12 @@ const char* phase_text(SourceControl::Phase phase) {
       return "LOOKING";
     case SourceControl::Phase::refused:
       return "REFUSED";
+    case SourceControl::Phase::standby:
+      return "STANDBY";
+    case SourceControl::Phase::promoting:
+      return "PROMOTING";
+    case SourceControl::Phase::fenced:
+      return "FENCED";
     case SourceControl::Phase::running:
       break;
   }
@@ -110,6 +117,8 @@ json source_json(const SourceConfig& config, const SourceControl& control) {
   }
   return {{"state", running ? to_string(view.state) : phase_text(view.phase)},
           {"problem", text_or_null(view.problem)},
+          {"role", to_string(view.role.role)},
+          {"fenced_by", view.role.fenced_by},
           {"blocked", view.blocked},
           {"epoch", epoch_text(view.epoch)},
           {"stream", to_string(view.origin)},
@@ -183,42 +192,59 @@ json feed_json(const FeedStatus& feed) {
           {"last_error", text_or_null(feed.last_error)}};
 }
 
+json sealed_json(const std::vector<SealedStream>& streams) {
+  json rows = json::array();
+  for (const SealedStream& sealed : streams)
+    rows.push_back({{"stream", to_string(sealed.stream)}, {"end", position_json(sealed.end)}});
+  return rows;
+}
+
 json replica_json(const Daemon& daemon) {
-  const ReplicaControl::View view = daemon.replica()->view();
-  const ArchiverStatus archive = daemon.archiver()->status();
+  const ReplicaControl::View view = daemon.replica()->control().view();
+  const auto parts = daemon.replica()->parts();
+  const ArchiverStatus archive = parts->archiver->status();
   const ReplicaLaneMarks& marks = view.marks;
-  return {{"connected", marks.connected},
-          {"source", text_or_null(view.source_name)},
-          {"refusal", text_or_null(view.refusal)},
-          {"stream", view.stream.is_null() ? json(nullptr) : json(to_string(view.stream))},
-          {"journal_id", to_string(view.journal_id)},
-          {"epoch", epoch_text(marks.epoch)},
-          {"received", position_json(marks.received)},
-          {"durable", position_json(marks.durable)},
-          {"released", position_json(marks.released)},
-          {"archived", position_json(archive.end)},
-          {"archived_durable", position_json(archive.durable)},
-          {"archive",
-           {{"syncs", archive.syncs},
-            {"disk_full_count", archive.disk_full_count},
-            {"waits_for_room", archive.waits_for_room},
-            {"failure", text_or_null(archive.failure)}}},
-          {"journal",
-           {{"blocks", marks.block_count},
-            {"free_blocks", marks.free_blocks},
-            {"writes", marks.writes},
-            {"disk", daemon.replica_lane()->describe_disk()},
-            {"failure", marks.failure == 0 ? json(nullptr) : json(errno_text(marks.failure))},
-            {"damaged_until", position_json(view.damaged_until.position)}}},
-          {"journal_free_blocks", marks.free_blocks},
-          {"counters",
-           {{"hellos", view.hellos},
-            {"hellos_refused", view.hellos_refused},
-            {"hellos_foreign", view.hellos_foreign},
-            {"foreign_datagrams", marks.frame_faults},
-            {"unknown_frames", marks.unknown_frames},
-            {"receiver", receiver_json(marks.receiver)}}},
-          {"feed", feed_json(daemon.feed()->status())}};
+  return {
+      {"connected", marks.connected},
+      {"source", text_or_null(view.source_name)},
+      {"refusal", text_or_null(view.refusal)},
+      {"stream", view.stream.is_null() ? json(nullptr) : json(to_string(view.stream))},
+      {"journal_id", to_string(view.journal_id)},
+      {"promise",
+       {{"term", view.promise.term},
+        {"candidate", view.promise.candidate.is_null() ? json(nullptr)
+                                                       : json(to_string(view.promise.candidate))}}},
+      {"rules", view.rules},
+      {"sealed", sealed_json(view.sealed)},
+      {"archive_folder", parts->folder},
+      {"learner_until", position_json(view.learner_until.position)},
+      {"epoch", epoch_text(marks.epoch)},
+      {"received", position_json(marks.received)},
+      {"durable", position_json(marks.durable)},
+      {"released", position_json(marks.released)},
+      {"archived", position_json(archive.end)},
+      {"archived_durable", position_json(archive.durable)},
+      {"archive",
+       {{"syncs", archive.syncs},
+        {"disk_full_count", archive.disk_full_count},
+        {"waits_for_room", archive.waits_for_room},
+        {"failure", text_or_null(archive.failure)}}},
+      {"journal",
+       {{"blocks", marks.block_count},
+        {"free_blocks", marks.free_blocks},
+        {"writes", marks.writes},
+        {"disk", daemon.replica()->describe_disk()},
+        {"failure", marks.failure == 0 ? json(nullptr) : json(errno_text(marks.failure))},
+        {"damaged_until", position_json(view.damaged_until.position)}}},
+      {"journal_free_blocks", marks.free_blocks},
+      {"counters",
+       {{"hellos", view.hellos},
+        {"hellos_refused", view.hellos_refused},
+        {"hellos_foreign", view.hellos_foreign},
+        {"foreign_datagrams", marks.frame_faults},
+        {"unknown_frames", marks.unknown_frames},
+        {"receiver", receiver_json(marks.receiver)}}},
+      {"feed", feed_json(parts->feed->status())}};
 }
 
 json ports_json(const Daemon& daemon) {

@@ -1,5 +1,6 @@
 #include "control/handshake_desk.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
@@ -25,6 +26,7 @@ void HandshakeDesk::begin_incarnation(const SourceHandshake::Identity& identity,
   identity_ = identity;
   safe_ = safe;
   earlier_ = std::move(earlier);
+  deposed_by_ = 0;
   open_ = true;
   for (Desk& desk : desks_) begin(desk);
 }
@@ -42,6 +44,7 @@ void HandshakeDesk::begin(Desk& desk) {
   identity.replica_name = desk.replica.name;
   desk.handshake.emplace(std::move(identity), proof_, safe_, earlier_);
   desk.view.in_session = false;
+  desk.view.inspection.reset();
 }
 
 void HandshakeDesk::poll(std::uint64_t now_ns) {
@@ -71,6 +74,10 @@ void HandshakeDesk::on_reply(const HelloMessage& message, std::uint64_t now_ns) 
     Desk& desk = desks_[i];
     if (!desk.handshake || !desk.handshake->on_reply(frame, message.peer, now_ns)) continue;
     desk.view.refusal = desk.handshake->refusal();
+    desk.view.inspection = desk.handshake->inspection();
+    desk.view.promised_term = desk.handshake->promised_term();
+    if (desk.handshake->deposed())
+      deposed_by_ = std::max(deposed_by_, desk.handshake->promised_term());
     if (!desk.view.refusal.empty() && desk.view.refusal != desk.logged_refusal)
       log::error("replica_refused", "no session with replica {}: {}", desk.view.name,
                  desk.view.refusal);

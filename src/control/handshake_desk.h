@@ -29,6 +29,9 @@ class HandshakeDesk {
     std::uint64_t sessions = 0;
     std::uint64_t bytes_cut = 0;
     bool in_session = false;
+    // What a promotion's look at it has brought.
+    std::optional<SourceHandshake::Inspection> inspection;
+    std::uint32_t promised_term = 0;
   };
 
   HandshakeDesk(std::vector<Replica> replicas, StreamProof& proof, SourceLaneQueues& queues);
@@ -49,6 +52,8 @@ class HandshakeDesk {
   void on_event(const SourceEvent& event, std::uint64_t now_ns);
 
   std::vector<ReplicaView> view() const;
+  // A replica has promised itself to this term, which is later than ours; 0: none has.
+  std::uint32_t deposed_by() const noexcept { return deposed_by_; }
 
  private:
   struct Desk {
@@ -66,6 +71,7 @@ class HandshakeDesk {
   SourceHandshake::Identity identity_;
   Position safe_;
   std::vector<SafeMark> earlier_;
+  std::uint32_t deposed_by_ = 0;
   bool open_ = false;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 
@@ -169,6 +170,26 @@ std::variant<QuorumRule, QuorumTextError> parse_quorum_rule(
   if (replica_names.size() > kMaxReplicas)
     return QuorumTextError{fmt::format("more than {} replicas", kMaxReplicas), 0};
   return Parser(text, replica_names).parse();
+}
+
+std::vector<std::string> names_in_quorum_text(std::string_view text) {
+  std::vector<std::string> names;
+  bool inside = false;
+  for (std::size_t at = 0; at < text.size();) {
+    std::size_t end = at;
+    while (end < text.size() && is_name_character(text[end])) ++end;
+    if (end == at) {
+      if (text[at] == '(') inside = true;
+      if (text[at] == ')') inside = false;
+      ++at;
+      continue;
+    }
+    std::string name(text.substr(at, end - at));
+    if (inside && std::find(names.begin(), names.end(), name) == names.end())
+      names.push_back(std::move(name));
+    at = end;
+  }
+  return names;
 }
 
 std::string to_string(const QuorumRule& rule, std::span<const std::string> replica_names) {

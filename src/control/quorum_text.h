@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "dataplane/quorum_rule.h"
 
@@ -32,6 +33,9 @@ struct QuorumTextError {
 // rule's number stays 0: whoever puts a rule into force numbers it.
 std::variant<QuorumRule, QuorumTextError> parse_quorum_rule(
     std::string_view text, std::span<const std::string> replica_names);
+
+// The names that stand in a rule's text, each once, in order; for rules of other hosts.
+std::vector<std::string> names_in_quorum_text(std::string_view text);
 
 // Canonical form: "ANY 1 (r1, r2)", with " LEVEL received" only when the level is not the default.
 std::string to_string(const QuorumRule& rule, std::span<const std::string> replica_names);

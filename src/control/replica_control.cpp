@@ -5,9 +5,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/stream_digest.h"
+#include "control/replica_side.h"
 #include "shim/binlog_files.h"
 
 namespace binlane {
@@ -29,22 +31,39 @@ std::optional<std::uint32_t> digest_file_tail(const PosixBinlogFiles& files, Pos
   return digest_bytes(0, end.offset - length, bytes);
 }
 
+Uuid uuid_of(const std::uint8_t (&bytes)[16]) {
+  Uuid uuid;
+  std::copy(std::begin(bytes), std::end(bytes), uuid.bytes.begin());
+  return uuid;
+}
+
+bool is_phase(const wire::HelloBody& body, wire::Phase phase) {
+  return body.phase == static_cast<std::uint8_t>(phase);
+}
+
+std::uint16_t state_of(const JournalMeta& meta) {
+  std::uint16_t state = 0;
+  if (!meta.damaged_until.is_null()) state |= wire::kStateDamaged;
+  if (!meta.learner_until.is_null()) state |= wire::kStateLearner;
+  return state;
+}
+
+void add_rules(AdmittedHello& hello, const JournalMeta& meta) {
+  std::string text;
+  for (const std::string& rule : meta.rules) text += rule + '\n';
+  hello.rules_cut_short = text.size() >= sizeof hello.rules;
+  set_field(hello.rules, text);
+}
+
 }  // namespace
 
-ReplicaControl::ReplicaControl(const Config& config, JournalFile& file, ReplicaLane& lane,
-                               std::function<Position()> archived)
+ReplicaControl::ReplicaControl(const Config& config, ReplicaSide& side)
     : config_(config),
-      file_(file),
-      lane_(lane),
-      archived_(std::move(archived)),
-      cluster_id_(cluster_id_of(config.cluster)),
-      archive_dir_(config.replica->archive) {
-  const JournalMeta meta = file_.meta();
-  view_.journal_id = meta.journal;
-  view_.stream = meta.stream;
-  view_.promise = meta.promise;
-  view_.damaged_until = meta.damaged_until;
-  if (!view_.damaged_until.is_null()) lane_.queues().state.store(wire::kStateDamaged);
+      side_(side),
+      file_(side.file()),
+      lane_(side.lane()),
+      cluster_id_(cluster_id_of(config.cluster)) {
+  show_meta();
 }
 
 ReplicaControl::~ReplicaControl() {
@@ -52,6 +71,10 @@ ReplicaControl::~ReplicaControl() {
 }
 
 void ReplicaControl::start() {
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = false;
+  }
   thread_ = std::thread([this] { run(); });
 }
 
@@ -67,11 +90,39 @@ void ReplicaControl::stop() {
 void ReplicaControl::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
+    const auto* const call = call_;
     lock.unlock();
+    if (call != nullptr) (*call)();
     work();
     lock.lock();
-    wake_.wait_for(lock, kTurn, [this] { return stopping_; });
+    if (call != nullptr) {
+      call_ = nullptr;
+      called_.notify_all();
+    }
+    wake_.wait_for(lock, kTurn, [this] { return stopping_ || call_ != nullptr; });
   }
+  ended_ = true;
+  called_.notify_all();
+}
+
+bool ReplicaControl::call(const std::function<void()>& work) {
+  std::unique_lock lock(mutex_);
+  BL_ASSERT(call_ == nullptr);
+  if (ended_) return false;
+  call_ = &work;
+  wake_.notify_all();
+  called_.wait(lock, [this] { return call_ == nullptr || ended_; });
+  return std::exchange(call_, nullptr) == nullptr;
+}
+
+void ReplicaControl::refuse_all(const std::string& reason) {
+  const std::lock_guard lock(mutex_);
+  refuse_all_ = reason;
+}
+
+std::optional<Successor> ReplicaControl::successor() const {
+  const std::lock_guard lock(mutex_);
+  return successor_;
 }
 
 void ReplicaControl::work() {
@@ -91,17 +142,22 @@ void ReplicaControl::admit(const HelloMessage& message) {
     ++view_.hellos_foreign;
     return;
   }
-  if (body.phase == static_cast<std::uint8_t>(wire::Phase::refuse)) {
+  if (is_phase(body, wire::Phase::refuse)) {
     note_refusal(fmt::format("the source refuses: {}", field_text(body.reason)));
     return;
   }
   AdmittedHello hello;
   hello.message = message;
+  not_yet_ = false;
   const std::string refusal = judge(frame, body);
+  if (not_yet_) return;
   const JournalMeta meta = file_.meta();
   hello.origin = meta.stream.origin;
+  hello.stream_term = meta.stream.term;
   hello.journal_id = meta.journal;
   hello.promised = {meta.promise.term, 0};
+  hello.promised_to = meta.promise.candidate;
+  add_rules(hello, meta);
   if (refusal.empty()) {
     if (!meta.stream.is_null()) add_archive_digest(hello, meta.stream.basename);
   } else {
@@ -109,15 +165,13 @@ void ReplicaControl::admit(const HelloMessage& message) {
     set_field(hello.reason, refusal);
     note_refusal(fmt::format("source {} refused: {}", field_text(body.source_name), refusal));
   }
+  show_meta();
   {
     const std::lock_guard lock(mutex_);
     ++view_.hellos;
     if (hello.refused) ++view_.hellos_refused;
-    view_.stream = meta.stream;
-    view_.promise = meta.promise;
     if (!hello.refused) view_.source_name = field_text(body.source_name);
-    if (!hello.refused && body.phase == static_cast<std::uint8_t>(wire::Phase::start))
-      view_.refusal.clear();
+    if (!hello.refused && is_phase(body, wire::Phase::start)) view_.refusal.clear();
   }
   // A full queue loses the HELLO as the network might; the source repeats it.
   if (!lane_.queues().admitted.try_push(hello))
@@ -135,37 +189,117 @@ std::string ReplicaControl::judge(const FrameView& frame, const wire::HelloBody&
   if (body.version_min > wire::kVersion || body.version_max < wire::kVersion)
     return fmt::format("this replica speaks version {} of the protocol, the source {} to {}",
                        wire::kVersion, body.version_min, body.version_max);
-  StreamIdentity stream;
-  std::copy(std::begin(body.origin), std::end(body.origin), stream.origin.bytes.begin());
-  stream.term = frame.epoch().term;
-  stream.basename = field_text(body.basename);
+  const StreamIdentity stream{uuid_of(body.origin), body.stream_term,
+                              std::string(field_text(body.basename))};
+  const Promise candidate{frame.epoch().term, uuid_of(body.candidate)};
   if (stream.origin.is_null() || stream.basename.empty()) return "the HELLO names no stream";
   if (stream.basename.find('/') != std::string::npos)
     return "the binlogs' base name contains a slash";
-  if (const std::string mismatch = file_.stream_mismatch(stream); !mismatch.empty())
-    return mismatch;
-  const Promise promise = file_.promise();
-  if (frame.epoch().term < promise.term)
-    return fmt::format("term {} is over: term {} was promised to another source",
-                       frame.epoch().term, promise.term);
-  if (body.phase != static_cast<std::uint8_t>(wire::Phase::start)) return {};
-  // Only now is the journal bound: an ASK alone changes nothing.
-  if (const auto problem = file_.store_promise({stream.term, stream.origin}); problem)
-    return *problem;
-  if (file_.stream().is_null()) {
-    if (const int error = file_.set_stream(stream); error != 0)
-      return fmt::format("the journal cannot be bound to the stream: {}", errno_text(error));
-    log::info("stream_adopted", "journal {} belongs to stream {} now", to_string(view_.journal_id),
-              to_string(stream));
+  if (candidate.candidate.is_null() || stream.term > candidate.term)
+    return "the HELLO names no candidate for its term";
+  {
+    const std::lock_guard lock(mutex_);
+    if (!refuse_all_.empty()) {
+      if (candidate.term > deposed_by_) deposed_by_ = candidate.term;
+      const bool newer = !successor_ || candidate.term >= successor_->candidate.term;
+      // A candidate that only fences, or seals, is not the source yet.
+      if (newer && stream.term == candidate.term && body.sealed_term != 0)
+        successor_ = Successor{std::string(field_text(body.source_name)),
+                               candidate,
+                               stream,
+                               uuid_of(body.sealed_origin),
+                               body.sealed_term,
+                               from_wire(body.sealed_at),
+                               body.sealed_digest};
+      return refuse_all_;
+    }
   }
+  const std::string mismatch = judge_stream(body, stream, candidate);
+  if (!mismatch.empty()) return mismatch;
+  const Promise promise = file_.promise();
+  if (candidate.term < promise.term)
+    return fmt::format("term {} is over: term {} was promised to another source", candidate.term,
+                       promise.term);
+  if (candidate.term == promise.term && candidate.candidate != promise.candidate)
+    return fmt::format("term {} is promised to {}", promise.term, to_string(promise.candidate));
+  const bool fence = is_phase(body, wire::Phase::ask) && (body.flags & wire::kHelloFence) != 0;
+  // An ordinary ASK alone changes nothing; a candidate's binds, and so does a START.
+  if (!fence && !is_phase(body, wire::Phase::start)) return {};
+  if (const auto problem = file_.store_promise(candidate); problem) return *problem;
+  if (fence) {
+    log::warning("promised", "term {} is promised to {} ({}): no older one is served any more",
+                 candidate.term, to_string(candidate.candidate), field_text(body.source_name));
+    return {};
+  }
+  return bind(body, stream, frame.epoch());
+}
+
+// Whether the journal may hold this stream.
+std::string ReplicaControl::judge_stream(const wire::HelloBody& body, const StreamIdentity& stream,
+                                         const Promise& candidate) {
+  const std::string mismatch = file_.stream_mismatch(stream);
+  if (mismatch.empty()) return {};
+  const StreamIdentity own = file_.stream();
+  // A candidate of another term's stream only wants to know what is here.
+  if ((body.flags & wire::kHelloFence) != 0 && own.term != stream.term) return {};
+  const bool follows = own.origin == uuid_of(body.sealed_origin) && own.term == body.sealed_term;
+  if (!follows) return mismatch;
+  return follow(stream, from_wire(body.sealed_at), candidate);
+}
+
+// Goes over to the stream that follows ours, which was sealed (S2). Only with all of it, and only
+// to the candidate that sealed it.
+std::string ReplicaControl::follow(const StreamIdentity& stream, Position sealed_at,
+                                   const Promise& candidate) {
+  if (candidate.term < file_.promise().term) return {};  // refused for that
+  const Position archived = side_.parts()->archiver->status().durable;
+  const ReplicaLaneMarks marks = lane_.queues().marks.load();
+  // Only a session of the sealing term has proven that these are the sealed bytes.
+  if (marks.epoch.term != stream.term || marks.received != sealed_at || marks.durable != sealed_at)
+    return fmt::format(
+        "the stream {} was sealed at {}, but this journal holds it up to {}: what is missing "
+        "cannot "
+        "be had any more; re-seed the replica",
+        to_string(file_.stream()), to_string(sealed_at), to_string(marks.received));
+  if (const auto problem = file_.store_promise(candidate); problem) return *problem;
+  if (!lane_.stand_still()) return "the lane does not stand still";
+  lane_.end_session();
+  // A source of the new stream is there, so the seal was covered: all of it is released, whether
+  // the last mark that said so has arrived or not.
+  lane_.journal().release(lane_.journal().end_log());
+  not_yet_ = archived != sealed_at || !lane_.journal().idle();
+  const std::string problem = not_yet_ ? std::string() : side_.switch_stream(stream, sealed_at);
+  lane_.go_on();
+  if (not_yet_ || !problem.empty()) return problem;
+  log::info("stream_follows", "the stream before ended at {}; journal {} belongs to stream {} now",
+            to_string(sealed_at), to_string(file_.meta().journal), to_string(stream));
+  const std::lock_guard lock(mutex_);
+  ++view_.streams_switched;
+  return {};
+}
+
+// A START: what must be on record before the session.
+std::string ReplicaControl::bind(const wire::HelloBody& body, const StreamIdentity& stream,
+                                 Epoch epoch) {
+  if (file_.stream().is_null()) {
+    // What is there already may have been acknowledged by an earlier journal of this replica.
+    const LogMark learner{epoch, from_wire(body.written)};
+    if (const int error = file_.set_stream(stream, learner); error != 0)
+      return fmt::format("the journal cannot be bound to the stream: {}", errno_text(error));
+    log::info("stream_adopted", "journal {} belongs to stream {} now, and learns it up to {}",
+              to_string(file_.meta().journal), to_string(stream), to_string(learner.position));
+  }
+  if (const int error = file_.store_rule(std::string(field_text(body.rule))); error != 0)
+    return fmt::format("the quorum rule cannot be put on record: {}", errno_text(error));
   return {};
 }
 
 void ReplicaControl::add_archive_digest(AdmittedHello& hello, const std::string& basename) {
-  const Position end = archived_();
+  const auto parts = side_.parts();
+  const Position end = parts->archiver->status().durable;
   if (end.is_null() || end.offset == 0) return;
   const std::uint64_t length = std::min(kBelowLength, end.offset);
-  const auto digest = digest_file_tail(PosixBinlogFiles(archive_dir_, basename), end, length);
+  const auto digest = digest_file_tail(PosixBinlogFiles(parts->folder, basename), end, length);
   if (!digest) {
     log::warning("archive_unreadable", "the archive cannot be read in front of {}", to_string(end));
     return;
@@ -178,22 +312,46 @@ void ReplicaControl::add_archive_digest(AdmittedHello& hello, const std::string&
 void ReplicaControl::watch_repair() {
   const ReplicaLaneMarks marks = lane_.queues().marks.load();
   LogMark damaged_until;
+  LogMark learner_until;
   {
     const std::lock_guard lock(mutex_);
     view_.marks = marks;
     damaged_until = view_.damaged_until;
+    learner_until = view_.learner_until;
   }
-  if (damaged_until.is_null() || !damaged_until.is_reached_by(marks.epoch, marks.durable)) return;
-  if (const int error = file_.clear_damage(); error != 0) {
-    log::error("superblock_failed", "the journal's repair cannot be recorded: {}",
+  const bool repaired =
+      !damaged_until.is_null() && damaged_until.is_reached_by(marks.epoch, marks.durable);
+  const bool learned =
+      !learner_until.is_null() && learner_until.is_reached_by(marks.epoch, marks.durable);
+  if (!repaired && !learned) return;
+  int error = 0;
+  if (repaired) error = file_.clear_damage();
+  if (learned && error == 0) error = file_.clear_learner();
+  if (error != 0) {
+    log::error("superblock_failed", "what the journal has caught up with cannot be recorded: {}",
                errno_text(error));
     return;
   }
-  log::info("journal_repaired", "all that was damaged is durable again, up to {}",
-            to_string(damaged_until.position));
-  lane_.queues().state.store(0);
+  if (repaired)
+    log::info("journal_repaired", "all that was damaged is durable again, up to {}",
+              to_string(damaged_until.position));
+  if (learned)
+    log::info("journal_learned", "the journal has caught up with {}, and counts in proofs",
+              to_string(learner_until.position));
+  show_meta();
+}
+
+void ReplicaControl::show_meta() {
+  const JournalMeta meta = file_.meta();
+  lane_.queues().state.store(state_of(meta));
   const std::lock_guard lock(mutex_);
-  view_.damaged_until = {};
+  view_.journal_id = meta.journal;
+  view_.stream = meta.stream;
+  view_.promise = meta.promise;
+  view_.rules = meta.rules;
+  view_.sealed = meta.sealed;
+  view_.damaged_until = meta.damaged_until;
+  view_.learner_until = meta.learner_until;
 }
 
 ReplicaControl::View ReplicaControl::view() const {

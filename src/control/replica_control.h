@@ -1,15 +1,18 @@
 // ReplicaControl: the ordinary thread behind a replica's lane.
 //
 // It admits HELLOs: checks that cluster, names and stream are ours, makes durable what must be
-// before an answer (the journal's stream, the promise: safety rule S1), adds what only files can
-// tell (the digest of the archive's end), and hands them to the lane, which answers. It also
-// watches over a damaged journal's repair.
+// before an answer (the promise: safety rule S1; the journal's stream; the quorum rule: S4), adds
+// what only files can tell (the digest of the archive's end), and hands them to the lane, which
+// answers. It also watches over a damaged journal's repair, and goes over to the stream that
+// follows a sealed one (S2).
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -20,25 +23,42 @@
 
 namespace binlane {
 
+class ReplicaSide;
+
+// Whoever is the source now, as it told this host while that refused everybody.
+struct Successor {
+  std::string name;
+  Promise candidate;
+  StreamIdentity stream;
+  // The stream before it, and where that ended.
+  Uuid sealed_origin;
+  std::uint32_t sealed_term = 0;
+  Position sealed_at;
+  std::uint32_t sealed_digest = 0;  // of the file it ended in, from its first byte to there
+};
+
 class ReplicaControl {
  public:
   struct View {
     StreamIdentity stream;
     Uuid journal_id;
     Promise promise;
+    std::vector<std::string> rules;
+    std::vector<SealedStream> sealed;
     std::string source_name;  // of the last source that was admitted
     std::string
         refusal;  // why the last HELLO was refused, by us or by the source; empty: it was not
     LogMark damaged_until;  // null: nothing is damaged
+    LogMark learner_until;  // null: it is none
     std::uint64_t hellos = 0;
     std::uint64_t hellos_refused = 0;
     std::uint64_t hellos_foreign = 0;  // another cluster's or another replica's
+    std::uint64_t streams_switched = 0;
     ReplicaLaneMarks marks;
   };
 
-  // `archived` gives the end of what the archive holds on stable storage. All outlive this.
-  ReplicaControl(const Config& config, JournalFile& file, ReplicaLane& lane,
-                 std::function<Position()> archived);
+  // `side` owns this.
+  ReplicaControl(const Config& config, ReplicaSide& side);
   ~ReplicaControl();
   ReplicaControl(const ReplicaControl&) = delete;
   ReplicaControl& operator=(const ReplicaControl&) = delete;
@@ -47,25 +67,46 @@ class ReplicaControl {
   void stop();
   View view() const;
 
+  // Any thread: no source is served from now on, and this is what it is told; empty: they are.
+  void refuse_all(const std::string& reason);
+  // The largest term with which another host wanted to be our source while all were refused.
+  std::uint32_t deposed_by() const noexcept { return deposed_by_.load(std::memory_order_relaxed); }
+  // Who that was, once it has begun a stream of its own. Any thread.
+  std::optional<Successor> successor() const;
+  // Another thread: has `work` done on this one, between two HELLOs, and waits for it. False when
+  // this thread has ended before.
+  bool call(const std::function<void()>& work);
+
  private:
   void run();
   void work();
   void admit(const HelloMessage& message);
   std::string judge(const FrameView& frame, const wire::HelloBody& body);
+  std::string judge_stream(const wire::HelloBody& body, const StreamIdentity& stream,
+                           const Promise& candidate);
+  std::string follow(const StreamIdentity& stream, Position sealed_at, const Promise& candidate);
+  std::string bind(const wire::HelloBody& body, const StreamIdentity& stream, Epoch epoch);
   void note_refusal(const std::string& refusal);
   void add_archive_digest(AdmittedHello& hello, const std::string& basename);
   void watch_repair();
+  void show_meta();
 
   const Config& config_;
+  ReplicaSide& side_;
   JournalFile& file_;
   ReplicaLane& lane_;
-  std::function<Position()> archived_;
   std::uint64_t cluster_id_;
-  std::string archive_dir_;
+  std::atomic<std::uint32_t> deposed_by_{0};
+  bool not_yet_ = false;  // the HELLO at hand is to be answered when it is repeated
 
   mutable std::mutex mutex_;  // never held over I/O: status must answer while the disk is slow
   std::condition_variable wake_;
+  std::condition_variable called_;
   bool stopping_ = false;
+  bool ended_ = true;
+  const std::function<void()>* call_ = nullptr;  // guarded by mutex_
+  std::string refuse_all_;                       // guarded by mutex_
+  std::optional<Successor> successor_;           // guarded by mutex_
   View view_;
   std::thread thread_;
 };

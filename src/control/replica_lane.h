@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
+#include <utility>
 
 #include "dataplane/any_port.h"
 #include "dataplane/replica_cycle.h"
@@ -20,9 +22,9 @@ class ReplicaLane {
   using Queues = Cycle::Queues;
 
   ReplicaLane(AnyPort& port, JournalFile& file, std::uint64_t cluster_id, std::string_view name)
-      : journal_(file.image(), file.start()),
+      : journal_(std::in_place, file.image(), file.start()),
         disk_(file),
-        cycle_(port, disk_, journal_, clock_, queues_, cluster_id, name) {}
+        cycle_(port, disk_, *journal_, clock_, queues_, cluster_id, name) {}
 
   // Lane's thread.
   void attach() { disk_.attach(); }
@@ -32,11 +34,37 @@ class ReplicaLane {
   Queues& queues() noexcept { return queues_; }
   // For the archive, before the lane starts and for its cursor (storage/journal_cursor.h says what
   // that may read).
-  Journal& journal() noexcept { return journal_; }
+  Journal& journal() noexcept { return *journal_; }
+
+  // Control thread of the replica: the lane stands still when it returns true; false when it did
+  // not come to it within a second. Everything below is for then.
+  bool stand_still() { return queues_.pause.wait_standing(); }
+  void go_on() noexcept { queues_.pause.resume(); }
+  // Whoever was the source is so no more: its session is over, and nothing that was agreed on with
+  // it begins another.
+  void end_session() noexcept {
+    AdmittedHello admitted;
+    while (queues_.admitted.try_pop(admitted)) {
+    }
+    cycle_.end_session();
+  }
+  // The journal's file went over to another stream.
+  void rebuild(JournalFile& file) {
+    end_session();
+    ReleaseMark mark;
+    while (queues_.released.try_pop(mark)) {
+    }
+    std::uint64_t sequence = 0;
+    while (queues_.archived.try_pop(sequence)) {
+    }
+    // In place, since the cycle holds on to it.
+    journal_.emplace(file.image(), file.start());
+    cycle_.forget_archive();
+  }
   std::string describe_disk() const { return disk_.describe(); }
 
  private:
-  Journal journal_;
+  std::optional<Journal> journal_;  // always there
   JournalDisk disk_;
   MonotonicClock clock_;
   Queues queues_;

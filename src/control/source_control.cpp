@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "control/fallback_text.h"
+#include "control/replica_side.h"
 #include "shim/stream_scan.h"
 
 namespace binlane {
@@ -63,19 +64,32 @@ std::string ledger_path(const Config& config) {
   return config.data_dir + "/ledger.jsonl";
 }
 
+std::string role_file_path(const Config& config) {
+  return config.data_dir + "/role.state";
+}
+
 SourceControl::SourceControl(const Config& config, SourceLane& lane,
-                             std::vector<HandshakeDesk::Replica> replicas)
+                             std::vector<HandshakeDesk::Replica> replicas, RoleFile& role,
+                             ReplicaSide* replica)
     : config_(config),
       source_(*config.source),
       lane_(lane),
       state_file_(state_file_path(config)),
       ledger_(ledger_path(config)),
       state_(state_file_.state().value_or(SourceState{})),
+      role_(role),
+      replica_(replica),
       poll_connection_(account_of(source_)),
       command_connection_(account_of(source_)),
       drain_(drain_options(source_),
              [this](const ServerFacts& facts) { return registration_for(facts); }),
-      replicas_(std::move(replicas)) {}
+      replicas_(std::move(replicas)) {
+  tell_replica_side();
+  if (replica_ == nullptr) return;
+  promoter_.emplace(config_, lane_, *replica_, role_, state_file_, drain_, command_connection_,
+                    replicas_);
+  rejoiner_.emplace(config_, *replica_, role_, state_, ledger_, command_connection_);
+}
 
 SourceControl::~SourceControl() {
   stop();
@@ -99,6 +113,7 @@ void SourceControl::stop() {
 }
 
 void SourceControl::run() {
+  if (promoter_ && role_.state().role == HostRole::standby) promoter_->resume();
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     lock.unlock();
@@ -110,6 +125,18 @@ void SourceControl::run() {
 }
 
 void SourceControl::work(std::uint64_t now_ns) {
+  watch_terms();
+  switch (role_.state().role) {
+    case HostRole::source:
+      return work_as_source(now_ns);
+    case HostRole::standby:
+      return work_as_standby(now_ns);
+    case HostRole::fenced:
+      return work_as_fenced(now_ns);
+  }
+}
+
+void SourceControl::work_as_source(std::uint64_t now_ns) {
   bool changed = false;
   {
     const std::lock_guard lock(mutex_);
@@ -129,9 +156,11 @@ void SourceControl::work(std::uint64_t now_ns) {
   const SourceMarks marks = lane_.queues().marks.load();
   if (marks.epoch != state_.epoch) return;  // the lane has not shown the new incarnation yet
   if (marks.written_at.file != mapped_file_) refresh_proof();
+  follow_quorum(marks);
   sync_ourselves(marks);
   tell_synced(marks);
   run_fallback(marks);
+  lift_read_only();
   store_state(marks, now_ns);
 }
 
@@ -441,6 +470,9 @@ void SourceControl::publish() {
   View view;
   view.phase = phase_;
   view.problem = problem_;
+  view.role = role_.state();
+  if (promoter_) view.promotion = promoter_->view();
+  if (rejoiner_) view.rejoin = rejoiner_->view();
   view.origin = state_.origin;
   view.epoch = state_.epoch;
   view.basename = state_.basename;
@@ -468,6 +500,8 @@ void SourceControl::publish() {
   view.polls = polls_;
   view.polls_failed = polls_failed_;
   const std::lock_guard lock(mutex_);
+  view.promotion.running = view.promotion.running || promotion_asked_;
+  view.rejoin.running = rejoin_asked_.has_value();
   view_ = std::move(view);
 }
 

@@ -6,7 +6,10 @@
 //
 // Rules it keeps: S3 (where the dump connection registers), S6 and S7 (what begins an incarnation,
 // and that its predecessors' files are synced first), S8 (releases by the server itself), S13
-// (degrade: ledger, then OFF), S16.
+// (degrade: ledger, then OFF), S12 (read_only is lifted when a quorum protects commits), S16.
+//
+// On a host that is not the source now it keeps the server's semi-sync off (standby), keeps it
+// read-only (fenced), or carries out a promotion.
 #pragma once
 
 #include <condition_variable>
@@ -21,7 +24,10 @@
 #include "control/config.h"
 #include "control/fallback.h"
 #include "control/handshake_desk.h"
+#include "control/host_role.h"
 #include "control/ledger.h"
+#include "control/promoter.h"
+#include "control/rejoiner.h"
 #include "control/source_lane.h"
 #include "control/source_state.h"
 #include "control/stream_proof.h"
@@ -34,9 +40,12 @@
 
 namespace binlane {
 
+class ReplicaSide;
+
 // Where a source keeps what it must not forget.
 std::string state_file_path(const Config& config);
 std::string ledger_path(const Config& config);
+std::string role_file_path(const Config& config);
 
 class SourceControl {
  public:
@@ -44,11 +53,17 @@ class SourceControl {
     looking,  // for the server: not reachable yet
     refused,  // the server or its binlogs are not fit to be a source; `problem` says why
     running,
+    standby,    // another host is the source
+    promoting,  // this host is about to become it
+    fenced,     // this host was the source; a later term has begun
   };
   // What status shows; a consistent copy.
   struct View {
     Phase phase = Phase::looking;
     std::string problem;
+    RoleState role;
+    PromotionView promotion;
+    RejoinView rejoin;
     Uuid origin;
     Epoch epoch;
     std::string basename;
@@ -71,8 +86,9 @@ class SourceControl {
   };
 
   // Opens state and ledger; throws StartupError when they are damaged. `lane` outlives this.
+  // `replica` is the other side of this daemon, if it has one.
   SourceControl(const Config& config, SourceLane& lane,
-                std::vector<HandshakeDesk::Replica> replicas);
+                std::vector<HandshakeDesk::Replica> replicas, RoleFile& role, ReplicaSide* replica);
   ~SourceControl();
   SourceControl(const SourceControl&) = delete;
   SourceControl& operator=(const SourceControl&) = delete;
@@ -83,6 +99,11 @@ class SourceControl {
   void stop();
   // Any thread.
   View view() const;
+  // Any thread: this host shall become the source. Empty when that was begun, or why not; how it
+  // goes on stands in the view.
+  std::string ask_promotion();
+  // Any thread: the same for a host that was the source and shall be a replica again.
+  std::string ask_rejoin(const RejoinOptions& options);
 
  private:
   // Why an incarnation ends, and what the next one is of.
@@ -90,6 +111,17 @@ class SourceControl {
 
   void run();
   void work(std::uint64_t now_ns);
+  void work_as_source(std::uint64_t now_ns);
+  void work_as_standby(std::uint64_t now_ns);
+  void promote(std::uint64_t now_ns);
+  void rejoin();
+  void close_ledger_of_old_stream(bool rebuilt);
+  void work_as_fenced(std::uint64_t now_ns);
+  bool connect_commands();
+  void watch_terms();
+  void fence(std::uint32_t term);
+  void lift_read_only();
+  void tell_replica_side();
   void look_for_server(std::uint64_t now_ns);
   bool connect_server(ServerFacts& facts);
   bool prepare_server(const ServerFacts& facts);
@@ -97,6 +129,7 @@ class SourceControl {
   bool settle_stream(const BinlogIndex& index, SourceState& state);
   void end_incarnation(const std::string& reason, NextStream next);
   std::optional<Registration> registration_for(const ServerFacts& facts);
+  void follow_quorum(const SourceMarks& marks);
 
   void take_lane_events(std::uint64_t now_ns);
   void on_stream_stopped();
@@ -122,6 +155,8 @@ class SourceControl {
   SourceStateFile state_file_;
   Ledger ledger_;
   SourceState state_;
+  RoleFile& role_;
+  ReplicaSide* const replica_;
 
   // Of the server.
   ServerConnection poll_connection_;
@@ -154,18 +189,24 @@ class SourceControl {
   Phase phase_ = Phase::looking;
   std::string problem_;
   std::uint64_t next_look_ns_ = 0;
+  bool read_only_ = false;  // of the server when the incarnation began; until it is lifted
   std::uint64_t next_poll_ns_ = 0;
   std::uint64_t next_store_ns_ = 0;
   Position synced_told_;
   std::uint64_t incarnations_ = 0;
   std::uint64_t polls_ = 0;
   std::uint64_t polls_failed_ = 0;
+  std::optional<Promoter> promoter_;  // both where there is a replica's side
+  std::optional<Rejoiner> rejoiner_;
 
   // Shared with the drain thread: where it may register, for which run of the server.
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
+  bool promotion_asked_ = false;
+  std::optional<RejoinOptions> rejoin_asked_;
   std::optional<Registration> registration_;
+  bool registration_held_ = false;  // until the quorum has passed what the server has purged
   ServerRun registration_run_;
   bool server_changed_ = false;
   View view_;

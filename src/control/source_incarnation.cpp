@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "control/quorum_text.h"
 #include "control/source_control.h"
 #include "shim/server_run_files.h"
 
@@ -93,12 +94,20 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
     refuse(fmt::format("cannot store {}: {}", state_file_path(config_), errno_text(error)));
     return false;
   }
-  fresh_stream_ = !same_stream;
+  fresh_stream_ = !same_stream || state_.epoch.incarnation == 0;
   state_ = next;
   next_stream_ =
       NextStream::same;  // only now: until the record stands, the next attempt begins anew as well
   next_stream_file_ = 0;
   run_ = facts.run;
+  read_only_ = facts.read_only;
+
+  RoleState role = role_.state();
+  role.binlog_index = facts.log_bin_index;
+  role.binlog_base = facts.log_bin_basename;
+  if (const int error = role_.store(role); error != 0)
+    log::error("role_not_stored", "cannot store {}: {}", role_file_path(config_),
+               errno_text(error));
 
   if (!lane_.stand_still()) {
     refuse("the lane does not stand still");
@@ -124,6 +133,17 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   identity.source_name = config_.name;
   identity.basename = state_.basename;
   identity.rule_number = source_.quorum.number;
+  identity.rule = to_string(source_.quorum, source_.replica_names());
+  identity.stream_term = state_.epoch.term;
+  identity.candidate = role_.state().host_id;
+  // Behind a promotion the replicas come from the stream that it sealed (S2).
+  const PromotionRecord& promotion = role_.state().promotion;
+  if (promotion.step == PromotionStep::active && promotion.new_origin == state_.origin) {
+    identity.sealed_origin = promotion.old_stream.origin;
+    identity.sealed_term = promotion.old_stream.term;
+    identity.sealed_at = promotion.sealed_at;
+    identity.sealed_digest = promotion.sealed_digest;
+  }
   desk_->begin_incarnation(identity, safe, state_.safe_marks);
   confirmer_.restart(state_.synced);
   synced_told_ = {};
@@ -134,6 +154,8 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   {
     const std::lock_guard lock(mutex_);
     registration_ = Registration{registration_position(state_), state_.epoch.incarnation};
+    // That file was purged: the server would refuse it for ever. See follow_quorum().
+    registration_held_ = registration_->start.file < index.first;
     registration_run_ = run_;
     server_changed_ = false;
   }
@@ -187,10 +209,23 @@ void SourceControl::end_incarnation(const std::string& reason, NextStream next) 
   next_look_ns_ = 0;
 }
 
+// A dump connection that is made later begins where the quorum of this incarnation is by then: where
+// it was may be purged. If it was purged before this incarnation began, registering waits until the
+// quorum is proven beyond, because it would be an ACK of all that is missing (S3).
+void SourceControl::follow_quorum(const SourceMarks& marks) {
+  const std::lock_guard lock(mutex_);
+  if (!registration_ || marks.quorum_group_at <= registration_->start) return;
+  registration_->start = marks.quorum_group_at;
+  if (registration_held_ && registration_->start.file >= proof_->first().file) {
+    registration_held_ = false;
+    drain_.retry_now();
+  }
+}
+
 // On the drain thread: where to register with the server that is there now.
 std::optional<Registration> SourceControl::registration_for(const ServerFacts& facts) {
   const std::lock_guard lock(mutex_);
-  if (!registration_) return std::nullopt;
+  if (!registration_ || registration_held_) return std::nullopt;
   if (facts.run.is_same_as(registration_run_)) return registration_;
   server_changed_ = true;  // another run of the server: a new incarnation first
   registration_.reset();

@@ -1,19 +1,11 @@
 #include "control/source_lane.h"
 
-#include <thread>
-
 #include "base/assert.h"
 
 namespace binlane {
 
 bool SourceLane::stand_still() {
-  queues_.pause.request();
-  const std::uint64_t deadline_ns = monotonic_ns() + kNanosPerSecond;
-  while (!queues_.pause.standing()) {
-    if (monotonic_ns() > deadline_ns) return false;
-    std::this_thread::sleep_for(std::chrono::microseconds(20));
-  }
-  return true;
+  return queues_.pause.wait_standing();
 }
 
 void SourceLane::bind(const std::string& directory, const std::string& basename, DumpDrain& drain) {

@@ -6,29 +6,56 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <thread>
 
 namespace binlane {
 
 class LanePause {
  public:
-  // Control thread. The lane stands still once standing() is true; a lane that has ended stands
-  // still as well.
-  void request() noexcept { wanted_.store(true, std::memory_order_release); }
-  bool standing() const noexcept { return standing_.load(std::memory_order_acquire); }
-  void resume() noexcept { wanted_.store(false, std::memory_order_release); }
+  // How long control waits for a lane to come to a stand.
+  static constexpr std::chrono::milliseconds kPatience{1000};
+
+  // Control thread. The lane stands still once standing() is true. Requests are numbered, so that a
+  // lane that is only now leaving the last stand is not taken for one that keeps this one.
+  void request() noexcept {
+    const std::uint64_t now = wanted_.load(std::memory_order_relaxed);
+    if (!stands(now)) wanted_.store(now + 1, std::memory_order_release);
+  }
+  bool standing() const noexcept {
+    const std::uint64_t now = wanted_.load(std::memory_order_relaxed);
+    return stands(now) && seen_.load(std::memory_order_acquire) == now;
+  }
+  void resume() noexcept {
+    const std::uint64_t now = wanted_.load(std::memory_order_relaxed);
+    if (stands(now)) wanted_.store(now + 1, std::memory_order_release);
+  }
+  // Asks, and waits for it. False when the lane did not come to it in time.
+  bool wait_standing() {
+    request();
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (!standing()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::sleep_for(std::chrono::microseconds(20));
+    }
+    return true;
+  }
 
   // Lane, at the top of a turn: true when the turn must do nothing.
   bool stand() noexcept {
-    const bool wanted = wanted_.load(std::memory_order_acquire);
-    if (wanted != standing_.load(std::memory_order_relaxed))
-      standing_.store(wanted, std::memory_order_release);
-    return wanted;
+    const std::uint64_t wanted = wanted_.load(std::memory_order_acquire);
+    if (wanted != seen_.load(std::memory_order_relaxed))
+      seen_.store(wanted, std::memory_order_release);
+    return stands(wanted);
   }
 
  private:
-  std::atomic<bool> wanted_{true};  // a lane begins standing still, until its objects are set up
-  std::atomic<bool> standing_{false};
+  static constexpr bool stands(std::uint64_t number) noexcept { return number % 2 == 1; }
+
+  // Odd: stand. A lane begins standing still, until its objects are set up.
+  std::atomic<std::uint64_t> wanted_{1};
+  std::atomic<std::uint64_t> seen_{0};
 };
 
 }  // namespace binlane

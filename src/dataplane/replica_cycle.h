@@ -119,6 +119,15 @@ class ReplicaCycle {
   // Nothing in flight and nobody to wait for: the lane may park.
   bool quiet() const noexcept { return journal_.idle() && !handshake_.settling(); }
 
+  // While the lane stands still (LanePause): no source is served any more.
+  void end_session() noexcept {
+    session_.stop();
+    handshake_.reset();
+    unpublished_ = true;
+  }
+  // While the lane stands still: another archive follows.
+  void forget_archive() noexcept { mark_sent_ = {}; }
+
  private:
   std::size_t take_completions() noexcept;
   std::size_t receive(std::uint64_t now_ns) noexcept;

@@ -496,8 +496,10 @@ std::size_t SourceCycle<P, Stream, Server, C>::acknowledge() noexcept {
     acknowledged_ = gate_.quorum();
     acknowledged_at_ = stream_.position_of(acknowledged_);
     if (acknowledged_ >= watched_group_) {
-      if (watched_group_ > 0) quorum_group_at_ = stream_.position_of(watched_group_);
-      watched_group_ = stream_.group_end();
+      const std::uint64_t newest = stream_.group_end();
+      const std::uint64_t passed = acknowledged_ >= newest ? newest : watched_group_;
+      if (passed > 0) quorum_group_at_ = stream_.position_of(passed);
+      watched_group_ = newest;
     }
   }
   return server_.poll(acknowledged_at_);

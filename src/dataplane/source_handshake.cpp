@@ -50,6 +50,7 @@ bool SourceHandshake::poll(std::uint64_t now_ns, HelloMessage& message) {
             body.sealed_origin);
   body.sealed_term = identity_.sealed_term;
   body.sealed_at = to_wire(identity_.sealed_at);
+  body.sealed_digest = identity_.sealed_digest;
   set_field(body.rule, identity_.rule);
   set_field(body.source_name, identity_.source_name);
   set_field(body.replica_name, identity_.replica_name);

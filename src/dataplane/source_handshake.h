@@ -72,6 +72,7 @@ class SourceHandshake {
     Uuid sealed_origin;
     std::uint32_t sealed_term = 0;
     Position sealed_at;
+    std::uint32_t sealed_digest = 0;
     // Fence the replica, compare its log with ours, and stop there: what a promotion begins with.
     bool inspect = false;
   };

@@ -14,9 +14,16 @@
 #include <vector>
 
 #include "base/position.h"
+#include "shim/archive_reader.h"
 #include "shim/feed_limit.h"
 
 namespace binlane {
+
+// A stream before the archive's own: complete, and ended for good by a promotion.
+struct SealedFeed {
+  ArchivePlace place;
+  Position end;
+};
 
 struct FeedOptions {
   std::string listen = "127.0.0.1:3401";  // IPv4 or [IPv6] address and port; port 0: any free one
@@ -26,6 +33,9 @@ struct FeedOptions {
   // The basename of the archived files ("binlog"), empty while it is not known yet. Called by every
   // thread of the server.
   std::function<std::string()> basename;
+  // The streams before, oldest first. A replica that follows by GTID gets what it misses of them,
+  // and then goes on in the archive.
+  std::vector<SealedFeed> sealed;
   // What a client sees as the source's server id. 0: the one in the archive's newest format
   // description event, which is the source's own.
   std::uint32_t server_id = 0;

@@ -81,6 +81,7 @@ bool DumpSession::run() {
   }
   client_.dumping = false;
   client_.ahead = false;
+  at_sealed_end_ = flow == Flow::sealed_end;
   return flow != Flow::gone && client_.socket.flush() == PacketSocket::Status::ok;
 }
 
@@ -249,6 +250,7 @@ DumpSession::Flow DumpSession::wait_for_more(Position here) {
   for (;;) {
     const Position limit = limit_.whole_groups();
     if (limit > here) return Flow::go_on;
+    if (request_.sealed) return Flow::sealed_end;
     if ((request_.dump.flags & mysql::kDumpNonBlock) != 0) return Flow::finished;
     if (const Flow flow = check_client(); flow != Flow::go_on) return flow;
     const auto ahead_of = filter_ ? filter_->ahead_of() : std::nullopt;

@@ -29,6 +29,7 @@ struct DumpRequest {
   bool skip_marked = false;         // leave out what is marked with @@skip_replication
   std::uint64_t heartbeat_ns = 0;   // 0: none
   std::uint32_t source_id = 0;      // the server id of artificial events
+  bool sealed = false;              // nothing more will come of this stream, but another follows
 };
 
 // How long the archive may stay behind what the replica already has.
@@ -41,14 +42,17 @@ class DumpSession {
 
   // Returns whether the connection goes on; the replica then has had an EOF or an error.
   bool run();
+  // All of a sealed stream was sent: the replica has had no EOF, and wants what follows.
+  bool at_sealed_end() const noexcept { return at_sealed_end_; }
 
  private:
   enum class Flow : std::uint8_t {
     go_on,
     next_file,
-    finished,  // an EOF tells the client that this was all
-    refused,   // error_ tells it why
-    gone,      // there is nobody to tell
+    finished,    // an EOF tells the client that this was all
+    sealed_end,  // all of a sealed stream was sent
+    refused,     // error_ tells it why
+    gone,        // there is nobody to tell
   };
 
   Flow find_start(Position& start);
@@ -88,6 +92,7 @@ class DumpSession {
   bool checksums_;            // of the events being sent
   bool skipping_ = false;     // the open group is not for this replica
   bool ahead_logged_ = false;
+  bool at_sealed_end_ = false;
   mysql::ErrorPacket error_;
   std::vector<std::byte> piece_;
 };

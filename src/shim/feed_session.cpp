@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "shim/archive_gtids.h"
+#include "shim/fixed_feed_limit.h"
 #include "shim/native_password.h"
 
 namespace binlane {
@@ -199,8 +200,47 @@ bool FeedSession::serve_dump(ConstBytes body) {
         .replica_server_id = dump->server_id,
     };
   }
+  if (!shared_.options.sealed.empty()) {
+    if (!request.gtid) {
+      ++shared_.counters.refused_dumps;
+      return send_error(kFatalDumpError, "HY000",
+                        "The source was replaced by a promotion, and its binlogs have other names "
+                        "and positions: a replica that follows by file and position cannot go on; "
+                        "use MASTER_USE_GTID=slave_pos");
+    }
+    bool goes_on = false;
+    const bool connected = dump_sealed(request, goes_on);
+    if (!goes_on) return connected;
+  }
   DumpSession session(client_, shared_.counters, *archive, shared_.limit, std::move(request));
   return session.run();
+}
+
+// Sends what the replica misses of the streams before. `goes_on`: it has all of them now, and wants
+// the archive's; request.gtid says from where.
+bool FeedSession::dump_sealed(DumpRequest& request, bool& goes_on) {
+  for (const SealedFeed& sealed : shared_.options.sealed) {
+    FixedFeedLimit limit;
+    limit.set(sealed.end);
+    ArchiveGtids gtids(sealed.place, limit, [this] { return client_.socket.ended(); });
+    const auto end = gtids.history();
+    // Its files are gone, or it holds nothing: whoever misses something of it will be told so.
+    if (!end) continue;
+    const GtidPosition reached = end->position();
+    if (covers(request.gtid->start, reached)) continue;
+    DumpRequest part = request;
+    part.sealed = true;
+    DumpSession session(client_, shared_.counters, sealed.place, limit, std::move(part));
+    const bool connected = session.run();
+    if (!session.at_sealed_end()) return connected;
+    for (const auto& [domain, gtid] : reached.by_domain()) {
+      const GtidEntry* const had = request.gtid->start.find(domain);
+      if (had == nullptr || had->sequence < gtid.sequence) request.gtid->start.set(gtid);
+    }
+  }
+  goes_on = true;
+  // The new stream's first event groups may not be released yet.
+  return wait_until([this] { return place() && !shared_.limit.whole_groups().is_null(); });
 }
 
 bool FeedSession::send(ConstBytes payload) {
@@ -241,14 +281,21 @@ std::optional<SourceFacts> FeedSession::source() {
   std::optional<SourceFacts> facts;
   wait_until([&] {
     const auto archive = place();
-    if (archive && !shared_.limit.whole_groups().is_null()) facts = source_of(*archive);
+    if (archive && !shared_.limit.whole_groups().is_null()) {
+      facts = source_of(*archive, shared_.limit);
+    } else if (!shared_.options.sealed.empty()) {
+      const SealedFeed& sealed = shared_.options.sealed.back();
+      FixedFeedLimit limit;
+      limit.set(sealed.end);
+      facts = source_of(sealed.place, limit);
+    }
     return facts.has_value();
   });
   return facts;
 }
 
-std::optional<SourceFacts> FeedSession::source_of(const ArchivePlace& place) {
-  ArchiveGtids gtids(place, shared_.limit, [this] { return client_.socket.ended(); });
+std::optional<SourceFacts> FeedSession::source_of(const ArchivePlace& place, FeedLimit& limit) {
+  ArchiveGtids gtids(place, limit, [this] { return client_.socket.ended(); });
   const std::uint32_t newest = gtids.newest_file();
   auto start = gtids.file_start(newest);
   // Of a file that has just begun the format description may not be released yet.

@@ -41,6 +41,7 @@ class FeedSession {
   bool serve_query(std::string_view sql);
   bool serve_register(ConstBytes body);
   bool serve_dump(ConstBytes body);
+  bool dump_sealed(DumpRequest& request, bool& goes_on);
   bool send(ConstBytes payload);
   bool send_error(std::uint16_t code, std::string state, std::string message);
   void count_failure(PacketSocket::Status status);
@@ -49,7 +50,7 @@ class FeedSession {
   bool wait_until(const std::function<bool()>& ready);
   std::optional<ArchivePlace> place() const;
   std::optional<SourceFacts> source();
-  std::optional<SourceFacts> source_of(const ArchivePlace& place);
+  std::optional<SourceFacts> source_of(const ArchivePlace& place, FeedLimit& limit);
   std::optional<std::optional<std::string>> gtid_position(const std::string& file,
                                                           std::uint64_t offset);
 

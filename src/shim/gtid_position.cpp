@@ -65,6 +65,14 @@ const GtidEntry* GtidPosition::find(std::uint32_t domain) const {
   return found == gtids_.end() ? nullptr : &found->second;
 }
 
+bool covers(const GtidPosition& position, const GtidPosition& wanted) {
+  for (const auto& [domain, gtid] : wanted.by_domain()) {
+    const GtidEntry* const had = position.find(domain);
+    if (had == nullptr || had->sequence < gtid.sequence) return false;
+  }
+  return true;
+}
+
 std::string GtidPosition::text() const {
   std::string text;
   for (const auto& [domain, gtid] : gtids_) {

@@ -44,6 +44,9 @@ class GtidPosition {
   std::map<std::uint32_t, GtidEntry> gtids_;
 };
 
+// Whoever stands at `position` has executed all that one at `wanted` has.
+bool covers(const GtidPosition& position, const GtidPosition& wanted);
+
 class GtidHistory {
  public:
   static constexpr std::size_t kMaxEntries = 1 << 16;

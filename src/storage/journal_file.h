@@ -69,6 +69,14 @@ class JournalFile final : public JournalStore {
   // Blocks that the medium refused to read; recovery saw them as not validating.
   std::uint32_t unreadable_blocks() const noexcept { return unreadable_blocks_; }
 
+  // The journal gives up its stream, which ended at `sealed_at` and is kept in the archive, and
+  // belongs to `next` (which may be null: to none), of which it holds nothing yet. Its UUID, its
+  // promise and the numbers of its blocks go on. `last` is the newest block. Whoever calls this has
+  // made sure that nothing is written to the ring meanwhile, and makes a new Journal from start()
+  // afterwards. 0 or an errno.
+  [[nodiscard]] int switch_stream(const StreamIdentity& next, Position sealed_at,
+                                  const JournalConsumed& last);
+
  private:
   int store(const JournalMeta& meta) override;
   JournalMeta load_meta() const;

@@ -67,10 +67,25 @@ struct PackedMeta {
   le32 promised_term;
   std::array<std::uint8_t, 16> promised_candidate{};
   le16 basename_length;
-  le16 zero;
+  std::uint8_t own_folder = 0;
+  std::uint8_t sealed_count = 0;
+  PackedMark learner_until;
+  le16 rules_length;
+  // The basename's bytes follow, the rules' texts (each ended by a newline), and the sealed
+  // streams.
+};
+
+struct PackedSealed {
+  std::array<std::uint8_t, 16> origin{};
+  le32 term;
+  PackedPosition end;
+  std::uint8_t own_folder = 0;
+  std::uint8_t zero = 0;
+  le16 basename_length;
   // The basename's bytes follow.
 };
-static_assert(sizeof(PackedMeta) == 188 && alignof(PackedMeta) == 1);
+static_assert(sizeof(PackedSealed) == 36 && alignof(PackedSealed) == 1);
+static_assert(sizeof(PackedMeta) == 210 && alignof(PackedMeta) == 1);
 static_assert(offsetof(PackedMeta, journal) == 16 && offsetof(PackedMeta, stream_term) == 48 &&
               offsetof(PackedMeta, archived_sequence) == 64 &&
               offsetof(PackedMeta, archived) == 72 &&
@@ -78,12 +93,71 @@ static_assert(offsetof(PackedMeta, journal) == 16 && offsetof(PackedMeta, stream
               offsetof(PackedMeta, damaged_until) == 144 &&
               offsetof(PackedMeta, promised_term) == 164 &&
               offsetof(PackedMeta, basename_length) == 184);
-static_assert(sizeof(PackedMeta) + kMaxBasenameLength <= DurableRecord::kMaxPayloadSize);
+constexpr std::size_t kMaxRulesLength = kMaxRulesOnRecord * (kMaxRuleLength + 1);
+static_assert(sizeof(PackedMeta) + kMaxBasenameLength + kMaxRulesLength +
+                  kMaxSealedStreams * (sizeof(PackedSealed) + kMaxBasenameLength) <=
+              DurableRecord::kMaxPayloadSize);
+
+void append(std::vector<std::byte>& bytes, const void* data, std::size_t size) {
+  const auto* const first = static_cast<const std::byte*>(data);
+  bytes.insert(bytes.end(), first, first + size);
+}
+
+// Takes bytes off the front; every call is checked.
+class Reader {
+ public:
+  explicit Reader(ConstBytes bytes) : bytes_(bytes) {}
+  bool take(void* out, std::size_t size) {
+    if (size > bytes_.size()) return false;
+    std::memcpy(out, bytes_.data(), size);
+    bytes_ = bytes_.subspan(size);
+    return true;
+  }
+  bool take_text(std::string& out, std::size_t size) {
+    if (size > bytes_.size()) return false;
+    out.assign(reinterpret_cast<const char*>(bytes_.data()), size);
+    bytes_ = bytes_.subspan(size);
+    return true;
+  }
+  bool done() const { return bytes_.empty(); }
+
+ private:
+  ConstBytes bytes_;
+};
+
+bool take_rules(Reader& reader, std::size_t length, std::vector<std::string>& rules) {
+  std::string text;
+  if (length > kMaxRulesLength || !reader.take_text(text, length)) return false;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = text.find('\n', at);
+    if (end == std::string::npos || rules.size() == kMaxRulesOnRecord) return false;
+    rules.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return true;
+}
+
+bool take_sealed(Reader& reader, std::vector<SealedStream>& streams) {
+  PackedSealed packed;
+  if (!reader.take(static_cast<void*>(&packed), sizeof packed)) return false;
+  SealedStream& sealed = streams.emplace_back();
+  sealed.stream.origin.bytes = packed.origin;
+  sealed.stream.term = packed.term;
+  sealed.end = packed.end.get();
+  sealed.own_folder = packed.own_folder != 0;
+  const std::size_t length = packed.basename_length;
+  return length <= kMaxBasenameLength && reader.take_text(sealed.stream.basename, length);
+}
 
 }  // namespace
 
 std::string to_string(const StreamIdentity& stream) {
   return fmt::format("{} term {} ({})", to_string(stream.origin), stream.term, stream.basename);
+}
+
+std::string archive_subfolder(const StreamIdentity& stream, bool own_folder) {
+  if (!own_folder || stream.is_null()) return {};
+  return fmt::format("{}.{}", to_string(stream.origin), stream.term);
 }
 
 std::uint64_t JournalMeta::journal_id() const noexcept {
@@ -116,11 +190,32 @@ std::vector<std::byte> encode_journal_meta(const JournalMeta& meta) {
   packed.promised_term = meta.promise.term;
   packed.promised_candidate = meta.promise.candidate.bytes;
   packed.basename_length = static_cast<std::uint16_t>(meta.stream.basename.size());
+  packed.own_folder = meta.own_folder ? 1 : 0;
+  packed.sealed_count = static_cast<std::uint8_t>(meta.sealed.size());
+  packed.learner_until = meta.learner_until;
+  std::string rules;
+  BL_ASSERT(meta.rules.size() <= kMaxRulesOnRecord && meta.sealed.size() <= kMaxSealedStreams);
+  for (const std::string& rule : meta.rules) {
+    BL_ASSERT(rule.size() <= kMaxRuleLength && rule.find('\n') == std::string::npos);
+    rules += rule + '\n';
+  }
+  packed.rules_length = static_cast<std::uint16_t>(rules.size());
 
-  std::vector<std::byte> bytes(sizeof packed + meta.stream.basename.size());
-  std::memcpy(bytes.data(), &packed, sizeof packed);
-  std::memcpy(bytes.data() + sizeof packed, meta.stream.basename.data(),
-              meta.stream.basename.size());
+  std::vector<std::byte> bytes;
+  append(bytes, &packed, sizeof packed);
+  append(bytes, meta.stream.basename.data(), meta.stream.basename.size());
+  append(bytes, rules.data(), rules.size());
+  for (const SealedStream& sealed : meta.sealed) {
+    BL_ASSERT(sealed.stream.basename.size() <= kMaxBasenameLength);
+    PackedSealed entry;
+    entry.origin = sealed.stream.origin.bytes;
+    entry.term = sealed.stream.term;
+    entry.end = sealed.end;
+    entry.own_folder = sealed.own_folder ? 1 : 0;
+    entry.basename_length = static_cast<std::uint16_t>(sealed.stream.basename.size());
+    append(bytes, &entry, sizeof entry);
+    append(bytes, sealed.stream.basename.data(), sealed.stream.basename.size());
+  }
   return bytes;
 }
 
@@ -145,9 +240,17 @@ std::optional<JournalMeta> decode_journal_meta(ConstBytes bytes, std::string& er
                         std::uint32_t{packed.block_size}, kBlockSize);
     return std::nullopt;
   }
+  JournalMeta meta;
+  Reader reader(bytes.subspan(sizeof packed));
   const std::size_t basename_length = packed.basename_length;
-  if (basename_length > kMaxBasenameLength || bytes.size() != sizeof packed + basename_length) {
-    error = "the journal's record contradicts itself: the length of the binlog's basename";
+  bool sound = basename_length <= kMaxBasenameLength &&
+               reader.take_text(meta.stream.basename, basename_length) &&
+               take_rules(reader, packed.rules_length, meta.rules) &&
+               packed.sealed_count <= kMaxSealedStreams;
+  for (unsigned i = 0; sound && i < packed.sealed_count; ++i)
+    sound = take_sealed(reader, meta.sealed);
+  if (!sound || !reader.done()) {
+    error = "the journal's record contradicts itself: the lengths of its texts";
     return std::nullopt;
   }
   // Numbers that only a fault can have made: what counts on from them would wrap around.
@@ -156,12 +259,11 @@ std::optional<JournalMeta> decode_journal_meta(ConstBytes bytes, std::string& er
     error = "the journal's record contradicts itself: block numbers or openings beyond any count";
     return std::nullopt;
   }
-  JournalMeta meta;
   meta.journal.bytes = packed.journal;
   meta.stream.origin.bytes = packed.stream_origin;
   meta.stream.term = packed.stream_term;
-  meta.stream.basename.assign(reinterpret_cast<const char*>(bytes.data() + sizeof packed),
-                              basename_length);
+  meta.own_folder = packed.own_folder != 0;
+  meta.learner_until = packed.learner_until.get();
   meta.block_count = packed.block_count;
   meta.incarnation = packed.incarnation;
   meta.archived = {packed.archived_sequence,    packed.archived_crc,

@@ -40,9 +40,27 @@ struct Promise {
   bool operator==(const Promise&) const = default;
 };
 
+// A stream that this replica held before, complete: where it ended for good, at a promotion.
+struct SealedStream {
+  StreamIdentity stream;
+  Position end;
+  bool own_folder = false;  // see JournalMeta
+
+  bool operator==(const SealedStream&) const = default;
+};
+
+// What is remembered: older ones drop off, and are fed no more.
+inline constexpr std::size_t kMaxSealedStreams = 4;
+inline constexpr std::size_t kMaxRulesOnRecord = 4;
+inline constexpr std::size_t kMaxRuleLength = 255;
+
 struct JournalMeta {
   Uuid journal;
   StreamIdentity stream;  // null until the first source was accepted
+  // The stream's files stand in a folder of their own below the archive's: "<origin>.<term>". Not
+  // so the first stream's.
+  bool own_folder = false;
+  std::vector<SealedStream> sealed;  // the streams before, oldest first
   std::uint32_t block_count = 0;
   std::uint32_t incarnation = 0;  // of the latest opening
 
@@ -53,6 +71,12 @@ struct JournalMeta {
   LogMark durable;
   Position released;
   Promise promise;
+  // Quorum rules under which sources of this stream may have had commits acknowledged, as their
+  // texts; the newest last. A promotion has to satisfy all of them (safety rule S4).
+  std::vector<std::string> rules;
+  // A journal that began anew in the middle of a stream: until its log is there, it counts as not
+  // inspected, because what an earlier journal of this replica acknowledged is not in it (S4).
+  LogMark learner_until;
   // Set when recovery finds damage: bytes up to here were ACKed, and are missing until the log is
   // there again.
   LogMark damaged_until;
@@ -62,7 +86,10 @@ struct JournalMeta {
 };
 
 inline constexpr std::size_t kMaxBasenameLength = 255;
-inline constexpr std::uint32_t kJournalFormatVersion = 1;
+inline constexpr std::uint32_t kJournalFormatVersion = 2;
+
+// The folder of a stream's files below the archive's; empty for the archive's own.
+std::string archive_subfolder(const StreamIdentity& stream, bool own_folder);
 
 std::vector<std::byte> encode_journal_meta(const JournalMeta& meta);
 

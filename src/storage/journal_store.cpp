@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/canary.h"
 #include "base/error.h"
+#include "base/log.h"
 
 namespace binlane {
 
@@ -42,11 +44,27 @@ int JournalStore::update(const std::function<void(JournalMeta&)>& change) {
   return error;
 }
 
-int JournalStore::set_stream(const StreamIdentity& stream) {
+int JournalStore::set_stream(const StreamIdentity& stream, const LogMark& learner_until) {
   BL_ASSERT(!stream.is_null());
-  return update([&stream](JournalMeta& meta) {
+  return update([&](JournalMeta& meta) {
     BL_ASSERT(meta.stream.is_null());
     meta.stream = stream;
+    meta.learner_until = learner_until;
+  });
+}
+
+int JournalStore::store_rule(const std::string& rule) {
+  if (rule.empty()) return 0;
+  const JournalMeta now = meta();
+  if (!now.rules.empty() && now.rules.back() == rule) return 0;
+  return update([&rule](JournalMeta& meta) {
+    std::erase(meta.rules, rule);
+    if (meta.rules.size() == kMaxRulesOnRecord) {
+      log::warning("rule_forgotten", "the quorum rule {} is off the record: {} newer ones are on it",
+                   meta.rules.front(), kMaxRulesOnRecord);
+      meta.rules.erase(meta.rules.begin());
+    }
+    meta.rules.push_back(rule);
   });
 }
 
@@ -63,7 +81,7 @@ std::optional<std::string> JournalStore::store_promise(const Promise& promise) {
   if (promise.term < given.term) {
     return fmt::format("term {} is promised already", given.term);
   }
-  if (promise.term == given.term) {
+  if (promise.term == given.term && !canary(Canary::promise_given_twice)) {
     return fmt::format("term {} is promised to {}", given.term, to_string(given.candidate));
   }
   // Stored twice, so that it stands in both copies: were it lost with one, nothing would notice.
@@ -75,6 +93,10 @@ std::optional<std::string> JournalStore::store_promise(const Promise& promise) {
 
 int JournalStore::clear_damage() {
   return update([](JournalMeta& meta) { meta.damaged_until = {}; });
+}
+
+int JournalStore::clear_learner() {
+  return update([](JournalMeta& meta) { meta.learner_until = {}; });
 }
 
 }  // namespace binlane

@@ -38,7 +38,10 @@ class JournalStore {
   [[nodiscard]] int update(const std::function<void(JournalMeta&)>& change);
 
   // The journal belongs to this stream from now on. Asserts that it belonged to none.
-  [[nodiscard]] int set_stream(const StreamIdentity& stream);
+  // `learner_until`: how far the log has to come before it counts as inspected.
+  [[nodiscard]] int set_stream(const StreamIdentity& stream, const LogMark& learner_until = {});
+  // Puts a quorum rule on record, as the newest. 0 or an errno.
+  [[nodiscard]] int store_rule(const std::string& rule);
   // Why `stream` is not the journal's, for the operator and the peer; empty when it is, or when the
   // journal belongs to none yet.
   std::string stream_mismatch(const StreamIdentity& stream) const;
@@ -49,6 +52,8 @@ class JournalStore {
 
   // Forgets the damage, once the log is there again. 0 or an errno.
   [[nodiscard]] int clear_damage();
+  // The log has caught up with what was there when it began. 0 or an errno.
+  [[nodiscard]] int clear_learner();
 
  protected:
   // Makes it the superblock. 0 when it is durable; an error is final.

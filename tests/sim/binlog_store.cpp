@@ -9,11 +9,13 @@
 namespace binlane::sim {
 
 void BinlogStore::create(std::uint32_t number) {
+  durable_known_ = false;
   BL_ASSERT(!has(number));
   files_[number] = std::make_shared<File>();
 }
 
 void BinlogStore::append(std::uint32_t number, ConstBytes bytes) {
+  durable_known_ = false;
   auto& data = files_.at(number)->data;
   data.insert(data.end(), bytes.begin(), bytes.end());
 }
@@ -23,6 +25,7 @@ void BinlogStore::sync(std::uint32_t number) {
 }
 
 void BinlogStore::sync_to(std::uint32_t number, std::uint64_t size) {
+  durable_known_ = false;
   File& file = *files_.at(number);
   file.synced = std::max(file.synced, std::min<std::uint64_t>(size, file.data.size()));
   file.name_synced = true;
@@ -35,6 +38,7 @@ void BinlogStore::clear_in_use(std::uint32_t number) {
 }
 
 void BinlogStore::truncate(std::uint32_t number, std::uint64_t size) {
+  durable_known_ = false;
   File& file = *files_.at(number);
   BL_ASSERT(size <= file.data.size());
   file.data.resize(size);
@@ -42,17 +46,20 @@ void BinlogStore::truncate(std::uint32_t number, std::uint64_t size) {
 }
 
 void BinlogStore::purge_before(std::uint32_t number) {
+  durable_known_ = false;
   for (auto& [at, file] : files_) {
     if (at < number) file->purged = true;
   }
 }
 
 void BinlogStore::reset() {
+  durable_known_ = false;
   for (auto& [number, file] : files_) file->purged = true;
   files_.clear();
 }
 
 void BinlogStore::cut_power(Random& random) {
+  durable_known_ = false;
   for (auto it = files_.begin(); it != files_.end();) {
     File& file = *it->second;
     if (!file.name_synced && random.one_in(2)) {
@@ -88,11 +95,14 @@ std::uint32_t BinlogStore::last() const {
 }
 
 Position BinlogStore::durable_until() const {
+  if (durable_known_) return durable_;
   Position until;
   for (const auto& [number, file] : files_) {
     until = {number, file->synced};
     if (!file->purged && (file->synced < file->data.size() || !file->name_synced)) break;
   }
+  durable_ = until;
+  durable_known_ = true;
   return until;
 }
 

@@ -59,6 +59,8 @@ class BinlogStore {
   using FilePointer = std::shared_ptr<File>;
   std::map<std::uint32_t, FilePointer> files_;
   std::vector<FilePointer> handles_;
+  mutable Position durable_;  // as last computed
+  mutable bool durable_known_ = false;
 };
 
 class BinlogView {

@@ -59,6 +59,7 @@ void ReplicaHost::reseed() {
 
 void ReplicaHost::start() {
   BL_ASSERT(!up());
+  ++openings_;
   problem_.clear();
   refusal_.clear();
   port_.discard();

@@ -68,10 +68,13 @@ class ReplicaHost {
   StreamIdentity stream() const { return decode_superblock(superblock_).stream; }
   bool damaged() const;
   bool archive_failed() const { return archiver_ && !archiver_->status().failure.empty(); }
-  Position archive_end() const { return archiver_ ? archiver_->status().end : Position{}; }
+  Position archive_end() const {
+    return archiver_ ? archiver_->end_watch().end().released_bytes : Position{};
+  }
   // What its server has been fed.
   Position fed() const { return fed_; }
   std::uint64_t reseeds() const { return reseeds_; }
+  std::uint64_t openings() const { return openings_; }
   // What a power cut at this very moment would leave.
   RecoveredJournal recover() const;
   ConstBytes platter() const { return {platter_.get(), size_}; }
@@ -108,6 +111,7 @@ class ReplicaHost {
   HostFiles files_;
   Position fed_;
   std::uint64_t reseeds_ = 0;
+  std::uint64_t openings_ = 0;
   test::FakePort port_;
   test::ModelDisk disk_;
   // The daemon.

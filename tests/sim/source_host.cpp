@@ -163,7 +163,7 @@ void SourceHost::drain_turn() {
     drain_.retry_ns = clock_.time_ns + kRetryNs;
   }
   if (!drain_.connected) {
-    if (!registration_ || !server_.up() || clock_.time_ns < drain_.retry_ns) return;
+    if (!registration_ || registration_held_ || !server_.up() || clock_.time_ns < drain_.retry_ns) return;
     if (server_.run() != registration_run_) {
       server_changed_ = true;
       registration_.reset();
@@ -202,6 +202,7 @@ void SourceHost::control() {
   const SourceMarks marks = queues_->marks.load();
   if (marks.epoch != state_.epoch) return;
   if (marks.written_at.file != mapped_file_) refresh_proof();
+  follow_quorum(marks);
   sync_ourselves(marks);
   tell_synced(marks);
   run_fallback(marks);
@@ -304,7 +305,8 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
   synced_told_ = {};
   ++incarnations_;
   trace_.note("incarnation begins", state_.epoch.incarnation, synced.file, synced.offset);
-  registration_ = std::max(state_.quorum, state_.run_start);
+  registration_ = registration_position(state_);
+  registration_held_ = registration_->file < binlogs_.first();
   registration_run_ = run_;
   server_changed_ = false;
   drain_.connected = false;
@@ -437,6 +439,12 @@ void SourceHost::poll_server(std::uint64_t now_ns) {
   seen.status_on = server_.status_on();
   seen.counters = server_.counters();
   new_poll_ = seen;
+}
+
+void SourceHost::follow_quorum(const SourceMarks& marks) {
+  if (!registration_ || marks.quorum_group_at <= *registration_) return;
+  registration_ = marks.quorum_group_at;
+  if (registration_->file >= proof_->first().file) registration_held_ = false;
 }
 
 void SourceHost::sync_ourselves(const SourceMarks& marks) {

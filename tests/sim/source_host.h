@@ -139,6 +139,7 @@ class SourceHost {
   void take_replies(std::uint64_t now_ns);
   void refresh_proof();
   void poll_server(std::uint64_t now_ns);
+  void follow_quorum(const SourceMarks& marks);
   void sync_ourselves(const SourceMarks& marks);
   void tell_synced(const SourceMarks& marks);
   void run_fallback(const SourceMarks& marks);
@@ -198,6 +199,7 @@ class SourceHost {
   std::uint32_t next_stream_file_ = 0;
   Position synced_told_;
   std::optional<Position> registration_;
+  bool registration_held_ = false;
   std::uint32_t registration_run_ = 0;
   std::uint64_t incarnations_ = 0;
 };

@@ -71,7 +71,7 @@ class ArchiveTest : public testing::Test {
   void SetUp() override {
     open();
     journal_->begin_at({3, 0});
-    ASSERT_EQ(file_->set_stream({Uuid::random(), 1, "binlog"}), 0);
+    ASSERT_EQ(file_->set_stream({Uuid::random(), 1, "binlog"}, {}), 0);
   }
 
   // (Re)starts everything, as after a crash: nothing of this process's memory remains.

@@ -305,7 +305,7 @@ TEST_F(JournalFileTest, KeepsStreamPromiseAndDamage) {
   {
     JournalFile file = JournalFile::open_or_format(options());
     EXPECT_EQ(file.stream_mismatch(stream), "");
-    EXPECT_EQ(file.set_stream(stream), 0);
+    EXPECT_EQ(file.set_stream(stream, {}), 0);
     EXPECT_EQ(file.store_promise({4, candidate}), std::nullopt);
     EXPECT_EQ(file.update([](JournalMeta& meta) { meta.damaged_until = {{1, 2}, {9, 99}}; }), 0);
   }
@@ -350,6 +350,95 @@ TEST_F(JournalFileTest, EveryTruncationIsRefused) {
   EXPECT_NO_THROW(JournalFile file(options(true)));
 }
 
+TEST_F(JournalFileTest, KeepsRulesOnceAndTheNewestLast) {
+  JournalFile file = JournalFile::open_or_format(options());
+  for (const char* rule : {"a", "b", "a"}) EXPECT_EQ(file.store_rule(rule), 0);
+  EXPECT_EQ(file.meta().rules, (std::vector<std::string>{"b", "a"}));
+  for (const char* rule : {"c", "d", "e"}) EXPECT_EQ(file.store_rule(rule), 0);
+  EXPECT_EQ(file.meta().rules, (std::vector<std::string>{"a", "c", "d", "e"}));
+}
+
+// S2: the journal keeps its UUID, its promise and the numbers of its blocks, and begins anew.
+TEST_F(JournalFileTest, GoesOverToAnotherStream) {
+  const StreamIdentity first{Uuid::random(), 1, "binlog"};
+  const StreamIdentity second{Uuid::random(), 2, "mysql-bin"};
+  Uuid journal_id;
+  {
+    JournalFile file = JournalFile::open_or_format(options(true));
+    journal_id = file.meta().journal;
+    ASSERT_EQ(file.set_stream(first, {{1, 1}, {1, 50}}), 0);
+    ASSERT_EQ(file.store_rule("ANY 1 (a)"), 0);
+    ASSERT_EQ(file.store_promise({2, second.origin}), std::nullopt);
+    auto journal = std::make_unique<Journal>(file.image(), file.start());
+    BufferedDisk disk(file.descriptor());
+    journal->begin_at({7, 0});
+    ASSERT_TRUE(journal->start_epoch({1, 1}));
+    ASSERT_TRUE(journal->append(journal->end(), test_bytes("of the first stream")));
+    drain(*journal, disk);
+    const std::size_t slot = journal->last_sequence() % journal->block_count();
+    const Block& last = *reinterpret_cast<const Block*>(file.image().data() + slot * kBlockSize);
+    const JournalConsumed consumed{
+        journal->last_sequence(), last.integrity.crc, last.incarnation,
+        journal->end(),           last.epoch(),       journal->data_epoch()};
+    ASSERT_EQ(file.switch_stream(second, {7, 19}, consumed), 0);
+    // In the same opening …
+    journal = std::make_unique<Journal>(file.image(), file.start());
+    EXPECT_TRUE(journal->end().is_null());
+    EXPECT_EQ(journal->epoch(), (Epoch{1, 1}));
+    EXPECT_EQ(journal->last_sequence(), consumed.sequence);
+    journal->begin_at({3, 0});
+    ASSERT_TRUE(journal->start_epoch({2, 1}));
+    ASSERT_TRUE(journal->append({3, 0}, test_bytes("second")));
+    drain(*journal, disk);
+  }
+  {
+    // … and in the next.
+    JournalFile file(options(true));
+    const JournalMeta meta = file.meta();
+    EXPECT_EQ(meta.journal, journal_id);
+    EXPECT_EQ(meta.stream, second);
+    EXPECT_EQ(meta.promise, (Promise{2, second.origin}));
+    EXPECT_TRUE(meta.rules.empty());
+    EXPECT_TRUE(meta.learner_until.is_null());
+    EXPECT_TRUE(meta.own_folder);
+    ASSERT_EQ(meta.sealed.size(), 1U);
+    EXPECT_EQ(meta.sealed[0], (SealedStream{first, {7, 19}, false}));
+    EXPECT_EQ(file.start().archived, (Position{3, 0}));
+    EXPECT_EQ(file.start().end, (Position{3, 6}));
+    EXPECT_EQ(file.start().epoch, (Epoch{2, 1}));
+    EXPECT_FALSE(file.recovered().damage.has_value());
+  }
+}
+
+// Killed right behind the superblock's store: nothing of the new stream is there yet.
+TEST_F(JournalFileTest, IsBlankRightAfterGoingOver) {
+  const StreamIdentity second{Uuid::random(), 2, "binlog"};
+  {
+    JournalFile file = JournalFile::open_or_format(options(true));
+    ASSERT_EQ(file.set_stream({Uuid::random(), 1, "binlog"}, {}), 0);
+    Journal journal(file.image(), file.start());
+    BufferedDisk disk(file.descriptor());
+    journal.begin_at({1, 0});
+    ASSERT_TRUE(journal.append({1, 0}, test_bytes("text")));
+    drain(journal, disk);
+    const Block& last = *reinterpret_cast<const Block*>(file.image().data() + kBlockSize);
+    ASSERT_EQ(last.sequence, journal.last_sequence());
+    ASSERT_EQ(file.switch_stream(second, {1, 4},
+                                 {1, last.integrity.crc, last.incarnation, {1, 4}, {}, {}}),
+              0);
+  }
+  JournalFile file(options(true));
+  EXPECT_EQ(file.stream(), second);
+  EXPECT_TRUE(file.start().end.is_null());
+  EXPECT_FALSE(file.recovered().damage.has_value());
+  Journal journal(file.image(), file.start());
+  BufferedDisk disk(file.descriptor());
+  journal.begin_at({9, 0});
+  ASSERT_TRUE(journal.append({9, 0}, test_bytes("new")));
+  drain(journal, disk);
+  EXPECT_EQ(journal.durable(), (Position{9, 3}));
+}
+
 TEST_F(JournalFileTest, ReportsDamageAndRemembersIt) {
   {
     JournalFile file = JournalFile::open_or_format(options(true));
@@ -384,6 +473,12 @@ TEST(JournalMetaTest, SurvivesEncoding) {
   meta.released = {5, 6};
   meta.promise = {8, Uuid::random()};
   meta.damaged_until = {{9, 10}, {11, 12}};
+  meta.learner_until = {{13, 14}, {15, 16}};
+  meta.own_folder = true;
+  meta.rules.assign(kMaxRulesOnRecord, std::string(kMaxRuleLength, 'r'));
+  for (std::uint32_t i = 0; i < kMaxSealedStreams; ++i)
+    meta.sealed.push_back(
+        {{Uuid::random(), i, std::string(kMaxBasenameLength, 's')}, {i + 1, 7}, i % 2 == 0});
   const std::vector<std::byte> bytes = encode_journal_meta(meta);
   std::string error;
   const auto decoded = decode_journal_meta(bytes, error);
@@ -394,14 +489,18 @@ TEST(JournalMetaTest, SurvivesEncoding) {
   EXPECT_EQ(decoded->archived.data_epoch, meta.archived.data_epoch);
   EXPECT_EQ(decoded->archived.incarnation, 33u);
   EXPECT_EQ(decoded->damaged_until, meta.damaged_until);
+  EXPECT_EQ(decoded->learner_until, meta.learner_until);
+  EXPECT_EQ(decoded->rules, meta.rules);
+  EXPECT_EQ(decoded->sealed, meta.sealed);
+  EXPECT_TRUE(decoded->own_folder);
   // Every prefix and every changed length is refused, not read beyond.
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_FALSE(decode_journal_meta(ConstBytes(bytes).first(size), error).has_value());
   }
   std::vector<std::byte> other_version = bytes;
-  other_version[8] = std::byte{2};
+  other_version[8] = std::byte{kJournalFormatVersion + 1};
   EXPECT_FALSE(decode_journal_meta(other_version, error).has_value());
-  EXPECT_NE(error.find("format version 2"), std::string::npos);
+  EXPECT_NE(error.find("format version 3"), std::string::npos);
 }
 
 // With a right checksum around it: a fault of the program, and not to be counted on from.

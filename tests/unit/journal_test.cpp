@@ -222,6 +222,20 @@ TEST_F(JournalTest, CountsTheEndOfAFileAsOneUnit) {
   EXPECT_EQ(archived_text(), "x");
 }
 
+// Safety rule S6: nothing of the next file counts before the end of this one does.
+TEST_F(JournalTest, TheEndOfAFileCountsOnceItIsDurable) {
+  ASSERT_TRUE(append("file five"));
+  write_all();
+  ASSERT_TRUE(journal_.append_file_end({5, 9, 9, 0}));
+  EXPECT_EQ(journal_.durable_log(), 9u);
+  const auto write = journal_.next_write();
+  ASSERT_TRUE(write.has_value());
+  EXPECT_EQ(journal_.durable_log(), 9u);
+  EXPECT_EQ(journal_.durable(), (Position{5, 9}));
+  complete(*write);
+  EXPECT_EQ(journal_.durable(), (Position{6, 0}));
+}
+
 TEST_F(JournalTest, ReleasesNoMoreThanIsDurableAndNeverLess) {
   ASSERT_TRUE(append("abc"));
   journal_.release(3);

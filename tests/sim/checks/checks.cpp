@@ -57,11 +57,13 @@ void Checks::follow_stream() {
   const SourceHost& source = world_.source();
   if (source.up() && source.origin() != origin_) {
     origin_ = source.origin();
+    between_streams_ = false;
     told_ = safe_ = may_release_ = {};
     promised_ = false;
   }
   if (world_.server().resets() == resets_) return;
   resets_ = world_.server().resets();
+  between_streams_ = true;
   told_ = safe_ = may_release_ = {};
   acked_gtids_.clear();
   exposures_.clear();

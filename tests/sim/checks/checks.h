@@ -62,6 +62,8 @@ class Checks {
     // I5
     Epoch epoch;
     Position durable;
+    std::uint64_t durable_log = 0;
+    std::uint64_t openings = 0;
     std::uint64_t reseeds = 0;
     // I7, I8
     Position fed;
@@ -81,6 +83,7 @@ class Checks {
   bool holds(const ReplicaHost& replica, const Commit& commit) const;
   void check_ack(const FrameView& frame, std::size_t replica);
   void note_started(const FrameView& frame, std::size_t replica);
+  ReplicaSet holders_in_epoch(Position position) const;
   void check_epoch(Position position);
   void check_turning_off();
   void check_ledger();
@@ -103,6 +106,8 @@ class Checks {
   Position told_;          // the newest quorum mark
   Position safe_;          // min(durable on the source, told)
   Position may_release_;   // what replicas may have been told to release
+  // The server's binlogs were reset, and Binlane does not know yet.
+  bool between_streams_ = false;
   bool promised_ = false;  // semi-sync was on once in this stream
   std::map<std::uint64_t, std::uint64_t> session_origins_;  // log offsets, by session
   std::map<std::uint64_t, std::uint64_t> session_durable_;

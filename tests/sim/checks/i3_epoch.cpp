@@ -9,8 +9,7 @@
 
 namespace binlane::sim {
 
-void Checks::check_epoch(Position position) {
-  ++counts_.marks;
+ReplicaSet Checks::holders_in_epoch(Position position) const {
   const Epoch epoch = world_.source().epoch();
   ReplicaSet holders = 0;
   for (std::size_t i = 0; i < of_.size(); ++i) {
@@ -22,6 +21,14 @@ void Checks::check_epoch(Position position) {
     if (log_epoch == epoch && durable >= position && replica.stream().origin == origin_)
       holders |= ReplicaSet{1} << i;
   }
+  return holders;
+}
+
+void Checks::check_epoch(Position position) {
+  if (between_streams_) return;
+  ++counts_.marks;
+  const Epoch epoch = world_.source().epoch();
+  const ReplicaSet holders = holders_in_epoch(position);
   if (!satisfied(holders))
     fail("I3", fmt::format("epoch {}.{} tells of a quorum at {}, held by the set {:#x} in it",
                            epoch.term, epoch.incarnation, to_string(position), holders));

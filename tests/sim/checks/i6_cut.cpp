@@ -11,6 +11,7 @@
 namespace binlane::sim {
 
 void Checks::check_cut(const FrameView& frame) {
+  if (between_streams_) return;
   const auto body = body_as<wire::HelloBody>(frame);
   if (body.phase != static_cast<std::uint8_t>(wire::Phase::start) || body.cut_to == wire::kNoCut)
     return;

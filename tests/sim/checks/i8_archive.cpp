@@ -15,7 +15,7 @@ void Checks::check_archive(std::size_t replica) {
   const ReplicaHost& host = *world_.replicas()[replica];
   OfReplica& of = of_[replica];
   const Position end = host.archive_end();
-  if (end <= of.compared || host.stream().origin != origin_) return;
+  if (end <= of.compared || between_streams_ || host.stream().origin != origin_) return;
   if (of.compared.is_null()) of.compared = {host.stored_meta().archived.position.file, 0};
   if (of.compared.is_null()) {
     // The first file that it has.

@@ -1,0 +1,130 @@
+#include "control/host_role.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/error.h"
+
+namespace binlane {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kVersion = 1;
+constexpr HostRole kRoles[] = {HostRole::source, HostRole::standby, HostRole::fenced};
+
+json encode(const Position& position) {
+  return {position.file, position.offset};
+}
+Position decode_position(const json& value) {
+  return {value.at(0).get<std::uint32_t>(), value.at(1).get<std::uint64_t>()};
+}
+json encode(const Uuid& uuid) {
+  return uuid.bytes;
+}
+Uuid decode_uuid(const json& value) {
+  return {value.get<std::array<std::uint8_t, 16>>()};
+}
+
+std::string encode(const RoleState& state) {
+  const PromotionRecord& promotion = state.promotion;
+  return json{{"version", kVersion},
+              {"host_id", encode(state.host_id)},
+              {"role", to_string(state.role)},
+              {"fenced_by", state.fenced_by},
+              {"step", static_cast<int>(promotion.step)},
+              {"term", promotion.term},
+              {"old_origin", encode(promotion.old_stream.origin)},
+              {"old_term", promotion.old_stream.term},
+              {"old_basename", promotion.old_stream.basename},
+              {"sealed_at", encode(promotion.sealed_at)},
+              {"sealed_digest", promotion.sealed_digest},
+              {"gtid", promotion.gtid},
+              {"binlog_index", state.binlog_index},
+              {"binlog_base", state.binlog_base},
+              {"new_origin", encode(promotion.new_origin)},
+              {"new_start", encode(promotion.new_start)}}
+      .dump();
+}
+
+HostRole decode_role(const std::string& text) {
+  for (const HostRole role : kRoles) {
+    if (text == to_string(role)) return role;
+  }
+  throw StartupError("unknown role " + text);
+}
+
+RoleState decode(ConstBytes bytes) {
+  const json value = json::parse(bytes);
+  if (value.at("version") != kVersion) throw StartupError("another version");
+  const int step = value.at("step").get<int>();
+  if (step < 0 || step >= kPromotionSteps) throw StartupError("unknown step of a promotion");
+  RoleState state;
+  state.host_id = decode_uuid(value.at("host_id"));
+  state.role = decode_role(value.at("role"));
+  state.fenced_by = value.at("fenced_by").get<std::uint32_t>();
+  PromotionRecord& promotion = state.promotion;
+  promotion.step = static_cast<PromotionStep>(step);
+  promotion.term = value.at("term").get<std::uint32_t>();
+  promotion.old_stream = {decode_uuid(value.at("old_origin")),
+                          value.at("old_term").get<std::uint32_t>(),
+                          value.at("old_basename").get<std::string>()};
+  promotion.sealed_at = decode_position(value.at("sealed_at"));
+  promotion.sealed_digest = value.at("sealed_digest").get<std::uint32_t>();
+  promotion.gtid = value.at("gtid").get<std::string>();
+  state.binlog_index = value.at("binlog_index").get<std::string>();
+  state.binlog_base = value.at("binlog_base").get<std::string>();
+  promotion.new_origin = decode_uuid(value.at("new_origin"));
+  promotion.new_start = decode_position(value.at("new_start"));
+  return state;
+}
+
+}  // namespace
+
+const char* to_string(HostRole role) noexcept {
+  switch (role) {
+    case HostRole::source:
+      return "SOURCE";
+    case HostRole::standby:
+      return "STANDBY";
+    case HostRole::fenced:
+      return "FENCED";
+  }
+  return "?";
+}
+
+RoleFile::RoleFile(std::string path, HostRole first) : record_(std::move(path)) {
+  const auto& payload = record_.load();
+  if (!payload) {
+    RoleState state;
+    state.host_id = Uuid::random();
+    state.role = first;
+    if (const int error = store(state); error != 0)
+      throw StartupError(fmt::format("{}: {}", record_.path(), errno_text(error)));
+    return;
+  }
+  try {
+    state_ = decode(*payload);
+  } catch (const std::exception& error) {
+    throw StartupError(fmt::format("{}: holds no role of a host that this version can read: {}",
+                                   record_.path(), error.what()));
+  }
+}
+
+int RoleFile::store(const RoleState& state) {
+  if (state == state_) return 0;
+  BL_ASSERT(!state.host_id.is_null());
+  const std::string text = encode(state);
+  if (text.size() > DurableRecord::kMaxPayloadSize) return E2BIG;
+  const int error = record_.store(std::as_bytes(std::span(text)));
+  if (error != 0) return error;
+  state_ = state;
+  return 0;
+}
+
+}  // namespace binlane

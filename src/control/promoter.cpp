@@ -1,0 +1,544 @@
+#include "control/promoter.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "control/quorum_text.h"
+#include "shim/archive_gtids.h"
+#include "shim/binlog_index.h"
+#include "shim/fixed_feed_limit.h"
+#include "shim/server_facts.h"
+#include "shim/stream_scan.h"
+#include "storage/archive_files.h"
+
+namespace binlane {
+namespace {
+
+LogRelation relation_of(SourceHandshake::Match match) {
+  switch (match) {
+    case SourceHandshake::Match::same:
+      return LogRelation::same;
+    case SourceHandshake::Match::longer:
+      return LogRelation::longer;
+    case SourceHandshake::Match::differs:
+      return LogRelation::differs;
+    case SourceHandshake::Match::prefix:
+    case SourceHandshake::Match::other_stream:
+      break;
+  }
+  return LogRelation::prefix;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    lines.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return lines;
+}
+
+PromotionAnswer answer_of(const std::string& name, const SourceHandshake::Inspection& found) {
+  PromotionAnswer answer;
+  answer.log.name = name;
+  answer.log.journal_id = found.journal_id;
+  answer.log.stream = {found.origin, found.stream_term};
+  answer.log.epoch = found.log_epoch;
+  answer.log.end = found.end;
+  answer.log.damaged = (found.state & (wire::kStateDamaged | wire::kStateJournalFailed)) != 0;
+  // Rules that it could not tell may be ones that nobody else tells.
+  answer.log.learner = (found.state & wire::kStateLearner) != 0 || found.rules_cut_short;
+  answer.log.rules = promotion_rules(lines_of(found.rules));
+  answer.relation = relation_of(found.match);
+  answer.common = found.common;
+  return answer;
+}
+
+}  // namespace
+
+Promoter::Promoter(const Config& config, SourceLane& lane, ReplicaSide& replica, RoleFile& role,
+                   SourceStateFile& state, DumpDrain& drain, ServerConnection& sql,
+                   std::vector<HandshakeDesk::Replica> peers)
+    : config_(config),
+      lane_(lane),
+      replica_(replica),
+      role_(role),
+      state_(state),
+      drain_(drain),
+      sql_(sql),
+      peers_(std::move(peers)) {}
+
+std::string Promoter::sealed_folder(std::uint32_t term) const {
+  return fmt::format("{}/sealed/{}", config_.data_dir, term);
+}
+
+void Promoter::begin() {
+  BL_ASSERT(!running() && role_.state().role == HostRole::standby);
+  view_ = {};
+  attempts_ = 0;
+  succeeded_ = false;
+  std::string problem = check_host();
+  if (problem.empty()) problem = check_server();
+  if (problem.empty()) problem = start_term(0);
+  if (problem.empty()) return;
+  view_.refusal = problem;
+  log::error("promotion_refused", "{}", problem);
+}
+
+std::string Promoter::check_host() const {
+  const JournalMeta meta = replica_.file().meta();
+  if (meta.stream.is_null() || replica_.lane().queues().marks.load().durable.is_null())
+    return "this host holds no stream that it could go on with";
+  if (!meta.damaged_until.is_null())
+    return "this host's journal lost bytes that it had acknowledged, and has not got them back";
+  if (!meta.learner_until.is_null())
+    return "this host's journal began anew and has not caught up with what was there before";
+  return {};
+}
+
+// What would otherwise show only when there is no way back.
+std::string Promoter::check_server() {
+  if (!sql_.is_connected()) {
+    const SqlError error = sql_.connect();
+    if (!error.ok())
+      return fmt::format("cannot connect to the server at {}: {}", config_.source->server_socket,
+                         to_string(error));
+  }
+  const ServerFactsResult facts = read_server_facts(sql_);
+  if (!facts.ok())
+    return fmt::format("cannot read the server's settings: {}", to_string(facts.error));
+  const SourceCheck check =
+      check_source(facts.facts, static_cast<std::uint32_t>(config_.source->acker_server_id));
+  if (!check.accepted())
+    return fmt::format("this host's server cannot be a source: {}", to_string(check.refusals[0]));
+  const QueryResult updates = sql_.query("SELECT @@GLOBAL.log_slave_updates");
+  if (!updates.ok()) return to_string(updates.error);
+  if (updates.rows.empty() || updates.rows[0][0] != "1")
+    return "log_slave_updates is OFF: the server's binlog would not know what it has executed; "
+           "start it with log_slave_updates=ON";
+  return check_own_writes();
+}
+
+// Whether the server has written anything by itself, which no replica could ever get: the new
+// stream begins behind it.
+std::string Promoter::check_own_writes() {
+  const QueryResult result = sql_.query("SELECT @@GLOBAL.gtid_slave_pos, @@GLOBAL.gtid_binlog_pos");
+  if (!result.ok()) return to_string(result.error);
+  if (result.rows.empty()) return "the server does not tell its GTID positions";
+  const std::string followed = result.rows[0][0].value_or("");
+  const std::string written = result.rows[0][1].value_or("");
+  const auto from_source = GtidPosition::parse(followed);
+  const auto in_binlog = GtidPosition::parse(written);
+  if (from_source && in_binlog && covers(*from_source, *in_binlog)) return {};
+  return fmt::format(
+      "this host's server has written transactions of its own: it has executed {} as "
+      "a replica, and its binlog stands at {}; rebuild it",
+      followed, written);
+}
+
+std::string Promoter::start_term(std::uint32_t largest_seen) {
+  const JournalMeta meta = replica_.file().meta();
+  const auto term = Promotion::next_term(meta.promise.term, largest_seen);
+  if (!term) return "there is no term left";
+  PromotionRecord next;
+  next.step = PromotionStep::fencing;
+  next.term = *term;
+  next.old_stream = meta.stream;
+  next.new_origin = Uuid::random();
+  if (!store(next)) return "the promotion cannot be put on record";
+  ++attempts_;
+  log_.emplace(replica_, Promise{*term, role_.state().host_id});
+  if (std::string problem = log_->fence(); !problem.empty()) {
+    give_up(problem);
+    return problem;
+  }
+  log::warning("promotion", "term {}: this host bids for it, and serves no older source any more",
+               *term);
+  phase_ = Phase::settle;
+  return {};
+}
+
+void Promoter::resume() {
+  PromotionRecord found = record();
+  view_.step = found.step;
+  view_.term = found.term;
+  switch (resume_of(found.step)) {
+    case PromotionResume::nothing:
+      return;
+    case PromotionResume::give_up:
+      log::warning("promotion", "the promotion in term {} was interrupted before it was proven",
+                   found.term);
+      give_up("it was interrupted before it was proven; ask for it again");
+      return;
+    case PromotionResume::go_on:
+      break;
+  }
+  log::warning("promotion", "the promotion in term {} goes on behind step {}", found.term,
+               to_string(found.step));
+  log_.emplace(replica_, Promise{found.term, role_.state().host_id});
+  files_ = {sealed_folder(found.term), found.old_stream.basename, 0, found.sealed_at, {}};
+  files_.first = found.sealed_at.file;
+  const PosixBinlogFiles binlogs(files_.directory, files_.basename);
+  while (files_.first > 1) {
+    const int handle = binlogs.open(files_.first - 1);
+    if (handle < 0) break;
+    binlogs.close(handle);
+    --files_.first;
+  }
+  phase_ = found.step == PromotionStep::executed ? Phase::activate : Phase::cut;
+}
+
+void Promoter::work(std::uint64_t now_ns) {
+  switch (phase_) {
+    case Phase::idle:
+      return;
+    case Phase::settle:
+      return settle();
+    case Phase::inspect:
+      return inspect(now_ns);
+    case Phase::cut:
+      return cut();
+    case Phase::cover:
+      return cover(now_ns);
+    case Phase::execute:
+      take_replies(now_ns);
+      return execute();
+    case Phase::activate:
+      return activate();
+  }
+}
+
+void Promoter::settle() {
+  bool done = false;
+  std::string problem = log_->settled(done);
+  if (problem.empty() && !done) return wait_for("the journal's writes in flight");
+  candidate_ = {};
+  candidate_.name = config_.name;
+  if (problem.empty()) problem = log_->describe(candidate_, released_);
+  if (problem.empty()) problem = log_->export_to(sealed_folder(record().term), files_);
+  if (!problem.empty()) return give_up(problem);
+  std::vector<std::string> names;
+  for (const HandshakeDesk::Replica& peer : peers_) names.push_back(peer.name);
+  promotion_.emplace(candidate_, files_.whole_groups, std::move(names));
+  if (!serve(true)) return;
+  begun_ns_ = monotonic_ns();
+  proven_ns_ = 0;
+  phase_ = Phase::inspect;
+  wait_for("the peers' answers");
+}
+
+// The source's lane and handshakes, over the sealed folder.
+bool Promoter::serve(bool inspecting) {
+  binlogs_.emplace(files_.directory, files_.basename);
+  StreamStart start;
+  const ScanResult scan = scan_stream(*binlogs_, files_.first, files_.end.file, start);
+  if (!scan.ok()) {
+    give_up(fmt::format(
+        "{} cannot be read: {}", binlog_file_name(files_.basename, scan.file),
+        scan.fault == TrackerFault::none ? errno_text(scan.error) : to_string(scan.fault)));
+    return false;
+  }
+  if (!lane_.stand_still()) {
+    wait_for("the lane to stand still");
+    return false;
+  }
+  const PromotionRecord promotion = record();
+  const Epoch epoch{promotion.term, 0};
+  lane_.bind(files_.directory, files_.basename, drain_);
+  if (const int error =
+          lane_.begin_incarnation(start, epoch, config_.source->quorum, monotonic_ns());
+      error != 0) {
+    give_up(fmt::format("the sealed stream cannot be opened: {}", errno_text(error)));
+    return false;
+  }
+  proof_ = std::make_unique<PosixStreamProof>(*binlogs_);
+  proof_->refresh(lane_.stream().tailer().map(), lane_.stream().written());
+  lane_.go_on();
+  desk_ = std::make_unique<HandshakeDesk>(peers_, *proof_, lane_.queues());
+  SourceHandshake::Identity identity;
+  identity.cluster_id = cluster_id_of(config_.cluster);
+  identity.origin = promotion.old_stream.origin;
+  identity.stream_term = promotion.old_stream.term;
+  identity.epoch = epoch;
+  identity.candidate = role_.state().host_id;
+  identity.source_name = config_.name;
+  identity.basename = files_.basename;
+  identity.rule_number = config_.source->quorum.number;
+  identity.rule = to_string(config_.source->quorum, config_.source->replica_names());
+  identity.inspect = inspecting;
+  // Whoever still is in the stream before this one may follow.
+  const JournalMeta meta = replica_.file().meta();
+  if (!meta.sealed.empty()) {
+    identity.sealed_origin = meta.sealed.back().stream.origin;
+    identity.sealed_term = meta.sealed.back().stream.term;
+    identity.sealed_at = meta.sealed.back().end;
+  }
+  desk_->begin_incarnation(identity, {}, {});
+  synced_told_ = false;
+  return true;
+}
+
+void Promoter::take_replies(std::uint64_t now_ns) {
+  SourceEvent event;
+  for (std::size_t i = 0; i < kLaneQueue && lane_.queues().events.try_pop(event); ++i)
+    desk_->on_event(event, now_ns);
+  HelloMessage message;
+  for (std::size_t i = 0; i < kHelloQueue && lane_.queues().hello_in.try_pop(message); ++i)
+    desk_->on_reply(message, now_ns);
+  desk_->poll(now_ns);
+}
+
+void Promoter::take_inspections() {
+  for (const HandshakeDesk::ReplicaView& peer : desk_->view()) {
+    if (peer.inspection)
+      promotion_->on_answer(answer_of(peer.name, *peer.inspection));
+    else if (!peer.refusal.empty())
+      promotion_->on_refusal(peer.name, peer.refusal);
+  }
+}
+
+void Promoter::inspect(std::uint64_t now_ns) {
+  take_replies(now_ns);
+  take_inspections();
+  // Peers that have promised this term, or a later one, to somebody else.
+  std::uint32_t seen = 0;
+  for (const HandshakeDesk::ReplicaView& peer : desk_->view()) {
+    if (!peer.inspection) seen = std::max(seen, peer.promised_term);
+  }
+  if (seen >= record().term && attempts_ < kMaxTermAttempts) {
+    log::warning("promotion", "term {} is promised to somebody already: bidding for a later one",
+                 seen);
+    end_serving();
+    if (const std::string problem = start_term(seen); !problem.empty()) give_up(problem);
+    return;
+  }
+  if (now_ns - begun_ns_ > kInspectNs) promotion_->close();
+  view_.proof = promotion_->proof();
+  switch (promotion_->verdict()) {
+    case PromotionVerdict::open:
+      return wait_for(promotion_->reason());
+    case PromotionVerdict::refused:
+      view_.better_candidate = promotion_->better_candidate();
+      return give_up(promotion_->reason());
+    case PromotionVerdict::proven:
+      break;
+  }
+  if (proven_ns_ == 0) proven_ns_ = now_ns;
+  if (!promotion_->complete() && now_ns - proven_ns_ < kInspectGraceNs)
+    return wait_for("peers that may hold a longer log");
+  seal();
+}
+
+// The decision. What was released may end inside a group that the source never finished; it stays,
+// because nothing released is ever cut (S5), and is fed to nobody.
+void Promoter::seal() {
+  for (const std::string& line : view_.proof) log::warning("promotion_proof", "{}", line);
+  end_serving();
+  PromotionRecord next = record();
+  next.step = PromotionStep::sealed;
+  next.sealed_at = std::max(promotion_->sealed_at(), released_);
+  if (std::string problem = cut_files(files_, next.sealed_at); !problem.empty())
+    return give_up(problem);
+  const auto digest = digest_archive(files_.directory, files_.basename, next.sealed_at, UINT64_MAX);
+  next.sealed_digest = digest.digest;
+  next.gtid = sealed_gtid();
+  if (next.gtid.empty())
+    return give_up("the GTID state at the end of the stream cannot be told from its files");
+  if (!store(next)) return give_up("the promotion cannot be put on record");
+  log::warning("promotion", "term {}: the stream {} is sealed at {} (GTID {})", next.term,
+               to_string(next.old_stream), to_string(next.sealed_at), next.gtid);
+  phase_ = Phase::cut;
+}
+
+// What a server stands at that has executed all of the sealed files' whole event groups.
+std::string Promoter::sealed_gtid() const {
+  FixedFeedLimit limit;
+  limit.set(files_.whole_groups);
+  ArchiveGtids gtids({files_.directory, files_.basename}, limit, [] { return false; });
+  const auto history = gtids.history();
+  return history ? history->position().text() : std::string();
+}
+
+void Promoter::cut() {
+  const PromotionRecord promotion = record();
+  bool done = false;
+  const std::string problem = log_->cut(promotion.sealed_at, {promotion.term, 0}, done);
+  if (!problem.empty()) return give_up(problem);
+  if (!done) return wait_for("the journal's record of the new term");
+  if (!serve(false)) return;
+  begun_ns_ = 0;
+  phase_ = Phase::cover;
+}
+
+void Promoter::cover(std::uint64_t now_ns) {
+  take_replies(now_ns);
+  PromotionRecord next = record();
+  if (desk_->deposed_by() > next.term)
+    return give_up(fmt::format("term {} has begun elsewhere", desk_->deposed_by()));
+  if (!synced_told_) {  // the folder was synced when it was written
+    SourceCommand command;
+    command.kind = SourceCommand::Kind::set_synced;
+    command.synced = next.sealed_at;
+    synced_told_ = lane_.queues().commands.try_push(command);
+  }
+  const SourceMarks marks = lane_.queues().marks.load();
+  if (marks.epoch != Epoch{next.term, 0} || marks.released_at < next.sealed_at) {
+    return wait_for(fmt::format("the rule {} to cover {}: a quorum has {}",
+                                config_.source->quorum_text, to_string(next.sealed_at),
+                                to_string(marks.quorum_at)));
+  }
+  if (next.step == PromotionStep::sealed) {
+    next.step = PromotionStep::released;
+    if (!store(next)) return give_up("the promotion cannot be put on record");
+    log::warning("promotion", "term {}: the rule covers {}: it is released", next.term,
+                 to_string(next.sealed_at));
+  }
+  if (const std::string problem = log_->release(next.sealed_at); !problem.empty())
+    return give_up(problem);
+  if (begun_ns_ == 0) begun_ns_ = now_ns;
+  if (stragglers(marks, now_ns)) return;
+  phase_ = Phase::execute;
+}
+
+// Peers in a session that have not got everything yet: behind the next step they could not.
+bool Promoter::stragglers(const SourceMarks& marks, std::uint64_t now_ns) {
+  std::string names;
+  for (std::size_t i = 0; i < peers_.size(); ++i) {
+    const ReplicaMarks& peer = marks.replicas[i];
+    if (peer.connected && peer.durable < marks.written) names += " " + peers_[i].name;
+  }
+  if (names.empty()) return false;
+  if (now_ns - begun_ns_ > kStragglerNs) {
+    log::error("promotion", "these replicas are left behind, and have to be re-seeded:{}", names);
+    return false;
+  }
+  wait_for("these replicas to reach the end of the sealed stream:" + names);
+  return true;
+}
+
+bool Promoter::query(const std::string& sql, QueryResult& result) {
+  if (!sql_.is_connected() && !sql_.connect().ok()) {
+    wait_for("the server to answer at " + config_.source->server_socket);
+    return false;
+  }
+  result = sql_.query(sql);
+  if (result.ok()) return true;
+  wait_for(fmt::format("the server to accept {}: {}", sql, to_string(result.error)));
+  return false;
+}
+
+bool Promoter::covered_by_server(std::string& stands_at) {
+  QueryResult result;
+  if (!query("SELECT @@GLOBAL.gtid_slave_pos", result)) return false;
+  stands_at = result.rows.empty() ? std::string() : result.rows[0][0].value_or("");
+  const auto at = GtidPosition::parse(stands_at);
+  const auto wanted = GtidPosition::parse(record().gtid);
+  return at && wanted && covers(*at, *wanted);
+}
+
+void Promoter::execute() {
+  std::string stands_at;
+  if (!covered_by_server(stands_at)) {
+    if (stands_at.empty() && !view_.waiting_for.empty()) return;
+    return wait_for(fmt::format(
+        "the local server to execute everything up to GTID {}: it stands at {} (see SHOW SLAVE "
+        "STATUS there)",
+        record().gtid, stands_at.empty() ? "nothing" : stands_at));
+  }
+  QueryResult result;
+  // It follows nobody any more, and does not after a restart either.
+  if (!query("STOP SLAVE", result) || !query("RESET SLAVE ALL", result)) return;
+  PromotionRecord next = record();
+  next.step = PromotionStep::executed;
+  if (!store(next)) return give_up("the promotion cannot be put on record");
+  log::warning("promotion", "term {}: the local server has executed everything up to {}", next.term,
+               next.gtid);
+  end_serving();
+  phase_ = Phase::activate;
+}
+
+// The file that the server begins now is the new stream's first.
+void Promoter::activate() {
+  QueryResult result;
+  if (!query("SELECT 1", result)) return;
+  if (const std::string problem = check_own_writes(); !problem.empty()) return give_up(problem);
+  if (!query("FLUSH BINARY LOGS", result)) return;
+  const ServerFactsResult facts = read_server_facts(sql_);
+  if (!facts.ok()) return wait_for("the server to tell its settings: " + to_string(facts.error));
+  const std::string& base = facts.facts.log_bin_basename;
+  const BinlogIndex index =
+      read_binlog_index(facts.facts.log_bin_index, base.substr(0, base.rfind('/')));
+  if (!index.error.empty()) return wait_for(index.error);
+  PromotionRecord next = record();
+  next.step = PromotionStep::active;
+  next.new_start = {index.last, 0};
+  SourceState state;
+  state.origin = next.new_origin;
+  state.epoch = {next.term, 0};
+  state.basename = index.basename;
+  state.stream_start = next.new_start;
+  // Nothing of this stream was acknowledged yet; registering with the server says no more (S3).
+  state.quorum = {index.last, kBinlogMagicSize};
+  if (const int error = state_.store(state); error != 0)
+    return give_up(fmt::format("the source's state cannot be stored: {}", errno_text(error)));
+  RoleState role = role_.state();
+  role.role = HostRole::source;
+  role.fenced_by = 0;
+  role.promotion = next;
+  if (const int error = role_.store(role); error != 0)
+    return give_up(fmt::format("the host's role cannot be stored: {}", errno_text(error)));
+  view_.step = next.step;
+  view_.waiting_for.clear();
+  view_.running = false;
+  phase_ = Phase::idle;
+  succeeded_ = true;
+  log::warning("promotion", "term {}: this host is the source; stream {} begins at {}", next.term,
+               to_string(next.new_origin), to_string(next.new_start));
+}
+
+bool Promoter::store(const PromotionRecord& record) {
+  RoleState role = role_.state();
+  BL_ASSERT(may_follow(role.promotion.step, record.step));
+  role.promotion = record;
+  const int error = role_.store(role);
+  view_.running = record.step != PromotionStep::none;
+  view_.step = record.step;
+  view_.term = record.term;
+  if (error == 0) return true;
+  log::error("role_not_stored", "the host's role cannot be stored: {}", errno_text(error));
+  return false;
+}
+
+void Promoter::end_serving() {
+  if (desk_) desk_->close();
+  desk_.reset();
+  if (lane_.stand_still() && lane_.bound()) lane_.stream().stop();
+}
+
+void Promoter::give_up(const std::string& reason) {
+  log::error("promotion_refused", "term {}: {}", record().term, reason);
+  for (const std::string& line : view_.proof) log::error("promotion_proof", "{}", line);
+  end_serving();
+  PromotionRecord none;
+  none.term = record().term;
+  // Refused by its own disk: the record says what a restart does.
+  if (may_follow(record().step, PromotionStep::none)) store(none);
+  view_.running = false;
+  view_.refusal = reason;
+  view_.waiting_for.clear();
+  phase_ = Phase::idle;
+}
+
+void Promoter::wait_for(const std::string& what) {
+  if (what == view_.waiting_for) return;
+  view_.waiting_for = what;
+  log::info("promotion_waits", "{}", what);
+}
+
+}  // namespace binlane

@@ -1,0 +1,259 @@
+#include "control/rejoiner.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "control/config_value.h"
+#include "shim/archive_gtids.h"
+#include "shim/binlog_index.h"
+#include "shim/fixed_feed_limit.h"
+#include "shim/server_facts.h"
+#include "shim/server_run_files.h"
+#include "storage/archive_files.h"
+
+namespace binlane {
+namespace {
+
+// Of the groups that nobody else has so many are named.
+constexpr std::size_t kNamedGroups = 20;
+
+constexpr const char* kRebuild =
+    "rebuild this server: stop it, restore a copy of the new source's or of another replica's data "
+    "(mariadb-backup keeps its gtid_slave_pos), start it read-only, and run binlane rejoin "
+    "--rebuilt";
+
+std::string folder_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash);
+}
+
+}  // namespace
+
+void Rejoiner::report(std::string line) {
+  log::info("rejoin", "{}", line);
+  view_.report.push_back(std::move(line));
+}
+
+bool Rejoiner::run(const RejoinOptions& options) {
+  view_ = {};
+  const auto refuse = [this](const std::string& why) {
+    log::error("rejoin_refused", "{}", why);
+    view_.refusal = why;
+    return false;
+  };
+  std::string gtid;
+  if (!options.rebuilt) {
+    const auto successor = replica_.control().successor();
+    if (!successor)
+      return refuse(
+          "no new source has spoken to this host yet: is it up, and is this host among "
+          "its replicas?");
+    Compared found;
+    if (const std::string problem = compare(*successor, found); !problem.empty())
+      return refuse(problem);
+    if (!found.beyond.empty()) {
+      if (!options.cut)
+        return refuse(fmt::format(
+            "this server holds {} event groups that nobody else has; {}; or, if it is stopped and "
+            "was not started since it was the source, run binlane rejoin --cut",
+            view_.diverging_groups, kRebuild));
+      const std::string problem = cut(*successor, found);
+      return refuse(problem.empty()
+                        ? "the tail is cut off: start the server, and run binlane rejoin again"
+                        : problem);
+    }
+    if (!found.server_up)
+      return refuse("nothing is in the way: start the server, and run binlane rejoin again");
+    gtid = found.gtid;
+  }
+  // The journal first: the feed of an older stream would send the server away for good.
+  if (const std::string problem = forget_journal(); !problem.empty()) return refuse(problem);
+  if (const std::string problem = follow(gtid); !problem.empty()) return refuse(problem);
+  RoleState role = role_.state();
+  role.role = HostRole::standby;
+  role.fenced_by = 0;
+  role.promotion = {};
+  if (const int error = role_.store(role); error != 0)
+    return refuse(fmt::format("the host's role cannot be stored: {}", errno_text(error)));
+  report("this host is a standby now, and holds the new source's stream");
+  view_.done = true;
+  return true;
+}
+
+std::string Rejoiner::compare(const Successor& successor, Compared& found) {
+  report(fmt::format("the source is {} (term {}); it sealed the stream {} term {} at {}",
+                     successor.name, successor.candidate.term, to_string(successor.sealed_origin),
+                     successor.sealed_term, to_string(successor.sealed_at)));
+  if (successor.sealed_origin != state_.origin || successor.sealed_term != state_.epoch.term)
+    return fmt::format(
+        "that is not the stream {} term {} which this host was the source of: more "
+        "than one promotion went by; {}",
+        to_string(state_.origin), state_.epoch.term, kRebuild);
+  found.server_up = sql_.is_connected() || sql_.connect().ok();
+  const RoleState& role = role_.state();
+  const BinlogIndex index = read_binlog_index(role.binlog_index, folder_of(role.binlog_base));
+  if (!index.error.empty()) return index.error;
+  found.place = {index.directory, index.basename};
+  found.last = index.last;
+  const Position seal = successor.sealed_at;
+  if (index.first > seal.file)
+    return fmt::format("binlog {} was purged, in which the stream was sealed; {}", seal.file,
+                       kRebuild);
+  const auto digest = seal.file > index.last
+                          ? ArchiveDigest{}
+                          : digest_archive(index.directory, index.basename, seal, UINT64_MAX);
+  if (digest.length == 0 || digest.digest != successor.sealed_digest)
+    return fmt::format(
+        "this server's binlog is not the same as the sealed stream up to {}: it lost "
+        "what it had not synced, or went on differently; {}",
+        to_string(seal), kRebuild);
+  report(fmt::format("this server's binlog is the same up to {}", to_string(seal)));
+  const std::string problem = read_groups(found.place, seal, found.last, [&](const auto& group) {
+    ++view_.diverging_groups;
+    if (found.beyond.size() < kNamedGroups) found.beyond.push_back(group);
+    return true;
+  });
+  if (!problem.empty()) return problem;
+  for (const BinlogGroup& group : found.beyond)
+    report(fmt::format("only here: GTID {} at {} to {}", to_string(group.gtid),
+                       to_string(group.begin), to_string(group.end)));
+  if (view_.diverging_groups > found.beyond.size())
+    report(fmt::format("and {} more", view_.diverging_groups - found.beyond.size()));
+  if (!found.beyond.empty()) return {};
+  FixedFeedLimit limit;
+  limit.set(seal);
+  ArchiveGtids gtids(found.place, limit, [] { return false; });
+  const auto history = gtids.history();
+  if (!history) return fmt::format("the GTID state at {}: {}", to_string(seal), gtids.error());
+  found.gtid = history->position().text();
+  report(fmt::format("it holds nothing behind that; it stands at GTID {}", found.gtid));
+  return {};
+}
+
+// S12: whether the engine has committed nothing of the tail. Each line is a way in which it could
+// have.
+std::string Rejoiner::prove_uncommitted(const Successor& successor, const Compared& found) {
+  if (found.server_up) return "the server is running: its recovery has committed the tail";
+  const auto run = parse_server_run(state_.server_run);
+  if (run && run->process.pid > 0 && ::kill(static_cast<pid_t>(run->process.pid), 0) == 0)
+    return "the server's process is there still, only its socket does not answer";
+  const RoleState& role = role_.state();
+  const ServerRunFiles files = find_server_run_files(role.binlog_index, role.binlog_base);
+  if (files.first != state_.run_start.file)
+    return "the server was started since it was last observed as the source: its recovery has "
+           "committed the tail";
+  for (const LedgerInterval& interval : ledger_.list()) {
+    // The one that fencing opened says only that nobody looked from then on.
+    const bool by_fencing =
+        interval.causes.size() == 1 && interval.causes[0].reason.starts_with("fenced by");
+    const bool open =
+        std::any_of(ledger_.open_intervals().begin(), ledger_.open_intervals().end(),
+                    [&](const LedgerInterval& other) { return other.id == interval.id; });
+    if (by_fencing || interval.epoch.term != state_.epoch.term) continue;
+    if (open || interval.to > successor.sealed_at)
+      return fmt::format(
+          "the ledger's interval {} covers the tail: clients were told that it was "
+          "committed",
+          interval.id);
+  }
+  return {};
+}
+
+std::string Rejoiner::cut(const Successor& successor, const Compared& found) {
+  if (const std::string why = prove_uncommitted(successor, found); !why.empty())
+    return why + "; " + kRebuild;
+  const Position seal = successor.sealed_at;
+  const auto path = [&](std::uint32_t number) { return found.place.path(number); };
+  // The index first: a file that it does not name is no binlog to the server.
+  const std::string& index = role_.state().binlog_index;
+  std::ifstream in(index);
+  std::string kept;
+  for (std::string line; std::getline(in, line);) {
+    if (binlog_file_number(line) <= seal.file) kept += line + '\n';
+  }
+  in.close();
+  const std::string temporary = index + ".binlane";
+  FileDescriptor out(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0660));
+  struct stat owner {};
+  int error = ::stat(index.c_str(), &owner) == 0 ? 0 : errno;
+  // The server may run as somebody else than this daemon.
+  if (error == 0 && (!out.is_open() || ::fchown(out.get(), owner.st_uid, owner.st_gid) != 0))
+    error = errno;
+  if (error == 0) error = write_all(out.get(), std::as_bytes(std::span(kept)), 0);
+  if (error == 0 && ::fsync(out.get()) != 0) error = errno;
+  if (error == 0 && ::rename(temporary.c_str(), index.c_str()) != 0) error = errno;
+  if (error == 0) error = sync_directory(folder_of(index));
+  if (error != 0) return fmt::format("{}: {}", index, errno_text(error));
+  for (std::uint32_t number = found.last; number > seal.file; --number) {
+    const std::string aside = path(number) + ".cut";
+    if (::rename(path(number).c_str(), aside.c_str()) != 0)
+      return fmt::format("{}: {}", path(number), errno_text(errno));
+    report("set aside as " + aside);
+  }
+  const FileDescriptor file(::open(path(seal.file).c_str(), O_RDWR | O_CLOEXEC));
+  if (!file.is_open() || ::ftruncate(file.get(), static_cast<off_t>(seal.offset)) != 0 ||
+      ::fsync(file.get()) != 0)
+    return fmt::format("{}: {}", path(seal.file), errno_text(errno));
+  report(
+      fmt::format("cut off at {}: at its start the server rolls back what was prepared behind it",
+                  to_string(seal)));
+  return {};
+}
+
+// The server follows its own binlaned from now on, and only that writes to it.
+std::string Rejoiner::follow(const std::string& gtid) {
+  if (!sql_.is_connected()) {
+    const SqlError error = sql_.connect();
+    if (!error.ok())
+      return fmt::format("cannot connect to the server at {}: {}", config_.source->server_socket,
+                         to_string(error));
+  }
+  const ReplicaConfig& replica = *config_.replica;
+  std::vector<std::string> statements = {
+      "SET GLOBAL read_only=1", "SET GLOBAL rpl_semi_sync_master_enabled=OFF", "STOP SLAVE"};
+  if (!gtid.empty()) statements.push_back("SET GLOBAL gtid_slave_pos=" + quote_sql(gtid));
+  const std::string change = fmt::format(
+      "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={}, MASTER_USER={}, "
+      "MASTER_CONNECT_RETRY=1, MASTER_USE_GTID=slave_pos",
+      replica.feed_listen.udp_port, quote_sql(replica.feed_user));
+  report(change + ", MASTER_PASSWORD='…'");
+  statements.push_back(change + ", MASTER_PASSWORD=" + quote_sql(replica.feed_password.reveal()));
+  statements.emplace_back("START SLAVE");
+  for (const std::string& statement : statements) {
+    const QueryResult result = sql_.query(statement);
+    if (!result.ok())
+      return fmt::format("the server refuses {}: {}",
+                         statement.substr(0, statement.find(", MASTER_PASSWORD")),
+                         to_string(result.error));
+  }
+  return {};
+}
+
+// What the journal holds is an older stream; it takes the new one from its beginning.
+std::string Rejoiner::forget_journal() {
+  std::string problem;
+  const bool called = replica_.control().call([&] {
+    if (replica_.file().stream().is_null()) return;
+    ReplicaLane& lane = replica_.lane();
+    if (!lane.stand_still()) {
+      problem = "the replica's lane does not stand still";
+      return;
+    }
+    lane.end_session();
+    const Position archived = replica_.parts()->archiver->status().durable;
+    problem = lane.journal().idle() ? replica_.switch_stream({}, archived)
+                                    : std::string("the journal's writes have not ended: try again");
+    lane.go_on();
+  });
+  return called ? problem : "the replica's side of this host has ended";
+}
+
+}  // namespace binlane

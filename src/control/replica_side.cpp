@@ -1,0 +1,126 @@
+#include "control/replica_side.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "control/config_value.h"
+#include "storage/block.h"
+
+namespace binlane {
+namespace {
+
+std::unique_ptr<JournalFile> open_journal(const ReplicaConfig& replica) {
+  JournalFileOptions options;
+  options.path = replica.journal;
+  options.size_bytes = replica.journal_size_mb << 20;
+  options.danger_buffered = replica.danger_buffered_journal;
+  return std::unique_ptr<JournalFile>(new JournalFile(JournalFile::open_or_format(options)));
+}
+
+// The newest block of a journal in which nothing is open or in flight.
+JournalConsumed newest_block(const Journal& journal, const JournalMeta& meta) {
+  JournalConsumed last = meta.archived;
+  BL_ASSERT(journal.idle());
+  if (journal.last_sequence() == last.sequence) return last;
+  const std::size_t slot = journal.last_sequence() % journal.block_count();
+  Block block;
+  std::memcpy(static_cast<void*>(&block), journal.image().data() + slot * kBlockSize, kBlockSize);
+  BL_ASSERT(block.sequence == journal.last_sequence());
+  last.sequence = journal.last_sequence();
+  last.crc = block.integrity.crc;
+  last.incarnation = block.incarnation;
+  last.epoch = block.epoch();
+  last.data_epoch = journal.data_epoch();
+  return last;
+}
+
+}  // namespace
+
+ReplicaSide::ReplicaSide(const Config& config, AnyPort& port)
+    : config_(config),
+      file_(open_journal(*config.replica)),
+      lane_(port, *file_, cluster_id_of(config.cluster), config.name),
+      parts_(make_parts()),
+      control_(std::make_unique<ReplicaControl>(config, *this)) {}
+
+ReplicaSide::~ReplicaSide() {
+  stop_serving();
+  stop_archive();
+}
+
+std::shared_ptr<ReplicaSide::StreamParts> ReplicaSide::make_parts() {
+  const ReplicaConfig& replica = *config_.replica;
+  auto parts = std::make_shared<StreamParts>();
+  const JournalMeta meta = file_->meta();
+  // Archive and feed follow when the stream is known: its folder bears its name.
+  const std::string subfolder = archive_subfolder(meta.stream, meta.own_folder);
+  parts->folder = subfolder.empty() ? replica.archive : replica.archive + "/" + subfolder;
+  parts->archiver =
+      std::make_unique<Archiver>(*file_, lane_.journal(), parts->folder, parts->groups,
+                                 archive_channel(lane_.queues().released, lane_.queues().archived));
+  FeedOptions feed;
+  feed.listen = endpoint_text(replica.feed_listen);
+  feed.user = replica.feed_user;
+  feed.password = replica.feed_password.reveal();
+  feed.archive_dir = parts->folder;
+  feed.basename = [this] { return file_->stream().basename; };
+  feed.server_id = static_cast<std::uint32_t>(replica.feed_server_id);
+  for (const SealedStream& sealed : meta.sealed) {
+    const std::string folder = archive_subfolder(sealed.stream, sealed.own_folder);
+    feed.sealed.push_back({{folder.empty() ? replica.archive : replica.archive + "/" + folder,
+                            sealed.stream.basename},
+                           sealed.end});
+  }
+  parts->limit = std::make_unique<ArchiveFeedLimit>(parts->archiver->end_watch());
+  parts->feed = std::make_unique<BinlogServer>(std::move(feed), *parts->limit);
+  return parts;
+}
+
+std::shared_ptr<const ReplicaSide::StreamParts> ReplicaSide::parts() const {
+  const std::lock_guard lock(mutex_);
+  return parts_;
+}
+
+void ReplicaSide::start() {
+  started_ = true;
+  parts_->archiver->start();
+  control_->start();
+  parts_->feed->start();
+}
+
+void ReplicaSide::stop_serving() {
+  // Control first: it alone makes new parts.
+  if (control_) control_->stop();
+  parts_->feed->stop();
+}
+
+void ReplicaSide::stop_archive() {
+  parts_->archiver->stop();
+}
+
+std::string ReplicaSide::switch_stream(const StreamIdentity& next, Position sealed_at) {
+  BL_ASSERT(lane_.queues().pause.standing());
+  parts_->feed->stop();
+  parts_->archiver->stop();
+  const int error =
+      file_->switch_stream(next, sealed_at, newest_block(lane_.journal(), file_->meta()));
+  // Marks and sequence numbers of the old parts mean nothing to the new ones.
+  if (error == 0) lane_.rebuild(*file_);
+  std::string problem = error == 0
+                            ? std::string()
+                            : fmt::format("the superblock cannot be stored: {}", errno_text(error));
+  auto parts = make_parts();
+  if (started_) {
+    parts->archiver->start();
+    parts->feed->start();
+  }
+  const std::lock_guard lock(mutex_);
+  parts_ = std::move(parts);
+  return problem;
+}
+
+}  // namespace binlane

@@ -1,0 +1,72 @@
+// ReplicaSide: everything of a daemon that holds a source's stream: journal, lane, archive, feed,
+// and the control thread that admits sources.
+//
+// Archive and feed belong to one stream. When the journal goes over to another stream (at a
+// promotion elsewhere, or when this host rejoins), they are ended and made anew, while the lane
+// stands still; that is rebuild(), on the control thread of the replica. Status reads them through
+// a shared pointer, so it never sees half a set.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "control/config.h"
+#include "control/feed_glue.h"
+#include "control/replica_control.h"
+#include "control/replica_lane.h"
+#include "shim/binlog_server.h"
+#include "storage/archive.h"
+#include "storage/journal_file.h"
+
+namespace binlane {
+
+class ReplicaSide {
+ public:
+  // What belongs to one stream.
+  struct StreamParts {
+    TrackedGroups groups;
+    std::unique_ptr<Archiver> archiver;
+    std::unique_ptr<ArchiveFeedLimit> limit;
+    std::unique_ptr<BinlogServer> feed;
+    std::string folder;  // of the archived files
+  };
+
+  // Opens journal and archive. `port` outlives this. Throws StartupError.
+  ReplicaSide(const Config& config, AnyPort& port);
+  ~ReplicaSide();
+  ReplicaSide(const ReplicaSide&) = delete;
+  ReplicaSide& operator=(const ReplicaSide&) = delete;
+
+  void start();
+  // In two steps, because the lane ends between them: nobody new is served; the archive is closed.
+  void stop_serving();
+  void stop_archive();
+
+  ReplicaLane& lane() noexcept { return lane_; }
+  JournalFile& file() noexcept { return *file_; }
+  const JournalFile& file() const noexcept { return *file_; }
+  ReplicaControl& control() noexcept { return *control_; }
+  // Any thread. Never null.
+  std::shared_ptr<const StreamParts> parts() const;
+  std::string describe_disk() const { return lane_.describe_disk(); }
+
+  // --- control thread of the replica ---
+  // Gives the journal over to `next` (null: to nobody yet). The lane stands still when this is
+  // called. Empty, or what went wrong; the parts are those of the new stream then.
+  std::string switch_stream(const StreamIdentity& next, Position sealed_at);
+
+ private:
+  std::shared_ptr<StreamParts> make_parts();
+
+  const Config& config_;
+  std::unique_ptr<JournalFile> file_;
+  ReplicaLane lane_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<StreamParts> parts_;  // guarded by mutex_
+  std::unique_ptr<ReplicaControl> control_;
+  bool started_ = false;
+};
+
+}  // namespace binlane

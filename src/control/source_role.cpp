@@ -1,0 +1,234 @@
+// SourceControl, the part that is about which host is the source: standby, fencing, read_only.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "control/replica_side.h"
+#include "control/source_control.h"
+
+namespace binlane {
+namespace {
+
+constexpr std::uint64_t kLookNs = 500 * kNanosPerMilli;
+// SET GLOBAL read_only waits behind commits that wait for a quorum. It blocks new ones meanwhile,
+// and gives up after this long, to be tried again: nothing here may hang.
+constexpr const char* kReadOnlySql = "SET STATEMENT lock_wait_timeout=1 FOR SET GLOBAL read_only=1";
+
+}  // namespace
+
+// A later term shows in what a replica has promised, or in that another host wants to be our
+// source.
+void SourceControl::watch_terms() {
+  if (role_.state().role != HostRole::source) return;
+  {
+    // Asked for in the moment in which this host became the source by an earlier request.
+    const std::lock_guard lock(mutex_);
+    promotion_asked_ = false;
+  }
+  if (state_.origin.is_null()) return;
+  std::uint32_t term = desk_ ? desk_->deposed_by() : 0;
+  if (replica_ != nullptr) term = std::max(term, replica_->control().deposed_by());
+  if (term > state_.epoch.term) fence(term);
+}
+
+// Nothing of the older term may complete a quorum any more, whatever happens from here on (I3), and
+// this host never bids again by itself (S1).
+void SourceControl::fence(std::uint32_t term) {
+  const std::uint32_t own = state_.epoch.term;
+  const Position quorum = std::max({state_.quorum, lane_.queues().marks.load().quorum_group_at,
+                                    Position{state_.stream_start.file, kBinlogMagicSize}});
+  end_incarnation(fmt::format("a replica was promoted in term {}: term {} is over", term, own),
+                  NextStream::same);
+  RoleState role = role_.state();
+  role.role = HostRole::fenced;
+  role.fenced_by = term;
+  if (const int error = role_.store(role); error != 0) {
+    // It stays a source by its record, and is refused again by the same replicas.
+    log::error("role_not_stored", "cannot store {}: {}", role_file_path(config_),
+               errno_text(error));
+    return;
+  }
+  // What the server's clients still wait for it will release by itself, at its own timeout (S8).
+  if (!ledger_.expose(quorum, state_.epoch, ExposureKind::server_side,
+                      fmt::format("fenced by term {}", term)))
+    log::error("ledger_failed", "the exposure after {} is not on record: {}", to_string(quorum),
+               ledger_.failure());
+  log::error("fenced",
+             "this host is FENCED: term {} has begun elsewhere. Commits behind {} are without a "
+             "quorum. When the new source is up, binlane rejoin makes this host its replica",
+             term, to_string(quorum));
+  phase_ = Phase::fenced;
+  tell_replica_side();
+}
+
+// Only a standby holds another source's stream.
+void SourceControl::tell_replica_side() {
+  if (replica_ == nullptr) return;
+  switch (role_.state().role) {
+    case HostRole::standby:
+      replica_->control().refuse_all({});
+      break;
+    case HostRole::source:
+      replica_->control().refuse_all("this host is a source itself");
+      break;
+    case HostRole::fenced:
+      replica_->control().refuse_all(
+          "this host was the source before, and has not rejoined (binlane rejoin)");
+      break;
+  }
+}
+
+bool SourceControl::connect_commands() {
+  if (command_connection_.is_connected()) return true;
+  const SqlError error = command_connection_.connect();
+  problem_ = error.ok() ? std::string()
+                        : fmt::format("cannot connect to the server at {}: {}",
+                                      source_.server_socket, to_string(error));
+  return error.ok();
+}
+
+std::string SourceControl::ask_promotion() {
+  const std::lock_guard lock(mutex_);
+  if (!promoter_) return "this host has no [replica] section: it holds nothing to go on with";
+  if (view_.phase == Phase::fenced)
+    return "this host is FENCED: it was the source before, and has to rejoin first";
+  if (view_.phase == Phase::promoting || promotion_asked_) return "its promotion is going on";
+  if (view_.phase != Phase::standby) return "this host is the source";
+  promotion_asked_ = true;
+  view_.promotion = {};
+  view_.promotion.running = true;
+  wake_.notify_all();
+  return {};
+}
+
+void SourceControl::promote(std::uint64_t now_ns) {
+  bool asked = false;
+  {
+    const std::lock_guard lock(mutex_);
+    asked = std::exchange(promotion_asked_, false);
+  }
+  if (asked && !promoter_->running()) promoter_->begin();
+  if (!promoter_->running()) return;
+  phase_ = Phase::promoting;
+  promoter_->work(now_ns);
+  if (!promoter_->succeeded()) return;
+  state_ = *state_file_.state();
+  phase_ = Phase::looking;
+  problem_.clear();
+  next_look_ns_ = 0;
+  tell_replica_side();
+}
+
+std::string SourceControl::ask_rejoin(const RejoinOptions& options) {
+  const std::lock_guard lock(mutex_);
+  if (!rejoiner_) return "this host has no [replica] section: it cannot be a replica";
+  if (rejoin_asked_) return "it is rejoining already";
+  if (view_.phase == Phase::promoting) return "its promotion is going on";
+  const bool was_source = view_.phase == Phase::fenced;
+  if (!was_source && !(options.rebuilt && view_.phase == Phase::standby))
+    return view_.phase == Phase::standby
+               ? "this host is a standby: there is nothing to rejoin (a standby that was rebuilt "
+                 "from a copy is told so with --rebuilt)"
+               : "this host is not FENCED: it has not learned of another source";
+  rejoin_asked_ = options;
+  view_.rejoin = {};
+  view_.rejoin.running = true;
+  wake_.notify_all();
+  return {};
+}
+
+void SourceControl::rejoin() {
+  std::optional<RejoinOptions> asked;
+  {
+    const std::lock_guard lock(mutex_);
+    asked = rejoin_asked_;
+  }
+  if (!asked) return;
+  if (rejoiner_->run(*asked)) {
+    close_ledger_of_old_stream(asked->rebuilt);
+    phase_ = Phase::standby;
+    next_look_ns_ = 0;
+    problem_.clear();
+    tell_replica_side();
+  }
+  const std::lock_guard lock(mutex_);
+  rejoin_asked_.reset();
+}
+
+// Positions of the stream that is over mean nothing in a later one.
+void SourceControl::close_ledger_of_old_stream(bool rebuilt) {
+  const std::vector<LedgerInterval> open = ledger_.open_intervals();
+  for (const LedgerInterval& interval : open) {
+    const char* const cause = rebuilt
+                                  ? "rejoined, rebuilt from a copy: what was released is lost"
+                                  : "rejoined: nothing stands behind where the stream was sealed";
+    if (!ledger_.add_cause(interval.id, ExposureKind::server_side, cause) ||
+        !ledger_.close_interval(interval.id, interval.from, 0))
+      log::error("ledger_failed", "{}", ledger_.failure());
+  }
+}
+
+// The applier's commits must not wait for anybody.
+void SourceControl::work_as_standby(std::uint64_t now_ns) {
+  phase_ = Phase::standby;
+  if (promoter_) promote(now_ns);
+  if (phase_ != Phase::standby) return;
+  rejoin();
+  if (now_ns < next_look_ns_) return;
+  next_look_ns_ = now_ns + kLookNs;
+  if (!connect_commands()) return;
+  const QueryResult enabled =
+      command_connection_.query("SELECT @@GLOBAL.rpl_semi_sync_master_enabled");
+  if (!enabled.ok() || enabled.rows.empty() || enabled.rows[0][0] != "1") return;
+  const QueryResult off = command_connection_.query("SET GLOBAL rpl_semi_sync_master_enabled=OFF");
+  if (off.ok())
+    log::warning("standby", "the server's semi-sync was ON and is OFF now: this host is a standby");
+  else
+    problem_ = fmt::format("cannot switch the server's semi-sync OFF: {}", to_string(off.error));
+}
+
+void SourceControl::work_as_fenced(std::uint64_t now_ns) {
+  phase_ = Phase::fenced;
+  rejoin();
+  if (phase_ != Phase::fenced) return;
+  if (now_ns < next_look_ns_) return;
+  next_look_ns_ = now_ns + kLookNs;
+  if (!connect_commands()) return;
+  const QueryResult found = command_connection_.query("SELECT @@GLOBAL.read_only");
+  if (!found.ok() || found.rows.empty()) return;
+  if (found.rows[0][0] == "1") {
+    problem_.clear();
+    return;
+  }
+  const QueryResult set = command_connection_.query(kReadOnlySql);
+  if (set.ok()) {
+    log::warning("read_only", "the server is read-only now: this host is FENCED");
+    problem_.clear();
+  } else {
+    problem_ = fmt::format("the server takes writes still: {}", to_string(set.error));
+  }
+}
+
+// Last of all (S12): only when a quorum protects what is written from then on. A server without a
+// replica's side beside it was made read-only by somebody else, for reasons of theirs.
+void SourceControl::lift_read_only() {
+  if (!read_only_ || replica_ == nullptr || phase_ != Phase::running) return;
+  if (fallback_->state() != FallbackState::semisync) return;
+  const QueryResult lifted = command_connection_.query("SET GLOBAL read_only=0");
+  if (!lifted.ok()) {
+    if (problem_.empty()) {
+      problem_ = fmt::format("cannot lift the server's read_only: {}", to_string(lifted.error));
+      log::error("read_only", "{}", problem_);
+    }
+    return;
+  }
+  read_only_ = false;
+  problem_.clear();
+  log::info("read_only", "the server takes writes now: a quorum protects them");
+}
+
+}  // namespace binlane

@@ -1,0 +1,110 @@
+#include "shim/binlog_groups.h"
+
+#include <fmt/format.h>
+
+#include "shim/archive_gtids.h"
+#include "shim/feed_event.h"
+#include "shim/fixed_feed_limit.h"
+
+namespace binlane {
+namespace {
+
+// Whether no group is open before an event of this type.
+bool stands_alone(EventType type) {
+  switch (type) {
+    case EventType::gtid:
+    case EventType::rotate:
+    case EventType::stop:
+    case EventType::format_description:
+    case EventType::gtid_list:
+    case EventType::binlog_checkpoint:
+    case EventType::start_encryption:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// One file; false when `take` wants no more, or `error` is set.
+bool read_file(ArchiveReader& reader, std::uint32_t number, std::uint64_t from,
+               const std::function<bool(const BinlogGroup&)>& take, std::string& error) {
+  if (!reader.open(number)) {
+    error = reader.error();
+    return false;
+  }
+  std::optional<BinlogGroup> open;
+  const auto close = [&](std::uint64_t at) {
+    if (!open) return true;
+    open->end = {number, at};
+    const bool more = take(*open);
+    open.reset();
+    return more;
+  };
+  ArchivedEvent event;
+  for (;;) {
+    const auto step = reader.next(event);
+    if (step == ArchiveReader::Step::failed) {
+      error = reader.error();
+      return false;
+    }
+    if (step != ArchiveReader::Step::event) return close(reader.position().offset);
+    if (stands_alone(event.header.type) && !close(event.offset)) return false;
+    if (event.header.type != EventType::gtid || event.offset < from) continue;
+    const auto gtid = parse_gtid_event(event.front);
+    if (!gtid) {
+      error = "corrupt GTID event";
+      return false;
+    }
+    open = BinlogGroup{gtid->gtid, {number, event.offset}, {}};
+  }
+}
+
+}  // namespace
+
+std::string read_groups(const ArchivePlace& place, Position from, std::uint32_t last,
+                        const std::function<bool(const BinlogGroup&)>& take) {
+  // Every file counts as complete: what is torn at its end is no whole group.
+  FixedFeedLimit limit;
+  limit.set({last + 1, 0});
+  ArchiveReader reader(place, limit);
+  std::string error;
+  for (std::uint32_t number = from.file; number <= last; ++number) {
+    if (!read_file(reader, number, number == from.file ? from.offset : 0, take, error)) break;
+  }
+  return error;
+}
+
+GroupSearch find_group(const ArchivePlace& place, std::uint32_t first, std::uint32_t last,
+                       const GtidEntry& gtid) {
+  GroupSearch search;
+  FixedFeedLimit limit;
+  limit.set({last + 1, 0});
+  ArchiveGtids gtids(place, limit, [] { return false; });
+  for (std::uint32_t number = last; number >= first && number > 0; --number) {
+    const auto start = gtids.file_start(number);
+    if (!start || !start->gtid_list) {
+      if (number == last) continue;  // it has just begun
+      search.problem = start ? place.file_name(number) + " has no Gtid_list" : gtids.error();
+      return search;
+    }
+    bool before = false;  // the file begins behind it
+    for (const GtidEntry& entry : *start->gtid_list) {
+      before = before || (entry.domain == gtid.domain && entry.server_id == gtid.server_id &&
+                          entry.sequence >= gtid.sequence);
+    }
+    if (before) continue;
+    search.problem = read_groups(place, {number, 0}, number, [&](const BinlogGroup& group) {
+      const bool same = group.gtid.domain == gtid.domain &&
+                        group.gtid.server_id == gtid.server_id &&
+                        group.gtid.sequence == gtid.sequence;
+      if (same) search.found = group;
+      return !same;
+    });
+    search.absent = search.problem.empty() && !search.found;
+    return search;
+  }
+  search.problem = "the files do not reach back that far";
+  return search;
+}
+
+}  // namespace binlane

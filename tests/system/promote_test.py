@@ -1,0 +1,387 @@
+"""Promotion, fencing, rejoin and verdict on real servers: hosts with both roles, UDP on loopback."""
+
+import os
+import re
+import subprocess
+import tempfile
+import threading
+import unittest
+
+import harness
+import pymysql
+from lab import waiting
+from lab.ha import HaCluster
+from lab.load import Load, read_acknowledged
+
+TABLE = "CREATE TABLE d.t (id INT PRIMARY KEY, note VARCHAR(100)) ENGINE=InnoDB"
+LOAD_CLIENTS = 4
+COMMITS_BEFORE_KILL = 200
+WAIT_S = 60
+# Longer than any case takes: commits that wait for a quorum must not be released meanwhile.
+LONG_TIMEOUT_MS = 120_000
+EXIT_REFUSED = 5
+EXIT_GOING_ON = 6
+EXIT_ABSENT = 10
+EXIT_IN_DOUBT = 11
+
+
+class HaCase(unittest.TestCase):
+    """A cluster of its own for every class."""
+
+    HOSTS = {}
+    cluster = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = HaCluster(**cls.HOSTS)
+        cls.addClassCleanup(cls.cluster.stop)
+        try:
+            cls.cluster.start()
+        except BaseException as error:
+            raise RuntimeError(f"{error}\n{harness.log_tails(cls.cluster)}") from error
+        cls.execute(cls.cluster.hosts[0], "CREATE DATABASE d", TABLE)
+
+    @staticmethod
+    def execute(host, *statements):
+        connection = host.application()
+        try:
+            with connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+        finally:
+            connection.close()
+
+    def insert(self, host, *ids):
+        self.execute(host, *(f"INSERT INTO d.t VALUES ({i}, 'by {host.name}')" for i in ids))
+
+    def rows_of(self, host):
+        return host.server.query("SELECT id, note FROM d.t ORDER BY id")
+
+    def check_equal(self):
+        self.cluster.wait_replicas_applied()
+        expected = self.rows_of(self.cluster.active)
+        for host in self.cluster.hosts:
+            if host.server.process.alive:
+                self.assertEqual(self.rows_of(host), expected, host.name)
+
+    def promote(self, name):
+        """Promotes a host that must be promotable; it takes writes when this returns."""
+        status, out, err = self.cluster.promote(name)
+        self.assertEqual(status, 0, f"{out}{err}")
+        host = self.cluster.host(name)
+        host.wait_state("SEMISYNC")
+        self.cluster.wait_writable(host)
+        return out
+
+    def rejoin(self, name):
+        status, out, err = self.cluster.rejoin(name)
+        self.assertEqual(status, 0, f"{out}{err}")
+        return out
+
+    def check_read_only(self, host):
+        waiting.until(
+            lambda: host.server.variable("read_only") == 1, f"{host.name} to be read-only", WAIT_S
+        )
+        with self.assertRaises(pymysql.err.OperationalError) as refused:
+            self.insert(host, 1_000_000)
+        self.assertIn("read-only", str(refused.exception))
+
+
+class Failover(HaCase):
+    """The whole way: a host dies, another takes over, the first comes back; and once more."""
+
+    def test_failover_and_back(self):
+        a, b, c = self.cluster.hosts
+        folder = tempfile.mkdtemp(prefix="load-", dir=self.cluster.folder)
+        load = Load(folder, a.server, clients=LOAD_CLIENTS, failures_max=1)
+        load.process.start()
+        waiting.until(
+            lambda: load.acknowledged_count() > COMMITS_BEFORE_KILL, "commits", WAIT_S
+        )
+        a.kill()
+        waiting.until(lambda: not load.process.alive, "the load to give up", WAIT_S)
+        acknowledged, _ = read_acknowledged(load.acknowledged_file)
+
+        # Of two replicas that may each hold a little more, the refusal names the better one.
+        status, out, err = self.cluster.promote("b")
+        new = b
+        if status == EXIT_REFUSED and "promote c instead" in err:
+            status, out, err = self.cluster.promote("c")
+            new = c
+        self.assertEqual(status, 0, f"{out}{err}")
+        self.assertIn("proven:", out)
+        other = c if new is b else b
+        new.wait_state("SEMISYNC")
+        self.cluster.wait_writable(new)
+        self.assertEqual(new.source_status()["epoch"], "2.1")
+
+        # I1: nothing that was acknowledged is missing on the new source.
+        keys = {key for transaction in acknowledged for key in transaction.keys()}
+        held = set(new.server.query("SELECT client, sequence FROM bench.numbered"))
+        self.assertEqual(keys - held, set())
+        self.assertGreater(len(keys), COMMITS_BEFORE_KILL)
+
+        # Writes go on, and the other replica follows across the promotion by GTID.
+        self.insert(new, *range(100))
+        self.check_equal()
+        self.assertEqual(
+            other.server.query("SELECT COUNT(*) FROM bench.numbered"),
+            new.server.query("SELECT COUNT(*) FROM bench.numbered"),
+        )
+        self.assertEqual(len(other.replica_status()["sealed"]), 1)
+
+        # The old source comes back: FENCED, read-only, and stays so after a restart.
+        a.start()
+        a.wait_state("FENCED")
+        self.check_read_only(a)
+        a.daemon.kill()
+        a.start()
+        a.wait_state("FENCED")
+        self.assertEqual(a.source_status()["role"], "FENCED")
+        status, _, err = self.cluster.promote("a")
+        self.assertNotEqual(status, 0)
+        self.assertIn("FENCED", err)
+
+        # It died with nothing that nobody else has.
+        self.assertIn("it holds nothing behind that", self.rejoin("a"))
+        self.insert(new, *range(100, 200))
+        self.check_equal()
+
+        # And once more, while the source lives: it is fenced and rejoins as well.
+        self.promote("a")
+        new.wait_state("FENCED")
+        self.check_read_only(new)
+        self.rejoin(new.name)
+        self.insert(a, *range(200, 300))
+        self.check_equal()
+        self.assertEqual(a.source_status()["epoch"], "3.1")
+
+
+class Refusals(HaCase):
+    """A promotion whose proof fails is refused, and says who is missing; nothing is lost by it."""
+
+    def test_refused_then_promoted(self):
+        a, b, c = self.cluster.hosts
+        self.insert(a, *range(10))
+        status, _, err = b.binlane("promote", "c")
+        self.assertEqual(status, 1)
+        self.assertIn("this daemon is b's", err)
+        status, _, err = a.binlane("promote", "a")
+        self.assertEqual(status, 1)
+        self.assertIn("is the source", err)
+        c.daemon.kill()
+        a.kill()
+        status, out, err = self.cluster.promote("b")
+        self.assertEqual(status, EXIT_REFUSED, f"{out}{err}")
+        self.assertIn("rule ANY 1 (b, c): not fenced", out)
+        self.assertIn("c: it has not answered", err)
+        self.assertEqual(b.source_status()["role"], "STANDBY")
+        # The missing one is back: it can be proven now.
+        c.start()
+        self.promote("b")
+        self.insert(b, *range(10, 20))
+        self.check_equal()
+
+
+class KilledOnTheWay(HaCase):
+    """kill -9 of the candidate behind the proof: it goes on where its record says."""
+
+    # One replica's word is a fence set, but nobody covers the seal alone.
+    HOSTS = {"quorum_count": 2}
+
+    def test_goes_on_behind_the_proof(self):
+        a, b, c = self.cluster.hosts
+        self.insert(a, 1)
+        self.cluster.wait_replicas_applied()
+        # Only b and its server are left: sealed, but covered by nobody.
+        c.daemon.kill()
+        a.kill()
+        status, out, err = self.cluster.promote("b", "--wait-s", "8")
+        self.assertEqual(status, EXIT_GOING_ON, f"{out}{err}")
+        self.assertIn("step SEALED", out)
+        b.daemon.kill()
+        b.daemon.start()
+        c.daemon.start()
+        # The rule wants two: the old source as well, once it has rejoined.
+        waiting.until(
+            lambda: "a quorum has" in b.binlane("promotion")[2], "b to go on sealing", WAIT_S
+        )
+        self.assertIn("step SEALED", b.binlane("promotion")[1])
+        self.assertEqual(b.replica_status()["promise"]["term"], 2)
+        self.assertEqual(c.replica_status()["promise"]["term"], 2)
+
+
+class Verdicts(HaCase):
+    """binlane verdict, with its exit codes, on every kind of host."""
+
+    HOSTS = {"timeout_ms": LONG_TIMEOUT_MS}
+
+    def last_gtid(self, host):
+        return host.server.variable("gtid_binlog_pos").split(",")[-1]
+
+    def test_verdicts(self):
+        a, b, c = self.cluster.hosts
+        self.insert(a, 1)
+        durable = self.last_gtid(a)
+        status, out, err = a.binlane("verdict", durable)
+        self.assertEqual(status, 0, f"{out}{err}")
+        self.assertTrue(out.startswith("DURABLE"))
+        domain, server, sequence = durable.split("-")
+        never = f"{domain}-{server}-{int(sequence) + 1000}"
+        self.assertEqual(a.binlane("verdict", never)[0], EXIT_ABSENT)
+        self.assertEqual(a.binlane("verdict", "nonsense")[0], 1)
+
+        # A replica that is a quorum by itself says so once the source has told it to be safe.
+        self.cluster.wait_replicas_applied()
+        waiting.until(
+            lambda: b.binlane("verdict", durable)[0] == 0, "b to know that it is durable", WAIT_S
+        )
+        self.assertEqual(b.binlane("verdict", never)[0], EXIT_IN_DOUBT)
+
+        # Nobody acknowledges: the commit waits, and nobody can know.
+        for host in (b, c):
+            host.daemon.kill()
+        statement = threading.Thread(target=self.insert_or_fail, args=(a, 2), daemon=True)
+        statement.start()
+        in_doubt = f"{domain}-{server}-{int(sequence) + 1}"
+        waiting.until(
+            lambda: a.binlane("verdict", in_doubt)[0] == EXIT_IN_DOUBT,
+            "the waiting commit to be in doubt",
+            WAIT_S,
+        )
+        # The source dies with it, and the stream is sealed without it.
+        a.kill()
+        statement.join(WAIT_S)
+        for host in (b, c):
+            host.start()
+        status, out, err = self.cluster.promote("b")
+        self.assertEqual(status, 0, f"{out}{err}")
+        self.assertEqual(b.binlane("verdict", durable)[0], 0)
+        b.wait_state("SEMISYNC")
+        self.cluster.wait_writable(b)
+        self.insert(b, 3)
+        a.start()
+        a.wait_state("FENCED")
+        waiting.until(
+            lambda: a.binlane("verdict", in_doubt)[0] == EXIT_ABSENT,
+            "the old source to know that its commit is absent",
+            WAIT_S,
+        )
+        self.assertEqual(a.binlane("verdict", durable)[0], 0)
+
+        # Its recovery has committed what nobody else has: it names it, and has to be rebuilt.
+        status, out, err = self.cluster.rejoin("a")
+        self.assertEqual(status, EXIT_REFUSED, f"{out}{err}")
+        self.assertIn(f"only here: GTID {in_doubt}", out)
+        self.assertIn("rebuild", err)
+        status, _, err = self.cluster.rejoin("a", "--cut")
+        self.assertEqual(status, EXIT_REFUSED)
+        self.assertIn("recovery has committed the tail", err)
+        self.assertEqual(a.source_status()["role"], "FENCED")
+
+    @staticmethod
+    def insert_or_fail(host, number):
+        try:
+            HaCase.execute(host, f"INSERT INTO d.t VALUES ({number}, 'waits')")
+        except pymysql.err.MySQLError:
+            pass  # its server was killed under it
+
+
+class Cut(HaCase):
+    """An old source that never was started again: what only it has is cut off, and it rejoins."""
+
+    HOSTS = {"timeout_ms": LONG_TIMEOUT_MS}
+
+    def test_cut_and_rejoin(self):
+        a, b, c = self.cluster.hosts
+        self.insert(a, 1)
+        self.cluster.wait_replicas_applied()
+        for host in (b, c):
+            host.daemon.kill()
+        statement = threading.Thread(target=Verdicts.insert_or_fail, args=(a, 2), daemon=True)
+        before = a.source_status()["written"]
+        statement.start()
+        waiting.until(
+            lambda: a.source_status()["written"] != before
+            and a.server.semi_sync()["wait_sessions"] == 1,
+            "the commit to wait",
+            WAIT_S,
+        )
+        a.kill()
+        statement.join(WAIT_S)
+        for host in (b, c):
+            host.start()
+        self.promote("b")
+        self.insert(b, 2)
+        # Only its daemon is back.
+        a.daemon.start()
+        a.wait_state("FENCED")
+        status, out, err = self.cluster.rejoin("a")
+        self.assertEqual(status, EXIT_REFUSED, f"{out}{err}")
+        self.assertRegex(out, r"only here: GTID 0-1-\d+")
+        status, out, err = self.cluster.rejoin("a", "--cut")
+        self.assertIn("the tail is cut off", err, out)
+        a.server.start()
+        self.assertEqual(a.server.query("SELECT COUNT(*) FROM d.t WHERE note = 'waits'"), [(0,)])
+        self.rejoin("a")
+        self.insert(b, 4)
+        self.check_equal()
+        self.assertEqual(self.rows_of(a)[1], (2, "by b"))
+
+
+class GtidReuse(HaCase):
+    """A power cut takes what the source had not synced; its server then uses the same GTID for other
+    data. On stock semi-sync the replica that has the first version never learns of the second."""
+
+    # Both have to acknowledge, and one of them is away: so the commit waits.
+    HOSTS = {"quorum_count": 2, "timeout_ms": LONG_TIMEOUT_MS}
+
+    def test_lost_tail_is_cut_from_the_replica(self):
+        a, b, c = self.cluster.hosts
+        self.insert(a, 1)
+        self.cluster.wait_replicas_applied()
+        c.daemon.kill()
+        binlog = a.server.binlogs()[-1]
+        size = binlog.stat().st_size
+        # What the source's daemon has on record before the commit: later on it may say that the
+        # commit was synced, and in the world of this test it was not.
+        state = a.daemon.data_dir / "source.state"
+        recorded = state.read_bytes()
+        statement = threading.Thread(target=Verdicts.insert_or_fail, args=(a, 2), daemon=True)
+        statement.start()
+        waiting.until(lambda: binlog.stat().st_size > size, "the commit to be in the binlog", WAIT_S)
+        written = binlog.stat().st_size
+        waiting.until(
+            lambda: (b.replica_status().get("durable") or {}).get("offset") == written,
+            "b to have it",
+            WAIT_S,
+        )
+        lost = self.newest_gtid(binlog)
+        a.kill()
+        statement.join(WAIT_S)
+        self.assertEqual(b.server.query("SELECT COUNT(*) FROM d.t WHERE id = 2"), [(0,)])
+        os.truncate(binlog, size)
+        state.write_bytes(recorded)
+        c.start()
+        a.start()
+        a.wait_state("SEMISYNC")
+        self.cluster.wait_writable(a)
+        self.execute(a, "INSERT INTO d.t VALUES (2, 'other data')")
+        self.assertEqual(a.server.variable("gtid_binlog_pos"), lost)
+        self.check_equal()
+        for host in self.cluster.hosts:
+            self.assertEqual(self.rows_of(host)[1], (2, "other data"))
+        self.assertGreater(
+            sum(r["bytes_cut"] for r in a.source_status()["replicas"] if r["name"] == "b"), 0
+        )
+
+    @staticmethod
+    def newest_gtid(binlog):
+        decoded = subprocess.run(
+            ["mariadb-binlog", binlog], capture_output=True, text=True, check=True
+        ).stdout
+        return re.findall(r"GTID (\d+-\d+-\d+)", decoded)[-1]
+
+
+if __name__ == "__main__":
+    harness.main()

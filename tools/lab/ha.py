@@ -1,0 +1,269 @@
+"""Hosts that may each become the source: server, binlaned with both roles, UDP on loopback.
+
+    with HaCluster(("a", "b", "c")) as cluster:
+        cluster.active.server.query(…)      # the host that is the source now
+        cluster.host("a").kill()            # kill -9 of server and binlaned
+        cluster.promote("b")                # (exit status, output) of `binlane promote b`
+        cluster.host("a").start()
+        cluster.rejoin("a")
+"""
+
+import shutil
+import subprocess
+
+from . import mariadb, waiting
+from .binlaned import Daemon
+from .cluster import ACKER_SERVER_ID, BINLANE_USER, PASSWORD, short_folder
+from .programs import program
+
+# What binlaned needs of an account on a host that may be promoted.
+PRIVILEGES = (
+    "REPLICATION SLAVE, REPLICATION MASTER ADMIN, BINLOG MONITOR, "
+    "REPLICATION SLAVE ADMIN, SLAVE MONITOR, READ_ONLY ADMIN, RELOAD"
+)
+# What an application has: read_only binds it.
+APPLICATION_USER = "application"
+COMMAND_TIMEOUT_S = 120
+STATE_TIMEOUT_S = 60
+APPLY_TIMEOUT_S = 60
+
+
+def server_options():
+    return {
+        **mariadb.source_options(),
+        "log-slave-updates": "ON",
+        "read-only": "ON",
+        "relay-log": "relay",
+        "slave-net-timeout": 10,
+    }
+
+
+class Host:
+    """One server and its binlaned."""
+
+    def __init__(self, cluster, name, number):
+        self.cluster = cluster
+        self.name = name
+        folder = cluster.folder / name
+        options = {**server_options(), **cluster.server_options}
+        self.server = mariadb.Server(folder / "server", 1 + number, options)
+        self.feed_port = mariadb.free_port()
+        self.source_address = f"127.0.0.1:{mariadb.free_port()}"
+        self.replica_address = f"127.0.0.1:{mariadb.free_port()}"
+        self.number = number
+        self.daemon = None
+
+    def make_daemon(self, others):
+        cluster = self.cluster
+        names = ", ".join(other.name for other in others)
+        config = {
+            "name": self.name,
+            "cluster": cluster.name,
+            "lane": {"mode": "shared", "idle": "auto"},
+            "source": {
+                "standby": self.number > 0,
+                "server_socket": self.server.socket,
+                "server_user": BINLANE_USER,
+                "server_password_file": cluster.password_file,
+                "acker_server_id": ACKER_SERVER_ID + self.number,
+                "quorum": f"ANY {cluster.quorum_count} ({names})",
+                "timeout_ms": cluster.timeout_ms,
+                "server_timeout_ms": cluster.server_timeout_ms,
+                "replica": [
+                    {
+                        "name": other.name,
+                        "port": "udp",
+                        "local_address": self.source_address,
+                        "address": other.replica_address,
+                    }
+                    for other in others
+                ],
+            },
+            "replica": {
+                "port": "udp",
+                "address": self.replica_address,
+                "journal_size_mb": cluster.journal_size_mb,
+                "feed_listen": f"127.0.0.1:{self.feed_port}",
+                "feed_user": BINLANE_USER,
+                "feed_password_file": cluster.password_file,
+            },
+        }
+        self.daemon = Daemon(cluster.folder / self.name / "binlaned", config)
+
+    def follow(self):
+        """Points the server's ordinary IO thread at its own binlaned."""
+        self.server.query("STOP SLAVE")
+        self.server.query(
+            "CHANGE MASTER TO MASTER_HOST='127.0.0.1', "
+            f"MASTER_PORT={self.feed_port}, MASTER_USER='{BINLANE_USER}', "
+            f"MASTER_PASSWORD='{PASSWORD}', MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=2, "
+            "MASTER_USE_GTID=slave_pos"
+        )
+        self.server.query("START SLAVE")
+
+    def start(self):
+        if not self.server.process.alive:
+            self.server.start()
+        if not self.daemon.process.alive:
+            self.daemon.start()
+
+    def kill(self):
+        """kill -9 of whatever is alive: the server first, so that binlaned has shipped what it wrote."""
+        for process in (self.server.process, self.daemon.process):
+            if process.alive:
+                process.kill()
+
+    def binlane(self, *arguments, timeout_s=COMMAND_TIMEOUT_S):
+        """(exit status, stdout, stderr) of the command line, asked of this host's daemon."""
+        done = subprocess.run(
+            [program("binlane"), "--socket", self.daemon.admin_socket, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def source_status(self):
+        return (self.daemon.try_status() or {}).get("source") or {}
+
+    def replica_status(self):
+        return (self.daemon.try_status() or {}).get("replica") or {}
+
+    def wait_state(self, state, timeout_s=STATE_TIMEOUT_S, tick=None):
+        waiting.until(
+            lambda: self.source_status().get("state") == state,
+            lambda: f"{self.name} to be {state}: {self.source_status().get('state')}, "
+            f"{self.source_status().get('problem')}",
+            timeout_s,
+            tick,
+        )
+
+    def wait_executed(self, gtid, timeout_s=APPLY_TIMEOUT_S):
+        """Until this host's server has executed `gtid` as a replica."""
+        wait = f"SELECT MASTER_GTID_WAIT('{gtid}', {timeout_s})"
+        if self.server.query(wait, timeout_s + 10) == [(0,)]:
+            return
+        status = self.server.replica_status()
+        raise waiting.WaitTimeout(
+            f"{self.name} did not reach {gtid}: {self.server.variable('gtid_slave_pos')}, "
+            f"IO error {status.get('Last_IO_Error')!r}, SQL error {status.get('Last_SQL_Error')!r}"
+        )
+
+    def application(self, database=None):
+        """A connection as an application has it."""
+        return self.server.connect(user=APPLICATION_USER, database=database)
+
+
+class HaCluster:
+    """Hosts of which the first begins as the source. A context manager, or start() and stop()."""
+
+    def __init__(
+        self,
+        names=("a", "b", "c"),
+        quorum_count=1,
+        timeout_ms=10_000,
+        server_timeout_ms=0,
+        journal_size_mb=16,
+        server_options=None,
+        name="ha",
+    ):
+        self.name = name
+        self.folder = short_folder()
+        self.quorum_count = quorum_count
+        self.timeout_ms = timeout_ms
+        self.server_timeout_ms = server_timeout_ms
+        self.journal_size_mb = journal_size_mb
+        self.server_options = server_options or {}
+        self.password_file = self.folder / "password"
+        self.password_file.touch(mode=0o600)
+        self.password_file.write_text(PASSWORD + "\n")
+        self.hosts = [Host(self, n, i) for i, n in enumerate(names)]
+        for host in self.hosts:
+            host.make_daemon([other for other in self.hosts if other is not host])
+
+    def host(self, name):
+        return next(host for host in self.hosts if host.name == name)
+
+    # What the harness shows when a case fails.
+    @property
+    def servers(self):
+        return [host.server for host in self.hosts]
+
+    @property
+    def daemons(self):
+        return [host.daemon for host in self.hosts]
+
+    @property
+    def active(self):
+        """The host that is the source, as the newest term says."""
+        found = []
+        for host in self.hosts:
+            status = host.source_status()
+            if status.get("role") == "SOURCE":
+                term, incarnation = status["epoch"].split(".")
+                found.append((int(term), int(incarnation), host))
+        if not found:
+            raise RuntimeError("no host is the source")
+        return max(found, key=lambda entry: entry[:2])[2]
+
+    def start(self):
+        for host in self.hosts:
+            host.server.initialize()
+            host.server.start()
+        first = self.hosts[0].server
+        for statement in (
+            f"CREATE USER '{BINLANE_USER}'@'localhost' IDENTIFIED BY '{PASSWORD}'",
+            f"GRANT {PRIVILEGES} ON *.* TO '{BINLANE_USER}'@'localhost'",
+            f"CREATE USER '{APPLICATION_USER}'@'localhost'",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP ON *.* "
+            f"TO '{APPLICATION_USER}'@'localhost'",
+        ):
+            first.query(statement)
+        for host in self.hosts:
+            host.daemon.start()
+        for host in self.hosts[1:]:
+            host.follow()
+        self.hosts[0].wait_state("SEMISYNC")
+        self.wait_writable(self.hosts[0])
+        return self
+
+    def wait_writable(self, host):
+        waiting.until(
+            lambda: host.server.variable("read_only") == 0,
+            f"{host.name}'s server to take writes",
+            STATE_TIMEOUT_S,
+        )
+
+    def wait_replicas_applied(self):
+        """Until every other running host has executed all that the source has."""
+        active = self.active
+        position = active.server.variable("gtid_binlog_pos")
+        for host in self.hosts:
+            if host is not active and host.server.process.alive:
+                host.wait_executed(position)
+
+    def promote(self, name, *options):
+        return self.host(name).binlane("promote", name, *options)
+
+    def rejoin(self, name, *options):
+        return self.host(name).binlane("rejoin", *options)
+
+    def stop(self, remove=True):
+        clean = True
+        for process in [d.process for d in self.daemons] + [s.process for s in self.servers]:
+            clean = process.stop() and clean
+        if remove:
+            shutil.rmtree(self.folder)
+        return clean
+
+    def __enter__(self):
+        try:
+            return self.start()
+        except BaseException:
+            self.stop(remove=False)
+            raise
+
+    def __exit__(self, *_):
+        self.stop()
