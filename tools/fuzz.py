@@ -25,6 +25,7 @@ MEMORY_LIMIT_MB = 2048
 GRACE_S = 120
 MAX_INPUT_BYTES = 8192
 TAIL_LINES = 40
+ROW = "{:<22}{:>14}{:>10}{:>10}{:>8}{:>9}  {}"
 
 
 @dataclass
@@ -92,18 +93,13 @@ def run(program, corpora, seconds):
     return outcome
 
 
-def show(outcomes):
-    row = "{:<22}{:>14}{:>10}{:>10}{:>8}{:>9}  {}"
-    print(row.format("target", "executions", "coverage", "features", "corpus", "seconds", "crash"))
-    for o in outcomes:
-        print(
-            row.format(
-                o.target, o.executions, o.coverage, o.features, o.corpus, o.seconds, o.crashed or "-"
-            )
-        )
-    for o in outcomes:
-        if o.crashed:
-            print(f"\n--- {o.target}: {o.crashed}\n{o.tail}")
+def show(outcome):
+    """One line, as soon as the target is through: a long run says early what it found."""
+    o = outcome
+    columns = (o.target, o.executions, o.coverage, o.features, o.corpus, o.seconds, o.crashed or "-")
+    print(ROW.format(*columns), flush=True)
+    if o.crashed:
+        print(f"{o.tail}\n", flush=True)
 
 
 def main():
@@ -114,11 +110,17 @@ def main():
     parser.add_argument("--json", type=Path)
     parser.add_argument("program", type=Path, nargs="+")
     arguments = parser.parse_args()
+    columns = ("target", "executions", "coverage", "features", "corpus", "seconds", "crash")
+    print(ROW.format(*columns), flush=True)
+    outcomes = []
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        outcomes = list(
-            pool.map(lambda p: run(p, arguments.corpora, arguments.seconds), arguments.program)
-        )
-    show(outcomes)
+        runs = [
+            pool.submit(run, program, arguments.corpora, arguments.seconds)
+            for program in arguments.program
+        ]
+        for finished in concurrent.futures.as_completed(runs):
+            outcomes.append(finished.result())
+            show(outcomes[-1])
     crashes = sum(bool(o.crashed) for o in outcomes)
     executions = sum(o.executions for o in outcomes)
     print(f"{len(outcomes)} targets, {executions} executions, {crashes} crashes")

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "base/assert.h"
@@ -18,6 +20,10 @@
 
 namespace binlane {
 namespace {
+
+// How often the server's GTID positions are looked at until they agree, and the pause between.
+constexpr int kOwnWriteLooks = 50;
+constexpr std::chrono::milliseconds kOwnWritePause{20};
 
 LogRelation relation_of(SourceHandshake::Match match) {
   switch (match) {
@@ -128,14 +134,24 @@ std::string Promoter::check_server() {
 // Whether the server has written anything by itself, which no replica could ever get: the new
 // stream begins behind it.
 std::string Promoter::check_own_writes() {
-  const QueryResult result = sql_.query("SELECT @@GLOBAL.gtid_slave_pos, @@GLOBAL.gtid_binlog_pos");
-  if (!result.ok()) return to_string(result.error);
-  if (result.rows.empty()) return "the server does not tell its GTID positions";
-  const std::string followed = result.rows[0][0].value_or("");
-  const std::string written = result.rows[0][1].value_or("");
-  const auto from_source = GtidPosition::parse(followed);
-  const auto in_binlog = GtidPosition::parse(written);
-  if (from_source && in_binlog && covers(*from_source, *in_binlog)) return {};
+  std::string followed;
+  std::string written;
+  // The binlog is read first, and what it holds shows in gtid_slave_pos once it is committed: a
+  // transaction of the old source that is being executed at this moment is seen on a later look.
+  for (int look = 0; look < kOwnWriteLooks; ++look) {
+    if (look > 0) std::this_thread::sleep_for(kOwnWritePause);
+    const QueryResult binlog = sql_.query("SELECT @@GLOBAL.gtid_binlog_pos");
+    if (!binlog.ok()) return to_string(binlog.error);
+    const QueryResult replica = sql_.query("SELECT @@GLOBAL.gtid_slave_pos");
+    if (!replica.ok()) return to_string(replica.error);
+    if (binlog.rows.empty() || replica.rows.empty())
+      return "the server does not tell its GTID positions";
+    written = binlog.rows[0][0].value_or("");
+    followed = replica.rows[0][0].value_or("");
+    const auto in_binlog = GtidPosition::parse(written);
+    const auto from_source = GtidPosition::parse(followed);
+    if (from_source && in_binlog && covers(*from_source, *in_binlog)) return {};
+  }
   return fmt::format(
       "this host's server has written transactions of its own: it has executed {} as "
       "a replica, and its binlog stands at {}; rebuild it",

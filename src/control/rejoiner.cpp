@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -143,7 +142,7 @@ std::string Rejoiner::compare(const Successor& successor, Compared& found) {
 std::string Rejoiner::prove_uncommitted(const Successor& successor, const Compared& found) {
   if (found.server_up) return "the server is running: its recovery has committed the tail";
   const auto run = parse_server_run(state_.server_run);
-  if (run && run->process.pid > 0 && ::kill(static_cast<pid_t>(run->process.pid), 0) == 0)
+  if (run && run->boot_id == this_boot_id() && is_alive(run->process))
     return "the server's process is there still, only its socket does not answer";
   const RoleState& role = role_.state();
   const ServerRunFiles files = find_server_run_files(role.binlog_index, role.binlog_base);

@@ -1,8 +1,10 @@
 #include "shim/server_connection.h"
 
 #include <mysql.h>
+#include <signal.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
@@ -25,7 +27,13 @@ constexpr std::uint32_t kErrorConnectionKilled = 1927;
 // for days. The largest value both servers take.
 constexpr const char* kInitCommand = "SET SESSION wait_timeout=31536000";
 
-std::optional<std::uint64_t> process_start_ticks(std::int64_t pid) {
+// What /proc/<pid>/stat tells; nothing when there is no such process, or it cannot be read.
+struct ProcessStat {
+  char state = '?';
+  std::uint64_t start_ticks = 0;
+};
+
+std::optional<ProcessStat> read_process_stat(std::int64_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string line;
   if (!std::getline(file, line)) return std::nullopt;
@@ -33,12 +41,13 @@ std::optional<std::uint64_t> process_start_ticks(std::int64_t pid) {
   const auto name_end = line.rfind(')');
   if (name_end == std::string::npos) return std::nullopt;
   std::istringstream fields(line.substr(name_end + 1));
-  constexpr int kFieldsBetween = 19;  // fields 3 to 21; field 22 is the start time
+  ProcessStat stat;
+  fields >> stat.state;
+  constexpr int kFieldsBetween = 18;  // fields 4 to 21; field 22 is the start time
   std::string skipped;
   for (int field = 0; field < kFieldsBetween; ++field) fields >> skipped;
-  std::uint64_t ticks = 0;
-  if (!(fields >> ticks)) return std::nullopt;
-  return ticks;
+  if (!(fields >> stat.start_ticks)) return std::nullopt;
+  return stat;
 }
 
 }  // namespace
@@ -141,6 +150,17 @@ int ServerConnection::socket_fd() const noexcept {
   return handle_ == nullptr ? -1 : static_cast<int>(mysql_get_socket(handle_));
 }
 
+bool is_alive(const PeerProcess& process) {
+  if (process.pid <= 0) return false;
+  const bool exists = ::kill(static_cast<pid_t>(process.pid), 0) == 0 || errno == EPERM;
+  if (!exists) return false;
+  const auto stat = read_process_stat(process.pid);
+  if (!stat) return true;
+  // One that has ended and was not yet waited for does nothing any more.
+  const bool ended = stat->state == 'Z' || stat->state == 'X';
+  return !ended && stat->start_ticks == process.start_ticks;
+}
+
 std::optional<PeerProcess> ServerConnection::peer_process() const {
   const int descriptor = socket_fd();
   ucred credentials{};
@@ -148,9 +168,9 @@ std::optional<PeerProcess> ServerConnection::peer_process() const {
   if (descriptor < 0 || getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0 ||
       credentials.pid <= 0)
     return std::nullopt;
-  const auto ticks = process_start_ticks(credentials.pid);
-  if (!ticks) return std::nullopt;
-  return PeerProcess{credentials.pid, *ticks};
+  const auto stat = read_process_stat(credentials.pid);
+  if (!stat) return std::nullopt;
+  return PeerProcess{credentials.pid, stat->start_ticks};
 }
 
 void ServerConnection::interrupt() {

@@ -57,6 +57,10 @@ struct PeerProcess {
   std::uint64_t start_ticks = 0;  // since boot, field 22 of /proc/<pid>/stat
 };
 
+// Whether that very process is there still. A number alone proves nothing, they are used again. In
+// doubt (its start cannot be read) it is.
+bool is_alive(const PeerProcess& process);
+
 class ServerConnection {
  public:
   // More rows than this is an error: nothing we ask has that many.

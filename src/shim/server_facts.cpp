@@ -132,6 +132,12 @@ bool ServerRun::is_same_as(const ServerRun& other) const noexcept {
   return std::abs(started_s - other.started_s) <= kStartToleranceS;
 }
 
+std::string this_boot_id() {
+  std::string id;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> id;
+  return id;
+}
+
 std::string to_string(const ServerRun& run) {
   return fmt::format("boot={} pid={} ticks={} started={}", run.boot_id, run.process.pid,
                      run.process.start_ticks, run.started_s);
@@ -164,7 +170,7 @@ std::string binlog_base_name(const ServerFacts& facts) {
 
 ServerRun read_server_run(ServerConnection& connection) {
   ServerRun run;
-  std::ifstream("/proc/sys/kernel/random/boot_id") >> run.boot_id;
+  run.boot_id = this_boot_id();
   const QueryResult uptime = connection.query("SHOW GLOBAL STATUS LIKE 'Uptime'");
   if (uptime.ok() && uptime.rows.size() == 1 && uptime.rows[0].size() == 2 && uptime.rows[0][1]) {
     const Variables status{{"uptime", *uptime.rows[0][1]}};

@@ -32,6 +32,9 @@ struct ServerRun {
   bool is_same_as(const ServerRun& other) const noexcept;
 };
 
+// Of the machine, until it boots again.
+std::string this_boot_id();
+
 // One line, for durable state; parse_server_run reads it back.
 std::string to_string(const ServerRun& run);
 std::optional<ServerRun> parse_server_run(const std::string& text);

@@ -74,9 +74,18 @@ class HaCase(unittest.TestCase):
         return out
 
     def rejoin(self, name):
-        status, out, err = self.cluster.rejoin(name)
-        self.assertEqual(status, 0, f"{out}{err}")
-        return out
+        return self.rejoin_once_heard(name, 0)[0]
+
+    def rejoin_once_heard(self, name, status, *options):
+        """(stdout, stderr) of `binlane rejoin`, once the new source has spoken to that host."""
+
+        def asked():
+            answer = self.cluster.rejoin(name, *options)
+            return None if "no new source has spoken" in answer[2] else answer
+
+        got, out, err = waiting.until(asked, f"the new source to speak to {name}", WAIT_S)
+        self.assertEqual(got, status, f"{out}{err}")
+        return out, err
 
     def check_read_only(self, host):
         waiting.until(
@@ -208,7 +217,9 @@ class KilledOnTheWay(HaCase):
         )
         self.assertIn("step SEALED", b.binlane("promotion")[1])
         self.assertEqual(b.replica_status()["promise"]["term"], 2)
-        self.assertEqual(c.replica_status()["promise"]["term"], 2)
+        waiting.until(
+            lambda: c.replica_status()["promise"]["term"] == 2, "c to promise the term", WAIT_S
+        )
 
 
 class Verdicts(HaCase):
@@ -273,8 +284,7 @@ class Verdicts(HaCase):
         self.assertEqual(a.binlane("verdict", durable)[0], 0)
 
         # Its recovery has committed what nobody else has: it names it, and has to be rebuilt.
-        status, out, err = self.cluster.rejoin("a")
-        self.assertEqual(status, EXIT_REFUSED, f"{out}{err}")
+        out, err = self.rejoin_once_heard("a", EXIT_REFUSED)
         self.assertIn(f"only here: GTID {in_doubt}", out)
         self.assertIn("rebuild", err)
         status, _, err = self.cluster.rejoin("a", "--cut")
@@ -319,8 +329,7 @@ class Cut(HaCase):
         # Only its daemon is back.
         a.daemon.start()
         a.wait_state("FENCED")
-        status, out, err = self.cluster.rejoin("a")
-        self.assertEqual(status, EXIT_REFUSED, f"{out}{err}")
+        out, err = self.rejoin_once_heard("a", EXIT_REFUSED)
         self.assertRegex(out, r"only here: GTID 0-1-\d+")
         status, out, err = self.cluster.rejoin("a", "--cut")
         self.assertIn("the tail is cut off", err, out)
