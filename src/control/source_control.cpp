@@ -330,22 +330,24 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
 }
 
 void SourceControl::sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns) {
-  if (phase_ != Phase::running || marks.written_at.is_null()) return;
+  if (phase_ != Phase::running || marks.whole_at.is_null()) return;
   // Without a dump connection nobody else tells what is synced (S7), and the replicas' journals
   // would fill up with what they may not release.
-  const bool untold = dump_position().is_null() && confirmer_.synced() < marks.written_at &&
+  const bool untold = dump_position().is_null() && confirmer_.synced() < marks.whole_at &&
                       now_ns >= next_own_sync_ns_;
   if (!untold && !confirmer_.needs_own_sync()) return;
   next_own_sync_ns_ = now_ns + kOwnSyncNs;
   if (!confirmer_.own_sync_begin()) return;
-  // The mark was read before the sync, so all of it is synced afterwards.
-  const SyncResult result = sync_files(*files_, confirmer_.synced().file, marks.written_at.file);
+  // The mark was read before the sync, so all of it is synced afterwards. What is behind the last
+  // whole group is synced as well, and still not announced: a server that dies now may cut it off
+  // when it recovers (S6).
+  const SyncResult result = sync_files(*files_, confirmer_.synced().file, marks.whole_at.file);
   if (result.error != 0) {
     end_incarnation(fmt::format("cannot sync binlog {}: {}", result.file, errno_text(result.error)),
                     NextStream::same);
     return;
   }
-  confirmer_.on_own_sync(marks.written_at);
+  confirmer_.on_own_sync(marks.whole_at);
 }
 
 void SourceControl::tell_synced(const SourceMarks& marks) {

@@ -81,7 +81,9 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
         scan.fault == TrackerFault::none ? errno_text(scan.error) : to_string(scan.fault)));
     return false;
   }
-  next.synced = *synced;
+  // A group that is not whole yet is not announced: a server that dies now may cut it off when it
+  // recovers (S6).
+  next.synced = std::max(next.synced, std::min(*synced, start.tracker.last_group_end()));
   next.basename = index.basename;
   next.epoch.incarnation += 1;
   const auto last_run = parse_server_run(next.server_run);

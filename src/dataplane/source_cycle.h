@@ -125,6 +125,7 @@ struct SourceMarks {
   std::uint64_t quorum = 0;
   std::uint64_t released = 0;
   Position written_at;
+  Position whole_at;  // behind the last whole event group that was read
   Position synced_at;
   Position quorum_at;
   Position quorum_group_at;  // the end of a whole event group that the quorum mark has passed;
@@ -541,6 +542,7 @@ void SourceCycle<P, Stream, Server, C>::publish(std::size_t work, std::uint64_t 
   shown_.quorum = gate_.quorum();
   shown_.released = released_;
   shown_.written_at = stream_.position_of(shown_.written);
+  shown_.whole_at = stream_.position_of(stream_.group_end());
   shown_.synced_at = stream_.position_of(shown_.synced);
   shown_.quorum_at = stream_.position_of(shown_.quorum);
   shown_.quorum_group_at = quorum_group_at_;

@@ -198,7 +198,7 @@ void Mysqld::write_group() {
     bytes.resize(static_cast<std::size_t>(cut));
     store_.append(file_, bytes);
     stage_ = Stage::second_piece;
-    due_ns_ = clock_.time_ns + 10'000 + random_.below(60'000);
+    due_ns_ = clock_.time_ns + 10'000 + random_.below(options_.second_piece_ns);
     return;
   }
   store_.append(file_, bytes);

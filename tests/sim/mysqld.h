@@ -48,6 +48,7 @@ struct MysqldOptions {
   std::uint32_t first_file = 1;
   bool enabled_at_start = true;  // semi-sync, in the server's configuration
   std::uint64_t timeout_ns = 4 * kNanosPerSecond;
+  std::uint64_t second_piece_ns = 60'000;  // at most; a group that is written in two pieces
   std::uint64_t max_file_bytes = 32 * 1024;
   std::uint64_t group_pause_ns = 20 * kNanosPerMilli;
   std::uint32_t largest_rows = 1500;
@@ -99,6 +100,8 @@ class Mysqld {
   // The commit in which the position lies, its bounds aside; null: none.
   const Commit* around(Position position) const;
   std::uint64_t resets() const { return resets_; }
+  // A group's first half is written, its second is not.
+  bool within_group() const { return stage_ == Stage::second_piece; }
   std::size_t waiting() const { return waiting_.size(); }
   // Its Rotate or Stop event is there, whole.
   bool ended(std::uint32_t file) const;

@@ -253,7 +253,7 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
     refuse(fmt::format("binlog {} cannot be read", scan.file));
     return false;
   }
-  next.synced = synced;
+  next.synced = std::max(next.synced, std::min(synced, start.tracker.last_group_end()));
   next.basename = kBasename;
   next.epoch.incarnation += 1;
   same_run_ = next.server_run == fmt::format("run {}", server_.run());
@@ -450,14 +450,14 @@ void SourceHost::follow_quorum(const SourceMarks& marks) {
 }
 
 void SourceHost::sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns) {
-  if (phase_ != Phase::running || marks.written_at.is_null()) return;
-  const bool untold = dump_position().is_null() && confirmer_.synced() < marks.written_at &&
+  if (phase_ != Phase::running || marks.whole_at.is_null()) return;
+  const bool untold = dump_position().is_null() && confirmer_.synced() < marks.whole_at &&
                       now_ns >= next_own_sync_ns_;
   if (!untold && !confirmer_.needs_own_sync()) return;
   next_own_sync_ns_ = now_ns + kOwnSyncNs;
   if (!confirmer_.own_sync_begin()) return;
-  sync_files(confirmer_.synced().file, marks.written_at.file);
-  confirmer_.on_own_sync(marks.written_at);
+  sync_files(confirmer_.synced().file, marks.whole_at.file);
+  confirmer_.on_own_sync(marks.whole_at);
 }
 
 void SourceHost::tell_synced(const SourceMarks& marks) {
