@@ -152,6 +152,7 @@ struct HelloBody {
   WirePosition first;                 // oldest byte the source still has
   WirePosition written;
   le64 rule_number;   // of the quorum rule in force
+  le64 answer_id;     // START: of the answer to ASK that it builds on
   le64 compare_from;  // linear, relative to the replica's released position
   le64 compare_to;
   WirePosition start_at;      // START: where the session's linear 0 stands
@@ -177,6 +178,9 @@ struct HelloAckBody {
   le16 state;  // AckState bits
   le32 flags;  // HelloAckFlags
   le64 handshake_id;
+  // Random for each ASK that is answered. A START has to name it, so that no START of another time,
+  // which the network kept, begins a session.
+  le64 answer_id;
   le64 cluster_id;
   std::uint8_t origin[16] = {};      // stream held; zero while the journal is blank
   le32 stream_term;                  // of that stream

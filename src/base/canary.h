@@ -32,6 +32,8 @@
   X(stale_session_data_accepted, "I3", "a replica takes frames of a session that is over")         \
   X(stale_session_ack_accepted, "I3", "a source takes ACKs of a session that is over")             \
   X(older_source_served, "I3", "a replica shakes hands with a source of an older epoch")           \
+  X(late_start_accepted, "I2",                                                                     \
+    "a START of another time begins a session with what the journal was then")                     \
   X(frame_checksum_ignored, "I2", "a damaged datagram is taken as it is")                          \
   X(wrong_retransmit_offset, "I8", "a retransmission is read from the byte before")                \
   X(ack_repeats_forgotten, "-", "a replica does not repeat an ACK that was lost")                  \
@@ -53,13 +55,17 @@
   X(foreign_file_followed, "S16", "the next file need not go on where the last one ended")         \
   X(ack_not_repeated, "S13", "no second ACK for the exact position that the server asks for")      \
   X(ack_of_other_incarnation, "S3", "an ACK goes out on another incarnation's connection")         \
+  X(purge_moves_marks, "S3",                                                                       \
+    "a quorum in a purged file is taken for the oldest file that is left")                         \
   X(registered_at_end, "S3", "registers at the end of the binlog, which acknowledges all of it")   \
   X(synced_without_fdatasync, "S7", "files that were never synced are announced as synced")        \
   X(synced_untrusted, "S7", "a dump position counts although sync_binlog was not 1 meanwhile")     \
   X(wall_clock_deadlines, "I4", "time comes from the wall clock")                                  \
   X(late_deadline, "S13", "a wait that moves may last beyond the server's own timeout")            \
   X(ledger_after_release, "I4", "the server is let go before the ledger says so")                  \
+  X(backlog_not_exposed, "I4", "an interval is closed in front of what the lane has not read yet") \
   X(ledger_not_synced, "I4", "a line of the ledger is not made durable")                           \
+  X(stale_acks_kept, "S16", "a server whose binlogs were reset goes on with the old ones' ACKs")   \
   X(server_release_unnoticed, "S8", "commits that the server lets go by itself go unnoticed")      \
   X(recovery_without_catching_up, "-", "semi-sync comes back while the replicas are far behind")
 

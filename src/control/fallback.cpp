@@ -20,6 +20,12 @@ constexpr std::size_t index_of(ExposureKind kind) {
   return static_cast<std::size_t>(kind);
 }
 
+FallbackPhase first_phase(const FallbackStart& start) {
+  BL_ASSERT(start.fresh || !start.reset);
+  if (start.reset && !canary(Canary::stale_acks_kept)) return FallbackPhase::reset;
+  return start.fresh ? FallbackPhase::fresh : FallbackPhase::starting;
+}
+
 std::uint64_t hard_limit_ns(const FallbackOptions& options) {
   BL_ASSERT(options.server_timeout_ns >= options.timeout_ns + kNanosPerSecond);
   return options.server_timeout_ns - kNanosPerSecond;
@@ -47,7 +53,7 @@ bool grew(const ServerCounters& before, const ServerCounters& now) {
 
 Fallback::Fallback(const FallbackOptions& options, const FallbackStart& start)
     : options_(options),
-      phase_(start.fresh ? FallbackPhase::fresh : FallbackPhase::starting),
+      phase_(first_phase(start)),
       deadline_(options.timeout_ns, hard_limit_ns(options)),
       quorum_at_(start.exposed_from),
       interval_open_(start.interval_open),
@@ -157,7 +163,9 @@ void Fallback::check_silent_release(const FallbackInputs& in) {
 }
 
 void Fallback::check_conditions(const FallbackInputs& in) {
-  if (close_after_ns_ && in.sampled_ns >= *close_after_ns_) {
+  const std::uint64_t read_ns =
+      canary(Canary::backlog_not_exposed) ? in.sampled_ns : in.all_read_ns;
+  if (close_after_ns_ && read_ns >= *close_after_ns_) {
     close_at_ = in.written;
     close_after_ns_.reset();
   }
@@ -232,6 +240,10 @@ void Fallback::apply(FallbackEffect effect, FallbackEvent event, const FallbackI
         reason_ = FallbackReason::off_at_start;
       }
       want(ExposureKind::server_side, reason_, looked_at_[0]);
+      break;
+    case FallbackEffect::expose_reset:
+      reason_ = FallbackReason::stream_reset;
+      want(ExposureKind::own, reason_, looked_at_[0]);
       break;
     case FallbackEffect::expose_aside:
       reason_ = event == FallbackEvent::server_restarted ? FallbackReason::server_restarted

@@ -64,6 +64,7 @@ enum class FallbackReason : std::uint8_t {
   caught_up,
   server_on,  // it was ON already, or somebody switched it on
   turn_on_failed,
+  stream_reset,  // the server's binlogs were reset
 };
 // A sentence for logs, ledger and status.
 const char* to_string(FallbackReason reason) noexcept;
@@ -79,6 +80,7 @@ struct FallbackOptions {
 // What is known before the server has been looked at.
 struct FallbackStart {
   bool fresh = false;             // the stream is new: no quorum was ever promised to anybody
+  bool reset = false;             // and the server was told about another one before
   Position exposed_from{};        // the persisted quorum position; in a new stream its beginning
   bool interval_open = false;     // the ledger has an open interval
   bool server_restarted = false;  // since the state was persisted
@@ -106,6 +108,8 @@ struct FallbackInputs {
   // When the lane read the marks, or earlier. Only marks that were read after something happened
   // tell what was exposed until then. Marks handed in with a poll were read after it.
   std::uint64_t sampled_ns = 0;
+  // What the server had written by then lies before `written`: a lane with a backlog is behind.
+  std::uint64_t all_read_ns = 0;
   // Changes when the linear coordinates of the marks begin anew (a new incarnation).
   std::uint32_t era = 0;
   FallbackMark dump;               // everything before it has come down the dump connection

@@ -31,6 +31,12 @@ constexpr FallbackRow kTable[] = {
     {P::fresh, on(E::server_off), P::async, F::none},
     {P::fresh, all_but(E::server_on, E::server_off), P::fresh, F::none},
 
+    // The server may hold an ACK of the stream before, further on than anything in this one: it
+    // would take every commit for acknowledged. Only OFF makes it forget (S16).
+    {P::reset, on(E::server_on), P::recording, F::expose_reset},
+    {P::reset, on(E::server_off), P::async, F::none},
+    {P::reset, all_but(E::server_on, E::server_off), P::reset, F::none},
+
     // Nothing is decided before the server has been looked at once.
     {P::starting, on(E::server_on), P::confirming, F::adopt},
     {P::starting, on(E::server_off), P::recording, F::expose_server},
@@ -154,8 +160,8 @@ const FallbackRow& fallback_row(FallbackPhase phase, FallbackEvent event) noexce
 
 const char* to_string(FallbackPhase phase) noexcept {
   constexpr std::array<const char*, kFallbackPhases> kNames = {
-      "fresh",     "starting",    "async",   "catching_up", "turning_on", "confirming", "semisync",
-      "recording", "turning_off", "blocked", "fenced",      "standby",    "refused"};
+      "fresh",    "reset",     "starting",    "async",   "catching_up", "turning_on", "confirming",
+      "semisync", "recording", "turning_off", "blocked", "fenced",      "standby",    "refused"};
   return kNames[static_cast<std::size_t>(phase)];
 }
 

@@ -173,6 +173,7 @@ void SourceControl::look_for_server(std::uint64_t now_ns) {
   if (!connect_server(facts) || !prepare_server(facts) || !begin_incarnation(facts, now_ns)) return;
   FallbackStart start;
   start.fresh = fresh_stream_;
+  start.reset = stream_replaced_;
   start.exposed_from =
       std::max(state_.quorum, Position{state_.stream_start.file, kBinlogMagicSize});
   start.interval_open = !ledger_.open_intervals().empty();
@@ -386,6 +387,7 @@ void SourceControl::run_fallback(const SourceMarks& marks) {
   FallbackInputs inputs;
   inputs.now_ns = monotonic_ns();  // behind the moment at which the lane looked
   inputs.sampled_ns = marks.at_ns;
+  inputs.all_read_ns = marks.all_read_ns;
   inputs.dump = mark_of(dump_position(), marks);
   inputs.written = {marks.written, marks.written_at};
   inputs.quorum = {marks.quorum, marks.quorum_at};

@@ -173,8 +173,9 @@ class SourceControl {
   SemiSyncStatus server_status_;
   std::optional<ServerPoll> new_poll_;  // since the last turn of the fallback
   std::uint32_t server_runs_ = 0;
-  bool fresh_stream_ = false;  // this incarnation began a new stream
-  bool same_run_ = false;      // the server still is the one that the last incarnation was of
+  bool fresh_stream_ = false;     // this incarnation began a new stream
+  bool stream_replaced_ = false;  // where another one had been
+  bool same_run_ = false;         // the server still is the one that the last incarnation was of
 
   // Of the incarnation.
   std::optional<PosixBinlogFiles> files_;

@@ -98,6 +98,7 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
     refuse(fmt::format("cannot store {}: {}", state_file_path(config_), errno_text(error)));
     return false;
   }
+  stream_replaced_ = !same_stream && !state_.origin.is_null();
   fresh_stream_ = !same_stream || state_.epoch.incarnation == 0;
   state_ = next;
   next_stream_ =

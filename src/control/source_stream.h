@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "base/canary.h"
 #include "dataplane/source_cycle.h"
 #include "shim/binlog_files.h"
 #include "shim/stream_reader.h"
@@ -38,6 +39,7 @@ class SourceStream {
     return false;
   }
   std::uint64_t written() const noexcept { return tailer_.written(); }
+  std::uint64_t all_read_ns() const noexcept { return tailer_.all_read_ns(); }
   std::uint64_t group_end() const noexcept { return tailer_.group_end(); }
   std::uint64_t groups() const noexcept { return tailer_.tracker().group_count(); }
   int read(std::uint64_t at, MutableBytes out, StreamPiece& piece) noexcept {
@@ -47,9 +49,11 @@ class SourceStream {
              chunk.file_end};
     return error;
   }
-  // A mark in a file that was purged since is shown as that of the oldest file we know.
+  // Null for what lies in a file that was purged since. Never the oldest file that is left instead:
+  // told to the server, that would acknowledge everything in between.
   Position position_of(std::uint64_t at) const noexcept {
-    return tailer_.map().position_of(at).value_or(Position{tailer_.map().first_file(), 0});
+    return tailer_.map().position_of(at).value_or(
+        canary(Canary::purge_moves_marks) ? Position{tailer_.map().first_file(), 0} : Position{});
   }
   std::uint64_t linear_of(const Position& position) const noexcept {
     const StreamMap& map = tailer_.map();

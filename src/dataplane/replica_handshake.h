@@ -44,6 +44,7 @@ struct AdmittedHello {
   Uuid origin;  // of the stream held; null while blank
   std::uint32_t stream_term = 0;
   Uuid journal_id;
+  std::uint64_t answer_id = 0;  // random; taken for the answer, should this be a new ASK
   Epoch promised;
   Uuid promised_to;
   char rules[wire::kRulesSize] = {};
@@ -99,6 +100,7 @@ class ReplicaHandshake {
   Step step_ = Step::none;
   AdmittedHello pending_;          // the ASK or START that settles
   std::uint64_t answered_id_ = 0;  // handshake whose ASK was answered last
+  std::uint64_t answer_id_ = 0;    // and the answer's own
 };
 
 template <MatchableLog Log>
@@ -123,7 +125,10 @@ bool ReplicaHandshake::on_hello(const AdmittedHello& hello, Log& log, ReceiverSe
         // Whoever spoke before is not the current source's session any more.
         session.stop();
         if (step_ == Step::settle || step_ == Step::record) return false;  // asked again in 100 ms
+        if (step_ != Step::answered || body.handshake_id != answered_id_)
+          answer_id_ = hello.answer_id;  // not an ASK that is repeated
         answered_id_ = body.handshake_id;
+        ack.answer_id = answer_id_;
         if (!log.idle()) {
           pending_ = hello;
           step_ = Step::quiet;
@@ -143,6 +148,7 @@ bool ReplicaHandshake::on_hello(const AdmittedHello& hello, Log& log, ReceiverSe
           break;  // our STARTED was lost
         }
         if (step_ != Step::answered || body.handshake_id != answered_id_) return false;
+        if (body.answer_id != answer_id_ && !canary(Canary::late_start_accepted)) return false;
         refusal = accept_start(frame.header.session_id, body, log);
         if (!refusal.empty()) break;
         pending_ = hello;
@@ -223,6 +229,7 @@ wire::HelloAckBody ReplicaHandshake::answer(const AdmittedHello& hello, const wi
   ack.phase = body.phase;
   ack.state = state;
   ack.handshake_id = body.handshake_id;
+  ack.answer_id = answer_id_;
   ack.cluster_id = cluster_id_;
   std::copy(hello.origin.bytes.begin(), hello.origin.bytes.end(), ack.origin);
   ack.stream_term = hello.stream_term;

@@ -48,8 +48,11 @@ concept BinlogStream = requires(S stream, const S& view, std::uint64_t at, Mutab
   // control decides.
   { stream.poll(at) } -> std::same_as<bool>;
   { view.written() } -> std::same_as<std::uint64_t>;
+  // Everything that the server had written by then lies before written().
+  { view.all_read_ns() } -> std::same_as<std::uint64_t>;
   // Reads up to out.size() bytes at `at`; 0, or the errno that says why not (ENOENT: purged).
   { stream.read(at, out, piece) } -> std::same_as<int>;
+  // Null: in a file that was purged since.
   { view.position_of(at) } -> std::same_as<Position>;
   { view.linear_of(position) } -> std::same_as<std::uint64_t>;  // clamped to the stream
 };
@@ -119,6 +122,9 @@ struct ReplicaMarks {
 struct SourceMarks {
   Epoch epoch;              // the incarnation that all marks belong to
   std::uint64_t at_ns = 0;  // when the lane looked
+  // Everything that the server had written by then lies before `written`. A lane with a backlog is
+  // behind `at_ns`.
+  std::uint64_t all_read_ns = 0;
   std::uint64_t turns = 0;
   std::uint64_t written = 0;
   std::uint64_t synced = 0;
@@ -193,6 +199,7 @@ class SourceCycle {
     quorum_group_at_ = {};
     acknowledged_at_ =
         {};  // what the last incarnation's quorums covered is proven anew (safety rule S3)
+    shown_.synced_at = shown_.quorum_at = shown_.released_at = {};
     stream_stopped_ = false;
     unpublished_ = true;
     // Nobody has told this incarnation to release without a quorum.
@@ -227,6 +234,11 @@ class SourceCycle {
       return mark > peer.origin ? mark - peer.origin : 0;
     };
     return {relative(synced_), relative(released_)};
+  }
+  // The position of a mark stays where it was while that of its new place cannot be told.
+  void move(Position& position, std::uint64_t mark) const noexcept {
+    const Position at = stream_.position_of(mark);
+    if (!at.is_null()) position = at;
   }
   void report(const SourceEvent& event) noexcept {
     if (!queues_.events.try_push(event)) ++shown_.events_lost;
@@ -495,11 +507,11 @@ std::size_t SourceCycle<P, Stream, Server, C>::acknowledge() noexcept {
   BL_ASSERT(gate_.quorum() <= stream_.written());
   if (gate_.quorum() > acknowledged_) {
     acknowledged_ = gate_.quorum();
-    acknowledged_at_ = stream_.position_of(acknowledged_);
+    move(acknowledged_at_, acknowledged_);
     if (acknowledged_ >= watched_group_) {
       const std::uint64_t newest = stream_.group_end();
       const std::uint64_t passed = acknowledged_ >= newest ? newest : watched_group_;
-      if (passed > 0) quorum_group_at_ = stream_.position_of(passed);
+      if (passed > 0) move(quorum_group_at_, passed);
       watched_group_ = newest;
     }
   }
@@ -537,16 +549,17 @@ void SourceCycle<P, Stream, Server, C>::publish(std::size_t work, std::uint64_t 
   published_ns_ = now_ns;
   shown_.epoch = epoch_;
   shown_.at_ns = now_ns;
+  shown_.all_read_ns = stream_.all_read_ns();
   shown_.written = stream_.written();
   shown_.synced = synced_;
   shown_.quorum = gate_.quorum();
   shown_.released = released_;
   shown_.written_at = stream_.position_of(shown_.written);
   shown_.whole_at = stream_.position_of(stream_.group_end());
-  shown_.synced_at = stream_.position_of(shown_.synced);
-  shown_.quorum_at = stream_.position_of(shown_.quorum);
+  move(shown_.synced_at, shown_.synced);
+  move(shown_.quorum_at, shown_.quorum);
   shown_.quorum_group_at = quorum_group_at_;
-  shown_.released_at = stream_.position_of(shown_.released);
+  move(shown_.released_at, shown_.released);
   shown_.satisfiable = gate_.satisfiable();
   for (std::size_t i = 0; i < kMaxReplicas; ++i) {
     const Peer& peer = peers_[i];

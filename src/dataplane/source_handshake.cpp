@@ -25,6 +25,7 @@ void SourceHandshake::begin_attempt(std::uint64_t now_ns) {
   phase_ = wire::Phase::ask;
   handshake_id_ = random_u64();
   session_id_ = random_u64();
+  answer_id_ = 0;
   attempt_ns_ = now_ns;
   rounds_ = 0;
   cut_to_ = wire::kNoCut;
@@ -59,6 +60,7 @@ bool SourceHandshake::poll(std::uint64_t now_ns, HelloMessage& message) {
   body.first = to_wire(proof_.first());
   body.written = to_wire(proof_.position_of(proof_.written()));
   body.rule_number = identity_.rule_number;
+  body.answer_id = answer_id_;
   body.compare_from = compare_from_;
   body.compare_to = compare_to_;
   body.start_at = to_wire(start_at_);
@@ -128,6 +130,7 @@ bool SourceHandshake::on_reply(const FrameView& frame, const Endpoint& peer, std
 }
 
 void SourceHandshake::take_answer(const wire::HelloAckBody& reply, std::uint64_t now_ns) {
+  answer_id_ = reply.answer_id;
   log_length_ = reply.log_length;
   log_epoch_ = from_wire(reply.log_epoch);
   const Position released = from_wire(reply.released);

@@ -156,6 +156,7 @@ class SourceHandshake {
   wire::Phase phase_ = wire::Phase::ask;
   std::uint64_t handshake_id_ = 0;
   std::uint64_t session_id_ = 0;
+  std::uint64_t answer_id_ = 0;  // of the answer to our ASK
   std::uint64_t attempt_ns_ = 0;
   std::uint64_t next_send_ns_ = 0;
   std::uint32_t rounds_ = 0;

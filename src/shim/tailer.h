@@ -86,6 +86,9 @@ class Tailer {
   // Behind the last whole event group, linear; <= written().
   std::uint64_t group_end() const noexcept { return group_end_; }
 
+  // Everything that was in the binlogs at this time has been read, as far as it was to be read.
+  std::uint64_t all_read_ns() const noexcept { return all_read_ns_; }
+
   const StreamMap& map() const noexcept { return map_; }
   const TailWindow& window() const noexcept { return window_; }
   const GroupTracker& tracker() const noexcept { return tracker_; }
@@ -123,6 +126,7 @@ class Tailer {
   std::uint64_t group_end_ = 0;
   std::uint64_t growth_ns_ = 0;
   std::uint64_t probe_ns_ = 0;
+  std::uint64_t all_read_ns_ = 0;
   TailCounters counters_;
   GroupTracker tracker_;
   StreamMap map_;
@@ -177,7 +181,10 @@ TailEvent Tailer<Files>::read_tail(std::uint64_t now_ns) noexcept {
   const MutableBytes room = window_.room(kReadSize);
   const std::int64_t count = files_.read_at(handle_, offset, room);
   if (count < 0) return halt(TailEvent::error, static_cast<int>(-count));
-  if (count == 0) return probe_idle(now_ns);
+  if (count == 0) {
+    if (!successor_seen_) all_read_ns_ = now_ns;
+    return probe_idle(now_ns);
+  }
   const auto size = static_cast<std::size_t>(count);
   BL_ASSERT(size <= room.size());
   // Nothing of a chunk that cannot be a binlog's is published.
@@ -233,7 +240,10 @@ TailEvent Tailer<Files>::open_next(std::uint64_t now_ns) noexcept {
   const std::uint32_t number = map_.current_file();
   int next = files_.open(number);
   if (next == -ENOENT) {
-    if (!files_.replaced(handle_, number - 1)) return TailEvent::none;
+    if (!files_.replaced(handle_, number - 1)) {
+      all_read_ns_ = now_ns;
+      return TailEvent::none;
+    }
     // Either the numbering began anew, or the next file came and this one was purged since.
     next = files_.open(number);
     if (next == -ENOENT) return halt(TailEvent::reset);

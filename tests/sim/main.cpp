@@ -56,6 +56,7 @@ void work(const Options& options, std::uint64_t first, std::uint64_t step, Repor
     report.running = seed;
     const RunResult result = run_seed(seed, options.print);
     report.add(result);
+    if (!result.violation.empty()) fmt::print(stderr, "seed {}: {}\n", seed, result.violation);
     if (seed % options.repeat == 0) {
       ++report.repeated;
       if (run_seed(seed, false).hash != result.hash) {
@@ -101,6 +102,8 @@ Report run_workers(const Options& options) {
       Report& report = *worker.report;
       if (WIFEXITED(status) && WEXITSTATUS(status) == 0) break;
       const std::uint64_t seed = report.running;
+      fmt::print(stderr, "seed {} ended by signal {}\n", seed,
+                 WIFSIGNALED(status) ? WTERMSIG(status) : 0);
       if (seed == 0) throw std::runtime_error("a worker died between two seeds");
       ++report.seeds;
       report.add_failure(seed, fmt::format("the run ended by signal {} (an assertion?)",

@@ -94,6 +94,7 @@ void Mysqld::kill() {
   BL_ASSERT(up_);
   trace_.note("server killed", static_cast<std::uint64_t>(stage_), waiting_.size());
   up_ = false;
+  dump_file_ = 0;
   stage_ = Stage::idle;
   waiting_.clear();
   group_ = {};
@@ -280,6 +281,7 @@ void Mysqld::answer(const Group& group, Answer answer) {
   for (const std::size_t index : group.commits) {
     Commit& commit = commits_[index];
     commit.answer = answer;
+    if (answer == Answer::acked && acked_too_much()) commit.unsafe = true;
     commit.answered_ns = clock_.time_ns;
     trace_.note(answer == Answer::acked ? "commit OK" : "commit OK, exposed", commit.id);
     if (answered) answered(commit);
@@ -312,8 +314,10 @@ void Mysqld::kill_waiter() {
 
 void Mysqld::purge_before(std::uint32_t file) {
   if (!up_) return;
+  file = std::min(file, file_);
+  if (dump_file_ != 0) file = std::min(file, dump_file_);
   trace_.note("purge", file);
-  store_.purge_before(std::min(file, file_));
+  store_.purge_before(file);
 }
 
 bool Mysqld::reset_master() {
@@ -365,6 +369,11 @@ const Commit* Mysqld::around(Position position) const {
   if (found == by_end_.end()) return nullptr;
   const Commit& commit = commits_[found->second];
   return commit.begin < position ? &commit : nullptr;
+}
+
+bool Mysqld::acked_too_much() const {
+  const Position end = written();
+  return acked_ > end && !(acked_ == Position{end.file + 1, 0} && ended(end.file));
 }
 
 Position Mysqld::written() const {

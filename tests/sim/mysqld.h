@@ -39,8 +39,10 @@ struct Commit {
   std::uint32_t crc = 0;  // of its bytes
   Answer answer = Answer::none;
   std::uint64_t answered_ns = 0;
-  bool lost = false;    // not in the binlog any more
-  bool unsafe = false;  // written while sync_binlog was not 1
+  bool lost = false;  // not in the binlog any more
+  // Written while sync_binlog was not 1; or answered by an ACK of binlogs that were reset since,
+  // before anybody could know of that.
+  bool unsafe = false;
 };
 
 struct MysqldOptions {
@@ -102,9 +104,13 @@ class Mysqld {
   std::uint64_t resets() const { return resets_; }
   // A group's first half is written, its second is not.
   bool within_group() const { return stage_ == Stage::second_piece; }
+  // The file that the dump thread reads, 0 for none: PURGE leaves it alone.
+  void dump_reads(std::uint32_t file) { dump_file_ = file; }
   std::size_t waiting() const { return waiting_.size(); }
   // Its Rotate or Stop event is there, whole.
   bool ended(std::uint32_t file) const;
+  // What it was told lies behind its binlogs: it was about others, which were reset since.
+  bool acked_too_much() const;
   // Behind everything that was written.
   Position written() const;
 
@@ -152,6 +158,7 @@ class Mysqld {
   Group group_;                // being written and synced
   std::deque<Group> waiting_;  // at the wait point
   Position dump_end_;
+  std::uint32_t dump_file_ = 0;
   Position last_group_end_;
   std::uint64_t next_gtid_ = 1;
   std::uint64_t resets_ = 0;

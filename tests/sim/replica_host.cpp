@@ -173,6 +173,7 @@ void ReplicaHost::admit(const HelloMessage& message) {
   hello.origin = meta.stream.origin;
   hello.stream_term = meta.stream.term;
   hello.journal_id = meta.journal;
+  hello.answer_id = random_u64();
   hello.promised = {meta.promise.term, 0};
   hello.promised_to = meta.promise.candidate;
   if (refusal.empty()) {

@@ -126,6 +126,31 @@ TEST(Safety, S3_RegistrationIsNoFalseAck) {
   run_until_healthy(world);
 }
 
+// S3: the binlogs are purged beyond the quorum. It stays where it was: the server is not told of
+// more, and the ledger begins where the quorum ended (I4 watches).
+TEST(Safety, S3_APurgeMovesNoQuorum) {
+  WorldOptions options = script();
+  options.server.max_file_bytes = 2000;
+  World world(options);
+  run_until_semisync(world);
+  cut_off_all_replicas(world);
+  world.run_until([&] { return world.server().waiting() > 0; }, kSoonNs, "a commit that waits");
+  const std::size_t before = answered(world, Answer::acked);
+  const std::uint32_t file = world.server().written().file;
+  world.run_until([&] { return world.server().written().file > file + 3; }, kSoonNs, "more files");
+  world.server().purge_before(world.server().written().file);
+  world.run_until([&] { return world.source().fallback_state() == FallbackState::async; }, kSoonNs,
+                  "degraded");
+  EXPECT_EQ(answered(world, Answer::acked), before);
+  world.blocks.clear();
+  for (auto& replica : world.replicas()) {
+    replica->kill();
+    replica->reseed();
+    replica->start();
+  }
+  run_until_healthy(world);
+}
+
 // S4: two replicas have one journal's identity (a copied disk). Together they are one.
 TEST(Safety, S4_OneJournalCountsOnce) {
   World world(script());

@@ -109,6 +109,7 @@ void SourceHost::make_link() {
 }
 
 void SourceHost::kill() {
+  server_.dump_reads(0);
   if (!up()) return;
   trace_.note("source daemon killed");
   port_.crash();
@@ -154,6 +155,7 @@ std::vector<HandshakeDesk::ReplicaView> SourceHost::replicas() const {
 // --- as DumpDrain ---------------------------------------------------------------------------
 
 void SourceHost::drain_turn() {
+  server_.dump_reads(0);
   while (drain_.connected && !drain_.acks.empty() && drain_.acks.front().due_ns <= clock_.time_ns) {
     server_.on_ack(drain_.acks.front().position);
     drain_.acks.pop_front();
@@ -184,6 +186,7 @@ void SourceHost::drain_turn() {
   if (drain_.resets == server_.dump_generation())
     drain_.position =
         std::max(drain_.position, server_.dump_reach(std::max(drain_.start, drain_.position)));
+  server_.dump_reads(drain_.position.file);
 }
 
 // --- as SourceControl -----------------------------------------------------------------------
@@ -222,6 +225,7 @@ void SourceHost::look_for_server(std::uint64_t now_ns) {
   if (!begin_incarnation(now_ns)) return;
   FallbackStart start;
   start.fresh = fresh_stream_;
+  start.reset = stream_replaced_;
   start.exposed_from =
       std::max(state_.quorum, Position{state_.stream_start.file, kBinlogMagicSize});
   start.interval_open = !ledger_->open_intervals().empty();
@@ -260,6 +264,7 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
   next.server_run = fmt::format("run {}", server_.run());
   next.run_start = {server_.first_file_of_run(), kBinlogMagicSize};
   const bool same_stream = state_.origin == next.origin;
+  const bool replaced = !same_stream && !state_.origin.is_null();
   const Position safe = same_stream ? std::min(state_.synced, state_.quorum) : Position{};
   remember_safe_mark(next.safe_marks, {next.epoch, safe});
   if (store(next) != 0) {
@@ -267,6 +272,7 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
     return false;
   }
   fresh_stream_ = !same_stream;
+  stream_replaced_ = replaced;
   next_stream_ = NextStream::same;
   next_stream_file_ = 0;
   run_ = server_.run();
@@ -433,6 +439,7 @@ void SourceHost::poll_server(std::uint64_t now_ns) {
   seen.run = server_runs_;
   confirmer_.on_poll_begin(dump_position());
   confirmer_.on_poll_end(server_.sync_binlog());
+  looked_ns_ = now_ns;
   if (server_.sync_binlog() != 1) {
     end_incarnation("sync_binlog was changed", NextStream::same);
     return;
@@ -487,6 +494,7 @@ void SourceHost::run_fallback(const SourceMarks& marks) {
   FallbackInputs inputs;
   inputs.now_ns = clock_.time_ns;
   inputs.sampled_ns = marks.at_ns;
+  inputs.all_read_ns = marks.all_read_ns;
   inputs.dump = mark_of(dump_position(), marks);
   inputs.written = {marks.written, marks.written_at};
   inputs.quorum = {marks.quorum, marks.quorum_at};

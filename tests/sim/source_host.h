@@ -96,6 +96,8 @@ class SourceHost {
   void kill();
   bool up() const { return queues_ != nullptr; }
   std::size_t turn();
+  // When it last looked at the server's settings.
+  std::uint64_t looked_ns() const { return looked_ns_; }
   const Endpoint& endpoint() const { return options_.local; }
   std::uint64_t paused_until_ns = 0;
   QuorumRule& rule() { return options_.rule; }  // counts from the next start on
@@ -189,10 +191,12 @@ class SourceHost {
   std::uint64_t next_poll_ns_ = 0;
   std::uint64_t next_store_ns_ = 0;
   std::uint64_t next_own_sync_ns_ = 0;
+  std::uint64_t looked_ns_ = 0;
   std::uint32_t run_ = 0;  // of the server
   std::uint32_t server_runs_ = 0;
   std::optional<ServerPoll> new_poll_;
   bool fresh_stream_ = false;
+  bool stream_replaced_ = false;
   bool same_run_ = false;
   bool degraded_told_ = false;
   bool server_changed_ = false;

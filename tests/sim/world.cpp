@@ -172,6 +172,10 @@ std::string World::describe() const {
                                  to_string(binlogs_.durable_until()), source_->up() ? "up" : "down",
                                  to_string(source_->fallback_state()), source_->problem(),
                                  to_string(checks_->told()));
+  const SourceMarks marks = source_->up() ? source_->marks() : SourceMarks{};
+  text += fmt::format(" lane: written {} synced {} quorum {} released {}",
+                      to_string(marks.written_at), to_string(marks.synced_at),
+                      to_string(marks.quorum_at), to_string(marks.released_at));
   if (source_->ledger() != nullptr)
     text += fmt::format(" open intervals {} {}", source_->ledger()->open_intervals().size(),
                         source_->ledger()->failure());

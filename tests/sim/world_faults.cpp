@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::uint64_t kSlow = 60;  // times as slow as it was
 // What is taken back between two looks at the server is not seen; fallback.h and
-// synced_confirmer.h say so. Longer than that it lasts here.
-constexpr std::uint64_t kSeenNs = 200 * kNanosPerMilli;
+// synced_confirmer.h say so. Here it lasts until it was looked at, or for as long as this.
+constexpr std::uint64_t kUnseenNs = 30 * kNanosPerSecond;
 // The longest step of the wall clock, either way: a day.
 constexpr std::uint64_t kWallJump_s = 86'400;
 
@@ -59,11 +59,11 @@ void World::run_faults() {
     begin_fault(plan_[next_fault_++]);
   for (std::size_t i = 0; i < lasting_.size();) {
     const Fault fault = lasting_[i];
-    const bool looked_at =
+    bool over = clock_.time_ns >= fault.at_ns + fault.length_ns;
+    const bool to_be_seen =
         fault.kind == FaultKind::operator_off || fault.kind == FaultKind::sync_binlog_off;
-    const std::uint64_t length_ns =
-        looked_at ? std::max(fault.length_ns, kSeenNs) : fault.length_ns;
-    bool over = clock_.time_ns >= fault.at_ns + length_ns;
+    if (to_be_seen && source_->looked_ns() <= fault.at_ns)
+      over = clock_.time_ns >= fault.at_ns + kUnseenNs;
     // These wait for their moment, and then do not last.
     if (fault.kind == FaultKind::kill_waiter && server_->up() && server_->waiting() > 0) {
       server_->kill_waiter();
@@ -396,7 +396,7 @@ void World::operators() {
     ReplicaHost& replica = *replicas_[i];
     if (!replica.up()) continue;
     // A machine that was replaced counts again once it has everything.
-    if (replica.impaired && replica.disk().lies() == 0 && !replica.damaged() &&
+    if (replica.impaired && replica.disk().honest() && !replica.damaged() &&
         fault_counts_[static_cast<std::size_t>(FaultKind::bit_rot)] == 0 &&
         replica.journal()->durable() >= binlogs_.durable_until() &&
         replica.stream().origin == source_->origin())

@@ -47,7 +47,11 @@ class MemoryStream final : public StreamProof {
   void purge(std::uint32_t number) { first_file_ = number; }
 
   // --- BinlogStream ---
-  bool poll(std::uint64_t) { return !stopped; }
+  bool poll(std::uint64_t now_ns) {
+    all_read_ns_ = now_ns;
+    return !stopped;
+  }
+  std::uint64_t all_read_ns() const { return all_read_ns_; }
   std::uint64_t groups() const { return groups_; }
   std::uint64_t group_end() const { return group_end_; }
   std::uint64_t written() const override { return units_.size(); }
@@ -135,6 +139,7 @@ class MemoryStream final : public StreamProof {
   }
 
   std::uint32_t first_file_;
+  std::uint64_t all_read_ns_ = 0;
   std::uint64_t groups_ = 0;
   std::uint64_t group_end_ = 0;
   std::vector<std::byte> units_;
@@ -149,6 +154,7 @@ class StreamOfLane {
     if (!frozen) written_ = stream_.written();
     return stream_.poll(now_ns);
   }
+  std::uint64_t all_read_ns() const { return stream_.all_read_ns(); }
   std::uint64_t groups() const { return stream_.groups(); }
   std::uint64_t group_end() const { return std::min(written_, stream_.group_end()); }
   std::uint64_t written() const { return written_; }

@@ -96,6 +96,7 @@ class ModelDisk {
   std::uint64_t writes() const { return writes_; }
   // Completed writes that did not do what they said.
   std::uint64_t lies() const { return lies_; }
+  bool honest() const { return lies_ == 0 && lose_writes == 0 && misdirect_writes == 0; }
 
  private:
   static constexpr std::size_t kLargestWrite = std::size_t{256} << 10;

@@ -6,6 +6,7 @@
 // with the time at which it happened; the tests compare that with what the ledger says.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -40,8 +41,9 @@ class FallbackModel {
   bool off_works = true;
   bool on_works = true;
   bool quorum_moves = true;
-  bool lane_publishes = true;    // else the marks that are handed in stay as they were
-  std::uint64_t quorum_lag = 0;  // marks that the quorum stays behind
+  bool lane_publishes = true;     // else the marks that are handed in stay as they were
+  bool lane_has_backlog = false;  // it has not read what was written since
+  std::uint64_t quorum_lag = 0;   // marks that the quorum stays behind
   bool enabled = false;
   bool status = false;
   std::uint32_t run = 1;
@@ -75,7 +77,9 @@ class FallbackModel {
     move_quorum();
     FallbackInputs in;
     in.now_ns = now_ms * kNanosPerMilli;
-    if (lane_publishes) published_ = {in.now_ns, written, quorum};
+    if (!lane_has_backlog) all_read_ns_ = in.now_ns;
+    if (lane_publishes)
+      published_ = {in.now_ns, lane_has_backlog ? published_.written : written, quorum};
     if (now_ms >= next_poll_ms_) {
       next_poll_ms_ = now_ms + 100;
       in.poll = ServerPoll{in.now_ns, run, enabled, status, counters};
@@ -83,6 +87,7 @@ class FallbackModel {
     // Every action may lead to the next at once, as in the control thread.
     for (int i = 0; i < 8; ++i) {
       in.sampled_ns = published_.at_ns;
+      in.all_read_ns = std::min(all_read_ns_, published_.at_ns);
       in.era = era;
       in.written = mark(published_.written);
       in.dump = mark(published_.written);
@@ -215,6 +220,7 @@ class FallbackModel {
   };
 
   Published published_;
+  std::uint64_t all_read_ns_ = 0;
   std::uint64_t next_poll_ms_ = 0;
 };
 

@@ -87,6 +87,43 @@ TEST(Fallback, AFreshSourceTakesAServerThatIsOnAsItIs) {
   EXPECT_TRUE(model.trace.empty());
 }
 
+// What it was told of the stream before may lie further on than anything in this one: it would take
+// every commit for acknowledged.
+TEST(Fallback, AServerThatWasToldOfAnotherStreamHasToForgetThat) {
+  FallbackModel model(quick(), {.fresh = true, .reset = true, .exposed_from = {1, 4}});
+  model.enabled = model.status = true;
+  model.commit();
+  ASSERT_TRUE(model.run_until(State::semisync, 3'000));
+  EXPECT_EQ(model.trace, (Trace{"record own", "OFF", "ON", "close"}));
+  ASSERT_EQ(model.intervals.size(), 1U);
+  EXPECT_EQ(model.intervals[0].from, 4U);
+  EXPECT_EQ(model.fallback.counters().degrades, 0U);
+}
+
+TEST(Fallback, ANewStreamOnAServerThatIsOffNeedsNoOff) {
+  FallbackModel model(quick(), {.fresh = true, .reset = true});
+  ASSERT_TRUE(model.run_until(State::semisync, 3'000));
+  EXPECT_EQ(model.trace, (Trace{"ON"}));
+}
+
+// The lane has a backlog when semi-sync comes back: what went without a quorum is not all read yet.
+TEST(Fallback, AnIntervalIsClosedBehindWhatTheLaneHasStillToRead) {
+  FallbackModel model(quick(), {.fresh = true});
+  ASSERT_TRUE(model.run_until(State::semisync, 3'000));
+  model.operator_sets(false);
+  ASSERT_TRUE(model.run_until(State::async, 1'000));
+  model.lane_has_backlog = true;
+  for (int i = 0; i < 3; ++i) model.commit();
+  const std::uint64_t exposed = model.written;
+  model.operator_sets(true);
+  model.run_for(2'000);
+  EXPECT_EQ(open_intervals(model), 1U);
+  model.lane_has_backlog = false;
+  ASSERT_TRUE(model.run_until(State::semisync, 3'000));
+  ASSERT_EQ(open_intervals(model), 0U);
+  EXPECT_GE(model.intervals.back().to, exposed);
+}
+
 TEST(Fallback, AnIntervalOfAnEarlierStreamIsClosedInTheNewOne) {
   FallbackModel model(quick(), {.fresh = true, .interval_open = true});
   model.intervals.push_back({900, std::nullopt, true});

@@ -42,8 +42,13 @@ void Checks::on_answer(const Commit& commit) {
     check_split_ack(commit);
   } else {
     ++counts_.exposed;
-    // An ACK that was under way when the server let go: a quorum has it all the same.
-    if (promised_ && commit.end > told_)
+    // Should a quorum have it all the same, without the server having heard of that, nothing is
+    // exposed.
+    // A ledger that cannot be written is reported; what the server does by itself meanwhile is not
+    // in it.
+    const Ledger* const ledger = world_.source().ledger();
+    const bool writable = ledger == nullptr || !ledger->failed();
+    if (promised_ && writable && commit.end > told_ && !satisfied(holders_of(commit)))
       exposures_.push_back({commit, origin_, world_.server().status_on()});
   }
 }
@@ -79,7 +84,11 @@ void Checks::after_step() {
   may_release_ = std::max(may_release_, safe_);
   const SourceHost& source = world_.source();
   if (source.degraded()) may_release_ = std::max(may_release_, durable);
-  if (source.up() && source.fallback_state() == FallbackState::semisync) promised_ = true;
+  if (source.up() && source.fallback_state() == FallbackState::semisync) {
+    promised_ = true;
+    if (!between_streams_ && world_.server().acked_too_much())
+      fail("I1", "the server goes by ACKs of binlogs that were reset");
+  }
   for (std::size_t i = 0; i < of_.size(); ++i) {
     check_durable_grows(i);
     check_feed(i);

@@ -83,7 +83,7 @@ class Checks {
   bool holds(const ReplicaHost& replica, const Commit& commit) const;
   void check_ack(const FrameView& frame, std::size_t replica);
   void note_started(const FrameView& frame, std::size_t replica);
-  ReplicaSet holders_in_epoch(Position position) const;
+  ReplicaSet holders_in_epoch(Position position, Epoch epoch) const;
   void check_epoch(Position position);
   void check_turning_off();
   void check_ledger();
@@ -94,6 +94,7 @@ class Checks {
   void check_split_ack(const Commit& commit);
   void follow_stream();
   Position durable_at_source() const;
+  ReplicaSet holders_of(const Commit& commit) const;
   [[noreturn]] void fail(const std::string& invariant, const std::string& what) const;
   // The rule in force, with what a failed replica may have held.
   bool satisfied(ReplicaSet holders) const;

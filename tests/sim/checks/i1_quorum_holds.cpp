@@ -23,13 +23,18 @@ void Checks::check_quorum_holds(const Commit& commit) {
   if (world_.source().rule_in_force().level != AckLevel::durable) return;  // S9: it promises less
   if (commit.unsafe || !random_.one_in(kSampled)) return;
   ++counts_.quorums;
+  const ReplicaSet holders = holders_of(commit);
+  if (!satisfied(holders))
+    fail("I1", fmt::format("commit {} ({} to {}) was acknowledged, held by the set {:#x}",
+                           commit.id, to_string(commit.begin), to_string(commit.end), holders));
+}
+
+ReplicaSet Checks::holders_of(const Commit& commit) const {
   ReplicaSet holders = 0;
   for (std::size_t i = 0; i < of_.size(); ++i) {
     if (holds(*world_.replicas()[i], commit)) holders |= ReplicaSet{1} << i;
   }
-  if (!satisfied(holders))
-    fail("I1", fmt::format("commit {} ({} to {}) was acknowledged, held by the set {:#x}",
-                           commit.id, to_string(commit.begin), to_string(commit.end), holders));
+  return holders;
 }
 
 // What a power cut would leave of the commit: its archive's synced bytes, then its journal's.

@@ -9,8 +9,7 @@
 
 namespace binlane::sim {
 
-ReplicaSet Checks::holders_in_epoch(Position position) const {
-  const Epoch epoch = world_.source().epoch();
+ReplicaSet Checks::holders_in_epoch(Position position, Epoch epoch) const {
   ReplicaSet holders = 0;
   for (std::size_t i = 0; i < of_.size(); ++i) {
     const ReplicaHost& replica = *world_.replicas()[i];
@@ -28,7 +27,7 @@ void Checks::check_epoch(Position position) {
   if (between_streams_ || world_.source().rule_in_force().level != AckLevel::durable) return;
   ++counts_.marks;
   const Epoch epoch = world_.source().epoch();
-  const ReplicaSet holders = holders_in_epoch(position);
+  const ReplicaSet holders = holders_in_epoch(position, epoch);
   if (!satisfied(holders))
     fail("I3", fmt::format("epoch {}.{} tells of a quorum at {}, held by the set {:#x} in it",
                            epoch.term, epoch.incarnation, to_string(position), holders));

@@ -28,9 +28,13 @@ void Checks::check_ledger() {
     const bool known = std::any_of(intervals.begin(), intervals.end(), [&](const auto& interval) {
       return interval.from < commit.end && (!interval.to || *interval.to >= commit.end);
     });
-    if (!known)
-      fail("I4", fmt::format("commit {} ({}) went without a quorum, and no interval has it",
-                             commit.id, to_string(commit.end)));
+    if (known) continue;
+    std::string listed;
+    for (const auto& interval : intervals)
+      listed += fmt::format(" {}-{}", to_string(interval.from),
+                            interval.to ? to_string(*interval.to) : "");
+    fail("I4", fmt::format("commit {} ({}) went without a quorum, and no interval has it:{}",
+                           commit.id, to_string(commit.end), listed));
   }
 }
 

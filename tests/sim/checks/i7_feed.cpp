@@ -17,8 +17,11 @@ void Checks::check_feed(std::size_t replica) {
   if (fed < of.fed) fail("I7", fmt::format("{}'s feed goes back", host.name()));
   of.fed = fed;
   if (between_streams_ || host.stream().origin != origin_) return;
-  // A quorum that the server was not told of, because nobody listened, is one all the same.
-  if (fed > may_release_ && fed <= durable_at_source() && satisfied(holders_in_epoch(fed)))
+  // A quorum that the server was not told of, because nobody listened, is one all the same; and it
+  // may have been one of the incarnation before, which told this replica.
+  if (fed > may_release_ && fed <= durable_at_source() &&
+      (satisfied(holders_in_epoch(fed, world_.source().epoch())) ||
+       satisfied(holders_in_epoch(fed, host.journal()->epoch()))))
     may_release_ = fed;
   if (fed > may_release_)
     fail("I7", fmt::format("{} feeds up to {}, what may be released ends at {}", host.name(),
