@@ -71,6 +71,10 @@ void SourceHost::fail_ledger(bool failing) {
   ledger_failing = failing;
 }
 
+bool SourceHost::ledger_fails() {
+  return ledger_failing;
+}
+
 void SourceHost::start() {
   BL_ASSERT(!up());
   state_failed_ = false;

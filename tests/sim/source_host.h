@@ -105,6 +105,7 @@ class SourceHost {
   // --- faults
   bool state_failing = false;
   static void fail_ledger(bool failing);
+  static bool ledger_fails();
   // The operator removes what the daemon asks him to remove, for a new beginning.
   void forget_state() { state_bytes_.reset(); }
 

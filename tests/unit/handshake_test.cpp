@@ -77,6 +77,7 @@ struct Pair {
     return 1;
   };
   std::uint64_t hellos = 0;
+  std::uint64_t answers = 0;
   std::string replica_heard;  // the reason of a REFUSE
 
   explicit Pair(std::uint32_t first_file = 1) : stream(first_file, 1U << 16) {
@@ -110,6 +111,7 @@ struct Pair {
     admitted.promised = promised;
     set_field(admitted.rules, rules);
     admitted.journal_id = uuid_of(4);
+    admitted.answer_id = ++answers;
     admitted.below_digest = below_digest;
     admitted.below_length = below_length;
     admitted.below_end = below_end;
@@ -632,6 +634,37 @@ TEST(Handshake, LateDuplicatesDoNotDisturbTheSession) {
     EXPECT_FALSE(p.replica->poll(*p.log, p.session, 0, reply));
     expect_match(p);
   }
+}
+
+// The network kept a whole handshake, and the replica's journal was replaced meanwhile.
+TEST(Handshake, ALateStartBeginsNoSessionOnAnotherJournal) {
+  Pair p;
+  p.stream.append(noise(500));
+  p.begin();
+  std::vector<HelloMessage> kept;
+  while (!p.source->session()) {
+    p.now_ns += kStepNs;
+    HelloMessage message;
+    if (p.source->poll(p.now_ns, message)) {
+      kept.push_back(message);
+      p.to_replica(message);
+    }
+    HelloMessage reply;
+    if (p.replica->poll(*p.log, p.session, 0, reply)) p.to_source(reply);
+    complete_writes(*p.log);
+    ASSERT_LT(kept.size(), 20U);
+  }
+  p.replica = std::make_unique<ReplicaHandshake>(kCluster, "r1");
+  p.log = std::make_unique<MemoryLog>(256, 1U << 16);
+  p.session.stop();
+  for (const HelloMessage& message : kept) {
+    p.to_replica(message);
+    HelloMessage reply;
+    p.replica->poll(*p.log, p.session, 0, reply);
+    complete_writes(*p.log);
+  }
+  EXPECT_FALSE(p.session.active());
+  EXPECT_FALSE(p.replica->settling());
 }
 
 TEST(Handshake, TheRepeatedAnswerToStartIsTheSame) {
