@@ -43,6 +43,7 @@ UNIT_TESTS = (
     "sender_session",
     "source_cycle",
     "source_state",
+    "stream_anchor",
     "synced_confirmer",
     "tailer",
     "wait_deadline",
@@ -135,6 +136,9 @@ LIKELY = {
         "ack_not_repeated",
         "ack_of_other_incarnation",
     ),
+    "stream_anchor": (
+        "reset_unnoticed",
+    ),
     "source_state": (
         "registered_at_end",
     ),
@@ -157,6 +161,7 @@ LIKELY = {
     ),
     "ledger": (
         "ledger_not_synced",
+        "ledger_streams_mixed",
     ),
 }
 

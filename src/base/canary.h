@@ -50,6 +50,7 @@
   X(shorter_source_accepted, "S5", "a source that lost released bytes is served")                  \
   X(names_compared_as_strings, "S17", "binlog.1000000 sorts before binlog.999999")                 \
   X(shrunken_file_ignored, "S6", "a binlog that became shorter is followed on")                    \
+  X(reset_unnoticed, "S3", "after a restart any binlog with the right number is the stream")       \
   X(foreign_file_followed, "S16", "the next file need not go on where the last one ended")         \
   X(ack_not_repeated, "S13", "no second ACK for the exact position that the server asks for")      \
   X(ack_of_other_incarnation, "S3", "an ACK goes out on another incarnation's connection")         \
@@ -59,6 +60,7 @@
   X(wall_clock_deadlines, "I4", "time comes from the wall clock")                                  \
   X(late_deadline, "S13", "a wait that moves may last beyond the server's own timeout")            \
   X(ledger_after_release, "I4", "the server is let go before the ledger says so")                  \
+  X(ledger_streams_mixed, "S8", "positions of one stream's exposures are compared with another's") \
   X(ledger_not_synced, "I4", "a line of the ledger is not made durable")                           \
   X(server_release_unnoticed, "S8", "commits that the server lets go by itself go unnoticed")      \
   X(recovery_without_catching_up, "-", "semi-sync comes back while the replicas are far behind")

@@ -428,20 +428,17 @@ bool SourceControl::carry_out(const FallbackAction& action) {
 }
 
 bool SourceControl::close_intervals(const Position& to) {
-  const std::vector<LedgerInterval> open = ledger_.open_intervals();
-  for (const LedgerInterval& interval : open) {
-    const Position end = std::max(to, interval.from);
-    const auto groups = count_groups(*files_, interval.from, end);
-    if (!groups)
+  return ledger_.close_all(to, [this](Position from, Position end) {
+    const auto groups = count_groups(*files_, from, end);
+    if (groups)
+      log::info("ledger_closed", "{} event groups from {} to {} were released without a quorum",
+                *groups, to_string(from), to_string(end));
+    else
       log::warning("ledger_uncounted",
                    "the event groups from {} to {} cannot be counted: their binlogs are gone",
-                   to_string(interval.from), to_string(end));
-    if (!ledger_.close_interval(interval.id, end, groups.value_or(0))) return false;
-    log::info("ledger_closed",
-              "interval {}: {} event groups from {} to {} were released without a quorum",
-              interval.id, groups.value_or(0), to_string(interval.from), to_string(end));
-  }
-  return true;
+                   to_string(from), to_string(end));
+    return groups.value_or(0);
+  });
 }
 
 void SourceControl::log_transition(const FallbackTransition& transition) {
@@ -456,6 +453,7 @@ void SourceControl::store_state(const SourceMarks& marks, std::uint64_t now_ns) 
   SourceState next = state_;
   next.synced = std::max(next.synced, confirmer_.synced());
   next.quorum = std::max(next.quorum, marks.quorum_group_at);
+  if (next.synced != state_.synced) next.anchor = make_anchor(*files_, next.synced, next.anchor);
   if (fallback_->server_counters()) next.counters = *fallback_->server_counters();
   if (next == state_) return;
   if (const int error = state_file_.store(next); error != 0) {

@@ -129,6 +129,7 @@ class SourceControl {
   bool prepare_server(const ServerFacts& facts);
   bool begin_incarnation(const ServerFacts& facts, std::uint64_t now_ns);
   bool settle_stream(const BinlogIndex& index, SourceState& state);
+  bool prove_stream(SourceState& next, bool& proven);
   void end_incarnation(const std::string& reason, NextStream next);
   std::optional<Registration> registration_for(const ServerFacts& facts);
   void follow_quorum(const SourceMarks& marks);

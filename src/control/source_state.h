@@ -15,6 +15,7 @@
 #include "base/epoch.h"
 #include "base/position.h"
 #include "base/uuid.h"
+#include "control/stream_anchor.h"
 #include "dataplane/source_handshake.h"
 #include "storage/durable_record.h"
 
@@ -42,6 +43,8 @@ struct SourceState {
   // What was safe when each incarnation began, oldest first, so that a replica that was away
   // meanwhile is held to what it must share, and to no more (S5). See remember_safe_mark().
   std::vector<SafeMark> safe_marks;
+  // Proves after a restart that the binlogs are this stream still: at or before `synced`.
+  StreamAnchor anchor;
 
   bool operator==(const SourceState&) const = default;
 };

@@ -236,6 +236,9 @@ void SourceHost::look_for_server(std::uint64_t now_ns) {
 bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
   SourceState next = state_;
   if (!settle_stream(next)) return false;
+  const bool same_stream = state_.origin == next.origin;
+  bool proven = true;
+  if (same_stream && !prove_stream(next, proven)) return false;
   const std::uint32_t last = binlogs_.last();
   const std::uint32_t first = std::max(binlogs_.first(), next.stream_start.file);
   sync_files(std::max(first, next.synced.file), last);
@@ -252,18 +255,19 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
     return false;
   }
   next.synced = synced;
+  next.anchor = make_anchor(view_, next.synced, next.anchor);
   next.basename = kBasename;
   next.epoch.incarnation += 1;
   same_run_ = next.server_run == fmt::format("run {}", server_.run());
   next.server_run = fmt::format("run {}", server_.run());
   next.run_start = {server_.first_file_of_run(), kBinlogMagicSize};
-  const bool same_stream = state_.origin == next.origin;
   const Position safe = same_stream ? std::min(state_.synced, state_.quorum) : Position{};
   remember_safe_mark(next.safe_marks, {next.epoch, safe});
   if (store(next) != 0) {
     refuse("cannot store the state");
     return false;
   }
+  if (!ledger_->begin_stream(state_.origin)) trace_.line(ledger_->failure());
   fresh_stream_ = !same_stream;
   next_stream_ = NextStream::same;
   next_stream_file_ = 0;
@@ -306,7 +310,7 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
   ++incarnations_;
   trace_.note("incarnation begins", state_.epoch.incarnation, synced.file, synced.offset);
   registration_ = registration_position(state_);
-  registration_held_ = registration_->file < binlogs_.first();
+  registration_held_ = registration_->file < binlogs_.first() || !proven;
   registration_run_ = run_;
   server_changed_ = false;
   drain_.connected = false;
@@ -330,6 +334,26 @@ bool SourceHost::settle_stream(SourceState& next) {
   next.stream_start = {next_stream_file_ == 0 ? binlogs_.first() : next_stream_file_, 0};
   trace_.note("new stream", next.stream_start.file);
   return true;
+}
+
+bool SourceHost::prove_stream(SourceState& next, bool& proven) {
+  switch (check_anchor(view_, next.anchor)) {
+    case AnchorCheck::none:
+    case AnchorCheck::same:
+      return true;
+    case AnchorCheck::gone:
+      proven = false;
+      next.quorum = {};
+      next.anchor = {};
+      return true;
+    case AnchorCheck::failed:
+      refuse("the anchor cannot be read");
+      return false;
+    case AnchorCheck::differs:
+      break;
+  }
+  refuse("the binlogs do not hold what was synced before");
+  return false;
 }
 
 void SourceHost::end_incarnation(const std::string& reason, NextStream next) {
@@ -525,13 +549,9 @@ bool SourceHost::carry_out(const FallbackAction& action) {
 }
 
 bool SourceHost::close_intervals(const Position& to) {
-  const std::vector<LedgerInterval> open = ledger_->open_intervals();
-  for (const LedgerInterval& interval : open) {
-    const Position end = std::max(to, interval.from);
-    const auto groups = count_groups(view_, interval.from, end);
-    if (!ledger_->close_interval(interval.id, end, groups.value_or(0))) return false;
-  }
-  return true;
+  return ledger_->close_all(to, [this](Position from, Position end) {
+    return count_groups(view_, from, end).value_or(0);
+  });
 }
 
 void SourceHost::store_state(const SourceMarks& marks, std::uint64_t now_ns) {
@@ -540,6 +560,7 @@ void SourceHost::store_state(const SourceMarks& marks, std::uint64_t now_ns) {
   SourceState next = state_;
   next.synced = std::max(next.synced, confirmer_.synced());
   next.quorum = std::max(next.quorum, marks.quorum_group_at);
+  if (next.synced != state_.synced) next.anchor = make_anchor(view_, next.synced, next.anchor);
   if (fallback_->server_counters()) next.counters = *fallback_->server_counters();
   if (next != state_) static_cast<void>(store(next));
 }

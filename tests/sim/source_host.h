@@ -133,6 +133,7 @@ class SourceHost {
   void look_for_server(std::uint64_t now_ns);
   bool begin_incarnation(std::uint64_t now_ns);
   bool settle_stream(SourceState& next);
+  bool prove_stream(SourceState& next, bool& proven);
   void end_incarnation(const std::string& reason, NextStream next);
   void take_lane_events(std::uint64_t now_ns);
   void on_stream_stopped();

@@ -23,6 +23,7 @@ SourceState example() {
   state.quorum = {18, 4'999'999'999};
   state.counters = {100, 2, 1};
   state.safe_marks = {{{2, 1}, {3, 4}}, {{2, 7}, {17, 300}}};
+  state.anchor = {{18, 4'000'000'000}, 0xdeadbeef};
   return state;
 }
 
