@@ -29,6 +29,7 @@ UNIT_TESTS = (
     "archive",
     "binlog_files",
     "clock",
+    "exposure",
     "fallback",
     "frame",
     "handshake",
@@ -118,6 +119,8 @@ LIKELY = {
         "failed_journal_counted",
         "released_beyond_synced",
         "released_goes_back",
+        "exposure_told_late",
+        "held_release_told",
     ),
     "source_lost_middle_packet": (
         "wrong_retransmit_offset",
@@ -158,6 +161,10 @@ LIKELY = {
         "ledger_after_release",
         "server_release_unnoticed",
         "recovery_without_catching_up",
+    ),
+    "exposure": (
+        "exposure_acked_before_durable",
+        "divergence_ignored",
     ),
     "ledger": (
         "ledger_not_synced",

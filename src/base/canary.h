@@ -61,6 +61,12 @@
   X(late_deadline, "S13", "a wait that moves may last beyond the server's own timeout")            \
   X(ledger_after_release, "I4", "the server is let go before the ledger says so")                  \
   X(ledger_streams_mixed, "S8", "positions of one stream's exposures are compared with another's") \
+  X(exposure_told_late, "S10",                                                                     \
+    "a replica is told what was released before it has the exposure on record")                    \
+  X(exposure_acked_before_durable, "S8",                                                           \
+    "a replica says that an exposure is on record, and it is not")                                 \
+  X(divergence_ignored, "S10", "a replica goes on feeding what a later term does not hold")        \
+  X(held_release_told, "S10", "a replica is told of what was released though it should hold it")   \
   X(ledger_not_synced, "I4", "a line of the ledger is not made durable")                           \
   X(server_release_unnoticed, "S8", "commits that the server lets go by itself go unnoticed")      \
   X(recovery_without_catching_up, "-", "semi-sync comes back while the replicas are far behind")

@@ -162,6 +162,7 @@ void SourceControl::work_as_source(std::uint64_t now_ns) {
   run_fallback(marks);
   settle_rule(marks);
   lift_read_only();
+  tell_exposures(now_ns);
   store_state(marks, now_ns);
 }
 
@@ -272,6 +273,7 @@ void SourceControl::take_replies(std::uint64_t now_ns) {
   HelloMessage message;
   for (std::size_t i = 0; i < kHelloQueue && lane_.queues().hello_in.try_pop(message); ++i) {
     if (HandshakeDesk::needs_fresh_proof(message) && !refresh_proof()) continue;
+    take_exposed_ack(message);
     desk_->on_reply(message, now_ns);
   }
 }
@@ -399,6 +401,8 @@ void SourceControl::run_fallback(const SourceMarks& marks) {
       SourceCommand command;
       command.kind = SourceCommand::Kind::set_degraded;
       command.degraded = fallback_->degraded();
+      command.exposure = look_at_ledger();
+      command.hold = source_.degraded_release == DegradedRelease::hold;
       if (send(command)) degraded_told_ = command.degraded;
     }
     if (!action) break;

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "control/config.h"
+#include "control/exposure_desk.h"
 #include "control/fallback.h"
 #include "control/handshake_desk.h"
 #include "control/host_role.h"
@@ -138,6 +139,9 @@ class SourceControl {
   void on_stream_stopped();
   void take_replies(std::uint64_t now_ns);
   bool refresh_proof();
+  std::uint64_t look_at_ledger();
+  void take_exposed_ack(const HelloMessage& message);
+  void tell_exposures(std::uint64_t now_ns);
   void poll_server(std::uint64_t now_ns);
   void sync_ourselves(const SourceMarks& marks);
   void tell_synced(const SourceMarks& marks);
@@ -181,6 +185,8 @@ class SourceControl {
   std::optional<PosixBinlogFiles> files_;
   std::unique_ptr<PosixStreamProof> proof_;
   std::unique_ptr<HandshakeDesk> desk_;
+  std::optional<ExposureDesk> exposures_;
+  std::uint64_t ledger_bytes_seen_ = 0;  // of the ledger when it was looked at
   std::vector<HandshakeDesk::Replica> replicas_;
   std::optional<Fallback> fallback_;  // of this incarnation
   FallbackCounters earlier_;          // of those before

@@ -131,6 +131,8 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   lane_.go_on();
 
   desk_ = std::make_unique<HandshakeDesk>(replicas_, *proof_, lane_.queues());
+  exposures_.emplace(state_.origin, state_.epoch);
+  look_at_ledger();
   SourceHandshake::Identity identity;
   identity.cluster_id = cluster_id_of(config_.cluster);
   identity.origin = state_.origin;
