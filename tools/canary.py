@@ -47,6 +47,7 @@ UNIT_TESTS = (
     "stream_anchor",
     "synced_confirmer",
     "tailer",
+    "verdict",
     "wait_deadline",
 )
 # A test that does not end has found nothing: on a busy machine it might only be slow.
@@ -161,6 +162,9 @@ LIKELY = {
         "ledger_after_release",
         "server_release_unnoticed",
         "recovery_without_catching_up",
+    ),
+    "verdict": (
+        "diverged_verdict",
     ),
     "exposure": (
         "exposure_acked_before_durable",

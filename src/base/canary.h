@@ -66,6 +66,7 @@
   X(exposure_acked_before_durable, "S8",                                                           \
     "a replica says that an exposure is on record, and it is not")                                 \
   X(divergence_ignored, "S10", "a replica goes on feeding what a later term does not hold")        \
+  X(diverged_verdict, "S10", "a diverged replica says that its transactions are durable")          \
   X(held_release_told, "S10", "a replica is told of what was released though it should hold it")   \
   X(ledger_not_synced, "I4", "a line of the ledger is not made durable")                           \
   X(server_release_unnoticed, "S8", "commits that the server lets go by itself go unnoticed")      \

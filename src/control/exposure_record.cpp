@@ -1,5 +1,7 @@
 #include "control/exposure_record.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -91,6 +93,20 @@ std::optional<ExposureState> decode_exposure_state(ConstBytes bytes) {
 bool has_diverged(Position sealed_at, Position reached, std::uint64_t groups) noexcept {
   if (canary(Canary::divergence_ignored)) return false;
   return reached > sealed_at && groups > 0;
+}
+
+std::vector<std::string> exposure_lines(const ExposureState& state, Position heard_of) {
+  std::vector<std::string> lines;
+  for (const Exposure& exposure : state.exposures)
+    lines.push_back(fmt::format("released to clients without a quorum: {}", to_string(exposure)));
+  if (state.exposures.empty())
+    lines.emplace_back("released to clients without a quorum: nothing, as far as the source told");
+  if (state.total > state.exposures.size())
+    lines.push_back(fmt::format("and {} older intervals, in the source's ledger",
+                                state.total - state.exposures.size()));
+  lines.push_back(fmt::format(
+      "exposure after last contact with the source (it told of {}): unknown", to_string(heard_of)));
+  return lines;
 }
 
 ExposureRecord::ExposureRecord(std::optional<std::vector<std::byte>> found, Store store)

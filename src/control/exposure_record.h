@@ -59,6 +59,11 @@ std::optional<ExposureState> decode_exposure_state(ConstBytes bytes);
 // that end no group costs nobody anything.
 bool has_diverged(Position sealed_at, Position reached, std::uint64_t groups) noexcept;
 
+// What a replica knows of this, for whoever decides about its log, and that nothing is known of
+// what came after its last contact with the source, which had told it of everything up to
+// `heard_of` (S8).
+std::vector<std::string> exposure_lines(const ExposureState& state, Position heard_of);
+
 class ExposureRecord {
  public:
   // 0 when the bytes are on stable storage, else an errno, which is final.

@@ -206,6 +206,7 @@ void SourceHost::control() {
   sync_ourselves(marks);
   tell_synced(marks);
   run_fallback(marks);
+  tell_exposures(now_ns);
   store_state(marks, now_ns);
 }
 
@@ -295,6 +296,8 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
   queues_->pause.resume();
 
   desk_ = std::make_unique<HandshakeDesk>(options_.replicas, *proof_, *queues_);
+  exposures_.emplace(state_.origin, state_.epoch);
+  look_at_ledger();
   SourceHandshake::Identity identity;
   identity.cluster_id = cluster_id_of("simulated");
   identity.origin = state_.origin;
@@ -426,6 +429,7 @@ void SourceHost::take_replies(std::uint64_t now_ns) {
   HelloMessage message;
   for (std::size_t i = 0; i < kHelloQueue && queues_->hello_in.try_pop(message); ++i) {
     if (HandshakeDesk::needs_fresh_proof(message)) refresh_proof();
+    take_exposed_ack(message);
     desk_->on_reply(message, now_ns);
   }
 }
@@ -437,6 +441,33 @@ void SourceHost::refresh_proof() {
   proof_->refresh(tailer.map(), tailer.written());
   mapped_file_ = tailer.map().current_file();
   queues_->pause.resume();
+}
+
+std::uint64_t SourceHost::look_at_ledger() {
+  return exposures_->update(exposures_of(*ledger_, state_.origin), ledger_->totals().entries);
+}
+
+void SourceHost::take_exposed_ack(const HelloMessage& message) {
+  FrameView frame;
+  SourceCommand command;
+  command.kind = SourceCommand::Kind::set_exposure_known;
+  if (decode(message.frame(), frame) != FrameFault::none ||
+      !exposures_->on_reply(frame, command.replica, command.exposure))
+    return;
+  command.session_id = frame.header.session_id;
+  if (!queues_->commands.try_push(command)) exposures_->forget(command.replica);
+}
+
+void SourceHost::tell_exposures(std::uint64_t now_ns) {
+  if (phase_ != Phase::running) return;
+  look_at_ledger();
+  for (std::uint32_t i = 0; i < desk_->size(); ++i) {
+    const HandshakeDesk::Replica& replica = desk_->replica(i);
+    exposures_->on_session(i, desk_->session_of(i), replica.port, replica.address);
+  }
+  HelloMessage message;
+  for (std::size_t i = 0; i < kMaxReplicas && exposures_->poll(now_ns, message); ++i)
+    static_cast<void>(queues_->hello_out.try_push(message));  // a full queue loses it
 }
 
 void SourceHost::poll_server(std::uint64_t now_ns) {
@@ -524,6 +555,7 @@ void SourceHost::run_fallback(const SourceMarks& marks) {
       SourceCommand command;
       command.kind = SourceCommand::Kind::set_degraded;
       command.degraded = fallback_->degraded();
+      command.exposure = look_at_ledger();
       if (queues_->commands.try_push(command)) degraded_told_ = command.degraded;
     }
     if (!action) break;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "binlog_store.h"
+#include "control/exposure_desk.h"
 #include "control/fallback.h"
 #include "control/handshake_desk.h"
 #include "control/ledger.h"
@@ -139,6 +140,9 @@ class SourceHost {
   void on_stream_stopped();
   void take_replies(std::uint64_t now_ns);
   void refresh_proof();
+  std::uint64_t look_at_ledger();
+  void take_exposed_ack(const HelloMessage& message);
+  void tell_exposures(std::uint64_t now_ns);
   void poll_server(std::uint64_t now_ns);
   void follow_quorum(const SourceMarks& marks);
   void sync_ourselves(const SourceMarks& marks);
@@ -179,6 +183,7 @@ class SourceHost {
   std::unique_ptr<Cycle> cycle_;
   std::unique_ptr<FileStreamProof<BinlogView>> proof_;
   std::unique_ptr<HandshakeDesk> desk_;
+  std::optional<ExposureDesk> exposures_;
   std::optional<Fallback> fallback_;
   SyncedConfirmer confirmer_;
   QuorumRule rule_in_force_;

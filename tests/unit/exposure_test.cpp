@@ -306,6 +306,22 @@ TEST_F(ExposureRecordTest, EveryOtherLengthIsRefused) {
   EXPECT_THROW(open(), StartupError);
 }
 
+TEST(ExposureLines, SayWhatIsKnownAndThatTheRestIsNot) {
+  ExposureState state;
+  std::vector<std::string> lines = exposure_lines(state, {1, 60});
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_NE(lines[0].find("nothing"), std::string::npos);
+  EXPECT_NE(lines[1].find("exposure after last contact with the source"), std::string::npos);
+  EXPECT_NE(lines[1].find("unknown"), std::string::npos);
+  state.exposures = {closed(1, {1, 10}, {1, 20}, 3), open_from(2, {1, 30})};
+  state.total = 9;
+  lines = exposure_lines(state, {1, 60});
+  ASSERT_EQ(lines.size(), 4U);
+  EXPECT_NE(lines[0].find("interval 1 from 1:10 to 1:20 (3 event groups)"), std::string::npos);
+  EXPECT_NE(lines[1].find("interval 2 from 1:30 on, still open"), std::string::npos);
+  EXPECT_NE(lines[2].find("7 older"), std::string::npos);
+}
+
 // S10: a later term lacks whole event groups that this replica's server was fed.
 TEST(Divergence, IsWhatWasFedBehindTheSeal) {
   EXPECT_FALSE(has_diverged({1, 500}, {1, 400}, 0));
