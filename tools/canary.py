@@ -29,6 +29,7 @@ UNIT_TESTS = (
     "archive",
     "binlog_files",
     "clock",
+    "exposure",
     "fallback",
     "frame",
     "handshake",
@@ -43,8 +44,10 @@ UNIT_TESTS = (
     "sender_session",
     "source_cycle",
     "source_state",
+    "stream_anchor",
     "synced_confirmer",
     "tailer",
+    "verdict",
     "wait_deadline",
 )
 # A test that does not end has found nothing: on a busy machine it might only be slow.
@@ -117,6 +120,8 @@ LIKELY = {
         "failed_journal_counted",
         "released_beyond_synced",
         "released_goes_back",
+        "exposure_told_late",
+        "held_release_told",
     ),
     "source_lost_middle_packet": (
         "wrong_retransmit_offset",
@@ -134,6 +139,9 @@ LIKELY = {
     "ack_sender": (
         "ack_not_repeated",
         "ack_of_other_incarnation",
+    ),
+    "stream_anchor": (
+        "reset_unnoticed",
     ),
     "source_state": (
         "registered_at_end",
@@ -155,8 +163,16 @@ LIKELY = {
         "server_release_unnoticed",
         "recovery_without_catching_up",
     ),
+    "verdict": (
+        "diverged_verdict",
+    ),
+    "exposure": (
+        "exposure_acked_before_durable",
+        "divergence_ignored",
+    ),
     "ledger": (
         "ledger_not_synced",
+        "ledger_streams_mixed",
     ),
 }
 
@@ -216,7 +232,8 @@ def finders(build):
     for test in json.loads(listed.stdout):
         suites = {suite.split(":")[-1] for suite in test["suite"]}
         script = "script" in suites and not test["name"].startswith("canary_")
-        if script or ("unit" in suites and test["name"] in UNIT_TESTS):
+        scripted = "sim" in suites and test["name"] == "safety"
+        if script or scripted or ("unit" in suites and test["name"] in UNIT_TESTS):
             found.append(Finder(test["name"], test["cmd"], test["env"]))
     missing = set(UNIT_TESTS) - {finder.name for finder in found}
     if missing:

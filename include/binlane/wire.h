@@ -17,7 +17,15 @@ namespace binlane::wire {
 inline constexpr std::uint32_t kMagic = 0x314e4c42;  // "BLN1"
 inline constexpr std::uint8_t kVersion = 1;
 
-enum class Type : std::uint8_t { hello = 1, hello_ack = 2, data = 3, ack = 4, close = 5 };
+enum class Type : std::uint8_t {
+  hello = 1,
+  hello_ack = 2,
+  data = 3,
+  ack = 4,
+  close = 5,
+  exposed = 6,
+  exposed_ack = 7
+};
 
 enum Flags : std::uint16_t {
   kFlagAckNow = 1 << 0,   // answer at once, whatever this frame brings
@@ -206,6 +214,39 @@ struct HelloAckBody {
   char reason[kReasonSize] = {};
 };
 
+// Source to replica: what was released without a quorum (safety rules S8, S10). Repeated until it
+// is acknowledged; the same again does no harm.
+enum ExposedFlags : std::uint32_t {
+  kExposedOpen = 1 << 0,  // the interval has no end yet; `to` is zero
+};
+
+struct ExposedEntry {
+  le64 id;  // in the source's ledger
+  WireEpoch epoch;
+  WirePosition from;
+  WirePosition to;
+  le64 groups;  // event groups in it, once closed
+  le32 flags;   // ExposedFlags
+};
+static_assert(sizeof(ExposedEntry) == 52);
+
+inline constexpr std::size_t kExposedEntries = 24;
+
+struct ExposedBody {
+  std::uint8_t origin[16] = {};  // of the stream that the positions are of
+  le32 stream_term;
+  le32 count;   // of entries
+  le64 number;  // of this list; the answer names it
+  le64 total;   // intervals ever opened in that ledger: older ones are not listed
+  ExposedEntry entries[kExposedEntries];
+};
+static_assert(sizeof(ExposedBody) == 40 + kExposedEntries * sizeof(ExposedEntry));
+
+// Replica to source: the list of that number is on stable storage here.
+struct ExposedAckBody {
+  le64 number;
+};
+
 struct CloseBody {
   char reason[kReasonSize] = {};
 };
@@ -217,5 +258,6 @@ inline constexpr std::size_t kMinDataPayload = kMinMaxPayload - kDataOverhead;
 static_assert(kMinDataPayload == 1376);
 static_assert(sizeof(Header) + sizeof(HelloBody) <= kMinMaxPayload);
 static_assert(sizeof(Header) + sizeof(HelloAckBody) <= kMinMaxPayload);
+static_assert(sizeof(Header) + sizeof(ExposedBody) <= kMinMaxPayload);
 
 }  // namespace binlane::wire

@@ -52,6 +52,7 @@
   X(shorter_source_accepted, "S5", "a source that lost released bytes is served")                  \
   X(names_compared_as_strings, "S17", "binlog.1000000 sorts before binlog.999999")                 \
   X(shrunken_file_ignored, "S6", "a binlog that became shorter is followed on")                    \
+  X(reset_unnoticed, "S3", "after a restart any binlog with the right number is the stream")       \
   X(foreign_file_followed, "S16", "the next file need not go on where the last one ended")         \
   X(ack_not_repeated, "S13", "no second ACK for the exact position that the server asks for")      \
   X(ack_of_other_incarnation, "S3", "an ACK goes out on another incarnation's connection")         \
@@ -59,11 +60,20 @@
     "a quorum in a purged file is taken for the oldest file that is left")                         \
   X(registered_at_end, "S3", "registers at the end of the binlog, which acknowledges all of it")   \
   X(synced_without_fdatasync, "S7", "files that were never synced are announced as synced")        \
+  X(half_group_synced, "S6", "half an event group is announced as synced, and may be cut off yet") \
   X(synced_untrusted, "S7", "a dump position counts although sync_binlog was not 1 meanwhile")     \
   X(wall_clock_deadlines, "I4", "time comes from the wall clock")                                  \
   X(late_deadline, "S13", "a wait that moves may last beyond the server's own timeout")            \
   X(ledger_after_release, "I4", "the server is let go before the ledger says so")                  \
   X(backlog_not_exposed, "I4", "an interval is closed in front of what the lane has not read yet") \
+  X(ledger_streams_mixed, "S8", "positions of one stream's exposures are compared with another's") \
+  X(exposure_told_late, "S10",                                                                     \
+    "a replica is told what was released before it has the exposure on record")                    \
+  X(exposure_acked_before_durable, "S8",                                                           \
+    "a replica says that an exposure is on record, and it is not")                                 \
+  X(divergence_ignored, "S10", "a replica goes on feeding what a later term does not hold")        \
+  X(diverged_verdict, "S10", "a diverged replica says that its transactions are durable")          \
+  X(held_release_told, "S10", "a replica is told of what was released though it should hold it")   \
   X(ledger_not_synced, "I4", "a line of the ledger is not made durable")                           \
   X(stale_acks_kept, "S16", "a server whose binlogs were reset goes on with the old ones' ACKs")   \
   X(server_release_unnoticed, "S8", "commits that the server lets go by itself go unnoticed")      \

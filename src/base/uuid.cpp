@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include <cerrno>
+#include <charconv>
 #include <system_error>
 
 namespace binlane {
@@ -33,6 +34,23 @@ std::string to_string(const Uuid& uuid) {
     text += fmt::format("{:02x}", uuid.bytes[i]);
   }
   return text;
+}
+
+std::optional<Uuid> parse_uuid(std::string_view text) {
+  Uuid uuid;
+  std::string digits;
+  for (const char c : text) {
+    if (c != '-') digits += c;
+  }
+  if (digits.size() != 2 * uuid.bytes.size()) return std::nullopt;
+  for (std::size_t i = 0; i < uuid.bytes.size(); ++i) {
+    const char* const at = digits.data() + 2 * i;
+    const auto [end, code] = std::from_chars(at, at + 2, uuid.bytes[i], 16);
+    if (code != std::errc{} || end != at + 2) return std::nullopt;
+  }
+  // Dashes elsewhere, and upper case.
+  if (to_string(uuid) != text) return std::nullopt;
+  return uuid;
 }
 
 std::uint64_t random_u64() {

@@ -5,7 +5,9 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace binlane {
 
@@ -21,6 +23,8 @@ struct Uuid {
 
 // Lower-case 8-4-4-4-12 text.
 std::string to_string(const Uuid& uuid);
+// Exactly that text; nothing for any other.
+std::optional<Uuid> parse_uuid(std::string_view text);
 
 // A random, non-zero 64-bit number for session ids; throws as Uuid::random does. For ordinary
 // threads.

@@ -33,6 +33,13 @@ struct LaneConfig {
   std::int64_t cpu = -1;  // -1: not pinned
 };
 
+// What becomes of commits that are released without a quorum, on the replicas that have them
+// (safety rule S10).
+enum class DegradedRelease : std::uint8_t {
+  release,  // their servers apply them; a promotion without them makes such a replica DIVERGED
+  hold      // they keep them in the journal until a quorum has them, as long as it has room
+};
+
 struct SourceReplicaConfig {
   std::string name;
   PortSpec port;
@@ -55,6 +62,7 @@ struct SourceConfig {
   std::uint64_t timeout_ms = 10'000;
   std::uint64_t server_timeout_ms = 0;  // 0: timeout_ms + kServerTimeoutSlackMs
   WaitPoint wait_point = WaitPoint::after_sync;
+  DegradedRelease degraded_release = DegradedRelease::release;
   std::uint64_t recover_after_ms = 200;
   std::uint64_t recover_backoff_max_ms = 60'000;
   std::uint64_t caught_up_bytes = std::uint64_t{1024} * 1024;

@@ -25,6 +25,7 @@ constexpr auto kRequired = KeyNeed::required;
 constexpr std::array<std::string_view, 4> kLogLevels = {"debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 2> kLaneModes = {"shared", "dedicated"};
 constexpr std::array<std::string_view, 4> kIdleStrategies = {"auto", "spin", "yield", "nap"};
+constexpr std::array<std::string_view, 2> kDegradedReleases = {"release", "hold"};
 constexpr std::array<std::string_view, 2> kWaitPoints = {"AFTER_SYNC", "AFTER_COMMIT"};
 
 // A Choice for a member that is an enumeration, its words in the order of the enumerators.
@@ -132,6 +133,11 @@ std::span<const ConfigKey<SourceConfig>> source_keys() {
       {"wait_point", choice<S, &S::wait_point>(kWaitPoints), "", kUnbounded, kOptional,
        "where commits wait, as in MySQL; under AFTER_COMMIT others see rows before the quorum has "
        "them"},
+      {"degraded_release", choice<S, &S::degraded_release>(kDegradedReleases), "", kUnbounded,
+       kOptional,
+       "without a quorum: replicas apply what they have (release), or keep it until a quorum has "
+       "it "
+       "or their journal is full (hold)"},
       {"recover_after_ms",
        &S::recover_after_ms,
        "ms",

@@ -199,6 +199,27 @@ json sealed_json(const std::vector<SealedStream>& streams) {
   return rows;
 }
 
+json exposures_json(const ExposureState& state) {
+  json rows = json::array();
+  for (const Exposure& exposure : state.exposures)
+    rows.push_back({{"id", exposure.id},
+                    {"epoch", epoch_text(exposure.epoch)},
+                    {"from", position_json(exposure.from)},
+                    {"to", exposure.to ? position_json(*exposure.to) : json(nullptr)},
+                    {"groups", exposure.groups}});
+  return rows;
+}
+
+json divergence_json(const ReplicaControl::View& view) {
+  const auto& divergence = view.exposures.divergence;
+  if (!divergence) return nullptr;
+  return {{"term", divergence->term},
+          {"sealed_at", position_json(divergence->sealed_at)},
+          {"reached", position_json(divergence->reached)},
+          {"groups", divergence->groups},
+          {"named", view.diverged_groups}};
+}
+
 json replica_json(const Daemon& daemon) {
   const ReplicaControl::View view = daemon.replica()->control().view();
   const auto parts = daemon.replica()->parts();
@@ -206,6 +227,10 @@ json replica_json(const Daemon& daemon) {
   const ReplicaLaneMarks& marks = view.marks;
   return {
       {"connected", marks.connected},
+      {"state", view.exposures.divergence ? "DIVERGED" : "FOLLOWING"},
+      {"diverged", divergence_json(view)},
+      {"exposed", exposures_json(view.exposures)},
+      {"exposed_total", view.exposures.total},
       {"source", text_or_null(view.source_name)},
       {"refusal", text_or_null(view.refusal)},
       {"stream", view.stream.is_null() ? json(nullptr) : json(to_string(view.stream))},
@@ -238,7 +263,8 @@ json replica_json(const Daemon& daemon) {
         {"damaged_until", position_json(view.damaged_until.position)}}},
       {"journal_free_blocks", marks.free_blocks},
       {"counters",
-       {{"hellos", view.hellos},
+       {{"exposures_not_recorded", view.exposure_failures},
+        {"hellos", view.hellos},
         {"hellos_refused", view.hellos_refused},
         {"hellos_foreign", view.hellos_foreign},
         {"foreign_datagrams", marks.frame_faults},

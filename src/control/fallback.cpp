@@ -20,12 +20,6 @@ constexpr std::size_t index_of(ExposureKind kind) {
   return static_cast<std::size_t>(kind);
 }
 
-FallbackPhase first_phase(const FallbackStart& start) {
-  BL_ASSERT(start.fresh || !start.reset);
-  if (start.reset && !canary(Canary::stale_acks_kept)) return FallbackPhase::reset;
-  return start.fresh ? FallbackPhase::fresh : FallbackPhase::starting;
-}
-
 std::uint64_t hard_limit_ns(const FallbackOptions& options) {
   BL_ASSERT(options.server_timeout_ns >= options.timeout_ns + kNanosPerSecond);
   return options.server_timeout_ns - kNanosPerSecond;
@@ -53,7 +47,8 @@ bool grew(const ServerCounters& before, const ServerCounters& now) {
 
 Fallback::Fallback(const FallbackOptions& options, const FallbackStart& start)
     : options_(options),
-      phase_(first_phase(start)),
+      phase_(start.fresh && !canary(Canary::stale_acks_kept) ? FallbackPhase::fresh
+                                                             : FallbackPhase::starting),
       deadline_(options.timeout_ns, hard_limit_ns(options)),
       quorum_at_(start.exposed_from),
       interval_open_(start.interval_open),
@@ -241,8 +236,8 @@ void Fallback::apply(FallbackEffect effect, FallbackEvent event, const FallbackI
       }
       want(ExposureKind::server_side, reason_, looked_at_[0]);
       break;
-    case FallbackEffect::expose_reset:
-      reason_ = FallbackReason::stream_reset;
+    case FallbackEffect::expose_fresh:
+      reason_ = FallbackReason::stream_new;
       want(ExposureKind::own, reason_, looked_at_[0]);
       break;
     case FallbackEffect::expose_aside:

@@ -64,7 +64,7 @@ enum class FallbackReason : std::uint8_t {
   caught_up,
   server_on,  // it was ON already, or somebody switched it on
   turn_on_failed,
-  stream_reset,  // the server's binlogs were reset
+  stream_new,  // the stream is new, and the server waits already
 };
 // A sentence for logs, ledger and status.
 const char* to_string(FallbackReason reason) noexcept;
@@ -80,8 +80,7 @@ struct FallbackOptions {
 // What is known before the server has been looked at.
 struct FallbackStart {
   bool fresh = false;             // the stream is new: no quorum was ever promised to anybody
-  bool reset = false;             // and the server was told about another one before
-  Position exposed_from{};        // the persisted quorum position; in a new stream its beginning
+  Position exposed_from{};        // exposed_from() as persisted; in a new stream its beginning
   bool interval_open = false;     // the ledger has an open interval
   bool server_restarted = false;  // since the state was persisted
   // The persisted counters, if the server is still the same run.
@@ -187,6 +186,9 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   std::uint64_t state_since_ns() const noexcept { return state_since_ns_; }
   // How long the quorum must keep up before the next recovery.
   std::uint64_t recover_hold_ns() const noexcept;
+  // What the server may have released by itself without anybody knowing yet lies beyond. To be
+  // persisted.
+  const Position& exposed_from() const noexcept { return looked_at_[0]; }
   // As last looked at; to be persisted beside the server's run.
   const std::optional<ServerCounters>& server_counters() const noexcept { return baseline_; }
 

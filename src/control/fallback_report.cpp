@@ -7,7 +7,6 @@ void Fallback::show(FallbackEvent event, const FallbackInputs& in) {
   FallbackState now = state_;
   switch (phase_) {
     case FallbackPhase::fresh:
-    case FallbackPhase::reset:
     case FallbackPhase::starting:
       now = FallbackState::starting;
       break;

@@ -26,16 +26,12 @@ constexpr FallbackEventSet all_but(Events... events) {
 
 constexpr FallbackRow kTable[] = {
     // clang-format off
-    // What went on before the first promise needs no entry in the ledger.
-    {P::fresh, on(E::server_on), P::confirming, F::adopt},
+    // What went on before the first promise needs no entry in the ledger. But a server that waits
+    // already may have been told of other binlogs, further on than anything in these (S16): it would
+    // take every commit for acknowledged. Only OFF makes it forget.
+    {P::fresh, on(E::server_on), P::recording, F::expose_fresh},
     {P::fresh, on(E::server_off), P::async, F::none},
     {P::fresh, all_but(E::server_on, E::server_off), P::fresh, F::none},
-
-    // The server may hold an ACK of the stream before, further on than anything in this one: it
-    // would take every commit for acknowledged. Only OFF makes it forget (S16).
-    {P::reset, on(E::server_on), P::recording, F::expose_reset},
-    {P::reset, on(E::server_off), P::async, F::none},
-    {P::reset, all_but(E::server_on, E::server_off), P::reset, F::none},
 
     // Nothing is decided before the server has been looked at once.
     {P::starting, on(E::server_on), P::confirming, F::adopt},
@@ -160,8 +156,8 @@ const FallbackRow& fallback_row(FallbackPhase phase, FallbackEvent event) noexce
 
 const char* to_string(FallbackPhase phase) noexcept {
   constexpr std::array<const char*, kFallbackPhases> kNames = {
-      "fresh",    "reset",     "starting",    "async",   "catching_up", "turning_on", "confirming",
-      "semisync", "recording", "turning_off", "blocked", "fenced",      "standby",    "refused"};
+      "fresh",     "starting",    "async",   "catching_up", "turning_on", "confirming", "semisync",
+      "recording", "turning_off", "blocked", "fenced",      "standby",    "refused"};
   return kNames[static_cast<std::size_t>(phase)];
 }
 

@@ -14,7 +14,6 @@ namespace binlane {
 
 enum class FallbackPhase : std::uint8_t {
   fresh,        // a new stream: nothing was ever promised, nothing is known of the server yet
-  reset,        // the same, on a server that was told about the stream before it
   starting,     // nothing is known of the server yet
   async,        // the server does not wait; an interval of the ledger is open
   catching_up,  // the quorum is connected; it must keep up for a while
@@ -28,7 +27,7 @@ enum class FallbackPhase : std::uint8_t {
   standby,      // reserved: the server is a replica itself
   refused,      // reserved: the server's settings do not allow it
 };
-inline constexpr std::size_t kFallbackPhases = 14;
+inline constexpr std::size_t kFallbackPhases = 13;
 
 enum class FallbackEvent : std::uint8_t {
   server_restarted,
@@ -57,7 +56,7 @@ enum class FallbackEffect : std::uint8_t {
   adopt,          // the server waits from now on: find out what was exposed until now
   expose_own,     // record that Binlane releases
   expose_server,  // record that the server has released; then make it official
-  expose_reset,   // record that what the server was told of the stream before has to be taken back
+  expose_fresh,   // record that what the server was told by others has to be taken back
   expose_aside,   // as expose_server, but the server goes on waiting
   turn_off,
   retry_off,

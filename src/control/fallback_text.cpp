@@ -57,8 +57,8 @@ const char* to_string(FallbackReason reason) noexcept {
       return "a quorum of replicas has caught up";
     case FallbackReason::server_on:
       return "semi-sync is on at the server";
-    case FallbackReason::stream_reset:
-      return "the server's binlogs were reset";
+    case FallbackReason::stream_new:
+      return "the stream is new, and the server was told of another one";
     case FallbackReason::turn_on_failed:
       return "semi-sync could not be switched on at the server";
   }

@@ -69,7 +69,9 @@ bool HandshakeDesk::needs_fresh_proof(const HelloMessage& message) {
 
 void HandshakeDesk::on_reply(const HelloMessage& message, std::uint64_t now_ns) {
   FrameView frame;
-  if (!open_ || decode(message.frame(), frame) != FrameFault::none) return;
+  if (!open_ || decode(message.frame(), frame) != FrameFault::none ||
+      frame.type() != wire::Type::hello_ack)
+    return;
   for (std::uint32_t i = 0; i < desks_.size(); ++i) {
     Desk& desk = desks_[i];
     if (!desk.handshake || !desk.handshake->on_reply(frame, message.peer, now_ns)) continue;
@@ -107,6 +109,7 @@ void HandshakeDesk::start_session(std::uint32_t index, const SourceHandshake::Se
     return;
   }
   desk.view.journal_id = session.journal_id;
+  desk.view.session_id = session.session_id;
   desk.view.in_session = true;
   ++desk.view.sessions;
   desk.view.bytes_cut += session.cut;

@@ -26,6 +26,7 @@ class HandshakeDesk {
     std::string name;
     std::string refusal;  // why there is no session; empty while nothing is wrong
     std::optional<Uuid> journal_id;
+    std::uint64_t session_id = 0;  // while in session
     std::uint64_t sessions = 0;
     std::uint64_t bytes_cut = 0;
     bool in_session = false;
@@ -52,6 +53,13 @@ class HandshakeDesk {
   void on_event(const SourceEvent& event, std::uint64_t now_ns);
 
   std::vector<ReplicaView> view() const;
+  std::size_t size() const noexcept { return desks_.size(); }
+  // Of the session with a replica; 0 when there is none.
+  std::uint64_t session_of(std::size_t index) const noexcept {
+    const ReplicaView& view = desks_[index].view;
+    return view.in_session ? view.session_id : 0;
+  }
+  const Replica& replica(std::size_t index) const noexcept { return desks_[index].replica; }
   // A replica has promised itself to this term, which is later than ours; 0: none has.
   std::uint32_t deposed_by() const noexcept { return deposed_by_; }
 

@@ -131,6 +131,7 @@ void Ledger::apply(const LedgerRecord& record) {
     interval.id = open->id;
     interval.epoch = open->epoch;
     interval.from = open->from;
+    interval.stream = open->stream;
     interval.causes.push_back(open->cause);
     open_.push_back(std::move(interval));
   } else if (const auto* cause = std::get_if<LedgerCause>(&record)) {
@@ -179,7 +180,7 @@ std::optional<std::uint64_t> Ledger::open_interval(Position from, Epoch epoch, E
                                                    std::string_view reason) {
   if (!failed() && open_.size() == kMaxOpen) fail("opening one interval too many", EOVERFLOW);
   const std::uint64_t id = next_id_;
-  if (!append(LedgerOpen{id, epoch, from, make_cause(kind, reason)})) return std::nullopt;
+  if (!append(LedgerOpen{id, epoch, from, make_cause(kind, reason), stream_})) return std::nullopt;
   return id;
 }
 
@@ -197,7 +198,8 @@ bool Ledger::close_interval(std::uint64_t id, Position to, std::uint64_t groups)
 std::optional<std::uint64_t> Ledger::expose(Position from, Epoch epoch, ExposureKind kind,
                                             std::string_view reason) {
   for (const LedgerInterval& interval : open_) {
-    if (interval.from > from || interval.epoch.term != epoch.term) continue;
+    if (interval.from > from || interval.epoch.term != epoch.term || !is_of_this_stream(interval))
+      continue;
     const std::uint64_t id = interval.id;
     if (!add_cause(id, kind, reason)) return std::nullopt;
     return id;
@@ -209,7 +211,9 @@ bool Ledger::close_all(
     Position to, const std::function<std::uint64_t(Position from, Position to)>& count_groups) {
   // Closing changes open_, so what is to be done is written down first.
   std::vector<std::pair<Position, std::uint64_t>> todo;
-  for (const LedgerInterval& interval : open_) todo.emplace_back(interval.from, interval.id);
+  for (const LedgerInterval& interval : open_) {
+    if (is_of_this_stream(interval)) todo.emplace_back(interval.from, interval.id);
+  }
   std::sort(todo.begin(), todo.end());
   Position counted_to;
   for (const auto& [from, id] : todo) {
@@ -218,6 +222,26 @@ bool Ledger::close_all(
     const std::uint64_t groups = begin < end ? count_groups(begin, end) : 0;
     if (!close_interval(id, end, groups)) return false;
     counted_to = std::max(counted_to, end);
+  }
+  return true;
+}
+
+// What an older file does not say is taken for the stream at hand, as it was then.
+bool Ledger::is_of_this_stream(const LedgerInterval& interval) const noexcept {
+  return canary(Canary::ledger_streams_mixed) || interval.stream.is_null() ||
+         interval.stream == stream_;
+}
+
+bool Ledger::begin_stream(const Uuid& origin) {
+  stream_ = origin;
+  std::vector<std::pair<Position, std::uint64_t>> foreign;
+  for (const LedgerInterval& interval : open_) {
+    if (!is_of_this_stream(interval)) foreign.emplace_back(interval.from, interval.id);
+  }
+  for (const auto& [from, id] : foreign) {
+    if (!add_cause(id, ExposureKind::server_side, "its stream is over: the end is not known") ||
+        !close_interval(id, from, 0))
+      return false;
   }
   return true;
 }

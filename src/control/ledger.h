@@ -11,6 +11,10 @@
 // it is cut off. Any other damage is refused: a ledger that forgot an interval would claim safety
 // that was not given.
 //
+// Positions mean something within one stream only: after a RESET or a promotion the same numbers
+// name other bytes. So every interval names its stream, and begin_stream() ends those of another
+// one.
+//
 // An error while writing is final (fsyncgate): every later call fails, and with it every release
 // without a quorum. The source's control thread owns it; texts of the wall clock are for people.
 #pragma once
@@ -26,6 +30,7 @@
 
 #include "base/epoch.h"
 #include "base/position.h"
+#include "base/uuid.h"
 #include "storage/file_util.h"
 
 namespace binlane {
@@ -53,6 +58,7 @@ struct LedgerInterval {
   std::uint64_t groups = 0;    // event groups in it, once closed
   std::vector<ExposureCause> causes;
   std::string closed_at;
+  Uuid stream;  // origin of the stream that the positions are of; null in older files
 
   bool open() const noexcept { return !to.has_value(); }
   bool operator==(const LedgerInterval&) const = default;
@@ -74,6 +80,7 @@ struct LedgerOpen {
   Epoch epoch;
   Position from;
   ExposureCause cause;
+  Uuid stream;
 };
 struct LedgerCause {
   std::uint64_t id = 0;
@@ -110,6 +117,11 @@ class Ledger {
   // StartupError for damage (with the line's number) and when another process has it.
   explicit Ledger(std::string path, LedgerIo io = LedgerIo::system());
 
+  // From now on positions are of this stream. Intervals of another one that are open still are
+  // closed where they began, uncounted: their binlogs are gone, or are not this server's any more.
+  // False when that could not be made durable; they then stay open.
+  [[nodiscard]] bool begin_stream(const Uuid& origin);
+
   // Each of these returns only when its line is on stable storage, and false (or nothing) when that
   // failed: then nothing may be released on the strength of it.
   [[nodiscard]] std::optional<std::uint64_t> open_interval(Position from, Epoch epoch,
@@ -119,14 +131,14 @@ class Ledger {
   // Asserts that the interval is open and begins at or before `to`.
   [[nodiscard]] bool close_interval(std::uint64_t id, Position to, std::uint64_t groups);
 
-  // What the fallback state machine asks for at a recovery: closes every open interval at `to` (or
-  // at its own beginning, if that is later). `count_groups(from, to)` counts event groups; a
-  // stretch that several intervals share is counted with the first of them.
+  // What the fallback state machine asks for at a recovery: closes every open interval of this
+  // stream at `to` (or at its own beginning, if that is later). `count_groups(from, to)` counts
+  // event groups; a stretch that several intervals share is counted with the first of them.
   [[nodiscard]] bool close_all(
       Position to, const std::function<std::uint64_t(Position from, Position to)>& count_groups);
 
-  // What it asks for before and after releases: adds the cause to an open interval that begins at
-  // or before `from`, or opens one. Its id.
+  // What it asks for before and after releases: adds the cause to an open interval of this stream
+  // and term that begins at or before `from`, or opens one. Its id.
   [[nodiscard]] std::optional<std::uint64_t> expose(Position from, Epoch epoch, ExposureKind kind,
                                                     std::string_view reason);
 
@@ -152,6 +164,7 @@ class Ledger {
   bool append(const LedgerRecord& record);
   void fail(std::string_view doing, int error);
   LedgerInterval* find_open(std::uint64_t id);
+  bool is_of_this_stream(const LedgerInterval& interval) const noexcept;
   ExposureCause make_cause(ExposureKind kind, std::string_view reason) const;
 
   std::string path_;
@@ -159,6 +172,7 @@ class Ledger {
   FileDescriptor file_;
   std::uint64_t lines_ = 0;  // good ones in the file
   std::uint64_t next_id_ = 1;
+  Uuid stream_;
   std::vector<LedgerInterval> open_;
   std::deque<LedgerInterval> closed_;
   LedgerTotals totals_;

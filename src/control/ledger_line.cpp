@@ -51,6 +51,14 @@ class Members {
     return found->get<std::string>();
   }
 
+  // Null where there is none: lines of older files.
+  Uuid uuid_if_any(const char* name) {
+    if (!json_.contains(name)) return Uuid{};
+    const auto uuid = parse_uuid(text(name));
+    if (!uuid) ok_ = false;
+    return uuid.value_or(Uuid{});
+  }
+
   Position position(const char* name) {
     const auto found = json_.find(name);
     if (found == json_.end() || !found->is_object()) return ok_ = false, Position{};
@@ -114,6 +122,7 @@ std::string encode_ledger_line(std::uint64_t number, const LedgerRecord& record)
           json["epoch"] = fmt::format("{}.{}", value.epoch.term, value.epoch.incarnation);
           json["from"] = to_json(value.from);
           put_cause(json, value.cause);
+          if (!value.stream.is_null()) json["stream"] = to_string(value.stream);
         } else if constexpr (std::is_same_v<Record, LedgerCause>) {
           json["type"] = "cause";
           json["id"] = value.id;
@@ -156,7 +165,7 @@ std::variant<LedgerRecord, std::string> decode_ledger_line(std::uint64_t number,
     record = LedgerHeader{members.number("version")};
   } else if (type == "open") {
     record = LedgerOpen{members.number("id"), members.epoch("epoch"), members.position("from"),
-                        members.cause()};
+                        members.cause(), members.uuid_if_any("stream")};
   } else if (type == "cause") {
     record = LedgerCause{members.number("id"), members.cause()};
   } else if (type == "close") {

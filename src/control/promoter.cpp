@@ -337,6 +337,8 @@ void Promoter::inspect(std::uint64_t now_ns) {
   }
   if (now_ns - begun_ns_ > kInspectNs) promotion_->close();
   view_.proof = promotion_->proof();
+  const auto exposed = exposure_lines(replica_.control().view().exposures, candidate_.end);
+  view_.proof.insert(view_.proof.end(), exposed.begin(), exposed.end());
   switch (promotion_->verdict()) {
     case PromotionVerdict::open:
       return wait_for(promotion_->reason());

@@ -157,6 +157,8 @@ std::string Rejoiner::prove_uncommitted(const Successor& successor, const Compar
         std::any_of(ledger_.open_intervals().begin(), ledger_.open_intervals().end(),
                     [&](const LedgerInterval& other) { return other.id == interval.id; });
     if (by_fencing || interval.epoch.term != state_.epoch.term) continue;
+    // Of a stream before this one: its positions are not the seal's.
+    if (!interval.stream.is_null() && interval.stream != state_.origin) continue;
     if (open || interval.to > successor.sealed_at)
       return fmt::format(
           "the ledger's interval {} covers the tail: clients were told that it was "

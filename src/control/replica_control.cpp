@@ -136,6 +136,7 @@ void ReplicaControl::admit(const HelloMessage& message) {
   FrameView frame;
   if (decode(message.frame(), frame) != FrameFault::none)
     return;  // the lane has looked at it already
+  if (frame.type() == wire::Type::exposed) return take_exposures(message, frame);
   const auto body = body_as<wire::HelloBody>(frame);
   if (body.cluster_id != cluster_id_ || field_text(body.replica_name) != config_.name) {
     const std::lock_guard lock(mutex_);
@@ -245,6 +246,8 @@ std::string ReplicaControl::judge_stream(const wire::HelloBody& body, const Stre
   if ((body.flags & wire::kHelloFence) != 0 && own.term != stream.term) return {};
   const bool follows = own.origin == uuid_of(body.sealed_origin) && own.term == body.sealed_term;
   if (!follows) return mismatch;
+  std::string diverged = judge_divergence(stream, from_wire(body.sealed_at), candidate);
+  if (!diverged.empty()) return diverged;
   return follow(stream, from_wire(body.sealed_at), candidate);
 }
 
@@ -346,7 +349,10 @@ void ReplicaControl::watch_repair() {
 void ReplicaControl::show_meta() {
   const JournalMeta meta = file_.meta();
   lane_.queues().state.store(state_of(meta));
+  own_exposures();
   const std::lock_guard lock(mutex_);
+  view_.exposures = side_.exposures().state();
+  view_.exposure_failures = side_.exposures().failures();
   view_.journal_id = meta.journal;
   view_.stream = meta.stream;
   view_.promise = meta.promise;

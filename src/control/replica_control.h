@@ -18,6 +18,7 @@
 
 #include "base/position.h"
 #include "control/config.h"
+#include "control/exposure_record.h"
 #include "control/replica_lane.h"
 #include "storage/journal_file.h"
 
@@ -48,8 +49,11 @@ class ReplicaControl {
     std::string source_name;  // of the last source that was admitted
     std::string
         refusal;  // why the last HELLO was refused, by us or by the source; empty: it was not
-    LogMark damaged_until;  // null: nothing is damaged
-    LogMark learner_until;  // null: it is none
+    LogMark damaged_until;    // null: nothing is damaged
+    LogMark learner_until;    // null: it is none
+    ExposureState exposures;  // what the source released without a quorum; whether we diverged
+    std::vector<std::string> diverged_groups;  // the first of those that the later term lacks
+    std::uint64_t exposure_failures = 0;       // lists that could not be put on record
     std::uint64_t hellos = 0;
     std::uint64_t hellos_refused = 0;
     std::uint64_t hellos_foreign = 0;  // another cluster's or another replica's
@@ -84,6 +88,13 @@ class ReplicaControl {
   std::string judge(const FrameView& frame, const wire::HelloBody& body);
   std::string judge_stream(const wire::HelloBody& body, const StreamIdentity& stream,
                            const Promise& candidate);
+  // In replica_exposure.cpp.
+  void take_exposures(const HelloMessage& message, const FrameView& frame);
+  std::string judge_divergence(const StreamIdentity& stream, Position sealed_at,
+                               const Promise& candidate);
+  std::string diverge(const Divergence& divergence, const std::vector<std::string>& named);
+  void own_exposures();
+
   std::string follow(const StreamIdentity& stream, Position sealed_at, const Promise& candidate);
   std::string bind(const wire::HelloBody& body, const StreamIdentity& stream, Epoch epoch);
   void note_refusal(const std::string& refusal);

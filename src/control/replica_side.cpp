@@ -13,6 +13,9 @@
 namespace binlane {
 namespace {
 
+// Beside the journal.
+constexpr const char* kExposureSuffix = ".exposed";
+
 std::unique_ptr<JournalFile> open_journal(const ReplicaConfig& replica) {
   JournalFileOptions options;
   options.path = replica.journal;
@@ -43,6 +46,9 @@ JournalConsumed newest_block(const Journal& journal, const JournalMeta& meta) {
 ReplicaSide::ReplicaSide(const Config& config, AnyPort& port)
     : config_(config),
       file_(open_journal(*config.replica)),
+      exposure_file_(config.replica->journal + kExposureSuffix),
+      exposures_(std::in_place, exposure_file_.load(),
+                 [this](ConstBytes bytes) { return exposure_file_.store(bytes); }),
       lane_(port, *file_, cluster_id_of(config.cluster), config.name),
       parts_(make_parts()),
       control_(std::make_unique<ReplicaControl>(config, *this)) {}
@@ -88,8 +94,18 @@ std::shared_ptr<const ReplicaSide::StreamParts> ReplicaSide::parts() const {
 void ReplicaSide::start() {
   started_ = true;
   parts_->archiver->start();
+  begin_feed();
   control_->start();
-  parts_->feed->start();
+}
+
+// Not what a later term does not hold, not after a restart either (S10).
+void ReplicaSide::begin_feed() {
+  const JournalMeta meta = file_->meta();
+  exposures_->set_owner({meta.journal, meta.stream.origin, meta.stream.term});
+  if (exposures_->diverged())
+    log::error("diverged", "this replica is DIVERGED: its server is fed nothing. Rebuild it");
+  else
+    parts_->feed->start();
 }
 
 void ReplicaSide::stop_serving() {
@@ -114,12 +130,14 @@ std::string ReplicaSide::switch_stream(const StreamIdentity& next, Position seal
                             ? std::string()
                             : fmt::format("the superblock cannot be stored: {}", errno_text(error));
   auto parts = make_parts();
-  if (started_) {
-    parts->archiver->start();
-    parts->feed->start();
+  {
+    const std::lock_guard lock(mutex_);
+    parts_ = std::move(parts);
   }
-  const std::lock_guard lock(mutex_);
-  parts_ = std::move(parts);
+  if (started_) {
+    parts_->archiver->start();
+    begin_feed();
+  }
   return problem;
 }
 

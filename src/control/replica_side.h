@@ -10,14 +10,17 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "control/config.h"
+#include "control/exposure_record.h"
 #include "control/feed_glue.h"
 #include "control/replica_control.h"
 #include "control/replica_lane.h"
 #include "shim/binlog_server.h"
 #include "storage/archive.h"
+#include "storage/durable_record.h"
 #include "storage/journal_file.h"
 
 namespace binlane {
@@ -53,15 +56,22 @@ class ReplicaSide {
   std::string describe_disk() const { return lane_.describe_disk(); }
 
   // --- control thread of the replica ---
+  // What the source released without a quorum, and whether this replica has diverged.
+  ExposureRecord& exposures() noexcept { return *exposures_; }
+  // The local server gets no more of this stream (S10).
+  void stop_feed() { parts_->feed->stop(); }
   // Gives the journal over to `next` (null: to nobody yet). The lane stands still when this is
   // called. Empty, or what went wrong; the parts are those of the new stream then.
   std::string switch_stream(const StreamIdentity& next, Position sealed_at);
 
  private:
   std::shared_ptr<StreamParts> make_parts();
+  void begin_feed();
 
   const Config& config_;
   std::unique_ptr<JournalFile> file_;
+  DurableRecord exposure_file_;
+  std::optional<ExposureRecord> exposures_;  // always there
   ReplicaLane lane_;
   mutable std::mutex mutex_;
   std::shared_ptr<StreamParts> parts_;  // guarded by mutex_

@@ -164,6 +164,7 @@ void SourceControl::work_as_source(std::uint64_t now_ns) {
   run_fallback(marks);
   settle_rule(marks);
   lift_read_only();
+  tell_exposures(now_ns);
   store_state(marks, now_ns);
 }
 
@@ -173,14 +174,14 @@ void SourceControl::look_for_server(std::uint64_t now_ns) {
   if (!connect_server(facts) || !prepare_server(facts) || !begin_incarnation(facts, now_ns)) return;
   FallbackStart start;
   start.fresh = fresh_stream_;
-  start.reset = stream_replaced_;
   start.exposed_from =
-      std::max(state_.quorum, Position{state_.stream_start.file, kBinlogMagicSize});
+      std::max(state_.looked, Position{state_.stream_start.file, kBinlogMagicSize});
   start.interval_open = !ledger_.open_intervals().empty();
   start.server_restarted = !fresh_stream_ && !same_run_;
   if (same_run_) start.counters = state_.counters;
   if (fallback_) earlier_ = sum(earlier_, fallback_->counters());
   fallback_.emplace(fallback_options(source_), start);
+  next_poll_ns_ = 0;
   ++server_runs_;
   degraded_told_ = false;
   new_poll_.reset();
@@ -275,6 +276,7 @@ void SourceControl::take_replies(std::uint64_t now_ns) {
   HelloMessage message;
   for (std::size_t i = 0; i < kHelloQueue && lane_.queues().hello_in.try_pop(message); ++i) {
     if (HandshakeDesk::needs_fresh_proof(message) && !refresh_proof()) continue;
+    take_exposed_ack(message);
     desk_->on_reply(message, now_ns);
   }
 }
@@ -410,6 +412,8 @@ void SourceControl::run_fallback(const SourceMarks& marks) {
       SourceCommand command;
       command.kind = SourceCommand::Kind::set_degraded;
       command.degraded = fallback_->degraded();
+      command.exposure = look_at_ledger();
+      command.hold = source_.degraded_release == DegradedRelease::hold;
       if (send(command)) degraded_told_ = command.degraded;
     }
     if (!action) break;
@@ -439,20 +443,17 @@ bool SourceControl::carry_out(const FallbackAction& action) {
 }
 
 bool SourceControl::close_intervals(const Position& to) {
-  const std::vector<LedgerInterval> open = ledger_.open_intervals();
-  for (const LedgerInterval& interval : open) {
-    const Position end = std::max(to, interval.from);
-    const auto groups = count_groups(*files_, interval.from, end);
-    if (!groups)
+  return ledger_.close_all(to, [this](Position from, Position end) {
+    const auto groups = count_groups(*files_, from, end);
+    if (groups)
+      log::info("ledger_closed", "{} event groups from {} to {} were released without a quorum",
+                *groups, to_string(from), to_string(end));
+    else
       log::warning("ledger_uncounted",
                    "the event groups from {} to {} cannot be counted: their binlogs are gone",
-                   to_string(interval.from), to_string(end));
-    if (!ledger_.close_interval(interval.id, end, groups.value_or(0))) return false;
-    log::info("ledger_closed",
-              "interval {}: {} event groups from {} to {} were released without a quorum",
-              interval.id, groups.value_or(0), to_string(interval.from), to_string(end));
-  }
-  return true;
+                   to_string(from), to_string(end));
+    return groups.value_or(0);
+  });
 }
 
 void SourceControl::log_transition(const FallbackTransition& transition) {
@@ -467,6 +468,8 @@ void SourceControl::store_state(const SourceMarks& marks, std::uint64_t now_ns) 
   SourceState next = state_;
   next.synced = std::max(next.synced, confirmer_.synced());
   next.quorum = std::max(next.quorum, marks.quorum_group_at);
+  next.looked = std::max(next.looked, fallback_->exposed_from());
+  if (next.synced != state_.synced) next.anchor = make_anchor(*files_, next.synced, next.anchor);
   if (fallback_->server_counters()) next.counters = *fallback_->server_counters();
   if (next == state_) return;
   if (const int error = state_file_.store(next); error != 0) {

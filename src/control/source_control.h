@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "control/config.h"
+#include "control/exposure_desk.h"
 #include "control/fallback.h"
 #include "control/handshake_desk.h"
 #include "control/host_role.h"
@@ -129,6 +130,7 @@ class SourceControl {
   bool prepare_server(const ServerFacts& facts);
   bool begin_incarnation(const ServerFacts& facts, std::uint64_t now_ns);
   bool settle_stream(const BinlogIndex& index, SourceState& state);
+  bool prove_stream(SourceState& next, bool& proven);
   void end_incarnation(const std::string& reason, NextStream next);
   std::optional<Registration> registration_for(const ServerFacts& facts);
   void follow_quorum(const SourceMarks& marks);
@@ -137,6 +139,9 @@ class SourceControl {
   void on_stream_stopped();
   void take_replies(std::uint64_t now_ns);
   bool refresh_proof();
+  std::uint64_t look_at_ledger();
+  void take_exposed_ack(const HelloMessage& message);
+  void tell_exposures(std::uint64_t now_ns);
   void poll_server(std::uint64_t now_ns);
   void sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns);
   void tell_synced(const SourceMarks& marks);
@@ -173,14 +178,15 @@ class SourceControl {
   SemiSyncStatus server_status_;
   std::optional<ServerPoll> new_poll_;  // since the last turn of the fallback
   std::uint32_t server_runs_ = 0;
-  bool fresh_stream_ = false;     // this incarnation began a new stream
-  bool stream_replaced_ = false;  // where another one had been
-  bool same_run_ = false;         // the server still is the one that the last incarnation was of
+  bool fresh_stream_ = false;  // this incarnation began a new stream
+  bool same_run_ = false;      // the server still is the one that the last incarnation was of
 
   // Of the incarnation.
   std::optional<PosixBinlogFiles> files_;
   std::unique_ptr<PosixStreamProof> proof_;
   std::unique_ptr<HandshakeDesk> desk_;
+  std::optional<ExposureDesk> exposures_;
+  std::uint64_t ledger_bytes_seen_ = 0;  // of the ledger when it was looked at
   std::vector<HandshakeDesk::Replica> replicas_;
   std::optional<Fallback> fallback_;  // of this incarnation
   FallbackCounters earlier_;          // of those before

@@ -57,6 +57,9 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   if (!settle_stream(index, next)) return false;
 
   files_.emplace(index.directory, index.basename);
+  const bool same_stream = state_.origin == next.origin;
+  bool proven = true;
+  if (same_stream && !prove_stream(next, proven)) return false;
   const std::uint32_t first = std::max(index.first, next.stream_start.file);
   const std::uint32_t unsynced = std::max(first, next.synced.file);
   const auto synced = sync_everything(*files_, unsynced, index.last, problem_);
@@ -84,6 +87,7 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   // A group that is not whole yet is not announced: a server that dies now may cut it off when it
   // recovers (S6).
   next.synced = std::max(next.synced, std::min(*synced, start.tracker.last_group_end()));
+  next.anchor = make_anchor(*files_, next.synced, next.anchor);
   next.basename = index.basename;
   next.epoch.incarnation += 1;
   const auto last_run = parse_server_run(next.server_run);
@@ -91,19 +95,18 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   next.server_run = to_string(facts.run);
   next.run_start = {run_files.first, kBinlogMagicSize};
   // What was safe before this incarnation stays safe: nothing of it may be cut (S5).
-  const bool same_stream = state_.origin == next.origin;
   const Position safe = same_stream ? std::min(state_.synced, state_.quorum) : Position{};
   remember_safe_mark(next.safe_marks, {next.epoch, safe});
   if (const int error = state_file_.store(next); error != 0) {
     refuse(fmt::format("cannot store {}: {}", state_file_path(config_), errno_text(error)));
     return false;
   }
-  stream_replaced_ = !same_stream && !state_.origin.is_null();
   fresh_stream_ = !same_stream || state_.epoch.incarnation == 0;
   state_ = next;
   next_stream_ =
       NextStream::same;  // only now: until the record stands, the next attempt begins anew as well
   next_stream_file_ = 0;
+  if (!ledger_.begin_stream(state_.origin)) log::error("ledger_failed", "{}", ledger_.failure());
   run_ = facts.run;
   read_only_ = facts.read_only;
 
@@ -130,6 +133,8 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   lane_.go_on();
 
   desk_ = std::make_unique<HandshakeDesk>(replicas_, *proof_, lane_.queues());
+  exposures_.emplace(state_.origin, state_.epoch);
+  look_at_ledger();
   SourceHandshake::Identity identity;
   identity.cluster_id = cluster_id_of(config_.cluster);
   identity.origin = state_.origin;
@@ -160,7 +165,7 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
     const std::lock_guard lock(mutex_);
     registration_ = Registration{registration_position(state_), state_.epoch.incarnation};
     // That file was purged: the server would refuse it for ever. See follow_quorum().
-    registration_held_ = registration_->start.file < index.first;
+    registration_held_ = registration_->start.file < index.first || !proven;
     registration_run_ = run_;
     server_changed_ = false;
   }
@@ -195,6 +200,39 @@ bool SourceControl::settle_stream(const BinlogIndex& index, SourceState& state) 
   state.epoch = {std::max<std::uint32_t>(epoch.term, 1), epoch.incarnation};
   state.stream_start = {next_stream_file_ == 0 ? index.first : next_stream_file_, 0};
   return true;
+}
+
+// Whether the binlogs found are those of the stream on record, by their bytes. False when they are
+// not; `proven` is false when what could tell was purged. Then nothing that was acknowledged before
+// is known to be in these files, and only the quorum of this incarnation says where to register
+// (S3).
+bool SourceControl::prove_stream(SourceState& next, bool& proven) {
+  const Position at = next.anchor.at;
+  switch (check_anchor(*files_, next.anchor)) {
+    case AnchorCheck::none:
+    case AnchorCheck::same:
+      return true;
+    case AnchorCheck::gone:
+      log::warning("stream_unproven",
+                   "binlog {} is gone, by which this stream would be known again: no commit is "
+                   "acknowledged before the replicas have proven that they hold it",
+                   at.file);
+      proven = false;
+      next.quorum = {};
+      next.anchor = {};
+      return true;
+    case AnchorCheck::failed:
+      refuse(fmt::format("binlog {} cannot be read", at.file));
+      return false;
+    case AnchorCheck::differs:
+      break;
+  }
+  refuse(fmt::format(
+      "the binlogs do not hold what was synced in front of {} before: they were reset or the data "
+      "folder was restored while nobody watched (if this is meant to be a new beginning, remove {} "
+      "and re-seed the replicas)",
+      to_string(at), state_file_path(config_)));
+  return false;
 }
 
 void SourceControl::end_incarnation(const std::string& reason, NextStream next) {

@@ -13,7 +13,7 @@
 namespace binlane {
 namespace {
 
-constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kVersion = 3;
 
 struct DiskPosition {
   le32 file;
@@ -38,14 +38,17 @@ struct DiskState {
   DiskPosition run_start;
   DiskPosition synced;
   DiskPosition quorum;
+  DiskPosition looked;
   le64 yes_tx;
   le64 no_tx;
   le64 no_times;
+  DiskPosition anchor_at;
+  le32 anchor_digest;
   le16 basename_length;
   le16 server_run_length;
   le16 safe_mark_count;
 };
-static_assert(sizeof(DiskState) == 106 && alignof(DiskState) == 1);
+static_assert(sizeof(DiskState) == 134 && alignof(DiskState) == 1);
 static_assert(sizeof(DiskState) + kMaxStateBasenameLength + kMaxServerRunLength +
                   kMaxSafeMarks * sizeof(DiskSafeMark) <=
               DurableRecord::kMaxPayloadSize);
@@ -80,9 +83,12 @@ std::vector<std::byte> encode_source_state(const SourceState& state) {
   disk.run_start = to_disk(state.run_start);
   disk.synced = to_disk(state.synced);
   disk.quorum = to_disk(state.quorum);
+  disk.looked = to_disk(state.looked);
   disk.yes_tx = state.counters.yes_tx;
   disk.no_tx = state.counters.no_tx;
   disk.no_times = state.counters.no_times;
+  disk.anchor_at = to_disk(state.anchor.at);
+  disk.anchor_digest = state.anchor.digest;
   disk.basename_length = static_cast<std::uint16_t>(state.basename.size());
   disk.server_run_length = static_cast<std::uint16_t>(state.server_run.size());
   disk.safe_mark_count = static_cast<std::uint16_t>(state.safe_marks.size());
@@ -122,7 +128,9 @@ std::optional<SourceState> decode_source_state(ConstBytes bytes) {
   state.run_start = from_disk(disk.run_start);
   state.synced = from_disk(disk.synced);
   state.quorum = from_disk(disk.quorum);
+  state.looked = from_disk(disk.looked);
   state.counters = {disk.yes_tx, disk.no_tx, disk.no_times};
+  state.anchor = {from_disk(disk.anchor_at), disk.anchor_digest};
   const char* const texts = reinterpret_cast<const char*>(bytes.data()) + sizeof disk;
   state.basename.assign(texts, basename_length);
   state.server_run.assign(texts + basename_length, server_run_length);

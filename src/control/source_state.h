@@ -15,6 +15,7 @@
 #include "base/epoch.h"
 #include "base/position.h"
 #include "base/uuid.h"
+#include "control/stream_anchor.h"
 #include "dataplane/source_handshake.h"
 #include "storage/durable_record.h"
 
@@ -38,10 +39,15 @@ struct SourceState {
   Position run_start;       // start of the first file of that server run
   Position synced;          // the source has everything before it on stable storage
   Position quorum;          // a quorum has had everything before it
-  ServerCounters counters;  // of that server run
+  // What the server released by itself up to here is in the ledger. It is behind `quorum`: until the
+  // server was looked at, nobody knows.
+  Position looked;
+  ServerCounters counters;  // of that server run, when it was looked at
   // What was safe when each incarnation began, oldest first, so that a replica that was away
   // meanwhile is held to what it must share, and to no more (S5). See remember_safe_mark().
   std::vector<SafeMark> safe_marks;
+  // Proves after a restart that the binlogs are this stream still: at or before `synced`.
+  StreamAnchor anchor;
 
   bool operator==(const SourceState&) const = default;
 };

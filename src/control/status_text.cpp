@@ -176,7 +176,8 @@ void print_source(Page& page, const json& source) {
 void print_replica(Page& page, const json& replica) {
   const std::string source = text_of(replica, "source");
   page.heading("replica",
-               fmt::format("{}{}{}", flag_of(replica, "connected") ? "connected" : "away",
+               fmt::format("{}{}{}{}", text_of(replica, "state") == "DIVERGED" ? "DIVERGED, " : "",
+                           flag_of(replica, "connected") ? "connected" : "away",
                            source.empty() ? "" : ", source ", source));
   page.line("refused", text_of(replica, "refusal"));
   page.line("epoch", text_of(replica, "epoch"));
@@ -239,6 +240,9 @@ std::string status_problem(const json& status) {
     if (!ledger.empty()) return ledger;
   }
   if (replica.is_object() && (role == "STANDBY" || !source.is_object())) {
+    if (text_of(replica, "state") == "DIVERGED")
+      return "the replica is DIVERGED: its server was fed what a later term does not hold; rebuild "
+             "it";
     for (const char* part : {"journal", "archive"}) {
       const std::string failure = text_of(member(replica, part), "failure");
       if (!failure.empty()) return fmt::format("the {} has failed: {}", part, failure);

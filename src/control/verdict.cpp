@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/canary.h"
+
 namespace binlane {
 namespace {
 
@@ -49,6 +51,15 @@ Verdict judge_on_fenced(const VerdictFacts& facts) {
   return verdict;
 }
 
+// Clients may have been told that it is committed before a quorum had it.
+void say_exposures(const VerdictFacts& facts, Verdict& verdict) {
+  for (const Exposure& exposure : facts.exposures) {
+    if (facts.end && exposure.covers(*facts.end))
+      verdict.evidence.push_back(fmt::format(
+          "it may have been released to its client without a quorum: {}", to_string(exposure)));
+  }
+}
+
 Verdict judge_on_replica(const VerdictFacts& facts) {
   Verdict verdict;
   const auto say = [&verdict](std::string line) { verdict.evidence.push_back(std::move(line)); };
@@ -60,7 +71,12 @@ Verdict judge_on_replica(const VerdictFacts& facts) {
   }
   say(fmt::format("it ends at {} of the stream, which this replica has up to {}",
                   to_string(*facts.end), to_string(facts.durable)));
+  say_exposures(facts, verdict);
   if (*facts.end > facts.durable) return verdict;
+  if (facts.diverged && !canary(Canary::diverged_verdict)) {
+    say("this replica is DIVERGED: ask the source of the later term, or who follows it");
+    return verdict;
+  }
   if (*facts.end > facts.released) {
     say(fmt::format("the source has told this replica of being safe up to {} only",
                     to_string(facts.released)));

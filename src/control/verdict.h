@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/position.h"
+#include "control/exposure.h"
 #include "control/host_role.h"
 
 namespace binlane {
@@ -37,6 +38,9 @@ struct VerdictFacts {
   Position released;  // min(synced, quorum), or synced while degraded (replica's host)
   Position durable;   // on this host's stable storage (replica's host)
   std::string rule;
+  // What is known here of the stream's exposures.
+  std::vector<Exposure> exposures;
+  bool diverged = false;         // this replica holds what a later term does not
   bool alone_is_quorum = false;  // this replica alone satisfies every rule on record
   bool live = false;             // the marks are of now, and the log's end is
   // A fenced source: where its stream was sealed, if that is known, and whether its binlog is the

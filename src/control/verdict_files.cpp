@@ -117,6 +117,9 @@ void look_as_replica(const Question& question, const std::string& name, ReplicaS
   const ReplicaLaneMarks marks = replica.control().view().marks;
   facts.released = marks.released;
   facts.durable = marks.durable;
+  const ExposureState exposures = replica.control().view().exposures;
+  facts.exposures = exposures.exposures;
+  facts.diverged = exposures.divergence.has_value();
   facts.alone_is_quorum = !meta.rules.empty();
   for (const PromotionRule& rule : promotion_rules(meta.rules)) {
     ReplicaSet self = 0;

@@ -31,13 +31,17 @@ bool body_length_fits(wire::Type type, std::uint16_t flags, std::size_t length) 
       return length == sizeof(wire::AckBody);
     case wire::Type::close:
       return length == sizeof(wire::CloseBody);
+    case wire::Type::exposed:
+      return length == sizeof(wire::ExposedBody);
+    case wire::Type::exposed_ack:
+      return length == sizeof(wire::ExposedAckBody);
   }
   return false;
 }
 
 bool type_is_known(std::uint8_t type) noexcept {
   return type >= static_cast<std::uint8_t>(wire::Type::hello) &&
-         type <= static_cast<std::uint8_t>(wire::Type::close);
+         type <= static_cast<std::uint8_t>(wire::Type::exposed_ack);
 }
 
 }  // namespace

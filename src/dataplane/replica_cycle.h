@@ -75,8 +75,9 @@ struct ReplicaLaneQueues {
   LanePause pause;
   SpscQueue<HelloMessage, kReplicaHelloQueue> hello_in;   // lane → control
   SpscQueue<AdmittedHello, kReplicaHelloQueue> admitted;  // control → lane
-  SpscQueue<ReleaseMarkType, kArchiveQueue> released;     // lane → archive
-  SpscQueue<std::uint64_t, kArchiveQueue> archived;       // archive → lane
+  SpscQueue<HelloMessage, kReplicaHelloQueue> answers;  // control → lane: to be sent as they are
+  SpscQueue<ReleaseMarkType, kArchiveQueue> released;   // lane → archive
+  SpscQueue<std::uint64_t, kArchiveQueue> archived;     // archive → lane
   SeqlockValue<ReplicaLaneMarks> marks;
   std::atomic<std::uint16_t> state{0};  // wire::AckState bits that control knows of
 };
@@ -136,6 +137,11 @@ class ReplicaCycle {
   std::size_t exchange_with_archive() noexcept;
   std::size_t shake_hands() noexcept;
   void send_hello(const HelloMessage& message) noexcept;
+  // What only the source of the session that runs may tell control.
+  bool is_of_session(const FrameView& frame) const noexcept {
+    return frame.type() == wire::Type::exposed && session_.active() &&
+           frame.header.session_id == session_.session_id() && frame.epoch() == session_.epoch();
+  }
   std::size_t acknowledge(std::uint64_t now_ns) noexcept;
   std::uint16_t state() const noexcept {
     return static_cast<std::uint16_t>(queues_.state.load(std::memory_order_relaxed) |
@@ -191,7 +197,7 @@ void ReplicaCycle<P, D, Log, C>::on_frame(const Datagram& datagram, std::uint64_
   if (frame.type() == wire::Type::data) {
     if (handshake_.settling()) return;
     session_.on_data(frame, journal_, now_ns);
-  } else if (frame.type() == wire::Type::hello) {
+  } else if (frame.type() == wire::Type::hello || is_of_session(frame)) {
     HelloMessage hello;
     const std::size_t length = sizeof(wire::Header) + frame.body.size();
     const bool taken = fill_hello(hello, 0, datagram.from, datagram.payload.first(length)) &&
@@ -248,6 +254,8 @@ noexcept {
     send_hello(reply_);
     ++work;
   }
+  for (std::size_t i = 0; i < kReplicaHelloQueue && queues_.answers.try_pop(reply_); ++i, ++work)
+    send_hello(reply_);
   return work;
 }
 

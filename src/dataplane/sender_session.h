@@ -85,6 +85,9 @@ class SenderSession {
     return active_ && now_ns > last_ack_ns_ && now_ns - last_ack_ns_ > kPeerTimeoutNs;
   }
 
+  // The replica's journal would take another frame.
+  bool has_room() const noexcept { return next_offset_ + max_payload_ <= window_end_; }
+
   std::uint64_t received() const noexcept { return received_; }
   std::uint64_t durable() const noexcept { return durable_; }
   std::uint64_t applied() const noexcept { return applied_; }

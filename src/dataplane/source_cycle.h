@@ -76,7 +76,8 @@ struct SourceCommand {
     stop_session,
     set_rule,
     set_degraded,
-    set_synced
+    set_synced,
+    set_exposure_known
   };
   Kind kind = Kind::stop_session;
   std::uint32_t replica = 0;  // index
@@ -90,6 +91,11 @@ struct SourceCommand {
   Uuid journal_id;
   QuorumRule rule;
   bool degraded = false;
+  // set_degraded: replicas that know this list of exposures or a later one are told of what is
+  // released (control/exposure_desk.h), as long as they need not hold it. set_exposure_known: the
+  // replica's session knows it.
+  std::uint64_t exposure = 0;
+  bool hold = false;
   Position synced;
 };
 
@@ -192,7 +198,9 @@ class SourceCycle {
     epoch_ = epoch;
     gate_.reset(0);
     gate_.set_rule(rule);
-    synced_ = released_ = acknowledged_ = 0;
+    synced_ = released_ = covered_ = acknowledged_ = 0;
+    exposure_ = 0;
+    hold_ = false;
     synced_at_ = {};
     synced_pending_ = false;
     watched_group_ = 0;
@@ -213,6 +221,8 @@ class SourceCycle {
     std::uint32_t port = 0;
     Endpoint endpoint;
     std::uint64_t origin = 0;
+    std::uint64_t exposure_known = 0;
+    std::uint64_t released = 0;  // what it was told, in the stream's linear offsets
   };
 
   std::size_t take_commands(std::uint64_t now_ns) noexcept;
@@ -233,7 +243,14 @@ class SourceCycle {
     const auto relative = [&](std::uint64_t mark) {
       return mark > peer.origin ? mark - peer.origin : 0;
     };
-    return {relative(synced_), relative(released_)};
+    return {relative(synced_), relative(peer.released)};
+  }
+  // What this replica may hand its server. What no quorum covers it learns of only once it has the
+  // exposure on record (S10); and not while it shall hold it and its journal has room.
+  std::uint64_t released_for(const Peer& peer) const noexcept {
+    const bool knows = peer.exposure_known >= exposure_ || canary(Canary::exposure_told_late);
+    const bool holds = hold_ && peer.session.has_room() && !canary(Canary::held_release_told);
+    return knows && !holds ? released_ : covered_;
   }
   // The position of a mark stays where it was while that of its new place cannot be told.
   void move(Position& position, std::uint64_t mark) const noexcept {
@@ -257,6 +274,9 @@ class SourceCycle {
   Position synced_at_;
   bool synced_pending_ = false;
   std::uint64_t released_ = 0;
+  std::uint64_t covered_ = 0;   // of it, what a quorum has
+  std::uint64_t exposure_ = 0;  // the list that says what else was released
+  bool hold_ = false;
   std::uint64_t acknowledged_ = 0;
   Position acknowledged_at_;
   // The end of a group that the quorum mark is about to pass, and of the last one that it has
@@ -293,6 +313,15 @@ std::size_t SourceCycle<P, Stream, Server, C>::take_commands(std::uint64_t now_n
         if (command.degraded) server_.pause();
         if (degraded_ && !command.degraded) server_.resume();
         degraded_ = command.degraded;
+        if (degraded_) {
+          exposure_ = command.exposure;
+          hold_ = command.hold;
+        }
+        break;
+      case SourceCommand::Kind::set_exposure_known:
+        // Of a session that is over it says nothing.
+        if (peers_[command.replica].session.session_id() == command.session_id)
+          peers_[command.replica].exposure_known = command.exposure;
         break;
       case SourceCommand::Kind::set_synced:
         synced_at_ = std::max(synced_at_, command.synced);
@@ -326,6 +355,8 @@ void SourceCycle<P, Stream, Server, C>::start_session(const SourceCommand& comma
   peer.port = command.port;
   peer.endpoint = command.peer;
   peer.origin = command.origin;
+  peer.exposure_known = 0;
+  peer.released = 0;
   SenderSession::Start start;
   start.session_id = command.session_id;
   start.epoch = epoch_;
@@ -380,6 +411,7 @@ template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
 std::size_t SourceCycle<P, Stream, Server, C>::send_to(std::uint32_t replica,
                                                        std::uint64_t now_ns) noexcept {
   Peer& peer = peers_[replica];
+  peer.released = std::max(peer.released, released_for(peer));
   peer.session.begin_turn(stream_.written() - peer.origin, marks_for(peer), now_ns);
   if (peer.session.timed_out(now_ns)) {
     lose_session(replica, SourceEvent::Kind::session_lost, 0);
@@ -469,7 +501,7 @@ void SourceCycle<P, Stream, Server, C>::on_frame(std::uint32_t port, const Datag
   }
   if (frame.type() == wire::Type::ack) {
     on_ack(frame, now_ns);
-  } else if (frame.type() == wire::Type::hello_ack) {
+  } else if (frame.type() == wire::Type::hello_ack || frame.type() == wire::Type::exposed_ack) {
     HelloMessage hello;
     const std::size_t length = sizeof(wire::Header) + frame.body.size();
     const bool taken = fill_hello(hello, port, datagram.from, datagram.payload.first(length)) &&
@@ -536,6 +568,7 @@ void SourceCycle<P, Stream, Server, C>::move_released() noexcept {
   const std::uint64_t mark = degraded_ ? synced_ : beyond ? quorum : std::min(synced_, quorum);
   const bool back = canary(Canary::released_goes_back);
   released_ = back ? mark : std::max(released_, mark);  // never decreases, in any state
+  covered_ = std::max(covered_, std::min(synced_, quorum));
 }
 
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
@@ -555,7 +588,8 @@ void SourceCycle<P, Stream, Server, C>::publish(std::size_t work, std::uint64_t 
   shown_.quorum = gate_.quorum();
   shown_.released = released_;
   shown_.written_at = stream_.position_of(shown_.written);
-  shown_.whole_at = stream_.position_of(stream_.group_end());
+  const bool torn = canary(Canary::half_group_synced);
+  shown_.whole_at = stream_.position_of(torn ? stream_.written() : stream_.group_end());
   move(shown_.synced_at, shown_.synced);
   move(shown_.quorum_at, shown_.quorum);
   shown_.quorum_group_at = quorum_group_at_;

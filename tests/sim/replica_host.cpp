@@ -52,6 +52,7 @@ void ReplicaHost::reseed() {
   trace_.note("re-seed", local_.ipv4);
   format();
   files_.remove_all();
+  exposure_bytes_.reset();
   fed_ = {};
   impaired = false;
   ++reseeds_;
@@ -99,6 +100,10 @@ void ReplicaHost::start() {
     forget();
     return;
   }
+  exposures_.emplace(exposure_bytes_, [this](ConstBytes bytes) {
+    exposure_bytes_.emplace(bytes.begin(), bytes.end());
+    return 0;
+  });
   cycle_ = std::make_unique<Cycle>(port_, disk_, *journal_, clock_, *queues_,
                                    cluster_id_of(kClusterName), name_);
   queues_->pause.resume();
@@ -159,6 +164,7 @@ void ReplicaHost::control() {
 void ReplicaHost::admit(const HelloMessage& message) {
   FrameView frame;
   if (decode(message.frame(), frame) != FrameFault::none) return;
+  if (frame.type() == wire::Type::exposed) return take_exposures(message, frame);
   const auto body = body_as<wire::HelloBody>(frame);
   if (body.cluster_id != cluster_id_of(kClusterName) || field_text(body.replica_name) != name_)
     return;
@@ -186,6 +192,25 @@ void ReplicaHost::admit(const HelloMessage& message) {
   }
   // A full queue loses it, as the network might.
   static_cast<void>(queues_->admitted.try_push(hello));
+}
+
+void ReplicaHost::take_exposures(const HelloMessage& message, const FrameView& frame) {
+  const auto list = decode_exposures(body_as<wire::ExposedBody>(frame));
+  const JournalMeta meta = store_->meta();
+  exposures_->set_owner({meta.journal, meta.stream.origin, meta.stream.term});
+  if (!list || !exposures_->take(*list)) return;
+  wire::ExposedAckBody body;
+  body.number = list->number;
+  FrameTags tags;
+  tags.type = wire::Type::exposed_ack;
+  tags.epoch = frame.epoch();
+  tags.session_id = frame.header.session_id;
+  HelloMessage answer;
+  answer.peer = message.peer;
+  std::memcpy(answer.bytes.data() + sizeof(wire::Header), static_cast<const void*>(&body),
+              sizeof body);
+  answer.length = seal(answer.bytes, tags, sizeof body);
+  static_cast<void>(queues_->answers.try_push(answer));
 }
 
 std::string ReplicaHost::judge(const FrameView& frame, const wire::HelloBody& body) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "control/exposure_record.h"
 #include "control/feed_glue.h"
 #include "dataplane/replica_cycle.h"
 #include "host_files.h"
@@ -71,6 +72,10 @@ class ReplicaHost {
   Position archive_end() const {
     return archiver_ ? archiver_->end_watch().end().released_bytes : Position{};
   }
+  // What its source released without a quorum, as it would know after a restart.
+  ExposureState exposures() const {
+    return exposure_bytes_ ? *decode_exposure_state(*exposure_bytes_) : ExposureState{};
+  }
   // What its server has been fed.
   Position fed() const { return fed_; }
   std::uint64_t reseeds() const { return reseeds_; }
@@ -94,6 +99,7 @@ class ReplicaHost {
   void forget();
   void control();
   void admit(const HelloMessage& message);
+  void take_exposures(const HelloMessage& message, const FrameView& frame);
   std::string judge(const FrameView& frame, const wire::HelloBody& body);
   void add_archive_digest(AdmittedHello& hello, const std::string& basename);
   void watch_repair();
@@ -109,6 +115,7 @@ class ReplicaHost {
   Memory platter_;
   SuperblockRecord superblock_;
   HostFiles files_;
+  std::optional<std::vector<std::byte>> exposure_bytes_;
   Position fed_;
   std::uint64_t reseeds_ = 0;
   std::uint64_t openings_ = 0;
@@ -122,6 +129,7 @@ class ReplicaHost {
   std::unique_ptr<Cycle> cycle_;
   std::unique_ptr<TrackedGroups> groups_;
   std::unique_ptr<Archiver> archiver_;
+  std::optional<ExposureRecord> exposures_;
   LogMark damaged_until_;
   std::string problem_;
   std::string refusal_;

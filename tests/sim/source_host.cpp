@@ -215,6 +215,7 @@ void SourceHost::control() {
   sync_ourselves(marks, now_ns);
   tell_synced(marks);
   run_fallback(marks);
+  tell_exposures(now_ns);
   store_state(marks, now_ns);
 }
 
@@ -229,13 +230,13 @@ void SourceHost::look_for_server(std::uint64_t now_ns) {
   if (!begin_incarnation(now_ns)) return;
   FallbackStart start;
   start.fresh = fresh_stream_;
-  start.reset = stream_replaced_;
   start.exposed_from =
-      std::max(state_.quorum, Position{state_.stream_start.file, kBinlogMagicSize});
+      std::max(state_.looked, Position{state_.stream_start.file, kBinlogMagicSize});
   start.interval_open = !ledger_->open_intervals().empty();
   start.server_restarted = !fresh_stream_ && !same_run_;
   if (same_run_) start.counters = state_.counters;
   fallback_.emplace(options_.fallback, start);
+  next_poll_ns_ = 0;
   ++server_runs_;
   degraded_told_ = false;
   new_poll_.reset();
@@ -246,6 +247,9 @@ void SourceHost::look_for_server(std::uint64_t now_ns) {
 bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
   SourceState next = state_;
   if (!settle_stream(next)) return false;
+  const bool same_stream = state_.origin == next.origin;
+  bool proven = true;
+  if (same_stream && !prove_stream(next, proven)) return false;
   const std::uint32_t last = binlogs_.last();
   const std::uint32_t first = std::max(binlogs_.first(), next.stream_start.file);
   sync_files(std::max(first, next.synced.file), last);
@@ -262,21 +266,20 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
     return false;
   }
   next.synced = std::max(next.synced, std::min(synced, start.tracker.last_group_end()));
+  next.anchor = make_anchor(view_, next.synced, next.anchor);
   next.basename = kBasename;
   next.epoch.incarnation += 1;
   same_run_ = next.server_run == fmt::format("run {}", server_.run());
   next.server_run = fmt::format("run {}", server_.run());
   next.run_start = {server_.first_file_of_run(), kBinlogMagicSize};
-  const bool same_stream = state_.origin == next.origin;
-  const bool replaced = !same_stream && !state_.origin.is_null();
   const Position safe = same_stream ? std::min(state_.synced, state_.quorum) : Position{};
   remember_safe_mark(next.safe_marks, {next.epoch, safe});
   if (store(next) != 0) {
     refuse("cannot store the state");
     return false;
   }
+  if (!ledger_->begin_stream(state_.origin)) trace_.line(ledger_->failure());
   fresh_stream_ = !same_stream;
-  stream_replaced_ = replaced;
   next_stream_ = NextStream::same;
   next_stream_file_ = 0;
   run_ = server_.run();
@@ -303,6 +306,8 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
   queues_->pause.resume();
 
   desk_ = std::make_unique<HandshakeDesk>(options_.replicas, *proof_, *queues_);
+  exposures_.emplace(state_.origin, state_.epoch);
+  look_at_ledger();
   SourceHandshake::Identity identity;
   identity.cluster_id = cluster_id_of("simulated");
   identity.origin = state_.origin;
@@ -318,7 +323,7 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
   ++incarnations_;
   trace_.note("incarnation begins", state_.epoch.incarnation, synced.file, synced.offset);
   registration_ = registration_position(state_);
-  registration_held_ = registration_->file < binlogs_.first();
+  registration_held_ = registration_->file < binlogs_.first() || !proven;
   registration_run_ = run_;
   server_changed_ = false;
   drain_.connected = false;
@@ -342,6 +347,26 @@ bool SourceHost::settle_stream(SourceState& next) {
   next.stream_start = {next_stream_file_ == 0 ? binlogs_.first() : next_stream_file_, 0};
   trace_.note("new stream", next.stream_start.file);
   return true;
+}
+
+bool SourceHost::prove_stream(SourceState& next, bool& proven) {
+  switch (check_anchor(view_, next.anchor)) {
+    case AnchorCheck::none:
+    case AnchorCheck::same:
+      return true;
+    case AnchorCheck::gone:
+      proven = false;
+      next.quorum = {};
+      next.anchor = {};
+      return true;
+    case AnchorCheck::failed:
+      refuse("the anchor cannot be read");
+      return false;
+    case AnchorCheck::differs:
+      break;
+  }
+  refuse("the binlogs do not hold what was synced before");
+  return false;
 }
 
 void SourceHost::end_incarnation(const std::string& reason, NextStream next) {
@@ -414,6 +439,7 @@ void SourceHost::take_replies(std::uint64_t now_ns) {
   HelloMessage message;
   for (std::size_t i = 0; i < kHelloQueue && queues_->hello_in.try_pop(message); ++i) {
     if (HandshakeDesk::needs_fresh_proof(message)) refresh_proof();
+    take_exposed_ack(message);
     desk_->on_reply(message, now_ns);
   }
 }
@@ -425,6 +451,33 @@ void SourceHost::refresh_proof() {
   proof_->refresh(tailer.map(), tailer.written());
   mapped_file_ = tailer.map().current_file();
   queues_->pause.resume();
+}
+
+std::uint64_t SourceHost::look_at_ledger() {
+  return exposures_->update(exposures_of(*ledger_, state_.origin), ledger_->totals().entries);
+}
+
+void SourceHost::take_exposed_ack(const HelloMessage& message) {
+  FrameView frame;
+  SourceCommand command;
+  command.kind = SourceCommand::Kind::set_exposure_known;
+  if (decode(message.frame(), frame) != FrameFault::none ||
+      !exposures_->on_reply(frame, command.replica, command.exposure))
+    return;
+  command.session_id = frame.header.session_id;
+  if (!queues_->commands.try_push(command)) exposures_->forget(command.replica);
+}
+
+void SourceHost::tell_exposures(std::uint64_t now_ns) {
+  if (phase_ != Phase::running) return;
+  look_at_ledger();
+  for (std::uint32_t i = 0; i < desk_->size(); ++i) {
+    const HandshakeDesk::Replica& replica = desk_->replica(i);
+    exposures_->on_session(i, desk_->session_of(i), replica.port, replica.address);
+  }
+  HelloMessage message;
+  for (std::size_t i = 0; i < kMaxReplicas && exposures_->poll(now_ns, message); ++i)
+    static_cast<void>(queues_->hello_out.try_push(message));  // a full queue loses it
 }
 
 void SourceHost::poll_server(std::uint64_t now_ns) {
@@ -517,6 +570,7 @@ void SourceHost::run_fallback(const SourceMarks& marks) {
       SourceCommand command;
       command.kind = SourceCommand::Kind::set_degraded;
       command.degraded = fallback_->degraded();
+      command.exposure = look_at_ledger();
       if (queues_->commands.try_push(command)) degraded_told_ = command.degraded;
     }
     if (!action) break;
@@ -542,13 +596,9 @@ bool SourceHost::carry_out(const FallbackAction& action) {
 }
 
 bool SourceHost::close_intervals(const Position& to) {
-  const std::vector<LedgerInterval> open = ledger_->open_intervals();
-  for (const LedgerInterval& interval : open) {
-    const Position end = std::max(to, interval.from);
-    const auto groups = count_groups(view_, interval.from, end);
-    if (!ledger_->close_interval(interval.id, end, groups.value_or(0))) return false;
-  }
-  return true;
+  return ledger_->close_all(to, [this](Position from, Position end) {
+    return count_groups(view_, from, end).value_or(0);
+  });
 }
 
 void SourceHost::store_state(const SourceMarks& marks, std::uint64_t now_ns) {
@@ -557,6 +607,8 @@ void SourceHost::store_state(const SourceMarks& marks, std::uint64_t now_ns) {
   SourceState next = state_;
   next.synced = std::max(next.synced, confirmer_.synced());
   next.quorum = std::max(next.quorum, marks.quorum_group_at);
+  next.looked = std::max(next.looked, fallback_->exposed_from());
+  if (next.synced != state_.synced) next.anchor = make_anchor(view_, next.synced, next.anchor);
   if (fallback_->server_counters()) next.counters = *fallback_->server_counters();
   if (next != state_) static_cast<void>(store(next));
 }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "binlog_store.h"
+#include "control/exposure_desk.h"
 #include "control/fallback.h"
 #include "control/handshake_desk.h"
 #include "control/ledger.h"
@@ -137,11 +138,15 @@ class SourceHost {
   void look_for_server(std::uint64_t now_ns);
   bool begin_incarnation(std::uint64_t now_ns);
   bool settle_stream(SourceState& next);
+  bool prove_stream(SourceState& next, bool& proven);
   void end_incarnation(const std::string& reason, NextStream next);
   void take_lane_events(std::uint64_t now_ns);
   void on_stream_stopped();
   void take_replies(std::uint64_t now_ns);
   void refresh_proof();
+  std::uint64_t look_at_ledger();
+  void take_exposed_ack(const HelloMessage& message);
+  void tell_exposures(std::uint64_t now_ns);
   void poll_server(std::uint64_t now_ns);
   void follow_quorum(const SourceMarks& marks);
   void sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns);
@@ -182,6 +187,7 @@ class SourceHost {
   std::unique_ptr<Cycle> cycle_;
   std::unique_ptr<FileStreamProof<BinlogView>> proof_;
   std::unique_ptr<HandshakeDesk> desk_;
+  std::optional<ExposureDesk> exposures_;
   std::optional<Fallback> fallback_;
   SyncedConfirmer confirmer_;
   QuorumRule rule_in_force_;
@@ -197,7 +203,6 @@ class SourceHost {
   std::uint32_t server_runs_ = 0;
   std::optional<ServerPoll> new_poll_;
   bool fresh_stream_ = false;
-  bool stream_replaced_ = false;
   bool same_run_ = false;
   bool degraded_told_ = false;
   bool server_changed_ = false;

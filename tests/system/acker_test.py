@@ -136,6 +136,40 @@ class WaitingCommit(QuorumCase):
         self.check_everything_arrived("check_db.counted")
 
 
+class UnseenReset(QuorumCase):
+    """S3, S16: RESET MASTER while binlaned is down, and the server writes on until the numbers have
+    passed where it had been. To register there would acknowledge what no replica has."""
+
+    # A client in the middle of nowhere would wait for the server's own timeout.
+    CLUSTER = {"timeout_ms": LONG_TIMEOUT_MS, "server_timeout_ms": LONG_SERVER_TIMEOUT_MS}
+
+    def test_s3_reset_that_nobody_saw(self):
+        self.commit()
+        state = self.cluster.daemon.data_dir / "source.state"
+        synced = self.cluster.source_status()["written"]
+        recorded = state.read_bytes()
+        waiting.until(lambda: state.read_bytes() != recorded, "the state to be stored", SOON_S)
+        self.cluster.daemon.kill()
+        self.source.query("SET GLOBAL rpl_semi_sync_master_enabled=OFF")
+        self.source.query("RESET MASTER")
+        while len(self.source.binlogs()) < synced["file"]:
+            self.source.query("FLUSH BINARY LOGS")
+        newest = self.source.binlogs()[-1]
+        while newest.stat().st_size <= synced["offset"]:
+            self.commit()
+        self.source.query("SET GLOBAL rpl_semi_sync_master_enabled=ON")
+        waiter = self.begin_commit()
+        self.wait_sessions(1)
+        acknowledged = self.source.semi_sync()["yes_tx"]
+        self.cluster.daemon.start()
+        self.cluster.wait_state("REFUSED", SOON_S)
+        self.assertIn("they were reset", self.cluster.source_status()["problem"])
+        self.assertTrue(waiter.waiting)
+        self.assertEqual(self.source.semi_sync()["yes_tx"], acknowledged)
+        self.source.query("SET GLOBAL rpl_semi_sync_master_enabled=OFF")
+        waiter.finish(SOON_S)
+
+
 class ServerRestart(QuorumCase):
     """The server dies under a living binlaned (rule S6)."""
 

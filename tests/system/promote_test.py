@@ -300,6 +300,70 @@ class Verdicts(HaCase):
             pass  # its server was killed under it
 
 
+class Diverged(HaCase):
+    """S8, S10: while degraded, one replica's server is fed what no quorum has; then the others are
+    promoted without it. It names what they lack, stops its feed, and stays so."""
+
+    HOSTS = {
+        "names": ("a", "b", "c", "d"),
+        "quorum_count": 2,
+        "timeout_ms": 1_000,
+        "server_timeout_ms": 30_000,
+    }
+
+    def test_a_replica_that_was_fed_what_the_new_source_lacks(self):
+        a, b, c, d = self.cluster.hosts
+        self.insert(a, 1)
+        self.cluster.wait_replicas_applied()
+        for host in (c, d):
+            host.daemon.kill()
+        # Behind its deadline the source goes on without a quorum.
+        self.insert(a, 2, 3)
+        a.wait_state("ASYNC")
+        exposed = a.server.variable("gtid_binlog_pos")
+        b.wait_executed(exposed)
+        # What was fed lies in an interval that was on record here before.
+        intervals = b.replica_status()["exposed"]
+        self.assertEqual([interval["to"] for interval in intervals], [None])
+        self.assertIn(
+            "released to its client without a quorum", b.binlane("verdict", exposed)[1]
+        )
+        self.assertEqual(b.replica_status()["state"], "FOLLOWING")
+        a.kill()
+        b.kill()
+
+        # Of four hosts two are left; the candidate's own rule has to do with the other one.
+        c.daemon.config["source"]["quorum"] = "ANY 1 (a, b, d)"
+        for host in (c, d):
+            host.start()
+        out = self.promote("c")
+        self.assertIn("exposure after last contact with the source", out)
+        self.insert(c, 4)
+        d.wait_executed(c.server.variable("gtid_binlog_pos"))
+
+        b.start()
+        waiting.until(
+            lambda: b.replica_status().get("state") == "DIVERGED", "b to be DIVERGED", WAIT_S
+        )
+        self.check_diverged(b, exposed)
+        b.daemon.kill()
+        b.daemon.start()
+        self.check_diverged(b, exposed)
+        self.assertIn("DIVERGED", b.binlane("status")[1])
+
+    def check_diverged(self, host, exposed):
+        status = host.replica_status()
+        self.assertEqual(status["state"], "DIVERGED")
+        self.assertEqual(status["diverged"]["groups"], 2)
+        self.assertFalse(status["feed"]["listening"])
+        self.assertEqual([row[0] for row in self.rows_of(host)], [1, 2, 3])
+        self.assertEqual(host.binlane("verdict", exposed)[0], EXIT_IN_DOUBT)
+        domain, server, sequence = exposed.split("-")
+        log = host.daemon.log_file.read_text()
+        for number in (int(sequence) - 1, int(sequence)):
+            self.assertIn(f"does not hold GTID {domain}-{server}-{number} at", log)
+
+
 class Cut(HaCase):
     """An old source that never was started again: what only it has is cut off, and it rejoins."""
 

@@ -80,17 +80,10 @@ TEST(Fallback, AFreshSourceGoesToSemisyncByItself) {
   EXPECT_EQ(model.fallback.counters().recoveries, 0U);
 }
 
-TEST(Fallback, AFreshSourceTakesAServerThatIsOnAsItIs) {
-  FallbackModel model(quick(), {.fresh = true});
-  model.enabled = model.status = true;
-  ASSERT_TRUE(model.run_until(State::semisync, 1'000));
-  EXPECT_TRUE(model.trace.empty());
-}
-
 // What it was told of the stream before may lie further on than anything in this one: it would take
 // every commit for acknowledged.
 TEST(Fallback, AServerThatWasToldOfAnotherStreamHasToForgetThat) {
-  FallbackModel model(quick(), {.fresh = true, .reset = true, .exposed_from = {1, 4}});
+  FallbackModel model(quick(), {.fresh = true, .exposed_from = {1, 4}});
   model.enabled = model.status = true;
   model.commit();
   ASSERT_TRUE(model.run_until(State::semisync, 3'000));
@@ -98,12 +91,6 @@ TEST(Fallback, AServerThatWasToldOfAnotherStreamHasToForgetThat) {
   ASSERT_EQ(model.intervals.size(), 1U);
   EXPECT_EQ(model.intervals[0].from, 4U);
   EXPECT_EQ(model.fallback.counters().degrades, 0U);
-}
-
-TEST(Fallback, ANewStreamOnAServerThatIsOffNeedsNoOff) {
-  FallbackModel model(quick(), {.fresh = true, .reset = true});
-  ASSERT_TRUE(model.run_until(State::semisync, 3'000));
-  EXPECT_EQ(model.trace, (Trace{"ON"}));
 }
 
 // The lane has a backlog when semi-sync comes back: what went without a quorum is not all read yet.

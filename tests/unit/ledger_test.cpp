@@ -150,6 +150,37 @@ TEST_F(LedgerTest, CloseAllCountsSharedStretchesOnce) {
   EXPECT_EQ(ledger.list()[2].to, (Position{17, 2000}));  // never before its beginning
 }
 
+// Positions are numbers of one stream; a RESET begins them anew, in the same term.
+TEST_F(LedgerTest, IntervalsOfAnotherStreamAreNeverComparedNorCounted) {
+  const Uuid old_stream = Uuid::random();
+  const Uuid new_stream = Uuid::random();
+  {
+    Ledger ledger(path());
+    ASSERT_TRUE(ledger.begin_stream(old_stream));
+    ASSERT_EQ(ledger.expose({1, 100}, kEpoch, ExposureKind::own, "timeout"), 1U);
+  }
+  Ledger ledger(path());
+  ASSERT_EQ(ledger.open_intervals().size(), 1U);
+  EXPECT_EQ(ledger.open_intervals()[0].stream, old_stream);
+  // The same stream goes on: nothing is closed.
+  ASSERT_TRUE(ledger.begin_stream(old_stream));
+  ASSERT_EQ(ledger.open_intervals().size(), 1U);
+
+  ASSERT_TRUE(ledger.begin_stream(new_stream));
+  EXPECT_TRUE(ledger.open_intervals().empty());
+  EXPECT_EQ(ledger.list()[0].to, (Position{1, 100}));
+  // An exposure at a larger position of the new stream is one of its own.
+  EXPECT_EQ(ledger.expose({1, 400}, kEpoch, ExposureKind::own, "timeout"), 2U);
+  std::vector<std::pair<Position, Position>> counted;
+  ASSERT_TRUE(ledger.close_all({1, 900}, [&](Position from, Position to) {
+    counted.emplace_back(from, to);
+    return std::uint64_t{1};
+  }));
+  ASSERT_EQ(counted.size(), 1U);
+  EXPECT_EQ(counted[0].first, (Position{1, 400}));
+  EXPECT_EQ(ledger.list()[1].stream, new_stream);
+}
+
 TEST_F(LedgerTest, ATornLastLineIsCutOffAtEveryLength) {
   fill();
   const std::string whole = text();
@@ -218,15 +249,15 @@ TEST_F(LedgerTest, WellFormedNonsenseIsRefused) {
   const std::string header = encode_ledger_line(1, LedgerHeader{kLedgerVersion});
   set_text(encode_ledger_line(1, LedgerHeader{kLedgerVersion + 1}));
   EXPECT_NE(refusal().find("names format version 2"), std::string::npos) << refusal();
-  set_text(encode_ledger_line(1, LedgerOpen{1, kEpoch, kFrom, {}}));
+  set_text(encode_ledger_line(1, LedgerOpen{1, kEpoch, kFrom, {}, {}}));
   EXPECT_NE(refusal().find("out of place"), std::string::npos) << refusal();
   set_text(header + encode_ledger_line(2, LedgerHeader{kLedgerVersion}));
   EXPECT_NE(refusal().find("out of place"), std::string::npos) << refusal();
-  set_text(header + encode_ledger_line(2, LedgerOpen{7, kEpoch, kFrom, {}}));
+  set_text(header + encode_ledger_line(2, LedgerOpen{7, kEpoch, kFrom, {}, {}}));
   EXPECT_NE(refusal().find("out of order"), std::string::npos) << refusal();
   set_text(header + encode_ledger_line(2, LedgerClose{1, kTo, 0, ""}));
   EXPECT_NE(refusal().find("not open"), std::string::npos) << refusal();
-  set_text(header + encode_ledger_line(2, LedgerOpen{1, kEpoch, kTo, {}}) +
+  set_text(header + encode_ledger_line(2, LedgerOpen{1, kEpoch, kTo, {}, {}}) +
            encode_ledger_line(3, LedgerClose{1, kFrom, 0, ""}));
   EXPECT_NE(refusal().find("before it began"), std::string::npos) << refusal();
 }

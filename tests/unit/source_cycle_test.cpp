@@ -158,6 +158,109 @@ TEST(SourceCycle, WhileDegradedReleasedIsWhatIsSyncedAndItNeverGoesBack) {
   EXPECT_EQ(s.server.resumes, 1U);
 }
 
+// What replica `index` was told last of what it may hand its server.
+struct Told {
+  Source& s;
+  std::uint64_t released = 0;
+  std::uint64_t largest = 0;
+  std::uint64_t look(std::uint32_t index = 0) {
+    for (int i = 0; i < 3; ++i) s.turn();
+    while (auto* packet = s.network.take(replica_at(index))) {
+      FrameView view;
+      const auto bytes = ConstBytes(packet->bytes).first(packet->length);
+      if (decode(bytes, view) == FrameFault::none && view.type() == wire::Type::data)
+        released = body_as<wire::DataBody>(view).released;
+      s.network.free(packet);
+    }
+    return released;
+  }
+};
+
+void degrade(Source& s, std::uint64_t exposure, bool hold = false) {
+  SourceCommand command;
+  command.kind = SourceCommand::Kind::set_degraded;
+  command.degraded = true;
+  command.exposure = exposure;
+  command.hold = hold;
+  s.command(command);
+}
+
+void knows(Source& s, std::uint64_t exposure, std::uint64_t session = 100) {
+  SourceCommand command;
+  command.kind = SourceCommand::Kind::set_exposure_known;
+  command.session_id = session;
+  command.exposure = exposure;
+  s.command(command);
+}
+
+// S10: only what it has on record as exposed reaches a replica's server without a quorum.
+TEST(SourceCycle, AReplicaIsToldOfAReleaseWithoutAQuorumOnceItKnowsTheExposure) {
+  Source s(AckLevel::durable, 2);
+  Told told{s};
+  s.join(0);
+  s.write("0123456789");
+  s.synced({1, 9});
+  degrade(s, 7);
+  EXPECT_EQ(told.look(), 0U);
+  EXPECT_EQ(s.marks().released, 9U);
+  knows(s, 6);  // an older list
+  EXPECT_EQ(told.look(), 0U);
+  knows(s, 7, 99);  // of another session
+  EXPECT_EQ(told.look(), 0U);
+  knows(s, 7);
+  EXPECT_EQ(told.look(), 9U);
+}
+
+// A replica that comes later is not told of it either, in semi-sync or not, until a quorum has it.
+TEST(SourceCycle, ASessionBeginsWithWhatAQuorumHas) {
+  Source s(AckLevel::durable, 2);
+  Told told{s};
+  s.join(0);
+  s.write("0123456789");
+  s.synced({1, 9});
+  degrade(s, 7);
+  knows(s, 7);
+  EXPECT_EQ(told.look(), 9U);
+  SourceCommand back;
+  back.kind = SourceCommand::Kind::set_degraded;
+  s.command(back);
+  s.join(1);
+  EXPECT_EQ(told.look(), 9U);  // never decreases
+  Told other{s};
+  EXPECT_EQ(other.look(1), 0U);
+  s.ack(0, 10, 8);
+  s.ack(1, 10, 8);
+  EXPECT_EQ(other.look(1), 8U);
+}
+
+// `degraded_release = hold`: as long as the journal has room.
+TEST(SourceCycle, AHeldReleaseIsToldWhenTheJournalIsFullOrAQuorumHasIt) {
+  Source s(AckLevel::durable, 2);
+  Told told{s};
+  s.join(0);
+  s.write("0123456789");
+  s.synced({1, 9});
+  degrade(s, 7, true);
+  knows(s, 7);
+  EXPECT_EQ(told.look(), 0U);
+  s.join(1);
+  s.ack(0, 10, 5);
+  s.ack(1, 10, 5);
+  EXPECT_EQ(told.look(), 5U);
+  // A journal with room for less than a frame.
+  SourceCommand start;
+  start.kind = SourceCommand::Kind::start_session;
+  start.peer = replica_at(0);
+  start.epoch = kEpoch;
+  start.session_id = 100;
+  start.durable = 5;
+  start.window_end = 20;
+  start.journal_id = journal(1);
+  s.command(start);
+  knows(s, 7);
+  EXPECT_EQ(told.look(), 9U);
+}
+
 // The drain thread may know of a sync before the lane has looked at the file; it says so once.
 TEST(SourceCycle, SyncedAheadOfTheTailerCountsOnceTheTailerIsThere) {
   Source s;

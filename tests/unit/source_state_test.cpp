@@ -21,8 +21,10 @@ SourceState example() {
   state.run_start = {17, 0};
   state.synced = {18, 5'000'000'000};
   state.quorum = {18, 4'999'999'999};
+  state.looked = {18, 4'999'999'000};
   state.counters = {100, 2, 1};
   state.safe_marks = {{{2, 1}, {3, 4}}, {{2, 7}, {17, 300}}};
+  state.anchor = {{18, 4'000'000'000}, 0xdeadbeef};
   return state;
 }
 

@@ -44,6 +44,33 @@ TEST(Verdict, OnlyALiveSourceCanSayThatSomethingIsAbsent) {
   }
 }
 
+// Released on this replica means nothing where a later term lacks it.
+TEST(Verdict, ADivergedReplicaNeverSaysDurable) {
+  VerdictFacts facts = found(HostRole::standby);
+  facts.released = facts.durable = kAbove;
+  facts.alone_is_quorum = true;
+  EXPECT_EQ(judge_transaction(facts).kind, VerdictKind::durable);
+  facts.diverged = true;
+  EXPECT_EQ(judge_transaction(facts).kind, VerdictKind::in_doubt);
+}
+
+TEST(Verdict, NamesTheExposureThatItLiesIn) {
+  const auto names_it = [](const VerdictFacts& facts) {
+    for (const std::string& line : judge_transaction(facts).evidence) {
+      if (line.find("without a quorum: interval 7") != std::string::npos) return true;
+    }
+    return false;
+  };
+  VerdictFacts facts = found(HostRole::standby);
+  facts.released = facts.durable = kAbove;
+  facts.exposures.push_back({7, {1, 1}, kAt, std::nullopt, 0});
+  EXPECT_FALSE(names_it(facts));  // it begins behind
+  facts.exposures[0].from = kBelow;
+  EXPECT_TRUE(names_it(facts));
+  facts.exposures[0].to = kBelow;
+  EXPECT_FALSE(names_it(facts));
+}
+
 TEST(Verdict, OnAReplicaItIsDurableOnlyWhenThatIsAQuorumByItself) {
   for (const Position released : {kBelow, kAt}) {
     for (const Position durable : {kBelow, kAt}) {

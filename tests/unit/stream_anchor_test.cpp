@@ -1,0 +1,109 @@
+// Tests of what tells a stream's binlogs from others with the same names (safety rules S3, S16).
+#include "control/stream_anchor.h"
+
+#include <gtest/gtest.h>
+
+#include "binlog_writer.h"
+#include "control/source_state.h"
+#include "fake_binlog_files.h"
+
+namespace binlane {
+namespace {
+
+using testing::BinlogWriter;
+using testing::Bytes;
+using testing::FakeBinlogFiles;
+
+constexpr std::uint32_t kFile = 3;
+
+// File `kFile` of a server that has written `groups` groups into it, the first with number `first`.
+Bytes binlog(std::uint64_t first, int groups, std::uint32_t created_s = 0) {
+  BinlogWriter writer;
+  writer.magic();
+  writer.format(created_s);
+  writer.gtid_list({{0, 1, first - 1}});
+  for (int i = 0; i < groups; ++i) {
+    writer.gtid(first + static_cast<std::uint64_t>(i));
+    writer.rows(200);
+    writer.xid();
+  }
+  return writer.bytes();
+}
+
+class StreamAnchorTest : public ::testing::Test {
+ protected:
+  StreamAnchorTest() { files.append(kFile, binlog(100, 40)); }
+  Position end() { return {kFile, files.data(kFile).size()}; }
+  FakeBinlogFiles files;
+};
+
+TEST_F(StreamAnchorTest, TheSameStreamIsKnownAgainWhenItHasGrown) {
+  const StreamAnchor anchor = make_anchor(files, end(), {});
+  EXPECT_EQ(anchor.at, end());
+  EXPECT_EQ(check_anchor(files, anchor), AnchorCheck::same);
+  BinlogWriter more;
+  more.gtid(140);
+  more.xid();
+  files.append(kFile, more.bytes());
+  files.data(kFile)[kInUseOffset] &= ~kInUseBit;  // the server has ended it since
+  files.append(kFile + 1, binlog(141, 1));
+  EXPECT_EQ(check_anchor(files, anchor), AnchorCheck::same);
+}
+
+// RESET MASTER while binlaned was away; then the server wrote on until the old place was passed.
+// Registering at the persisted quorum would acknowledge all of it, and no replica has any of it.
+TEST_F(StreamAnchorTest, AResetThatNobodySawShowsThoughTheNumbersPassTheOldPlace) {
+  SourceState state;
+  state.quorum = state.synced = end();
+  state.anchor = make_anchor(files, state.synced, {});
+  files.replace(kFile, binlog(7, 80));
+  files.append(kFile + 1, binlog(87, 80));
+  ASSERT_GT((Position{kFile + 1, 4}), registration_position(state));  // names and lengths fit
+  EXPECT_EQ(check_anchor(files, state.anchor), AnchorCheck::differs);
+}
+
+// The very same groups again (a replayed dump): the file's own beginning tells.
+TEST_F(StreamAnchorTest, TheSameGroupsInAnotherFileAreAnotherStream) {
+  const StreamAnchor anchor = make_anchor(files, end(), {});
+  files.replace(kFile, binlog(100, 40, 1'700'000'000));
+  EXPECT_EQ(check_anchor(files, anchor), AnchorCheck::differs);
+}
+
+TEST_F(StreamAnchorTest, TheSameBeginningWithOtherGroupsIsAnotherStream) {
+  const StreamAnchor anchor = make_anchor(files, end(), {});
+  Bytes& data = files.data(kFile);
+  data[data.size() - 1] ^= std::byte{1};
+  EXPECT_EQ(check_anchor(files, anchor), AnchorCheck::differs);
+}
+
+TEST_F(StreamAnchorTest, AShorterFileLostWhatWasSynced) {
+  const StreamAnchor anchor = make_anchor(files, end(), {});
+  files.truncate(kFile, files.data(kFile).size() - 1);
+  EXPECT_EQ(check_anchor(files, anchor), AnchorCheck::differs);
+}
+
+TEST_F(StreamAnchorTest, WhatCannotBeReadIsNeverTakenForTheSame) {
+  const StreamAnchor anchor = make_anchor(files, end(), {});
+  files.read_error = EIO;
+  EXPECT_EQ(check_anchor(files, anchor), AnchorCheck::failed);
+  files.read_error = 0;
+  files.open_error = EACCES;
+  EXPECT_EQ(check_anchor(files, anchor), AnchorCheck::failed);
+  files.open_error = 0;
+  files.remove(kFile);
+  EXPECT_EQ(check_anchor(files, anchor), AnchorCheck::gone);
+  EXPECT_EQ(files.open_count(), 0U);
+}
+
+// The first bytes of a file are the same in every file; the anchor before is still true.
+TEST_F(StreamAnchorTest, APlaceThatSaysNothingKeepsTheAnchorBefore) {
+  const StreamAnchor anchor = make_anchor(files, end(), {});
+  files.append(kFile + 1, binlog(140, 0));
+  EXPECT_EQ(make_anchor(files, {kFile + 1, 4}, anchor), anchor);
+  EXPECT_EQ(make_anchor(files, {kFile + 7, 400}, anchor), anchor);
+  EXPECT_EQ(make_anchor(files, {kFile, end().offset + 1}, anchor), anchor);
+  EXPECT_EQ(check_anchor(files, StreamAnchor{}), AnchorCheck::none);
+}
+
+}  // namespace
+}  // namespace binlane
