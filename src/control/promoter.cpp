@@ -103,6 +103,8 @@ std::string Promoter::check_host() const {
     return "this host holds no stream that it could go on with";
   if (!meta.damaged_until.is_null())
     return "this host's journal lost bytes that it had acknowledged, and has not got them back";
+  if (replica_.control().view().exposures.divergence)
+    return "this host is DIVERGED: its server was fed what a later term does not hold; rebuild it";
   if (!meta.learner_until.is_null())
     return "this host's journal began anew and has not caught up with what was there before";
   return {};

@@ -86,6 +86,9 @@ SourceControl::SourceControl(const Config& config, SourceLane& lane,
       drain_(drain_options(source_),
              [this](const ServerFacts& facts) { return registration_for(facts); }),
       replicas_(std::move(replicas)) {
+  // Before the first incarnation it may still be fenced, which is an exposure of that stream.
+  if (!state_.origin.is_null() && !ledger_.begin_stream(state_.origin))
+    log::error("ledger_failed", "{}", ledger_.failure());
   tell_replica_side();
   if (replica_ == nullptr) return;
   promoter_.emplace(config_, lane_, *replica_, role_, state_file_, drain_, command_connection_,

@@ -20,6 +20,10 @@ inline std::size_t fitting_body(wire::Type type, std::uint16_t flags, std::size_
       return sizeof(wire::AckBody);
     case wire::Type::close:
       return sizeof(wire::CloseBody);
+    case wire::Type::exposed:
+      return sizeof(wire::ExposedBody);
+    case wire::Type::exposed_ack:
+      return sizeof(wire::ExposedAckBody);
     case wire::Type::data:
       break;
   }
@@ -35,8 +39,9 @@ inline FrameTags tags_of(std::vector<std::byte>& datagram) {
   wire::Header header;
   std::memcpy(static_cast<void*>(&header), datagram.data(), sizeof header);
   FrameTags tags;
-  tags.type = static_cast<wire::Type>(header.type >= 1 && header.type <= 5 ? header.type
-                                                                           : 1 + header.type % 5);
+  constexpr auto kLast = static_cast<std::uint8_t>(wire::Type::exposed_ack);
+  const bool known = header.type >= 1 && header.type <= kLast;
+  tags.type = static_cast<wire::Type>(known ? header.type : 1 + header.type % kLast);
   tags.flags = header.flags;
   tags.session_id = header.session_id;
   tags.epoch = from_wire(header.epoch);

@@ -30,7 +30,7 @@ class SourceSide final : public Side {
 
   void apply(const ScriptLine& line) override {
     if (line.kind == ScriptLine::Kind::in) return receive(line);
-    line.allow({"session", "durable", "window"});
+    line.allow({"session", "durable", "window", "exposure", "hold"});
     if (line.verb == "written") {
       grow_to(line.word(0));
     } else if (line.verb == "file_end") {
@@ -44,6 +44,14 @@ class SourceSide final : public Side {
       SourceCommand said;
       said.kind = SourceCommand::Kind::set_degraded;
       said.degraded = line.word(0) != 0;
+      said.exposure = line.field("exposure", 0);
+      said.hold = line.field("hold", 0) != 0;
+      command(said);
+    } else if (line.verb == "exposure_known") {
+      SourceCommand said;
+      said.kind = SourceCommand::Kind::set_exposure_known;
+      said.exposure = line.word(0);
+      said.session_id = line.field("session", kScriptSession);
       command(said);
     } else if (line.verb == "start") {
       start(line.field("session", kScriptSession), line.field("durable", 0),

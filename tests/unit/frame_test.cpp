@@ -34,7 +34,9 @@ std::vector<Bytes> one_of_each() {
           frame_of<wire::AckBody>(wire::Type::ack),
           frame_of<wire::HelloBody>(wire::Type::hello),
           frame_of<wire::HelloAckBody>(wire::Type::hello_ack),
-          frame_of<wire::CloseBody>(wire::Type::close)};
+          frame_of<wire::CloseBody>(wire::Type::close),
+          frame_of<wire::ExposedBody>(wire::Type::exposed),
+          frame_of<wire::ExposedAckBody>(wire::Type::exposed_ack)};
 }
 
 TEST(Frame, RoundTripKeepsEveryField) {
@@ -161,7 +163,9 @@ TEST(Frame, EveryTypeHasItsSizes) {
       {wire::Type::ack, 0, sizeof(wire::AckBody), sizeof(wire::AckBody)},
       {wire::Type::close, 0, sizeof(wire::CloseBody), sizeof(wire::CloseBody)},
       {static_cast<wire::Type>(0), 0, 1, 0},
-      {static_cast<wire::Type>(6), 0, 1, 0},
+      {wire::Type::exposed, 0, sizeof(wire::ExposedBody), sizeof(wire::ExposedBody)},
+      {wire::Type::exposed_ack, 0, sizeof(wire::ExposedAckBody), sizeof(wire::ExposedAckBody)},
+      {static_cast<wire::Type>(8), 0, 1, 0},
       {static_cast<wire::Type>(255), 0, 1, 0},
   };
   for (const Case& c : cases) {
