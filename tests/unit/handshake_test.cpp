@@ -969,8 +969,10 @@ TEST(ReplicaHandshake, AStartThatDoesNotFitIsRefused) {
   };
   for (const Case& c : cases) {
     Target p;
-    ASSERT_TRUE(p.say(hello_body(wire::Phase::ask, 3)));
+    const auto answer = p.say(hello_body(wire::Phase::ask, 3));
+    ASSERT_TRUE(answer);
     wire::HelloBody start = hello_body(wire::Phase::start, 3);
+    start.answer_id = answer->answer_id;
     start.start_at = to_wire(c.at);
     start.cut_to = c.cut_to;
     const auto ack = p.say(start, c.session_id);
