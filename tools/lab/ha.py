@@ -8,6 +8,7 @@
         cluster.rejoin("a")
 """
 
+import json
 import shutil
 import subprocess
 
@@ -124,6 +125,10 @@ class Host:
             check=False,
         )
         return done.returncode, done.stdout, done.stderr
+
+    def promotion(self):
+        """What `binlane promotion` knows."""
+        return json.loads(self.binlane("promotion", "--json")[1])
 
     def source_status(self):
         return (self.daemon.try_status() or {}).get("source") or {}
