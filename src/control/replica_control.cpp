@@ -92,7 +92,10 @@ void ReplicaControl::run() {
   while (!stopping_) {
     const auto* const call = call_;
     lock.unlock();
-    if (call != nullptr) (*call)();
+    if (call != nullptr) {
+      (*call)();
+      show_meta();
+    }
     work();
     lock.lock();
     if (call != nullptr) {
@@ -284,8 +287,10 @@ std::string ReplicaControl::bind(const wire::HelloBody& body, const StreamIdenti
   if (file_.stream().is_null()) {
     // What is there already may have been acknowledged by an earlier journal of this replica.
     const LogMark learner{epoch, from_wire(body.written)};
-    if (const int error = file_.set_stream(stream, learner); error != 0)
-      return fmt::format("the journal cannot be bound to the stream: {}", errno_text(error));
+    if (!lane_.stand_still()) return "the lane does not stand still";
+    const std::string problem = side_.adopt_stream(stream, learner);
+    lane_.go_on();
+    if (!problem.empty()) return problem;
     log::info("stream_adopted", "journal {} belongs to stream {} now, and learns it up to {}",
               to_string(file_.meta().journal), to_string(stream), to_string(learner.position));
   }

@@ -83,7 +83,9 @@ def under_quorum(acknowledged, positions, intervals):
 
 def archive_end(archive):
     """Where a replica's archive of one stream ends, going by its files."""
-    files = {verify.file_number(path): path.stat().st_size for path in archive.glob("*.[0-9]*")}
+    files = {
+        verify.file_number(path): path.stat().st_size for path in archive.glob("binlog.[0-9]*")
+    }
     return max(files.items(), default=(0, 0))
 
 

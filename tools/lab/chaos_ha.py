@@ -13,7 +13,7 @@ import threading
 import time
 from types import SimpleNamespace
 
-from . import chaos_audit, chaos_terms, journal, ledger, verify
+from . import chaos_audit, chaos_terms, ledger, verify
 from .chaos_plan import BINLANED, FROZEN, KILL, KILLED, LOOK, PAUSE
 from .chaos_run import (
     JOURNAL_SIZE_MB,
@@ -121,10 +121,8 @@ class HaChaos(ChaosRun):
     def note_archives(self):
         """Where each host keeps its copy of the stream that it holds now."""
         for host in self.cluster.hosts:
-            status = host.replica_status()
-            if status.get("stream"):
-                origin = status["stream"].split()[0]
-                self.archives[host.name, origin] = status["archive_folder"]
+            if held := host.superblock():
+                self.archives[host.name, held.origin] = host.daemon.archive / held.folder
 
     # --- promotion -----------------------------------------------------------------------------
 
@@ -247,6 +245,13 @@ class HaChaos(ChaosRun):
         )
         if promotion.way != KILLED and promotion.returns == LOOK:
             self.hit(f"{old.name} server", old.server, KILL)
+        if old.server.process.alive:
+            # What waits is let go by the server's own timeout, and then it takes no writes.
+            self.until(
+                lambda: old.server.variable("read_only") == 1,
+                f"{old.name}'s server to be read-only",
+                RECOVER_S,
+            )
         old_term.set_aside(self.cluster.folder / "terms" / str(old_term.number))
         self.rejoin(old)
         self.event(f"{old.name} is a standby now")
@@ -262,8 +267,6 @@ class HaChaos(ChaosRun):
             self.event(f"rejoin {old.name}{' --cut' if cut else ''}: {err.strip()}")
             if status != EXIT_REFUSED:
                 raise Failure(f"rejoin of {old.name}: exit {status}\n{out}{err}")
-            if "no new source has spoken" in err:
-                return False
             if "start the server" in err:
                 self.counts["cuts"] += cut
                 cut = False
@@ -333,19 +336,18 @@ class HaChaos(ChaosRun):
         """Of the standbys that hold the term's stream: {name: JournalCopy}."""
         copies = {}
         for host in self.standbys():
-            path = host.daemon.data_dir / "journal"
-            held = journal.superblock(path.with_name("journal.meta"))
-            if held.origin != self.term.origin:
+            held = host.superblock()
+            if held is None or held.origin != self.term.origin:
                 continue
-            archived = chaos_audit.archive_end(self.archive_of(host, self.term))
+            archived = chaos_audit.archive_end(host.daemon.archive / held.folder)
             copy = self.cluster.folder / f"{host.name}.journal"
-            shutil.copyfile(path, copy)
+            shutil.copyfile(host.daemon.data_dir / "journal", copy)
             copies[host.name] = chaos_audit.JournalCopy(copy, archived, held.archived_sequence)
         return copies
 
     def archive_of(self, host, term):
         self.note_archives()
-        return self.cluster.folder / self.archives.get((host.name, term.origin), "nowhere")
+        return self.archives.get((host.name, term.origin), self.cluster.folder / "nowhere")
 
     def wait_equal(self):
         binlogs = self.term.binlogs()
@@ -397,7 +399,7 @@ class HaChaos(ChaosRun):
 
     def losses_in_archives(self):
         """Rows under quorum that fewer than a quorum of the other hosts' archives hold."""
-        ends = {key: chaos_audit.archive_end(self.path(f)) for key, f in self.archives.items()}
+        ends = {key: chaos_audit.archive_end(folder) for key, folder in self.archives.items()}
         losses = []
         for row, place in self.under_quorum.items():
             term = place.term
@@ -409,9 +411,6 @@ class HaChaos(ChaosRun):
             if copies < QUORUM_COUNT:
                 losses.append(f"row {row} of term {term.number} at {place.end}: in no archive")
         return losses
-
-    def path(self, folder):
-        return self.cluster.folder / folder
 
     def split_acks(self):
         behind = [

@@ -12,7 +12,7 @@ import json
 import shutil
 import subprocess
 
-from . import mariadb, waiting
+from . import journal, mariadb, waiting
 from .binlaned import Daemon
 from .cluster import ACKER_SERVER_ID, BINLANE_USER, PASSWORD, short_folder
 from .programs import program
@@ -135,6 +135,10 @@ class Host:
 
     def replica_status(self):
         return (self.daemon.try_status() or {}).get("replica") or {}
+
+    def superblock(self):
+        """What this host's journal says, on disk, of the stream that it holds; or None."""
+        return journal.superblock(self.daemon.data_dir / "journal.meta")
 
     def wait_state(self, state, timeout_s=STATE_TIMEOUT_S, tick=None):
         waiting.until(

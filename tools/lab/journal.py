@@ -87,11 +87,17 @@ class Superblock:
 
     origin: str
     term: int
+    own_folder: bool  # the stream's archive is not the archive's root
     archived_sequence: int  # blocks up to it stand in the archive, or are of an older stream
+
+    @property
+    def folder(self):
+        """Of the stream's files, below the archive's."""
+        return f"{self.origin}.{self.term}" if self.own_folder else "."
 
 
 def superblock(path):
-    """The newest slot of `<journal>.meta` that validates."""
+    """The newest slot of `<journal>.meta` that validates; None while the journal is nobody's."""
     raw = Path(path).read_bytes()
     found = None
     for at in range(0, len(raw), SLOT_SIZE):
@@ -106,9 +112,11 @@ def superblock(path):
     if found is None or not found[1].startswith(META_MAGIC):
         raise ValueError(f"{path}: no superblock")
     payload = found[1]
+    if not any(payload[32:48]):
+        return None
     (term,) = struct.unpack_from("<I", payload, 48)
     (archived,) = struct.unpack_from("<Q", payload, 64)
-    return Superblock(str(uuid.UUID(bytes=payload[32:48])), term, archived)
+    return Superblock(str(uuid.UUID(bytes=payload[32:48])), term, payload[186] != 0, archived)
 
 
 def chain(path, archived=(0, 0), behind=0):
