@@ -15,7 +15,11 @@ AdminReply ask_promotion(const Config& config, Daemon& daemon, const json& reque
                                              config.name, found->get<std::string>())};
   if (daemon.source_control() == nullptr)
     return AdminError{"", "this host has no [source] section: it cannot become a source"};
-  if (const std::string problem = daemon.source_control()->ask_promotion(); !problem.empty())
+  const auto dry_run = request.find("dry_run");
+  if (dry_run != request.end() && !dry_run->is_boolean())
+    return AdminError{"dry_run", "expected true or false"};
+  const bool dry = dry_run != request.end() && dry_run->get<bool>();
+  if (const std::string problem = daemon.source_control()->ask_promotion(dry); !problem.empty())
     return AdminError{"", problem};
   return json{{"begun", true}};
 }

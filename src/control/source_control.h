@@ -101,7 +101,7 @@ class SourceControl {
   View view() const;
   // Any thread: this host shall become the source. Empty when that was begun, or why not; how it
   // goes on stands in the view.
-  std::string ask_promotion();
+  std::string ask_promotion(bool dry_run);
   // Any thread: the same for a host that was the source and shall be a replica again.
   std::string ask_rejoin(const RejoinOptions& options);
 
@@ -213,6 +213,7 @@ class SourceControl {
   std::condition_variable wake_;
   bool stopping_ = false;
   bool promotion_asked_ = false;
+  bool plan_asked_ = false;  // a dry run
   std::optional<RejoinOptions> rejoin_asked_;
   std::uint64_t rejoin_asked_ns_ = 0;
   std::optional<Registration> registration_;

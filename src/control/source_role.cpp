@@ -31,7 +31,7 @@ void SourceControl::watch_terms() {
   {
     // Asked for in the moment in which this host became the source by an earlier request.
     const std::lock_guard lock(mutex_);
-    promotion_asked_ = false;
+    promotion_asked_ = plan_asked_ = false;
   }
   if (state_.origin.is_null()) return;
   std::uint32_t term = desk_ ? desk_->deposed_by() : 0;
@@ -101,14 +101,15 @@ bool SourceControl::connect_commands() {
   return error.ok();
 }
 
-std::string SourceControl::ask_promotion() {
+std::string SourceControl::ask_promotion(bool dry_run) {
   const std::lock_guard lock(mutex_);
   if (!promoter_) return "this host has no [replica] section: it holds nothing to go on with";
   if (view_.phase == Phase::fenced)
     return "this host is FENCED: it was the source before, and has to rejoin first";
-  if (view_.phase == Phase::promoting || promotion_asked_) return "its promotion is going on";
+  if (view_.phase == Phase::promoting || promotion_asked_ || plan_asked_)
+    return "its promotion is going on";
   if (view_.phase != Phase::standby) return "this host is the source";
-  promotion_asked_ = true;
+  (dry_run ? plan_asked_ : promotion_asked_) = true;
   view_.promotion = {};
   view_.promotion.running = true;
   wake_.notify_all();
@@ -117,10 +118,13 @@ std::string SourceControl::ask_promotion() {
 
 void SourceControl::promote(std::uint64_t now_ns) {
   bool asked = false;
+  bool plan = false;
   {
     const std::lock_guard lock(mutex_);
     asked = std::exchange(promotion_asked_, false);
+    plan = std::exchange(plan_asked_, false);
   }
+  if (plan && !promoter_->running()) promoter_->plan();
   if (asked && !promoter_->running()) promoter_->begin();
   if (!promoter_->running()) return;
   phase_ = Phase::promoting;
