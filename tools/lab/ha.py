@@ -15,6 +15,7 @@ import subprocess
 from . import journal, mariadb, waiting
 from .binlaned import Daemon
 from .cluster import ACKER_SERVER_ID, BINLANE_USER, PASSWORD, short_folder
+from .ports import free_port
 from .programs import program
 
 # What binlaned needs of an account on a host that may be promoted.
@@ -48,9 +49,9 @@ class Host:
         folder = cluster.folder / name
         options = {**server_options(), **cluster.server_options}
         self.server = mariadb.Server(folder / "server", 1 + number, options)
-        self.feed_port = mariadb.free_port()
-        self.source_address = f"127.0.0.1:{mariadb.free_port()}"
-        self.replica_address = f"127.0.0.1:{mariadb.free_port()}"
+        self.feed_port = free_port()
+        self.source_address = f"127.0.0.1:{free_port()}"
+        self.replica_address = f"127.0.0.1:{free_port()}"
         self.number = number
         self.daemon = None
 
