@@ -257,7 +257,14 @@ std::string Rejoiner::follow(const std::string& gtid) {
 // What the journal holds is an older stream; it takes the new one from its beginning.
 std::string Rejoiner::forget_journal() {
   std::string problem;
+  const bool was_source = role_.state().role == HostRole::fenced;
   const bool called = replica_.control().call([&] {
+    // A source holds nobody's stream: whatever comes now is new to this host.
+    const std::uint32_t over = was_source ? state_.epoch.term : 0;
+    if (const int error = replica_.file().forget_up_to(over); error != 0) {
+      problem = fmt::format("the superblock cannot be stored: {}", errno_text(error));
+      return;
+    }
     if (replica_.file().stream().is_null()) return;
     ReplicaLane& lane = replica_.lane();
     if (!lane.stand_still()) {

@@ -116,6 +116,20 @@ class ReplicaControlTest : public ::testing::Test {
     return exchange(hello);
   }
 
+  // What a rejoin does.
+  void forget() {
+    // Behind this answer no repeated START of before is on its way any more.
+    ASSERT_TRUE(ask(Hello(wire::Phase::ask)));
+    std::string problem = "not called";
+    ASSERT_TRUE(side_->control().call([&] {
+      ASSERT_TRUE(side_->lane().stand_still());
+      side_->lane().end_session();
+      problem = side_->switch_stream({}, {1, 0});
+      side_->lane().go_on();
+    }));
+    ASSERT_EQ(problem, "");
+  }
+
   ReplicaControl::View view() const { return side_->control().view(); }
   template <class Condition>
   static void wait_for(Condition condition, const char* what) {
@@ -301,25 +315,65 @@ TEST_F(ReplicaControlTest, ASourceRefusesAllButHearsWhoDeposedIt) {
   EXPECT_EQ(side_->file().promise(), Promise{});
 }
 
+// Found by chaos: the old source rejoined, and the new one died before its log was there. Its
+// journal is not blank: it counts as one that holds an older stream, or the promotion is refused
+// for ever.
+TEST_F(ReplicaControlTest, AJournalBetweenTwoStreamsTellsOfTheOneBefore) {
+  ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
+  ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
+  forget();
+  Hello next = fence_of({3, 0}, 3);
+  next.set_stream(uuid(102), 2);
+  const auto told = ask(next);
+  ASSERT_TRUE(told && !refused(told)) << reason_of(told);
+  const Uuid nobody;
+  EXPECT_FALSE(std::equal(nobody.bytes.begin(), nobody.bytes.end(), told->origin));
+  EXPECT_EQ(std::uint32_t{told->stream_term}, 1U);
+  EXPECT_EQ(std::uint16_t{told->state}, 0U);
+}
+
+// The same of a source whose journal never held anything.
+TEST_F(ReplicaControlTest, ABlankJournalOfASourceThatRejoinedCounts) {
+  ASSERT_EQ(side_->file().forget_up_to(4), 0);
+  Hello next = fence_of({6, 0}, 3);
+  next.set_stream(uuid(102), 5);
+  const auto told = ask(next);
+  ASSERT_TRUE(told && !refused(told)) << reason_of(told);
+  EXPECT_EQ(std::uint32_t{told->stream_term}, 4U);
+  Hello begun = ask_of({6, 1}, 3);
+  begun.set_stream(uuid(102), 5);
+  ASSERT_TRUE(ask(begun));
+  ASSERT_TRUE(started(start(begun)));
+  EXPECT_TRUE(side_->file().meta().learner_until.is_null());
+}
+
+// A rebuilt standby is given the stream that it held before: what it acknowledged then is gone.
+TEST_F(ReplicaControlTest, AJournalThatForgotTheSameStreamLearns) {
+  ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
+  ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
+  forget();
+  const auto told = ask(ask_of({1, 2}, 1));
+  ASSERT_TRUE(told && !refused(told)) << reason_of(told);
+  const Uuid nobody;
+  EXPECT_TRUE(std::equal(nobody.bytes.begin(), nobody.bytes.end(), told->origin));
+  ASSERT_TRUE(started(start(ask_of({1, 2}, 1))));
+  EXPECT_EQ(side_->file().meta().learner_until.position, (Position{1, 500}));
+}
+
 // Found by chaos: behind a rejoin the journal is nobody's for a while, and the stream that it is
 // given to then has a folder of its own, for the archive as for what a restart looks for.
 TEST_F(ReplicaControlTest, AStreamAdoptedBehindARejoinHasItsOwnFolder) {
   ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
   ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
   EXPECT_EQ(side_->parts()->folder, config_.replica->archive);
-  std::string problem = "not called";
-  ASSERT_TRUE(side_->control().call([&] {
-    ASSERT_TRUE(side_->lane().stand_still());
-    side_->lane().end_session();
-    problem = side_->switch_stream({}, {1, 0});
-    side_->lane().go_on();
-  }));
-  ASSERT_EQ(problem, "");
+  forget();
   EXPECT_TRUE(view().stream.is_null());
   Hello next = ask_of({2, 1}, 2);
   next.set_stream(uuid(102), 2);
   ASSERT_TRUE(ask(next));
   ASSERT_TRUE(started(start(next)));
+  // It never held a byte of it, so it has nothing to learn before it counts.
+  EXPECT_TRUE(side_->file().meta().learner_until.is_null());
   const std::string folder = config_.replica->archive + "/" + to_string(uuid(102)) + ".2";
   EXPECT_EQ(side_->parts()->folder, folder);
   close();

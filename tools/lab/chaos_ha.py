@@ -67,6 +67,7 @@ class HaChaos(ChaosRun):
         self.active = cluster.hosts[0]
         self.link = cluster.folder / "source.sock"
         self.terms = []
+        self.said = ""  # by the last `binlane promote`
         self.archives = {}  # (host's name, stream's origin): folder
         self.counts.update({"promotions_tried": 0, "cuts": 0, "rebuilds": 0})
         for way in (KILLED, BINLANED, FROZEN, "planned"):
@@ -183,7 +184,10 @@ class HaChaos(ChaosRun):
         self.counts["promotions_tried"] += 1
         status, _, err = heir.binlane("promote", heir.name, "--wait-s", str(FOLLOW_S))
         said = err.strip().splitlines()[-1:] or ["done"]
-        self.event(f"promote {heir.name}: exit {status}, {said[0]}")
+        said = f"promote {heir.name}: exit {status}, {said[0]}"
+        if said != self.said:
+            self.event(said)
+        self.said = said
         return status, err
 
     def finish_promotion(self, old, heir):
