@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <thread>
 #include <utility>
 
@@ -83,6 +84,14 @@ Promoter::Promoter(const Config& config, SourceLane& lane, ReplicaSide& replica,
 
 std::string Promoter::sealed_folder(std::uint32_t term) const {
   return fmt::format("{}/sealed/{}", config_.data_dir, term);
+}
+
+// Of no use once the new stream has begun, or nothing was decided: the archive has the same bytes.
+void Promoter::remove_sealed_folders() const {
+  const std::string folder = config_.data_dir + "/sealed";
+  std::error_code error;
+  std::filesystem::remove_all(folder, error);
+  if (error) log::warning("sealed_folder", "{} cannot be removed: {}", folder, error.message());
 }
 
 void Promoter::begin() {
@@ -565,6 +574,7 @@ void Promoter::activate() {
   view_.running = false;
   phase_ = Phase::idle;
   succeeded_ = true;
+  remove_sealed_folders();
   log::warning("promotion", "term {}: this host is the source; stream {} begins at {}", next.term,
                to_string(next.new_origin), to_string(next.new_start));
 }
@@ -595,7 +605,7 @@ void Promoter::give_up(const std::string& reason) {
   PromotionRecord none;
   none.term = record().term;
   // Refused by its own disk: the record says what a restart does.
-  if (may_follow(record().step, PromotionStep::none)) store(none);
+  if (may_follow(record().step, PromotionStep::none) && store(none)) remove_sealed_folders();
   view_.running = false;
   view_.refusal = reason;
   view_.waiting_for.clear();

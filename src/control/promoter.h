@@ -108,6 +108,7 @@ class Promoter {
   void wait_for(const std::string& what);
   PromotionRecord record() const { return role_.state().promotion; }
   std::string sealed_folder(std::uint32_t term) const;
+  void remove_sealed_folders() const;
 
   const Config& config_;
   SourceLane& lane_;

@@ -136,6 +136,8 @@ class Failover(HaCase):
         new.wait_state("SEMISYNC")
         self.cluster.wait_writable(new)
         self.assertEqual(new.source_status()["epoch"], "2.1")
+        # What it was sealed from is needed no more.
+        self.assertFalse((new.daemon.data_dir / "sealed").exists())
 
         # I1: nothing that was acknowledged is missing on the new source.
         keys = {key for transaction in acknowledged for key in transaction.keys()}
@@ -203,6 +205,7 @@ class Refusals(HaCase):
         self.assertIn("rule ANY 1 (b, c): not fenced", out)
         self.assertIn("c: it has not answered", err)
         self.assertEqual(b.source_status()["role"], "STANDBY")
+        self.assertFalse((b.daemon.data_dir / "sealed").exists())
         # The missing one is back: it can be proven now.
         c.start()
         self.promote("b")

@@ -211,6 +211,8 @@ class HaChaos(ChaosRun):
             _, err = self.ask(heir)
             if better := re.search(r"promote (\w+) instead", err):
                 heir = heirs[better.group(1)]
+            elif "holds no stream" in err:  # it rejoined, and nothing has reached it since
+                heir = next(host for host in heirs.values() if host is not heir)
             return winner()
 
         return self.until(
