@@ -118,6 +118,7 @@ class SourceControl {
   void close_ledger_of_old_stream(bool rebuilt);
   void work_as_fenced(std::uint64_t now_ns);
   void watch_fenced_server(std::uint64_t now_ns);
+  void begin_watching(const ServerRun& run);
   bool expose_fenced();
   bool connect_poller(ServerFacts& facts);
   bool connect_commands();

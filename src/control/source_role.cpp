@@ -225,11 +225,7 @@ void SourceControl::watch_fenced_server(std::uint64_t now_ns) {
       ++polls_failed_;
       return;
     }
-    // What another run of the server let go shows in its files (Rejoiner).
-    if (!facts.run.is_same_as(run_)) {
-      fenced_counters_.reset();
-      fenced_looked_ = false;
-    }
+    if (!facts.run.is_same_as(run_)) begin_watching(facts.run);
     run_ = facts.run;
   }
   const SemiSyncPoll poll = poller_->poll();
@@ -248,6 +244,15 @@ void SourceControl::watch_fenced_server(std::uint64_t now_ns) {
   fenced_counters_ = now;
   fenced_looked_ = true;
   server_status_ = poll.status;
+}
+
+// A daemon that was restarted while FENCED goes by what it had on record; what another run of the
+// server let go shows in that server's files (Rejoiner).
+void SourceControl::begin_watching(const ServerRun& run) {
+  const auto last_run = parse_server_run(state_.server_run);
+  fenced_counters_.reset();
+  if (last_run && last_run->is_same_as(run)) fenced_counters_ = state_.counters;
+  fenced_looked_ = false;
 }
 
 bool SourceControl::expose_fenced() {

@@ -463,7 +463,7 @@ class LetGo(HaCase):
         a.daemon.process.resume()
         a.wait_state("FENCED")
         # Its server's own timeout ends the wait; then nothing waits, and it is read-only.
-        statement.join(WAIT_S)
+        self.await_release(a, statement)
         ledger = a.daemon.data_dir / "ledger.jsonl"
         waiting.until(
             lambda: "let waiting commits go while this host was FENCED" in ledger.read_text(),
@@ -478,6 +478,20 @@ class LetGo(HaCase):
         a.server.start()
         self.assertEqual(a.server.query("SELECT COUNT(*) FROM d.t WHERE id = 2"), [(1,)])
         b.wait_state("SEMISYNC")
+
+    def await_release(self, _, statement):
+        statement.join(WAIT_S)
+        self.assertFalse(statement.is_alive())
+
+
+class LetGoUnseen(LetGo):
+    """The same while its binlaned is down: it compares with what it had on record."""
+
+    def await_release(self, a, statement):
+        a.daemon.kill()
+        super().await_release(a, statement)
+        a.daemon.start()
+        a.wait_state("FENCED")
 
 
 class Verdicts(HaCase):
