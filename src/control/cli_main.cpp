@@ -62,6 +62,7 @@ struct Options {
   bool check = false;
   std::string replica;
   std::uint32_t wait_s = 60;
+  bool dry_run = false;
   bool cut = false;
   bool rebuilt = false;
   std::string what;
@@ -205,13 +206,15 @@ constexpr Verb kVerbs[] = {
     {admin::kVerbPromote, "make this daemon's host the source, if that loses nothing",
      [](CLI::App& app, Options& options) {
        app.add_option("replica", options.replica, "the host's own name, as a guard")->required();
+       app.add_flag("--dry-run", options.dry_run,
+                    "only say what it would take, as far as this host knows by itself");
        app.add_option("--wait-s", options.wait_s, "how long to follow it")
            ->check(CLI::Range(0, 86'400))
            ->capture_default_str();
      },
      follow_promotion,
      [](const Options& options) {
-       return json{{"replica", options.replica}};
+       return json{{"replica", options.replica}, {"dry_run", options.dry_run}};
      }},
     {admin::kVerbPromotion, "show how far the promotion of this host has got",
      [](CLI::App&, Options&) {}, show_promotion},

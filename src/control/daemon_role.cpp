@@ -15,19 +15,28 @@ AdminReply ask_promotion(const Config& config, Daemon& daemon, const json& reque
                                              config.name, found->get<std::string>())};
   if (daemon.source_control() == nullptr)
     return AdminError{"", "this host has no [source] section: it cannot become a source"};
-  if (const std::string problem = daemon.source_control()->ask_promotion(); !problem.empty())
+  const auto dry_run = request.find("dry_run");
+  if (dry_run != request.end() && !dry_run->is_boolean())
+    return AdminError{"dry_run", "expected true or false"};
+  const bool dry = dry_run != request.end() && dry_run->get<bool>();
+  if (const std::string problem = daemon.source_control()->ask_promotion(dry); !problem.empty())
     return AdminError{"", problem};
   return json{{"begun", true}};
 }
+
+namespace {
+
+json text(const std::string& value) {
+  return value.empty() ? json(nullptr) : json(value);
+}
+
+}  // namespace
 
 json promotion_status(const Daemon& daemon) {
   if (daemon.source_control() == nullptr) return {{"running", false}, {"step", "NONE"}};
   const SourceControl::View view = daemon.source_control()->view();
   const PromotionRecord& record = view.role.promotion;
   const PromotionView& promotion = view.promotion;
-  const auto text = [](const std::string& value) {
-    return value.empty() ? json(nullptr) : json(value);
-  };
   const bool sealed = !record.sealed_at.is_null();
   return {{"running", promotion.running},
           {"role", to_string(view.role.role)},
@@ -67,8 +76,9 @@ json rejoin_status(const Daemon& daemon) {
           {"role", to_string(view.role.role)},
           {"done", view.rejoin.done},
           {"report", view.rejoin.report},
+          {"waiting_for", text(view.rejoin.waiting_for)},
           {"diverging_groups", view.rejoin.diverging_groups},
-          {"refusal", view.rejoin.refusal.empty() ? json(nullptr) : json(view.rejoin.refusal)}};
+          {"refusal", text(view.rejoin.refusal)}};
 }
 
 }  // namespace binlane

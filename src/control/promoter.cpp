@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <thread>
 #include <utility>
 
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "control/promotion_plan.h"
 #include "control/quorum_text.h"
 #include "shim/archive_gtids.h"
 #include "shim/binlog_index.h"
@@ -84,6 +86,14 @@ std::string Promoter::sealed_folder(std::uint32_t term) const {
   return fmt::format("{}/sealed/{}", config_.data_dir, term);
 }
 
+// Of no use once the new stream has begun, or nothing was decided: the archive has the same bytes.
+void Promoter::remove_sealed_folders() const {
+  const std::string folder = config_.data_dir + "/sealed";
+  std::error_code error;
+  std::filesystem::remove_all(folder, error);
+  if (error) log::warning("sealed_folder", "{} cannot be removed: {}", folder, error.message());
+}
+
 void Promoter::begin() {
   BL_ASSERT(!running() && role_.state().role == HostRole::standby);
   view_ = {};
@@ -95,6 +105,33 @@ void Promoter::begin() {
   if (problem.empty()) return;
   view_.refusal = problem;
   log::error("promotion_refused", "{}", problem);
+}
+
+// Read from beside the lane, which may be taking more at this moment.
+PromotionLog Promoter::own_log_now() const {
+  const JournalMeta meta = replica_.file().meta();
+  const ReplicaLaneMarks marks = replica_.lane().queues().marks.load();
+  PromotionLog log;
+  log.name = config_.name;
+  log.journal_id = meta.journal;
+  log.stream = {meta.stream.origin, meta.stream.term};
+  log.epoch = marks.epoch;
+  log.end = marks.durable;
+  log.rules = promotion_rules(meta.rules);
+  return log;
+}
+
+void Promoter::plan() {
+  BL_ASSERT(!running());
+  view_ = {};
+  view_.refusal = check_host();
+  if (view_.refusal.empty()) view_.refusal = check_server();
+  const std::uint32_t promised = replica_.file().meta().promise.term;
+  const auto term = Promotion::next_term(promised, 0);
+  if (!term) view_.refusal = "there is no term left";
+  const ReplicaControl::View replica = replica_.control().view();
+  view_.proof = promotion_plan(own_log_now(), term.value_or(promised),
+                               replica.marks.connected ? replica.source_name : std::string());
 }
 
 std::string Promoter::check_host() const {
@@ -410,9 +447,8 @@ void Promoter::cover(std::uint64_t now_ns) {
   }
   const SourceMarks marks = lane_.queues().marks.load();
   if (marks.epoch != Epoch{next.term, 0} || marks.released_at < next.sealed_at) {
-    return wait_for(fmt::format("the rule {} to cover {}: a quorum has {}",
-                                config_.source->quorum_text, to_string(next.sealed_at),
-                                to_string(marks.quorum_at)));
+    return wait_for(fmt::format("the rule {} to cover {}{}", config_.source->quorum_text,
+                                to_string(next.sealed_at), uncovered(marks, next.sealed_at)));
   }
   if (next.step == PromotionStep::sealed) {
     next.step = PromotionStep::released;
@@ -425,6 +461,29 @@ void Promoter::cover(std::uint64_t now_ns) {
   if (begun_ns_ == 0) begun_ns_ = now_ns;
   if (stragglers(marks, now_ns)) return;
   phase_ = Phase::execute;
+}
+
+// Who keeps the rule from covering the seal, and what to do about those who cannot come.
+std::string Promoter::uncovered(const SourceMarks& marks, const Position& seal) const {
+  std::string text;
+  bool absent = false;
+  const std::vector<HandshakeDesk::ReplicaView> views = desk_->view();
+  for (std::size_t i = 0; i < peers_.size(); ++i) {
+    const ReplicaMarks& peer = marks.replicas[i];
+    if (peer.connected && peer.durable_at >= seal) continue;
+    absent = absent || !peer.connected;
+    const std::string& refusal = views[i].refusal;
+    text += fmt::format("; {} {}", peers_[i].name,
+                        peer.connected    ? "is catching up"
+                        : refusal.empty() ? "does not answer"
+                                          : "refuses: " + refusal);
+  }
+  if (absent)
+    text +=
+        ". Whoever cannot come before this promotion is through (an old source cannot: it rejoins "
+        "behind it) has to leave the rule: change quorum in this host's configuration, and restart "
+        "its binlaned";
+  return text;
 }
 
 // Peers in a session that have not got everything yet: behind the next step they could not.
@@ -519,6 +578,7 @@ void Promoter::activate() {
   view_.running = false;
   phase_ = Phase::idle;
   succeeded_ = true;
+  remove_sealed_folders();
   log::warning("promotion", "term {}: this host is the source; stream {} begins at {}", next.term,
                to_string(next.new_origin), to_string(next.new_start));
 }
@@ -549,7 +609,7 @@ void Promoter::give_up(const std::string& reason) {
   PromotionRecord none;
   none.term = record().term;
   // Refused by its own disk: the record says what a restart does.
-  if (may_follow(record().step, PromotionStep::none)) store(none);
+  if (may_follow(record().step, PromotionStep::none) && store(none)) remove_sealed_folders();
   view_.running = false;
   view_.refusal = reason;
   view_.waiting_for.clear();

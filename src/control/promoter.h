@@ -58,6 +58,8 @@ class Promoter {
 
   // The operator asks for it. When it cannot even be tried, the view says why.
   void begin();
+  // The operator asks what it would take; the view says it. Changes nothing.
+  void plan();
   // At start: goes on with what the record says, or clears it away.
   void resume();
   void work(std::uint64_t now_ns);
@@ -80,6 +82,7 @@ class Promoter {
 
   std::string start_term(std::uint32_t largest_seen);
   std::string check_host() const;
+  PromotionLog own_log_now() const;
   std::string check_server();
   std::string check_own_writes();
   void settle();
@@ -89,6 +92,7 @@ class Promoter {
   void cut();
   bool serve(bool inspecting);
   void cover(std::uint64_t now_ns);
+  std::string uncovered(const SourceMarks& marks, const Position& seal) const;
   bool stragglers(const SourceMarks& marks, std::uint64_t now_ns);
   void execute();
   void activate();
@@ -104,6 +108,7 @@ class Promoter {
   void wait_for(const std::string& what);
   PromotionRecord record() const { return role_.state().promotion; }
   std::string sealed_folder(std::uint32_t term) const;
+  void remove_sealed_folders() const;
 
   const Config& config_;
   SourceLane& lane_;

@@ -24,6 +24,9 @@ namespace {
 // Of the groups that nobody else has so many are named.
 constexpr std::size_t kNamedGroups = 20;
 
+// It waits behind commits that wait for a quorum, and gives up after this long: nothing may hang.
+constexpr const char* kReadOnlySql = "SET STATEMENT lock_wait_timeout=1 FOR SET GLOBAL read_only=1";
+
 constexpr const char* kRebuild =
     "rebuild this server: stop it, restore a copy of the new source's or of another replica's data "
     "(mariadb-backup keeps its gtid_slave_pos), start it read-only, and run binlane rejoin "
@@ -96,7 +99,11 @@ std::string Rejoiner::compare(const Successor& successor, Compared& found) {
         "that is not the stream {} term {} which this host was the source of: more "
         "than one promotion went by; {}",
         to_string(state_.origin), state_.epoch.term, kRebuild);
-  found.server_up = sql_.is_connected() || sql_.connect().ok();
+  // What stands open may lead to a server that has ended.
+  found.server_up = (sql_.is_connected() && sql_.query("SELECT 1").ok()) || sql_.connect().ok();
+  if (found.server_up) {
+    if (const std::string problem = stop_writes(); !problem.empty()) return problem;
+  }
   const RoleState& role = role_.state();
   const BinlogIndex index = read_binlog_index(role.binlog_index, folder_of(role.binlog_base));
   if (!index.error.empty()) return index.error;
@@ -135,6 +142,17 @@ std::string Rejoiner::compare(const Successor& successor, Compared& found) {
   found.gtid = history->position().text();
   report(fmt::format("it holds nothing behind that; it stands at GTID {}", found.gtid));
   return {};
+}
+
+// A commit that waits still may be let go, and one behind it be written, after the binlog was
+// compared. read_only comes into force only behind all of them.
+std::string Rejoiner::stop_writes() {
+  const QueryResult set = sql_.query(kReadOnlySql);
+  if (set.ok()) return {};
+  return fmt::format(
+      "the server takes writes still ({}): commits that wait for a quorum end at its own timeout; "
+      "run binlane rejoin again then",
+      to_string(set.error));
 }
 
 // S12: whether the engine has committed nothing of the tail. Each line is a way in which it could
@@ -241,7 +259,14 @@ std::string Rejoiner::follow(const std::string& gtid) {
 // What the journal holds is an older stream; it takes the new one from its beginning.
 std::string Rejoiner::forget_journal() {
   std::string problem;
+  const bool was_source = role_.state().role == HostRole::fenced;
   const bool called = replica_.control().call([&] {
+    // A source holds nobody's stream: whatever comes now is new to this host.
+    const std::uint32_t over = was_source ? state_.epoch.term : 0;
+    if (const int error = replica_.file().forget_up_to(over); error != 0) {
+      problem = fmt::format("the superblock cannot be stored: {}", errno_text(error));
+      return;
+    }
     if (replica_.file().stream().is_null()) return;
     ReplicaLane& lane = replica_.lane();
     if (!lane.stand_still()) {

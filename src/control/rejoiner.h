@@ -28,6 +28,7 @@ struct RejoinView {
   bool done = false;
   std::vector<std::string> report;  // what was found and done, for people
   std::string refusal;              // why it was not done; empty otherwise
+  std::string waiting_for;          // what has to happen before it begins
   std::uint64_t diverging_groups = 0;
 };
 
@@ -64,6 +65,7 @@ class Rejoiner {
   };
 
   std::string compare(const Successor& successor, Compared& found);
+  std::string stop_writes();
   std::string cut(const Successor& successor, const Compared& found);
   std::string prove_uncommitted(const Successor& successor, const Compared& found);
   std::string follow(const std::string& gtid);

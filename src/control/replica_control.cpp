@@ -37,6 +37,10 @@ Uuid uuid_of(const std::uint8_t (&bytes)[16]) {
   return uuid;
 }
 
+StreamIdentity stream_of(const wire::HelloBody& body) {
+  return {uuid_of(body.origin), body.stream_term, std::string(field_text(body.basename))};
+}
+
 bool is_phase(const wire::HelloBody& body, wire::Phase phase) {
   return body.phase == static_cast<std::uint8_t>(phase);
 }
@@ -92,7 +96,10 @@ void ReplicaControl::run() {
   while (!stopping_) {
     const auto* const call = call_;
     lock.unlock();
-    if (call != nullptr) (*call)();
+    if (call != nullptr) {
+      (*call)();
+      show_meta();
+    }
     work();
     lock.lock();
     if (call != nullptr) {
@@ -153,8 +160,11 @@ void ReplicaControl::admit(const HelloMessage& message) {
   const std::string refusal = judge(frame, body);
   if (not_yet_) return;
   const JournalMeta meta = file_.meta();
-  hello.origin = meta.stream.origin;
-  hello.stream_term = meta.stream.term;
+  // A journal between two streams is no blank one: what it tells of is older, and ended. Under its
+  // own name, because it may have been a source then.
+  const bool between = meta.never_held(stream_of(body));
+  hello.origin = between ? meta.journal : meta.stream.origin;
+  hello.stream_term = between ? meta.forgotten_term : meta.stream.term;
   hello.journal_id = meta.journal;
   hello.answer_id = random_u64();
   hello.promised = {meta.promise.term, 0};
@@ -191,8 +201,7 @@ std::string ReplicaControl::judge(const FrameView& frame, const wire::HelloBody&
   if (body.version_min > wire::kVersion || body.version_max < wire::kVersion)
     return fmt::format("this replica speaks version {} of the protocol, the source {} to {}",
                        wire::kVersion, body.version_min, body.version_max);
-  const StreamIdentity stream{uuid_of(body.origin), body.stream_term,
-                              std::string(field_text(body.basename))};
+  const StreamIdentity stream = stream_of(body);
   const Promise candidate{frame.epoch().term, uuid_of(body.candidate)};
   if (stream.origin.is_null() || stream.basename.empty()) return "the HELLO names no stream";
   if (stream.basename.find('/') != std::string::npos)
@@ -287,11 +296,16 @@ std::string ReplicaControl::bind(const wire::HelloBody& body, const StreamIdenti
                                  Epoch epoch) {
   if (file_.stream().is_null()) {
     // What is there already may have been acknowledged by an earlier journal of this replica.
-    const LogMark learner{epoch, from_wire(body.written)};
-    if (const int error = file_.set_stream(stream, learner); error != 0)
-      return fmt::format("the journal cannot be bound to the stream: {}", errno_text(error));
-    log::info("stream_adopted", "journal {} belongs to stream {} now, and learns it up to {}",
-              to_string(file_.meta().journal), to_string(stream), to_string(learner.position));
+    LogMark learner{epoch, from_wire(body.written)};
+    if (file_.meta().never_held(stream)) learner = {};
+    if (!lane_.stand_still()) return "the lane does not stand still";
+    const std::string problem = side_.adopt_stream(stream, learner);
+    lane_.go_on();
+    if (!problem.empty()) return problem;
+    log::info(
+        "stream_adopted", "journal {} belongs to stream {} now{}", to_string(file_.meta().journal),
+        to_string(stream),
+        learner.is_null() ? std::string() : ", and learns it up to " + to_string(learner.position));
   }
   const bool alone = (body.flags & wire::kHelloRuleAlone) != 0;
   if (const int error = file_.store_rule(std::string(field_text(body.rule)), alone); error != 0)

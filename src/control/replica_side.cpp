@@ -58,13 +58,18 @@ ReplicaSide::~ReplicaSide() {
   stop_archive();
 }
 
+// A stream's folder bears its name; while there is none, the archive's own stands in for it.
+std::string ReplicaSide::folder_of(const JournalMeta& meta) const {
+  const std::string& archive = config_.replica->archive;
+  const std::string subfolder = archive_subfolder(meta.stream, meta.own_folder);
+  return subfolder.empty() ? archive : archive + "/" + subfolder;
+}
+
 std::shared_ptr<ReplicaSide::StreamParts> ReplicaSide::make_parts() {
   const ReplicaConfig& replica = *config_.replica;
   auto parts = std::make_shared<StreamParts>();
   const JournalMeta meta = file_->meta();
-  // Archive and feed follow when the stream is known: its folder bears its name.
-  const std::string subfolder = archive_subfolder(meta.stream, meta.own_folder);
-  parts->folder = subfolder.empty() ? replica.archive : replica.archive + "/" + subfolder;
+  parts->folder = folder_of(meta);
   parts->archiver =
       std::make_unique<Archiver>(*file_, lane_.journal(), parts->folder, parts->groups,
                                  archive_channel(lane_.queues().released, lane_.queues().archived));
@@ -118,6 +123,17 @@ void ReplicaSide::stop_archive() {
   parts_->archiver->stop();
 }
 
+std::string ReplicaSide::adopt_stream(const StreamIdentity& stream, const LogMark& learner) {
+  BL_ASSERT(lane_.queues().pause.standing());
+  if (const int error = file_->set_stream(stream, learner); error != 0)
+    return fmt::format("the journal cannot be bound to the stream: {}", errno_text(error));
+  if (folder_of(file_->meta()) == parts_->folder) return {};
+  parts_->feed->stop();
+  parts_->archiver->stop();
+  replace_parts();
+  return {};
+}
+
 std::string ReplicaSide::switch_stream(const StreamIdentity& next, Position sealed_at) {
   BL_ASSERT(lane_.queues().pause.standing());
   parts_->feed->stop();
@@ -129,6 +145,11 @@ std::string ReplicaSide::switch_stream(const StreamIdentity& next, Position seal
   std::string problem = error == 0
                             ? std::string()
                             : fmt::format("the superblock cannot be stored: {}", errno_text(error));
+  replace_parts();
+  return problem;
+}
+
+void ReplicaSide::replace_parts() {
   auto parts = make_parts();
   {
     const std::lock_guard lock(mutex_);
@@ -138,7 +159,6 @@ std::string ReplicaSide::switch_stream(const StreamIdentity& next, Position seal
     parts_->archiver->start();
     begin_feed();
   }
-  return problem;
 }
 
 }  // namespace binlane

@@ -63,10 +63,15 @@ class ReplicaSide {
   // Gives the journal over to `next` (null: to nobody yet). The lane stands still when this is
   // called. Empty, or what went wrong; the parts are those of the new stream then.
   std::string switch_stream(const StreamIdentity& next, Position sealed_at);
+  // Binds a journal that is nobody's to `stream`; see JournalStore::set_stream for `learner`. The
+  // same of the lane and of what is returned.
+  std::string adopt_stream(const StreamIdentity& stream, const LogMark& learner);
 
  private:
+  std::string folder_of(const JournalMeta& meta) const;
   std::shared_ptr<StreamParts> make_parts();
   void begin_feed();
+  void replace_parts();
 
   const Config& config_;
   std::unique_ptr<JournalFile> file_;

@@ -518,8 +518,9 @@ void SourceControl::publish() {
   view.polls = polls_;
   view.polls_failed = polls_failed_;
   const std::lock_guard lock(mutex_);
-  view.promotion.running = view.promotion.running || promotion_asked_;
+  view.promotion.running = view.promotion.running || promotion_asked_ || plan_asked_;
   view.rejoin.running = rejoin_asked_.has_value();
+  if (view.rejoin.running) view.rejoin.waiting_for = "the new source to speak to this host";
   view_ = std::move(view);
 }
 

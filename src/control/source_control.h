@@ -102,7 +102,7 @@ class SourceControl {
   View view() const;
   // Any thread: this host shall become the source. Empty when that was begun, or why not; how it
   // goes on stands in the view.
-  std::string ask_promotion();
+  std::string ask_promotion(bool dry_run);
   // Any thread: the same for a host that was the source and shall be a replica again.
   std::string ask_rejoin(const RejoinOptions& options);
 
@@ -115,9 +115,13 @@ class SourceControl {
   void work_as_source(std::uint64_t now_ns);
   void work_as_standby(std::uint64_t now_ns);
   void promote(std::uint64_t now_ns);
-  void rejoin();
+  void rejoin(std::uint64_t now_ns);
   void close_ledger_of_old_stream(bool rebuilt);
   void work_as_fenced(std::uint64_t now_ns);
+  void watch_fenced_server(std::uint64_t now_ns);
+  void begin_watching(const ServerRun& run);
+  bool expose_fenced();
+  bool connect_poller(ServerFacts& facts);
   bool connect_commands();
   void watch_terms();
   void fence(std::uint32_t term);
@@ -202,6 +206,8 @@ class SourceControl {
   Position rule_must_cover_;  // what the old rule alone has had acknowledged
   bool read_only_ = false;    // of the server when the incarnation began; until it is lifted
   std::uint64_t next_poll_ns_ = 0;
+  std::optional<ServerCounters> fenced_counters_;  // as last seen, while FENCED
+  bool fenced_looked_ = false;                     // at this run of the server, while FENCED
   std::uint64_t next_store_ns_ = 0;
   std::uint64_t next_own_sync_ns_ = 0;
   Position synced_told_;
@@ -216,7 +222,9 @@ class SourceControl {
   std::condition_variable wake_;
   bool stopping_ = false;
   bool promotion_asked_ = false;
+  bool plan_asked_ = false;  // a dry run
   std::optional<RejoinOptions> rejoin_asked_;
+  std::uint64_t rejoin_asked_ns_ = 0;
   std::optional<Registration> registration_;
   bool registration_held_ = false;  // until the quorum has passed what the server has purged
   ServerRun registration_run_;

@@ -14,6 +14,10 @@ namespace binlane {
 namespace {
 
 constexpr std::uint64_t kLookNs = 500 * kNanosPerMilli;
+constexpr std::uint64_t kPollNs = 50 * kNanosPerMilli;
+// How long a rejoin waits for the new source to speak to this host.
+constexpr std::uint64_t kSuccessorWaitNs = 5 * kNanosPerSecond;
+static_assert(kSuccessorWaitNs > 3 * kRefusedRepeatNs);
 // SET GLOBAL read_only waits behind commits that wait for a quorum. It blocks new ones meanwhile,
 // and gives up after this long, to be tried again: nothing here may hang.
 constexpr const char* kReadOnlySql = "SET STATEMENT lock_wait_timeout=1 FOR SET GLOBAL read_only=1";
@@ -27,7 +31,7 @@ void SourceControl::watch_terms() {
   {
     // Asked for in the moment in which this host became the source by an earlier request.
     const std::lock_guard lock(mutex_);
-    promotion_asked_ = false;
+    promotion_asked_ = plan_asked_ = false;
   }
   if (state_.origin.is_null()) return;
   std::uint32_t term = desk_ ? desk_->deposed_by() : 0;
@@ -64,6 +68,10 @@ void SourceControl::fence(std::uint32_t term) {
              "quorum. When the new source is up, binlane rejoin makes this host its replica",
              term, to_string(quorum));
   phase_ = Phase::fenced;
+  next_poll_ns_ = 0;
+  fenced_looked_ = false;  // an ACK from before may still count
+  const bool seen = fallback_ && fallback_->server_counters();
+  fenced_counters_ = seen ? *fallback_->server_counters() : state_.counters;
   tell_replica_side();
 }
 
@@ -93,14 +101,15 @@ bool SourceControl::connect_commands() {
   return error.ok();
 }
 
-std::string SourceControl::ask_promotion() {
+std::string SourceControl::ask_promotion(bool dry_run) {
   const std::lock_guard lock(mutex_);
   if (!promoter_) return "this host has no [replica] section: it holds nothing to go on with";
   if (view_.phase == Phase::fenced)
     return "this host is FENCED: it was the source before, and has to rejoin first";
-  if (view_.phase == Phase::promoting || promotion_asked_) return "its promotion is going on";
+  if (view_.phase == Phase::promoting || promotion_asked_ || plan_asked_)
+    return "its promotion is going on";
   if (view_.phase != Phase::standby) return "this host is the source";
-  promotion_asked_ = true;
+  (dry_run ? plan_asked_ : promotion_asked_) = true;
   view_.promotion = {};
   view_.promotion.running = true;
   wake_.notify_all();
@@ -109,10 +118,13 @@ std::string SourceControl::ask_promotion() {
 
 void SourceControl::promote(std::uint64_t now_ns) {
   bool asked = false;
+  bool plan = false;
   {
     const std::lock_guard lock(mutex_);
     asked = std::exchange(promotion_asked_, false);
+    plan = std::exchange(plan_asked_, false);
   }
+  if (plan && !promoter_->running()) promoter_->plan();
   if (asked && !promoter_->running()) promoter_->begin();
   if (!promoter_->running()) return;
   phase_ = Phase::promoting;
@@ -138,19 +150,25 @@ std::string SourceControl::ask_rejoin(const RejoinOptions& options) {
                  "from a copy is told so with --rebuilt)"
                : "this host is not FENCED: it has not learned of another source";
   rejoin_asked_ = options;
+  rejoin_asked_ns_ = monotonic_ns();
   view_.rejoin = {};
   view_.rejoin.running = true;
   wake_.notify_all();
   return {};
 }
 
-void SourceControl::rejoin() {
+void SourceControl::rejoin(std::uint64_t now_ns) {
   std::optional<RejoinOptions> asked;
+  std::uint64_t asked_ns = 0;
   {
     const std::lock_guard lock(mutex_);
     asked = rejoin_asked_;
+    asked_ns = rejoin_asked_ns_;
   }
   if (!asked) return;
+  // A daemon that was just started has not been spoken to yet; the new source asks once a second.
+  const bool heard = asked->rebuilt || replica_->control().successor().has_value();
+  if (!heard && now_ns < asked_ns + kSuccessorWaitNs) return;
   if (rejoiner_->run(*asked)) {
     close_ledger_of_old_stream(asked->rebuilt);
     phase_ = Phase::standby;
@@ -180,7 +198,7 @@ void SourceControl::work_as_standby(std::uint64_t now_ns) {
   phase_ = Phase::standby;
   if (promoter_) promote(now_ns);
   if (phase_ != Phase::standby) return;
-  rejoin();
+  rejoin(now_ns);
   if (now_ns < next_look_ns_) return;
   next_look_ns_ = now_ns + kLookNs;
   if (!connect_commands()) return;
@@ -194,9 +212,75 @@ void SourceControl::work_as_standby(std::uint64_t now_ns) {
     problem_ = fmt::format("cannot switch the server's semi-sync OFF: {}", to_string(off.error));
 }
 
+// Commits that waited when the term ended are let go by the server's own timeout, and then its
+// engine has what nobody else has (S8): a rejoin must not cut that off.
+void SourceControl::watch_fenced_server(std::uint64_t now_ns) {
+  if (now_ns < next_poll_ns_) return;
+  next_poll_ns_ = now_ns + kPollNs;
+  ++polls_;
+  if (!poller_ || !poll_connection_.is_connected()) {
+    ServerFacts facts;
+    next_poll_ns_ = now_ns + kLookNs;
+    if (!connect_poller(facts)) {
+      ++polls_failed_;
+      return;
+    }
+    if (!facts.run.is_same_as(run_)) begin_watching(facts.run);
+    run_ = facts.run;
+  }
+  const SemiSyncPoll poll = poller_->poll();
+  if (!poll.ok()) {
+    ++polls_failed_;
+    return;
+  }
+  const ServerCounters now{poll.status.yes_tx, poll.status.no_tx, poll.status.no_times};
+  const ServerCounters before = fenced_counters_.value_or(now);
+  const bool let_go = counter_growth(before.no_tx, now.no_tx) > 0 ||
+                      counter_growth(before.no_times, now.no_times) > 0 ||
+                      // Nobody acknowledges here: who was KILLed counts as acknowledged.
+                      (fenced_looked_ && counter_growth(before.yes_tx, now.yes_tx) > 0) ||
+                      (server_status_.status_on && !poll.status.status_on);
+  if (let_go && !expose_fenced()) return;  // tried again with the next poll
+  fenced_counters_ = now;
+  fenced_looked_ = true;
+  server_status_ = poll.status;
+}
+
+// A daemon that was restarted while FENCED goes by what it had on record; what another run of the
+// server let go shows in that server's files (Rejoiner).
+void SourceControl::begin_watching(const ServerRun& run) {
+  const auto last_run = parse_server_run(state_.server_run);
+  fenced_counters_.reset();
+  if (last_run && last_run->is_same_as(run)) fenced_counters_ = state_.counters;
+  fenced_looked_ = false;
+}
+
+bool SourceControl::expose_fenced() {
+  const auto& open = ledger_.open_intervals();
+  const Position from = open.empty() ? state_.quorum : open.back().from;
+  constexpr const char* kReason = "the server let waiting commits go while this host was FENCED";
+  if (!ledger_.expose(from, state_.epoch, ExposureKind::server_side, kReason)) {
+    log::error("ledger_failed", "{}", ledger_.failure());
+    return false;
+  }
+  log::error("exposed", "{}: what stands behind {} was told to clients, and nobody else holds it",
+             kReason, to_string(from));
+  return true;
+}
+
+bool SourceControl::connect_poller(ServerFacts& facts) {
+  if (!poll_connection_.connect().ok()) return false;
+  ServerFactsResult result = read_server_facts(poll_connection_);
+  if (!result.ok()) return false;
+  facts = std::move(result.facts);
+  poller_.emplace(poll_connection_, facts.semi_sync_words, facts.flavour);
+  return true;
+}
+
 void SourceControl::work_as_fenced(std::uint64_t now_ns) {
   phase_ = Phase::fenced;
-  rejoin();
+  watch_fenced_server(now_ns);
+  rejoin(now_ns);
   if (phase_ != Phase::fenced) return;
   if (now_ns < next_look_ns_) return;
   next_look_ns_ = now_ns + kLookNs;

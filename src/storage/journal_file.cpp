@@ -343,6 +343,7 @@ int JournalFile::switch_stream(const StreamIdentity& next, Position sealed_at,
       meta.sealed.push_back({meta.stream, sealed_at, meta.own_folder});
       meta.own_folder = true;
     }
+    if (next.is_null()) meta.forgotten_term = std::max(meta.forgotten_term, meta.stream.term);
     meta.stream = next;
     meta.archived = last;
     meta.archived.position = {};

@@ -71,6 +71,7 @@ struct PackedMeta {
   std::uint8_t sealed_count = 0;
   PackedMark learner_until;
   le16 rules_length;
+  le32 forgotten_term;
   // The basename's bytes follow, the rules' texts (each ended by a newline), and the sealed
   // streams.
 };
@@ -85,7 +86,7 @@ struct PackedSealed {
   // The basename's bytes follow.
 };
 static_assert(sizeof(PackedSealed) == 36 && alignof(PackedSealed) == 1);
-static_assert(sizeof(PackedMeta) == 210 && alignof(PackedMeta) == 1);
+static_assert(sizeof(PackedMeta) == 214 && alignof(PackedMeta) == 1);
 static_assert(offsetof(PackedMeta, journal) == 16 && offsetof(PackedMeta, stream_term) == 48 &&
               offsetof(PackedMeta, archived_sequence) == 64 &&
               offsetof(PackedMeta, archived) == 72 &&
@@ -160,6 +161,10 @@ std::string archive_subfolder(const StreamIdentity& stream, bool own_folder) {
   return fmt::format("{}.{}", to_string(stream.origin), stream.term);
 }
 
+bool JournalMeta::never_held(const StreamIdentity& candidate) const noexcept {
+  return stream.is_null() && forgotten_term > 0 && candidate.term > forgotten_term;
+}
+
 std::uint64_t JournalMeta::journal_id() const noexcept {
   std::uint64_t id = 0;
   std::memcpy(&id, journal.bytes.data(), sizeof id);
@@ -193,6 +198,7 @@ std::vector<std::byte> encode_journal_meta(const JournalMeta& meta) {
   packed.own_folder = meta.own_folder ? 1 : 0;
   packed.sealed_count = static_cast<std::uint8_t>(meta.sealed.size());
   packed.learner_until = meta.learner_until;
+  packed.forgotten_term = meta.forgotten_term;
   std::string rules;
   BL_ASSERT(meta.rules.size() <= kMaxRulesOnRecord && meta.sealed.size() <= kMaxSealedStreams);
   for (const std::string& rule : meta.rules) {
@@ -264,6 +270,7 @@ std::optional<JournalMeta> decode_journal_meta(ConstBytes bytes, std::string& er
   meta.stream.term = packed.stream_term;
   meta.own_folder = packed.own_folder != 0;
   meta.learner_until = packed.learner_until.get();
+  meta.forgotten_term = packed.forgotten_term;
   meta.block_count = packed.block_count;
   meta.incarnation = packed.incarnation;
   meta.archived = {packed.archived_sequence,    packed.archived_crc,

@@ -77,16 +77,22 @@ struct JournalMeta {
   // A journal that began anew in the middle of a stream: until its log is there, it counts as not
   // inspected, because what an earlier journal of this replica acknowledged is not in it (S4).
   LogMark learner_until;
+  // Whatever this replica's journals held before this one became nobody's was of this term or an
+  // earlier one: it was a source until then, or held a stream of that term. 0: not known.
+  std::uint32_t forgotten_term = 0;
   // Set when recovery finds damage: bytes up to here were ACKed, and are missing until the log is
   // there again.
   LogMark damaged_until;
 
+  // While the journal is nobody's: whether it is certain that no journal of this replica ever held
+  // a byte of `candidate`. A blank one, by itself, cannot know what an earlier one held.
+  bool never_held(const StreamIdentity& candidate) const noexcept;
   // What blocks carry to name their journal; never zero.
   std::uint64_t journal_id() const noexcept;
 };
 
 inline constexpr std::size_t kMaxBasenameLength = 255;
-inline constexpr std::uint32_t kJournalFormatVersion = 2;
+inline constexpr std::uint32_t kJournalFormatVersion = 3;
 
 // The folder of a stream's files below the archive's; empty for the archive's own.
 std::string archive_subfolder(const StreamIdentity& stream, bool own_folder);

@@ -53,6 +53,11 @@ int JournalStore::set_stream(const StreamIdentity& stream, const LogMark& learne
   });
 }
 
+int JournalStore::forget_up_to(std::uint32_t term) {
+  return update(
+      [term](JournalMeta& meta) { meta.forgotten_term = std::max(meta.forgotten_term, term); });
+}
+
 int JournalStore::store_rule(const std::string& rule, bool alone) {
   if (rule.empty()) return 0;
   const JournalMeta now = meta();

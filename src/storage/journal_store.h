@@ -39,6 +39,8 @@ class JournalStore {
 
   // The journal belongs to this stream from now on. Asserts that it belonged to none.
   // `learner_until`: how far the log has to come before it counts as inspected.
+  // See JournalMeta::forgotten_term; never goes back.
+  [[nodiscard]] int forget_up_to(std::uint32_t term);
   [[nodiscard]] int set_stream(const StreamIdentity& stream, const LogMark& learner_until = {});
   // Puts a quorum rule on record, as the newest. 0 or an errno.
   [[nodiscard]] int store_rule(const std::string& rule, bool alone = false);

@@ -7,11 +7,13 @@ a check that cannot fail proves nothing.
 import os
 import shutil
 import signal
+import socket
+import subprocess
 import sys
 import unittest
 
 import harness
-from lab import mariadb, process, rows, verify, waiting
+from lab import mariadb, ports, process, rows, verify, waiting
 from lab.cluster import short_folder
 from lab.load import Load, Transaction, read_acknowledged
 
@@ -223,6 +225,31 @@ class LoadThroughTrouble(unittest.TestCase):
         summary = load.summary()
         self.assertEqual(summary["commits"], 60)
         self.assertLess(summary["commits_per_second"], 60)
+
+
+class Ports(unittest.TestCase):
+    """A number that was given out is nobody else's, here or in another lab, until this one ends."""
+
+    def test_given_once(self):
+        mine = {ports.free_port() for _ in range(50)}
+        self.assertEqual(len(mine), 50)
+        with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as given:
+            self.assertLess(max(mine), int(given.read().split()[0]))
+        other_lab = "import sys; from lab import ports; sys.exit(ports._lock(int(sys.argv[1])) is None)"
+        done = subprocess.run(
+            [sys.executable, "-c", other_lab, str(min(mine))],
+            cwd=harness.REPOSITORY / "tools",
+            check=False,
+            timeout=30,
+        )
+        self.assertEqual(done.returncode, 1)
+
+    def test_taken_for_datagrams_is_taken(self):
+        number = ports.free_port()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+            taken.bind(("127.0.0.1", number))
+            self.assertFalse(ports._bindable(number))
+        self.assertTrue(ports._bindable(number))
 
 
 class Processes(unittest.TestCase):

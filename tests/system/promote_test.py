@@ -1,15 +1,17 @@
 """Promotion, fencing, rejoin and verdict on real servers: hosts with both roles, UDP on loopback."""
 
+import itertools
 import os
 import re
 import subprocess
 import tempfile
 import threading
 import unittest
+from pathlib import Path
 
 import harness
 import pymysql
-from lab import waiting
+from lab import admin, verify, waiting
 from lab.ha import HaCluster
 from lab.load import Load, read_acknowledged
 
@@ -17,8 +19,12 @@ TABLE = "CREATE TABLE d.t (id INT PRIMARY KEY, note VARCHAR(100)) ENGINE=InnoDB"
 LOAD_CLIENTS = 4
 COMMITS_BEFORE_KILL = 200
 WAIT_S = 60
+# Promotions that may be over before somebody looks.
+ATTEMPTS = 5
 # Longer than any case takes: commits that wait for a quorum must not be released meanwhile.
 LONG_TIMEOUT_MS = 120_000
+# A server that lets go of a waiting commit while a case looks on; ours must end before it.
+SHORT_TIMEOUTS = {"timeout_ms": 8_000, "server_timeout_ms": 10_000}
 EXIT_REFUSED = 5
 EXIT_GOING_ON = 6
 EXIT_ABSENT = 10
@@ -74,18 +80,25 @@ class HaCase(unittest.TestCase):
         return out
 
     def rejoin(self, name):
-        return self.rejoin_once_heard(name, 0)[0]
+        return self.rejoin_with(name, 0)[0]
 
-    def rejoin_once_heard(self, name, status, *options):
-        """(stdout, stderr) of `binlane rejoin`, once the new source has spoken to that host."""
-
-        def asked():
-            answer = self.cluster.rejoin(name, *options)
-            return None if "no new source has spoken" in answer[2] else answer
-
-        got, out, err = waiting.until(asked, f"the new source to speak to {name}", WAIT_S)
+    def rejoin_with(self, name, status, *options):
+        """(stdout, stderr) of `binlane rejoin`, which waits itself for the new source to speak."""
+        got, out, err = self.cluster.rejoin(name, *options)
         self.assertEqual(got, status, f"{out}{err}")
         return out, err
+
+    def step(self, host):
+        return host.promotion()["step"]
+
+    def check_archive(self, host, source):
+        """The host's copy of the source's stream, in the folder that its journal names."""
+        folder = Path(host.replica_status()["archive_folder"])
+        self.assertEqual(folder, host.daemon.archive / host.superblock().folder)
+        copies = sorted(folder.glob("binlog.[0-9]*"))
+        self.assertTrue(copies, folder)
+        for copy in copies:
+            self.assertTrue(verify.is_beginning(copy, source.server.data_dir / copy.name), copy)
 
     def check_read_only(self, host):
         waiting.until(
@@ -123,6 +136,8 @@ class Failover(HaCase):
         new.wait_state("SEMISYNC")
         self.cluster.wait_writable(new)
         self.assertEqual(new.source_status()["epoch"], "2.1")
+        # What it was sealed from is needed no more.
+        self.assertFalse((new.daemon.data_dir / "sealed").exists())
 
         # I1: nothing that was acknowledged is missing on the new source.
         keys = {key for transaction in acknowledged for key in transaction.keys()}
@@ -140,8 +155,13 @@ class Failover(HaCase):
         self.assertEqual(len(other.replica_status()["sealed"]), 1)
 
         # The old source comes back: FENCED, read-only, and stays so after a restart.
-        a.start()
+        a.daemon.start()
         a.wait_state("FENCED")
+        # It was killed under load: its last groups may have reached nobody else.
+        _, err = self.rejoin_with("a", EXIT_REFUSED)
+        if "run binlane rejoin --cut" in err:
+            self.rejoin_with("a", EXIT_REFUSED, "--cut")
+        a.server.start()
         self.check_read_only(a)
         a.daemon.kill()
         a.start()
@@ -151,7 +171,7 @@ class Failover(HaCase):
         self.assertNotEqual(status, 0)
         self.assertIn("FENCED", err)
 
-        # It died with nothing that nobody else has.
+        # It has nothing that nobody else has, now at least.
         self.assertIn("it holds nothing behind that", self.rejoin("a"))
         self.insert(new, *range(100, 200))
         self.check_equal()
@@ -164,6 +184,10 @@ class Failover(HaCase):
         self.insert(a, *range(200, 300))
         self.check_equal()
         self.assertEqual(a.source_status()["epoch"], "3.1")
+        # It held the first stream once; this one has a folder of its own.
+        self.assertEqual(Path(new.replica_status()["archive_folder"]).suffix, ".3")
+        self.check_archive(new, a)
+        self.check_archive(other, a)
 
 
 class Refusals(HaCase):
@@ -172,6 +196,7 @@ class Refusals(HaCase):
     def test_refused_then_promoted(self):
         a, b, c = self.cluster.hosts
         self.insert(a, *range(10))
+        self.check_dry_run(a, b)
         status, _, err = b.binlane("promote", "c")
         self.assertEqual(status, 1)
         self.assertIn("this daemon is b's", err)
@@ -185,11 +210,31 @@ class Refusals(HaCase):
         self.assertIn("rule ANY 1 (b, c): not fenced", out)
         self.assertIn("c: it has not answered", err)
         self.assertEqual(b.source_status()["role"], "STANDBY")
+        self.assertFalse((b.daemon.data_dir / "sealed").exists())
         # The missing one is back: it can be proven now.
         c.start()
         self.promote("b")
         self.insert(b, *range(10, 20))
         self.check_equal()
+
+
+    def check_dry_run(self, a, b):
+        """It says what it would take, and disturbs nobody."""
+
+        def sessions():
+            return [replica["sessions"] for replica in a.source_status()["replicas"]]
+
+        before = sessions()
+        status, out, err = b.binlane("promote", "b", "--dry-run")
+        self.assertEqual(status, 0, f"{out}{err}")
+        self.assertIn("dry run: b (journal ", out)
+        self.assertIn(
+            "rule ANY 1 (b, c): besides b these have to be fenced and inspected: c", out
+        )
+        self.assertIn("a is in a session with this host, and would be fenced", out)
+        self.assertEqual(b.replica_status()["promise"]["term"], 1)
+        self.assertEqual(sessions(), before)
+        self.assertEqual(a.source_status()["state"], "SEMISYNC")
 
 
 class KilledOnTheWay(HaCase):
@@ -208,18 +253,250 @@ class KilledOnTheWay(HaCase):
         status, out, err = self.cluster.promote("b", "--wait-s", "8")
         self.assertEqual(status, EXIT_GOING_ON, f"{out}{err}")
         self.assertIn("step SEALED", out)
+        self.assertIn("c does not answer", err)
+        self.assertIn("change quorum in this host's configuration", err)
         b.daemon.kill()
         b.daemon.start()
         c.daemon.start()
         # The rule wants two: the old source as well, once it has rejoined.
         waiting.until(
-            lambda: "a quorum has" in b.binlane("promotion")[2], "b to go on sealing", WAIT_S
+            lambda: "a does not answer" in b.binlane("promotion")[2], "b to go on sealing", WAIT_S
         )
         self.assertIn("step SEALED", b.binlane("promotion")[1])
         self.assertEqual(b.replica_status()["promise"]["term"], 2)
         waiting.until(
             lambda: c.replica_status()["promise"]["term"] == 2, "c to promise the term", WAIT_S
         )
+        # The old source does not come back: it leaves the rule, and the promotion is through.
+        b.daemon.config["source"]["quorum"] = "ANY 1 (a, c)"
+        b.daemon.stop()
+        b.daemon.start()
+        b.wait_state("SEMISYNC")
+        self.cluster.wait_writable(b)
+        self.insert(b, 2)
+        self.check_equal()
+
+
+class Resumed(HaCase):
+    """kill -9 of the candidate behind RELEASED, and behind EXECUTED: it goes on from there."""
+
+    more_rows = itertools.count(100)
+
+    def wait_source(self, host):
+        host.wait_state("SEMISYNC")
+        self.cluster.wait_writable(host)
+        self.assertEqual(self.step(host), "ACTIVE")
+
+    def promote_until(self, host, step):
+        status, out, err = self.cluster.promote(host.name, "--wait-s", "5")
+        self.assertEqual(status, EXIT_GOING_ON, f"{out}{err}")
+        self.assertIn(f"step {step}", out)
+        return err
+
+    def test_released_then_executed(self):
+        a, b, _ = self.cluster.hosts
+        self.insert(a, *range(10))
+        self.cluster.wait_replicas_applied()
+        # The local server executes nothing: the way ends behind RELEASED.
+        b.server.query("STOP SLAVE SQL_THREAD")
+        self.insert(a, *range(10, 20))
+        a.kill()
+        self.assertIn("the local server to execute", self.promote_until(b, "RELEASED"))
+        b.daemon.kill()
+        b.daemon.start()
+        self.assertEqual(self.step(b), "RELEASED")
+        b.server.query("START SLAVE SQL_THREAD")
+        self.wait_source(b)
+        self.insert(b, *range(20, 30))
+        a.start()
+        a.wait_state("FENCED")
+        self.rejoin("a")
+        self.check_equal()
+
+        # Behind EXECUTED nothing can be held up, so whoever is too late there tries the next one.
+        old, heir = b, a
+        for _ in range(ATTEMPTS):
+            if caught := self.kill_at_executed(heir):
+                break
+            self.wait_source(heir)
+            old.wait_state("FENCED")
+            self.rejoin(old.name)
+            self.insert(heir, self.next_row())
+            old, heir = heir, old
+            self.check_equal()
+        self.assertTrue(caught, "no promotion was seen at EXECUTED")
+        # Its server follows nobody any more, and a restart does not lead it back.
+        heir.server.kill()
+        heir.server.start()
+        self.assertEqual(heir.server.replica_status(), {})
+        self.assertEqual(heir.server.variable("read_only"), 1)
+        heir.daemon.start()
+        self.wait_source(heir)
+        old.wait_state("FENCED")
+        self.rejoin(old.name)
+        self.insert(heir, self.next_row())
+        self.check_equal()
+
+    @classmethod
+    def next_row(cls):
+        return next(cls.more_rows)
+
+    def kill_at_executed(self, heir):
+        """Promotes, and kills the heir's daemon at EXECUTED. False: it was ACTIVE already."""
+        status, out, err = self.cluster.promote(heir.name, "--wait-s", "0")
+        self.assertIn(status, (0, EXIT_GOING_ON), f"{out}{err}")
+
+        def step():
+            seen = admin.request(heir.daemon.admin_socket, "promotion")["step"]
+            return seen if seen in ("EXECUTED", "ACTIVE") else None
+
+        # Without a nap between two looks: the step lasts for milliseconds.
+        seen = waiting.until(step, f"{heir.name} to be at EXECUTED", WAIT_S, tick=lambda: None)
+        if seen == "ACTIVE":
+            return False
+        heir.daemon.kill()
+        return True
+
+
+class RuleChange(HaCase):
+    """S4: until a new rule covers all that the old one did, both hold, for commits and for proofs."""
+
+    HOSTS = {"timeout_ms": LONG_TIMEOUT_MS}
+    OLD, NEW = "ANY 1 (b, c)", "ANY 2 (b, c)"
+
+    def wait_rules(self, host, *rules):
+        waiting.until(
+            lambda: host.replica_status().get("rules") == list(rules),
+            lambda: f"{host.name} to have {rules} on record: {host.replica_status().get('rules')}",
+            WAIT_S,
+        )
+
+    def test_both_hold_until_the_new_one_covers(self):
+        a, b, c = self.cluster.hosts
+        self.insert(a, 1)
+        self.cluster.wait_replicas_applied()
+        c.daemon.kill()
+        a.daemon.config["source"]["quorum"] = self.NEW
+        a.daemon.stop()
+        a.daemon.start()
+        self.wait_rules(b, self.OLD, self.NEW)
+        # b alone satisfied the old rule; now its word is not enough for a commit …
+        self.assertNotEqual(a.source_status()["state"], "SEMISYNC")
+        self.assertNotIn("event=rule_changed", a.daemon.log())
+        # … and still too little for a proof, because the old rule may have been satisfied by c.
+        _, out, _ = b.binlane("promote", "b", "--dry-run")
+        self.assertIn(f"rule {self.OLD}: besides b these have to be fenced and inspected: c", out)
+        self.assertIn(f"rule {self.NEW}: b alone fences it", out)
+
+        c.daemon.start()
+        waiting.until(
+            lambda: "event=rule_changed" in a.daemon.log(), "the new rule to stand alone", WAIT_S
+        )
+        a.wait_state("SEMISYNC")
+        self.insert(a, 2)
+        # The next session tells the replicas that the old one is covered.
+        a.daemon.stop()
+        a.daemon.start()
+        for host in (b, c):
+            self.wait_rules(host, self.NEW)
+        self.insert(a, 3)
+        a.kill()
+        c.daemon.kill()
+        status, out, err = self.cluster.promote("b", "--wait-s", "5")
+        self.assertEqual(status, EXIT_GOING_ON, f"{out}{err}")
+        self.assertIn("proven:", out)
+        self.assertNotIn(self.OLD, out)
+
+
+class ReadOnly(HaCase):
+    """S12: a source that comes back takes writes only when a quorum protects them."""
+
+    HOSTS = {"timeout_ms": LONG_TIMEOUT_MS}
+
+    def test_lifted_behind_the_grant(self):
+        a, b, c = self.cluster.hosts
+        self.insert(a, 1)
+        self.cluster.wait_replicas_applied()
+        for host in (b, c):
+            host.daemon.kill()
+        a.kill()
+        a.start()
+        waiting.until(
+            lambda: a.source_status().get("server", {}).get("enabled") is not None
+            and a.source_status().get("counters", {}).get("incarnations") == 1,
+            "a to be at work",
+            WAIT_S,
+        )
+        self.check_read_only(a)
+        self.assertNotEqual(a.source_status()["state"], "SEMISYNC")
+        b.start()
+        a.wait_state("SEMISYNC")
+        self.cluster.wait_writable(a)
+        self.insert(a, 2)
+        c.start()
+        self.check_equal()
+
+        # Whoever is promoted without a quorum of its own stays read-only as well.
+        a.kill()
+        c.daemon.kill()
+        status, out, err = self.cluster.promote("b")
+        self.assertEqual(status, EXIT_REFUSED, f"{out}{err}")
+        self.check_read_only(b)
+        c.daemon.start()
+        self.promote("b")
+        self.insert(b, 3)
+        self.check_equal()
+
+
+class LetGo(HaCase):
+    """S8 behind a promotion: what the old server lets go while FENCED was told to a client."""
+
+    HOSTS = SHORT_TIMEOUTS
+
+    def test_a_released_tail_is_not_cut(self):
+        a, b, _ = self.cluster.hosts
+        self.insert(a, 1)
+        self.cluster.wait_replicas_applied()
+        # Nobody ships what is committed from here on.
+        a.daemon.process.pause()
+        statement = threading.Thread(target=Verdicts.insert_or_fail, args=(a, 2), daemon=True)
+        statement.start()
+        waiting.until(
+            lambda: a.server.semi_sync()["wait_sessions"] == 1, "the commit to wait", WAIT_S
+        )
+        self.assertEqual(self.cluster.promote("b")[0], 0)
+        a.daemon.process.resume()
+        a.wait_state("FENCED")
+        # Its server's own timeout ends the wait; then nothing waits, and it is read-only.
+        self.await_release(a, statement)
+        ledger = a.daemon.data_dir / "ledger.jsonl"
+        waiting.until(
+            lambda: "let waiting commits go while this host was FENCED" in ledger.read_text(),
+            "the ledger to tell of it",
+            WAIT_S,
+        )
+        self.check_read_only(a)
+        a.server.kill()
+        out, err = self.rejoin_with("a", EXIT_REFUSED, "--cut")
+        self.assertIn("only here: GTID", out)
+        self.assertIn("covers the tail: clients were told", err)
+        a.server.start()
+        self.assertEqual(a.server.query("SELECT COUNT(*) FROM d.t WHERE id = 2"), [(1,)])
+        b.wait_state("SEMISYNC")
+
+    def await_release(self, _, statement):
+        statement.join(WAIT_S)
+        self.assertFalse(statement.is_alive())
+
+
+class LetGoUnseen(LetGo):
+    """The same while its binlaned is down: it compares with what it had on record."""
+
+    def await_release(self, a, statement):
+        a.daemon.kill()
+        super().await_release(a, statement)
+        a.daemon.start()
+        a.wait_state("FENCED")
 
 
 class Verdicts(HaCase):
@@ -284,7 +561,7 @@ class Verdicts(HaCase):
         self.assertEqual(a.binlane("verdict", durable)[0], 0)
 
         # Its recovery has committed what nobody else has: it names it, and has to be rebuilt.
-        out, err = self.rejoin_once_heard("a", EXIT_REFUSED)
+        out, err = self.rejoin_with("a", EXIT_REFUSED)
         self.assertIn(f"only here: GTID {in_doubt}", out)
         self.assertIn("rebuild", err)
         status, _, err = self.cluster.rejoin("a", "--cut")
@@ -393,7 +670,7 @@ class Cut(HaCase):
         # Only its daemon is back.
         a.daemon.start()
         a.wait_state("FENCED")
-        out, err = self.rejoin_once_heard("a", EXIT_REFUSED)
+        out, err = self.rejoin_with("a", EXIT_REFUSED)
         self.assertRegex(out, r"only here: GTID 0-1-\d+")
         status, out, err = self.cluster.rejoin("a", "--cut")
         self.assertIn("the tail is cut off", err, out)

@@ -5,7 +5,7 @@ import socket
 import unittest
 
 import harness
-from lab import mariadb, waiting
+from lab import mariadb, ports, waiting
 from lab.binlaned import Daemon
 from lab.cluster import ACKER_SERVER_ID, BINLANE_USER, PASSWORD, PRIVILEGES, short_folder
 
@@ -44,7 +44,7 @@ def replica_config(folder):
         "replica": {
             "port": f"vhost:{folder}/r1.vhost",
             "address": "198.18.0.2:7100",
-            "feed_listen": f"127.0.0.1:{mariadb.free_port()}",
+            "feed_listen": f"127.0.0.1:{ports.free_port()}",
             "feed_user": BINLANE_USER,
             "feed_password": PASSWORD,
         },

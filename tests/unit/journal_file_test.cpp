@@ -2,6 +2,7 @@
 #include "storage/journal_file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <signal.h>
@@ -477,6 +478,7 @@ TEST(JournalMetaTest, SurvivesEncoding) {
   meta.promise = {8, Uuid::random()};
   meta.damaged_until = {{9, 10}, {11, 12}};
   meta.learner_until = {{13, 14}, {15, 16}};
+  meta.forgotten_term = 6;
   meta.own_folder = true;
   meta.rules.assign(kMaxRulesOnRecord, std::string(kMaxRuleLength, 'r'));
   for (std::uint32_t i = 0; i < kMaxSealedStreams; ++i)
@@ -495,6 +497,7 @@ TEST(JournalMetaTest, SurvivesEncoding) {
   EXPECT_EQ(decoded->learner_until, meta.learner_until);
   EXPECT_EQ(decoded->rules, meta.rules);
   EXPECT_EQ(decoded->sealed, meta.sealed);
+  EXPECT_EQ(decoded->forgotten_term, meta.forgotten_term);
   EXPECT_TRUE(decoded->own_folder);
   // Every prefix and every changed length is refused, not read beyond.
   for (std::size_t size = 0; size < bytes.size(); ++size) {
@@ -503,7 +506,8 @@ TEST(JournalMetaTest, SurvivesEncoding) {
   std::vector<std::byte> other_version = bytes;
   other_version[8] = std::byte{kJournalFormatVersion + 1};
   EXPECT_FALSE(decode_journal_meta(other_version, error).has_value());
-  EXPECT_NE(error.find("format version 3"), std::string::npos);
+  EXPECT_NE(error.find(fmt::format("format version {}", kJournalFormatVersion + 1)),
+            std::string::npos);
 }
 
 // With a right checksum around it: a fault of the program, and not to be counted on from.

@@ -27,7 +27,7 @@ def main():
     )
     chaos_parser.add_argument("--json", help="file for the result")
     chaos_parser.add_argument("--seed", type=int, help="what happens to whom; drawn if not given")
-    chaos_parser.add_argument("--port", choices=sorted(chaos.PORTS), default="vhost")
+    chaos_parser.add_argument("--port", choices=sorted(chaos.RUNS), default=chaos.PORT_DEFAULT)
     chaos_parser.add_argument("--keep", action="store_true", help="keep everything of a good run too")
     for name, text in (
         ("up", "start a source and two replicas and leave them running"),

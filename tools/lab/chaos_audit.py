@@ -6,6 +6,7 @@ intervals was released without a quorum, and says so.
 
 import shutil
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from . import journal, rows, verify
 
@@ -16,29 +17,38 @@ SAMPLES = 5
 class Books:
     """Event groups ever seen, by file and by GTID; shared by all audits of a run."""
 
-    groups: dict = field(default_factory=dict)  # file number → [Group], of files that have ended
-    contents: dict = field(default_factory=dict)  # GTID → (rows, where they were seen first)
+    groups: dict = field(default_factory=dict)  # file → [Group], of files that have ended
+    # A GTID without its server → (rows, where they were seen first): two sources that both went on
+    # at one place give the same number.
+    contents: dict = field(default_factory=dict)
     conflicts: list = field(default_factory=list)
 
     def note(self, group, where):
-        known = self.contents.setdefault(group.gtid, (group.rows, where))
+        domain, _, sequence = group.gtid.split("-")
+        known = self.contents.setdefault((domain, sequence), (group.rows, where))
         if known[0] != group.rows:
             self.conflicts.append((group.gtid, known[0], group.rows, f"{known[1]} and {where}"))
 
-    def read(self, binlogs):
-        """{row: end of its group} over the files; ended files are decoded once."""
+    def read(self, binlogs, server_id=None, live=True):
+        """{row: end of its group} over the files; ended files are decoded once.
+
+        server_id: only what that server wrote by itself. live: the last file still grows.
+        """
         positions = {}
         for index, path in enumerate(binlogs):
-            number = verify.file_number(path)
-            live = index == len(binlogs) - 1
-            groups = self.groups.get(number)
+            growing = live and index == len(binlogs) - 1
+            groups = self.groups.get(path)
             if groups is None:
                 # A killed server may leave a torn event at the end of a file.
-                groups = rows.groups_of_file(path, live=True)
+                groups = [
+                    group
+                    for group in rows.groups_of_file(path, live=True)
+                    if server_id is None or group.server_id == server_id
+                ]
                 for group in groups:
                     self.note(group, path)
-                if not live:
-                    self.groups[number] = groups
+                if not growing:
+                    self.groups[path] = groups
             for group in groups:
                 for row in group.rows:
                     if row in positions:
@@ -72,22 +82,30 @@ def under_quorum(acknowledged, positions, intervals):
 
 
 def archive_end(archive):
-    """Where a replica's archive ends, going by its files."""
-    files = {verify.file_number(path): path.stat().st_size for path in archive.glob("*.[0-9]*")}
+    """Where a replica's archive of one stream ends, going by its files."""
+    files = {
+        verify.file_number(path): path.stat().st_size for path in archive.glob("binlog.[0-9]*")
+    }
     return max(files.items(), default=(0, 0))
 
 
-def copy_journals(replicas, folder):
-    """Copies the rings, which takes no time, to be read at leisure.
+@dataclass(frozen=True)
+class JournalCopy:
+    """One replica's ring as it stood on disk, and what else has to be known to read it."""
 
-    {replica's name: (path, where its archive ended)}
-    """
+    path: Path
+    archived: tuple
+    behind: int = 0
+
+
+def copy_journals(replicas, folder):
+    """Copies the rings, which takes no time, to be read at leisure: {replica's name: JournalCopy}."""
     copies = {}
     for replica in replicas:
         archived = archive_end(replica.daemon.archive)
         copy = folder / f"{replica.name}.journal"
         shutil.copyfile(replica.daemon.data_dir / "journal", copy)
-        copies[replica.name] = (copy, archived)
+        copies[replica.name] = JournalCopy(copy, archived)
     return copies
 
 
@@ -95,9 +113,10 @@ def held_by_replicas(copies, binlogs):
     """({name: where its journal's log ends}, what differs from the source's binlogs)."""
     by_number = {verify.file_number(path): path for path in binlogs}
     ends, found = {}, []
-    for name, (path, archived) in copies.items():
-        end, differences = journal.differences(path, by_number, archived)
-        ends[name] = end or (0, 0)
+    for name, copy in copies.items():
+        end, differences = journal.differences(copy.path, by_number, copy.archived, copy.behind)
+        # A ring of which everything is archived has nothing to say by itself.
+        ends[name] = max(end or (0, 0), copy.archived)
         found += differences
     return ends, found
 

@@ -17,7 +17,20 @@ HOLD_WEIGHTS = (3, 4, 3, 1)
 SETTLE_SHARE = 0.6
 AUDIT_SHARE = 0.35
 ROTATE_SHARE = 0.4
-PROMOTE_SHARE = 0.15
+PROMOTE_SHARE = 0.2
+# How the source is left when somebody else takes over: it goes on (PLANNED), is gone with its
+# binlaned (KILLED), has only lost its binlaned (BINLANED), or stands still with it and finds out
+# later (FROZEN).
+PLANNED, KILLED, BINLANED, FROZEN = "planned", "killed", "binlaned killed", "frozen"
+WAYS = (PLANNED, PLANNED, KILLED, KILLED, KILLED, BINLANED, FROZEN, FROZEN)
+# How it comes back: as a whole, or its binlaned first, so that somebody looks before its server's
+# recovery commits what nobody else has.
+START, LOOK = "start", "look"
+RETURNS = (START, LOOK, LOOK)
+# Of the faults that hit while the promotion is under way; nothing hits every second one.
+PROMOTE_HITS = (None, None, None, "heir binlaned", "heir binlaned", "heir server", "other binlaned")
+PROMOTE_HIT_DELAYS_S = (0.0, 2.5)
+AWAY_S = (0.0, 3.0)
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,19 @@ class Hit:
 
 
 @dataclass(frozen=True)
+class Promotion:
+    heir: str  # a replica's name
+    way: str  # one of WAYS
+    settled: bool  # semi-sync held when it began, so that nothing acknowledged before may be missing
+    hit: str  # a process that is hit on the way, or nothing
+    hit_kind: str
+    hit_delay_s: float
+    hit_hold_s: float
+    returns: str  # one of RETURNS
+    away_s: float  # how long the old source stays away once there is a new one
+
+
+@dataclass(frozen=True)
 class Step:
     hits: tuple
     hold_s: float
@@ -36,7 +62,21 @@ class Step:
     rotate: bool  # FLUSH BINLOG while the faults hold (or try to)
     settle: bool  # wait for semi-sync and commits before the next step
     audit: bool  # freeze the source and read the replicas' journals
-    promote: str  # a replica's name, or nothing
+    promote: Promotion  # or nothing
+
+
+def draw_promotion(random_source, replicas):
+    return Promotion(
+        heir=random_source.choice(list(replicas)),
+        way=random_source.choice(WAYS),
+        settled=random_source.random() < SETTLE_SHARE,
+        hit=random_source.choice(PROMOTE_HITS),
+        hit_kind=random_source.choice((KILL, KILL, PAUSE)),
+        hit_delay_s=random_source.uniform(*PROMOTE_HIT_DELAYS_S),
+        hit_hold_s=random_source.uniform(*HOLDS_S[1]),
+        returns=random_source.choice(RETURNS),
+        away_s=random_source.uniform(*AWAY_S),
+    )
 
 
 def plan(seed, replicas, promotions=False):
@@ -62,7 +102,13 @@ def plan(seed, replicas, promotions=False):
         rotate = random_source.random() < ROTATE_SHARE
         # Drawn in any case, so that a seed means the same steps with and without promotions.
         promote = random_source.random() < PROMOTE_SHARE
-        heir = random_source.choice(list(replicas))
+        drawn = draw_promotion(random_source, replicas)
         yield Step(
-            hits, hold, tuple(order), rotate, settle, audit, heir if promote and promotions else ""
+            hits,
+            hold,
+            tuple(order),
+            rotate,
+            settle,
+            audit,
+            drawn if promote and promotions else None,
         )

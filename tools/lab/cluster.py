@@ -10,6 +10,7 @@ from pathlib import Path
 
 from . import mariadb, waiting
 from .binlaned import Daemon
+from .ports import free_port
 
 BINLANE_USER = "binlane"
 PASSWORD = "lab-password"
@@ -37,10 +38,10 @@ class Replica:
         self.port = cluster.port.replace("{name}", name).replace("{run}", str(cluster.folder))
         options = {**mariadb.replica_options(), **cluster.replica_options}
         self.server = mariadb.Server(folder / "server", 100 + number, options, cluster.detached)
-        self.feed_port = mariadb.free_port()
+        self.feed_port = free_port()
         # Kernel UDP uses the machine's own addresses; the other ports carry their own.
         if self.port == "udp":
-            self.address = f"127.0.0.1:{mariadb.free_port()}"
+            self.address = f"127.0.0.1:{free_port()}"
         config = {
             "name": name,
             "cluster": cluster.name,
@@ -144,7 +145,7 @@ class Cluster:
     def _udp_address(self):
         # Replicas that share the port "udp" share the source's one socket.
         if self._udp_port is None:
-            self._udp_port = mariadb.free_port()
+            self._udp_port = free_port()
         return f"127.0.0.1:{self._udp_port}"
 
     @property

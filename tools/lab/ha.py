@@ -8,12 +8,14 @@
         cluster.rejoin("a")
 """
 
+import json
 import shutil
 import subprocess
 
-from . import mariadb, waiting
+from . import journal, mariadb, waiting
 from .binlaned import Daemon
 from .cluster import ACKER_SERVER_ID, BINLANE_USER, PASSWORD, short_folder
+from .ports import free_port
 from .programs import program
 
 # What binlaned needs of an account on a host that may be promoted.
@@ -47,9 +49,9 @@ class Host:
         folder = cluster.folder / name
         options = {**server_options(), **cluster.server_options}
         self.server = mariadb.Server(folder / "server", 1 + number, options)
-        self.feed_port = mariadb.free_port()
-        self.source_address = f"127.0.0.1:{mariadb.free_port()}"
-        self.replica_address = f"127.0.0.1:{mariadb.free_port()}"
+        self.feed_port = free_port()
+        self.source_address = f"127.0.0.1:{free_port()}"
+        self.replica_address = f"127.0.0.1:{free_port()}"
         self.number = number
         self.daemon = None
 
@@ -125,11 +127,19 @@ class Host:
         )
         return done.returncode, done.stdout, done.stderr
 
+    def promotion(self):
+        """What `binlane promotion` knows."""
+        return json.loads(self.binlane("promotion", "--json")[1])
+
     def source_status(self):
         return (self.daemon.try_status() or {}).get("source") or {}
 
     def replica_status(self):
         return (self.daemon.try_status() or {}).get("replica") or {}
+
+    def superblock(self):
+        """What this host's journal says, on disk, of the stream that it holds; or None."""
+        return journal.superblock(self.daemon.data_dir / "journal.meta")
 
     def wait_state(self, state, timeout_s=STATE_TIMEOUT_S, tick=None):
         waiting.until(

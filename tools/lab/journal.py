@@ -4,6 +4,7 @@ So that a test can say what a replica really holds, byte by byte, while its binl
 """
 
 import struct
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,12 @@ KIND_DATA, KIND_FILE_END, KIND_CUT = 1, 2, 3
 INTEGRITY_AT = 80
 INTEGRITY_SIZE = 16
 IN_USE_AT = 21
+# The superblock beside the ring: a durable record of two slots.
+SLOT_SIZE = 4096
+SLOT_MAGIC = b"blrecord"
+SLOT_HEADER_SIZE = 64
+SLOT_CRC_AT = 24
+META_MAGIC = b"bjournal"
 _HEADER = struct.Struct("<4sHHQQQIIQIIIHHQIII")
 _CASTAGNOLI = 0x82F63B78
 
@@ -74,8 +81,48 @@ def parse_block(raw, archived=(0, 0)):
     )
 
 
-def chain(path, archived=(0, 0)):
+@dataclass(frozen=True)
+class Superblock:
+    """What the record beside the ring says of the stream that it holds now."""
+
+    origin: str
+    term: int
+    own_folder: bool  # the stream's archive is not the archive's root
+    archived_sequence: int  # blocks up to it stand in the archive, or are of an older stream
+
+    @property
+    def folder(self):
+        """Of the stream's files, below the archive's."""
+        return f"{self.origin}.{self.term}" if self.own_folder else "."
+
+
+def superblock(path):
+    """The newest slot of `<journal>.meta` that validates; None while the journal is nobody's."""
+    raw = Path(path).read_bytes()
+    found = None
+    for at in range(0, len(raw), SLOT_SIZE):
+        slot = raw[at : at + SLOT_SIZE]
+        (stored,) = struct.unpack_from("<I", slot, SLOT_CRC_AT)
+        zeroed = slot[:SLOT_CRC_AT] + bytes(4) + slot[SLOT_CRC_AT + 4 :]
+        if not slot.startswith(SLOT_MAGIC) or crc32c(zeroed) != stored:
+            continue
+        (sequence,) = struct.unpack_from("<Q", slot, 16)
+        if found is None or sequence > found[0]:
+            found = (sequence, slot[SLOT_HEADER_SIZE:])
+    if found is None or not found[1].startswith(META_MAGIC):
+        raise ValueError(f"{path}: no superblock")
+    payload = found[1]
+    if not any(payload[32:48]):
+        return None
+    (term,) = struct.unpack_from("<I", payload, 48)
+    (archived,) = struct.unpack_from("<Q", payload, 64)
+    return Superblock(str(uuid.UUID(bytes=payload[32:48])), term, payload[186] != 0, archived)
+
+
+def chain(path, archived=(0, 0), behind=0):
     """The blocks of the ring in their order, each naming its predecessor's checksum.
+
+    `behind`: a block's number; only later ones are looked at.
 
     Ends where the chain breaks: what stands behind a break was never acknowledged, or it is damage,
     and a replica that says otherwise is wrong.
@@ -85,7 +132,9 @@ def chain(path, archived=(0, 0)):
     for at in range(0, len(raw), BLOCK_SIZE):
         slot = raw[at : at + BLOCK_SIZE]
         if slot.startswith(MAGIC):
-            candidates[int.from_bytes(slot[16:24], "little")] = slot
+            sequence = int.from_bytes(slot[16:24], "little")
+            if sequence > behind:
+                candidates[sequence] = slot
     blocks = []
     for sequence in sorted(candidates):
         block = parse_block(candidates[sequence], archived)
@@ -108,13 +157,13 @@ def _log_end(block):
     return block.position
 
 
-def tail(path, archived=(0, 0)):
+def tail(path, archived=(0, 0), behind=0):
     """(end, {block's position: bytes}): what the ring holds, cuts applied.
 
     end None: the ring is still blank.
     """
     end, pieces = None, {}
-    for block in chain(path, archived):
+    for block in chain(path, archived, behind):
         if block.kind == KIND_CUT:
             for position in [p for p in pieces if p >= block.position]:
                 del pieces[position]
@@ -128,12 +177,12 @@ def tail(path, archived=(0, 0)):
     return end, pieces
 
 
-def differences(path, binlogs, archived=(0, 0)):
+def differences(path, binlogs, archived=(0, 0), behind=0):
     """(end of the ring's log, what differs from the binlog files {number: path}), as text.
 
     A stretch of a file that is not there any more cannot be compared and is not a difference.
     """
-    end, pieces = tail(path, archived)
+    end, pieces = tail(path, archived, behind)
     found = []
     handles = {}
     try:

@@ -9,8 +9,13 @@ def _position(value):
     return (value["file"], value["offset"])
 
 
-def read(path):
-    """The Intervals of the file, and the number of event groups in its closed ones.
+def epoch_term(record):
+    """The term of a record's epoch, which reads "term.incarnation"."""
+    return int(record["epoch"].split(".")[0])
+
+
+def read(path, term=None):
+    """The Intervals of the file (of one term), and the number of event groups in its closed ones.
 
     Reads while the daemon appends: a last line without its end is not there yet.
     """
@@ -24,8 +29,10 @@ def read(path):
             break
         record = json.loads(line)
         if record["type"] == "open":
+            if term is not None and term != epoch_term(record):
+                continue
             opened[record["id"]] = _position(record["from"])
-        elif record["type"] == "close":
+        elif record["type"] == "close" and record["id"] in opened:
             closed[record["id"]] = _position(record["to"])
             groups += record["groups"]
     return [Interval(begin, closed.get(key)) for key, begin in opened.items()], groups

@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 
 import pymysql
 
 from . import waiting
+from .ports import free_port
 from .process import Process
 
 INSTALL_TIMEOUT_S = 120
@@ -17,12 +17,6 @@ SHUTDOWN_TIMEOUT_S = 90
 # Longer than any wait for a quorum in the lab; a statement that takes longer is a finding.
 ANSWER_TIMEOUT_S = 60
 SERVER_PROGRAM = "/usr/sbin/mariadbd"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def options_text(options):

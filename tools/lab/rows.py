@@ -29,6 +29,11 @@ class Group:
     end: tuple
     rows: tuple
 
+    @property
+    def server_id(self):
+        """Of the server that wrote it first."""
+        return int(self.gtid.split("-")[1])
+
 
 def groups_of_file(path, live=False):
     """The whole event groups of one file that insert into the load's table.

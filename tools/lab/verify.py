@@ -42,6 +42,22 @@ def first_difference(left, right, mask_in_use=False):
     return None if sizes[0] == sizes[1] else min(sizes)
 
 
+def is_beginning(copy, original):
+    """True when `original` begins with all of `copy`, but for the IN_USE flag."""
+    if Path(copy).stat().st_size > Path(original).stat().st_size:
+        return False
+    first = True
+    with open(copy, "rb") as left, open(original, "rb") as right:
+        while chunk := left.read(CHUNK_BYTES):
+            other = right.read(len(chunk))
+            if first:
+                chunk, other = _without_in_use(chunk), _without_in_use(other)
+            first = False
+            if chunk != other:
+                return False
+    return True
+
+
 def _without_in_use(chunk):
     changed = bytearray(chunk)
     if len(changed) > IN_USE_OFFSET:

@@ -1,0 +1,63 @@
+// promotion_plan: what a dry run says, rule by rule.
+#include "control/promotion_plan.h"
+
+#include <gtest/gtest.h>
+
+#include <variant>
+
+#include "control/quorum_text.h"
+
+namespace binlane {
+namespace {
+
+PromotionRule rule_of(const std::string& text) {
+  PromotionRule rule;
+  rule.text = text;
+  rule.members = names_in_quorum_text(text);
+  const auto parsed = parse_quorum_rule(text, rule.members);
+  if (const auto* const found = std::get_if<QuorumRule>(&parsed)) rule.rule = *found;
+  return rule;
+}
+
+std::string line_for(const std::string& rule) {
+  PromotionLog log;
+  log.name = "b";
+  log.rules = {rule_of(rule)};
+  return promotion_plan(log, 2, "")[1];
+}
+
+TEST(PromotionPlan, SaysWhoHasToAnswer) {
+  EXPECT_EQ(line_for("ANY 1 (b, c)"),
+            "rule ANY 1 (b, c): besides b these have to be fenced and inspected: c");
+  EXPECT_EQ(line_for("ANY 2 (b, c)"), "rule ANY 2 (b, c): b alone fences it");
+  EXPECT_EQ(line_for("ANY 2 (b, c, d)"),
+            "rule ANY 2 (b, c, d): besides b these have to be fenced and inspected: 1 or more of "
+            "c, d");
+  EXPECT_EQ(line_for("ANY 2 (b, c, d, e)"),
+            "rule ANY 2 (b, c, d, e): besides b these have to be fenced and inspected: 2 or more "
+            "of c, d, e");
+  // A candidate that is no member counts for nothing.
+  EXPECT_EQ(line_for("ANY 1 (a, c)"),
+            "rule ANY 1 (a, c): besides b these have to be fenced and inspected: a, c");
+}
+
+TEST(PromotionPlan, ARuleThatNobodyCanReadIsFencedByNobody) {
+  PromotionLog log;
+  log.name = "b";
+  log.rules.emplace_back().text = "garbled";
+  EXPECT_EQ(promotion_plan(log, 2, "")[1], "rule garbled: nobody can fence it");
+}
+
+TEST(PromotionPlan, NamesTermAndSource) {
+  PromotionLog log;
+  log.name = "b";
+  log.end = {3, 400};
+  const auto lines = promotion_plan(log, 7, "a");
+  EXPECT_NE(lines[0].find("would bid for term 7"), std::string::npos) << lines[0];
+  EXPECT_NE(lines[0].find("up to 3:400"), std::string::npos) << lines[0];
+  EXPECT_EQ(lines[1], "a is in a session with this host, and would be fenced");
+  EXPECT_NE(lines.back().find("nobody was asked"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace binlane

@@ -1,0 +1,385 @@
+// ReplicaControl: whom a replica's host admits, what it promises on the way, and where the stream's
+// files go. A whole ReplicaSide on a kernel UDP socket; the test speaks as the source.
+#include "control/replica_control.h"
+
+#include <gtest/gtest.h>
+#include <sched.h>
+
+#include <atomic>
+#include <optional>
+#include <thread>
+
+#include "base/clock.h"
+#include "control/replica_side.h"
+#include "temporary_directory.h"
+
+namespace binlane {
+namespace {
+
+constexpr std::uint32_t kLoopback = 0x7f000001;
+constexpr std::uint64_t kBoundNs = 20 * kNanosPerSecond;
+constexpr std::uint64_t kRepeatNs = 50 * kNanosPerMilli;
+
+Uuid uuid(std::uint8_t number) {
+  Uuid id;
+  id.bytes[0] = number;
+  id.bytes[15] = 0x33;
+  return id;
+}
+
+PortConfig udp_port() {
+  PortConfig config;
+  config.spec = {PortKind::udp, ""};
+  config.local = {kLoopback, 0};
+  return config;
+}
+
+// A source's HELLO, with what most cases have in common.
+struct Hello {
+  Epoch epoch{1, 1};
+  wire::HelloBody body;
+
+  explicit Hello(wire::Phase phase, Epoch of = {1, 1}, std::uint8_t candidate = 1) : epoch(of) {
+    body.phase = static_cast<std::uint8_t>(phase);
+    body.cluster_id = cluster_id_of("test");
+    set_field(body.source_name, "a");
+    set_field(body.replica_name, "b");
+    set_field(body.basename, "binlog");
+    set_field(body.rule, "ANY 1 (b, c)");
+    set_stream(uuid(101), 1);
+    const Uuid id = uuid(candidate);
+    std::copy(id.bytes.begin(), id.bytes.end(), body.candidate);
+    body.first = to_wire(Position{1, 0});
+    body.written = to_wire(Position{1, 500});
+    body.start_at = to_wire(Position{1, 0});
+    body.cut_to = wire::kNoCut;
+  }
+  Hello& set_stream(const Uuid& origin, std::uint32_t term) {
+    std::copy(origin.bytes.begin(), origin.bytes.end(), body.origin);
+    body.stream_term = term;
+    return *this;
+  }
+  Hello& set_sealed(const Uuid& origin, std::uint32_t term, Position at) {
+    std::copy(origin.bytes.begin(), origin.bytes.end(), body.sealed_origin);
+    body.sealed_term = term;
+    body.sealed_at = to_wire(at);
+    return *this;
+  }
+};
+
+class ReplicaControlTest : public ::testing::Test {
+ protected:
+  ReplicaControlTest() : source_(udp_port()) {
+    config_.name = "b";
+    config_.cluster = "test";
+    config_.data_dir = folder_.path();
+    ReplicaConfig& replica = config_.replica.emplace();
+    replica.journal = folder_.file("journal");
+    replica.archive = folder_.file("archive");
+    replica.journal_size_mb = 1;
+    replica.danger_buffered_journal = true;
+    replica.feed_listen = {kLoopback, 0};
+    open();
+  }
+  ~ReplicaControlTest() override { close(); }
+
+  void open() {
+    port_ = std::make_unique<AnyPort>(udp_port());
+    side_ = std::make_unique<ReplicaSide>(config_, *port_);
+    side_->lane().go_on();
+    stop_ = false;
+    lane_ = std::thread([this] {
+      side_->lane().attach();
+      while (!stop_) {
+        if (side_->lane().do_work() == 0) ::sched_yield();
+      }
+    });
+    side_->start();
+  }
+  void close() {
+    side_->stop_serving();
+    stop_ = true;
+    lane_.join();
+    side_->stop_archive();
+    side_.reset();
+  }
+
+  // Repeats the HELLO, as a source does, until it is answered.
+  std::optional<wire::HelloAckBody> ask(Hello hello) {
+    hello.body.handshake_id = ++handshake_;
+    return exchange(hello);
+  }
+  // START of the handshake whose ASK was answered last.
+  std::optional<wire::HelloAckBody> start(Hello hello) {
+    hello.body.phase = static_cast<std::uint8_t>(wire::Phase::start);
+    hello.body.handshake_id = handshake_;
+    return exchange(hello);
+  }
+
+  // What a rejoin does.
+  void forget() {
+    // Behind this answer no repeated START of before is on its way any more.
+    ASSERT_TRUE(ask(Hello(wire::Phase::ask)));
+    std::string problem = "not called";
+    ASSERT_TRUE(side_->control().call([&] {
+      ASSERT_TRUE(side_->lane().stand_still());
+      side_->lane().end_session();
+      problem = side_->switch_stream({}, {1, 0});
+      side_->lane().go_on();
+    }));
+    ASSERT_EQ(problem, "");
+  }
+
+  ReplicaControl::View view() const { return side_->control().view(); }
+  template <class Condition>
+  static void wait_for(Condition condition, const char* what) {
+    const std::uint64_t end_ns = monotonic_ns() + kBoundNs;
+    while (!condition()) {
+      ASSERT_LT(monotonic_ns(), end_ns) << what;
+      ::sched_yield();
+    }
+  }
+  static std::string reason_of(const std::optional<wire::HelloAckBody>& ack) {
+    return ack ? std::string(field_text(ack->reason)) : "no answer";
+  }
+  static bool refused(const std::optional<wire::HelloAckBody>& ack) {
+    return ack && ack->status == static_cast<std::uint8_t>(wire::HelloStatus::refused);
+  }
+  static bool started(const std::optional<wire::HelloAckBody>& ack) {
+    return ack && ack->status == static_cast<std::uint8_t>(wire::HelloStatus::started);
+  }
+
+  TemporaryDirectory folder_;
+  Config config_;
+  UdpPort source_;
+  std::unique_ptr<AnyPort> port_;
+  std::unique_ptr<ReplicaSide> side_;
+
+ private:
+  std::optional<wire::HelloAckBody> exchange(const Hello& hello) {
+    HelloMessage message;
+    FrameTags tags;
+    tags.type = wire::Type::hello;
+    tags.epoch = hello.epoch;
+    tags.session_id = 7 + hello.body.handshake_id;
+    build_hello(message, tags, hello.body);
+    const std::uint64_t end_ns = monotonic_ns() + kBoundNs;
+    for (std::uint64_t next_ns = 0; monotonic_ns() < end_ns; ::sched_yield()) {
+      if (monotonic_ns() >= next_ns) {
+        next_ns = monotonic_ns() + kRepeatNs;
+        const MutableBytes buffer = source_.tx_buffer();
+        std::copy(message.bytes.begin(), message.bytes.end(), buffer.begin());
+        source_.tx_commit(port_->udp()->local(), message.length);
+        source_.flush();
+      }
+      for (const Datagram& datagram : source_.rx()) {
+        FrameView frame;
+        if (decode(datagram.payload, frame) != FrameFault::none ||
+            frame.type() != wire::Type::hello_ack)
+          continue;
+        const auto ack = body_as<wire::HelloAckBody>(frame);
+        if (ack.handshake_id == hello.body.handshake_id && ack.phase == hello.body.phase)
+          return ack;
+      }
+    }
+    return std::nullopt;
+  }
+
+  std::atomic<bool> stop_{false};
+  std::thread lane_;
+  std::uint64_t handshake_ = 0;
+};
+
+Hello ask_of(Epoch epoch, std::uint8_t candidate) {
+  return Hello(wire::Phase::ask, epoch, candidate);
+}
+
+Hello fence_of(Epoch epoch, std::uint8_t candidate) {
+  Hello hello(wire::Phase::ask, epoch, candidate);
+  hello.body.flags = wire::kHelloFence;
+  return hello;
+}
+
+TEST_F(ReplicaControlTest, AnAskBindsNothingAndAStartBinds) {
+  const auto told = ask(ask_of({1, 1}, 1));
+  ASSERT_TRUE(told) << reason_of(told);
+  EXPECT_EQ(side_->file().promise(), Promise{});
+  EXPECT_TRUE(side_->file().stream().is_null());
+  const auto begun = start(ask_of({1, 1}, 1));
+  ASSERT_TRUE(started(begun)) << reason_of(begun);
+  EXPECT_EQ(side_->file().promise(), (Promise{1, uuid(1)}));
+  EXPECT_EQ(side_->file().stream(), (StreamIdentity{uuid(101), 1, "binlog"}));
+  EXPECT_EQ(side_->file().meta().rules, std::vector<std::string>{"ANY 1 (b, c)"});
+  // A blank journal that begins in the middle of a stream learns first (S4).
+  EXPECT_EQ(side_->file().meta().learner_until.position, (Position{1, 500}));
+}
+
+TEST_F(ReplicaControlTest, AFencePromisesAndEndsOlderTerms) {
+  ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
+  ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
+  const auto fenced = ask(fence_of({2, 0}, 2));
+  ASSERT_TRUE(fenced && !refused(fenced)) << reason_of(fenced);
+  EXPECT_EQ(side_->file().promise(), (Promise{2, uuid(2)}));
+  EXPECT_EQ(std::uint32_t{fenced->promised.term}, 2U);
+  EXPECT_EQ(std::string(field_text(fenced->rules)), "ANY 1 (b, c)\n");
+  const auto older = ask(ask_of({1, 1}, 1));
+  ASSERT_TRUE(refused(older));
+  EXPECT_NE(reason_of(older).find("term 1 is over"), std::string::npos) << reason_of(older);
+  EXPECT_EQ(std::uint32_t{older->promised.term}, 2U);
+  // Nor does a new incarnation of the older term help.
+  EXPECT_TRUE(refused(ask(ask_of({1, 9}, 1))));
+}
+
+TEST_F(ReplicaControlTest, OneTermHasOneCandidate) {
+  ASSERT_TRUE(ask(fence_of({2, 0}, 2)));
+  const auto other = ask(fence_of({2, 0}, 3));
+  ASSERT_TRUE(refused(other));
+  EXPECT_NE(reason_of(other).find("term 2 is promised to"), std::string::npos);
+  EXPECT_EQ(side_->file().promise(), (Promise{2, uuid(2)}));
+  EXPECT_FALSE(refused(ask(fence_of({2, 0}, 2))));
+  // A later term ends it.
+  EXPECT_FALSE(refused(ask(fence_of({3, 0}, 3))));
+  EXPECT_EQ(side_->file().promise(), (Promise{3, uuid(3)}));
+}
+
+TEST_F(ReplicaControlTest, APromiseOutlivesTheDaemon) {
+  ASSERT_TRUE(ask(fence_of({5, 0}, 2)));
+  close();
+  open();
+  EXPECT_EQ(side_->file().promise(), (Promise{5, uuid(2)}));
+  EXPECT_TRUE(refused(ask(ask_of({4, 1}, 1))));
+}
+
+TEST_F(ReplicaControlTest, AnotherClusterOrNameIsNotAnswered) {
+  Hello cluster = ask_of({1, 1}, 1);
+  cluster.body.cluster_id = cluster_id_of("another");
+  Hello name = ask_of({1, 1}, 1);
+  set_field(name.body.replica_name, "c");
+  for (Hello* const hello : {&cluster, &name}) {
+    const std::uint64_t before = view().hellos_foreign;
+    HelloMessage message;
+    FrameTags tags;
+    tags.type = wire::Type::hello;
+    tags.epoch = hello->epoch;
+    build_hello(message, tags, hello->body);
+    const MutableBytes buffer = source_.tx_buffer();
+    std::copy(message.bytes.begin(), message.bytes.end(), buffer.begin());
+    source_.tx_commit(port_->udp()->local(), message.length);
+    source_.flush();
+    wait_for([&] { return view().hellos_foreign > before; }, "the foreign HELLO to be counted");
+  }
+  EXPECT_EQ(view().hellos, 0U);
+  EXPECT_EQ(side_->file().promise(), Promise{});
+}
+
+TEST_F(ReplicaControlTest, AForeignStreamIsRefusedAndLeavesNoPromise) {
+  ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
+  ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
+  Hello other = ask_of({2, 1}, 2);
+  other.set_stream(uuid(102), 2);
+  const auto answer = ask(other);
+  ASSERT_TRUE(refused(answer));
+  EXPECT_NE(reason_of(answer).find("holds the stream"), std::string::npos) << reason_of(answer);
+  EXPECT_EQ(side_->file().promise(), (Promise{1, uuid(1)}));
+}
+
+// S2: only with all of the sealed stream, as a session of the sealing term left it.
+TEST_F(ReplicaControlTest, TheStreamThatFollowsWantsAllOfTheOneBefore) {
+  ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
+  ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
+  Hello next = ask_of({2, 1}, 2);
+  next.set_stream(uuid(102), 2).set_sealed(uuid(101), 1, {1, 500});
+  const auto answer = ask(next);
+  ASSERT_TRUE(refused(answer));
+  EXPECT_NE(reason_of(answer).find("re-seed the replica"), std::string::npos) << reason_of(answer);
+  EXPECT_EQ(side_->file().stream().origin, uuid(101));
+}
+
+TEST_F(ReplicaControlTest, ASourceRefusesAllButHearsWhoDeposedIt) {
+  side_->control().refuse_all("this host is a source itself");
+  EXPECT_TRUE(refused(ask(fence_of({2, 0}, 2))));
+  EXPECT_EQ(side_->control().deposed_by(), 2U);
+  // Whoever only fences, or seals the old stream, is not the source yet.
+  EXPECT_FALSE(side_->control().successor());
+  Hello sealing = ask_of({2, 0}, 2);
+  sealing.set_sealed(uuid(100), 1, {1, 100});
+  EXPECT_TRUE(refused(ask(sealing)));
+  EXPECT_FALSE(side_->control().successor());
+  Hello active = ask_of({2, 1}, 2);
+  active.set_stream(uuid(102), 2).set_sealed(uuid(101), 1, {3, 700});
+  EXPECT_TRUE(refused(ask(active)));
+  const auto successor = side_->control().successor();
+  ASSERT_TRUE(successor);
+  EXPECT_EQ(successor->candidate, (Promise{2, uuid(2)}));
+  EXPECT_EQ(successor->sealed_at, (Position{3, 700}));
+  EXPECT_EQ(side_->file().promise(), Promise{});
+}
+
+// Found by chaos: the old source rejoined, and the new one died before its log was there. Its
+// journal is not blank: it counts as one that holds an older stream, or the promotion is refused
+// for ever.
+TEST_F(ReplicaControlTest, AJournalBetweenTwoStreamsTellsOfTheOneBefore) {
+  ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
+  ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
+  forget();
+  Hello next = fence_of({3, 0}, 3);
+  next.set_stream(uuid(102), 2);
+  const auto told = ask(next);
+  ASSERT_TRUE(told && !refused(told)) << reason_of(told);
+  const Uuid nobody;
+  EXPECT_FALSE(std::equal(nobody.bytes.begin(), nobody.bytes.end(), told->origin));
+  EXPECT_EQ(std::uint32_t{told->stream_term}, 1U);
+  EXPECT_EQ(std::uint16_t{told->state}, 0U);
+}
+
+// The same of a source whose journal never held anything.
+TEST_F(ReplicaControlTest, ABlankJournalOfASourceThatRejoinedCounts) {
+  ASSERT_EQ(side_->file().forget_up_to(4), 0);
+  Hello next = fence_of({6, 0}, 3);
+  next.set_stream(uuid(102), 5);
+  const auto told = ask(next);
+  ASSERT_TRUE(told && !refused(told)) << reason_of(told);
+  EXPECT_EQ(std::uint32_t{told->stream_term}, 4U);
+  Hello begun = ask_of({6, 1}, 3);
+  begun.set_stream(uuid(102), 5);
+  ASSERT_TRUE(ask(begun));
+  ASSERT_TRUE(started(start(begun)));
+  EXPECT_TRUE(side_->file().meta().learner_until.is_null());
+}
+
+// A rebuilt standby is given the stream that it held before: what it acknowledged then is gone.
+TEST_F(ReplicaControlTest, AJournalThatForgotTheSameStreamLearns) {
+  ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
+  ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
+  forget();
+  const auto told = ask(ask_of({1, 2}, 1));
+  ASSERT_TRUE(told && !refused(told)) << reason_of(told);
+  const Uuid nobody;
+  EXPECT_TRUE(std::equal(nobody.bytes.begin(), nobody.bytes.end(), told->origin));
+  ASSERT_TRUE(started(start(ask_of({1, 2}, 1))));
+  EXPECT_EQ(side_->file().meta().learner_until.position, (Position{1, 500}));
+}
+
+// Found by chaos: behind a rejoin the journal is nobody's for a while, and the stream that it is
+// given to then has a folder of its own, for the archive as for what a restart looks for.
+TEST_F(ReplicaControlTest, AStreamAdoptedBehindARejoinHasItsOwnFolder) {
+  ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
+  ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
+  EXPECT_EQ(side_->parts()->folder, config_.replica->archive);
+  forget();
+  EXPECT_TRUE(view().stream.is_null());
+  Hello next = ask_of({2, 1}, 2);
+  next.set_stream(uuid(102), 2);
+  ASSERT_TRUE(ask(next));
+  ASSERT_TRUE(started(start(next)));
+  // It never held a byte of it, so it has nothing to learn before it counts.
+  EXPECT_TRUE(side_->file().meta().learner_until.is_null());
+  const std::string folder = config_.replica->archive + "/" + to_string(uuid(102)) + ".2";
+  EXPECT_EQ(side_->parts()->folder, folder);
+  close();
+  open();
+  EXPECT_EQ(side_->parts()->folder, folder);
+}
+
+}  // namespace
+}  // namespace binlane
