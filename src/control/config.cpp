@@ -251,18 +251,6 @@ std::string recheck_source(Config& config) {
   return errors.empty() ? std::string() : errors.bare_text();
 }
 
-const char* to_string(FallbackMode mode) noexcept {
-  switch (mode) {
-    case FallbackMode::degrade:
-      return "degrade";
-    case FallbackMode::block:
-      return "block";
-    case FallbackMode::fail:
-      return "fail";
-  }
-  return "?";
-}
-
 std::uint64_t SourceConfig::effective_slow_after_ms() const noexcept {
   return slow_after_ms == 0 ? timeout_ms / kSlowPartOfTimeout : slow_after_ms;
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "control/fallback_mode.h"
 #include "control/idle.h"
 #include "control/secret.h"
 #include "dataplane/eal.h"
@@ -32,14 +33,6 @@ struct LaneConfig {
   std::uint64_t nap_us = 100;
   std::int64_t cpu = -1;  // -1: not pinned
 };
-
-// What happens when no quorum has answered within the timeout.
-enum class FallbackMode : std::uint8_t {
-  degrade,  // commits go on without one, in the ledger (MySQL's way)
-  block,    // commits wait on; what ends a wait is the server's own timeout, a KILL, or a shutdown
-  fail,     // the server is made read-only, and only those that wait are released (S15)
-};
-const char* to_string(FallbackMode mode) noexcept;
 
 struct SourceReplicaConfig {
   std::string name;

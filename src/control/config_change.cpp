@@ -61,7 +61,82 @@ void list_in(std::vector<SettingView>& out, std::string_view section_name, const
                    value_text(key, section), key.change == KeyChange::live});
 }
 
+template <class Section>
+void compare_in(std::vector<std::string>& out, std::string_view section_name, const Section& a,
+                const Section& b, std::span<const ConfigKey<Section>> keys) {
+  for (const auto& key : keys) {
+    const auto* secret = std::get_if<Secret Section::*>(&key.field);
+    const bool same = secret != nullptr ? (a.**secret).reveal() == (b.**secret).reveal()
+                                        : value_text(key, a) == value_text(key, b);
+    if (!same)
+      out.push_back(section_name.empty() ? std::string(key.name)
+                                         : fmt::format("{}.{}", section_name, key.name));
+  }
+}
+
+// True when this section has the key and it was taken over.
+template <class Section>
+bool take_over(std::string_view section_name, Section& to, const Section& from,
+               std::span<const ConfigKey<Section>> keys, std::string_view full) {
+  for (const auto& key : keys) {
+    const std::string name = section_name.empty() ? std::string(key.name)
+                                                  : fmt::format("{}.{}", section_name, key.name);
+    if (name != full || key.change != KeyChange::live) continue;
+    std::visit(
+        [&](const auto& field) {
+          using Field = std::remove_cvref_t<decltype(field)>;
+          if constexpr (std::is_same_v<Field, Choice<Section>>)
+            field.set(to, field.get(from));
+          else
+            to.*field = from.*field;
+        },
+        key.field);
+    return true;
+  }
+  return false;
+}
+
 }  // namespace
+
+std::vector<std::string> differing_keys(const Config& a, const Config& b) {
+  std::vector<std::string> keys;
+  compare_in<Config>(keys, "", a, b, top_level_keys());
+  compare_in<LaneConfig>(keys, kLaneSection, a.lane, b.lane, lane_keys());
+  compare_in<EalConfig>(keys, kEalSection, a.eal, b.eal, eal_keys());
+  compare_in<FaultConfig>(keys, kFaultSection, a.faults, b.faults, fault_keys());
+  if (a.source.has_value() != b.source.has_value()) keys.emplace_back(kSourceSection);
+  if (a.replica.has_value() != b.replica.has_value()) keys.emplace_back(kReplicaSection);
+  if (a.replica && b.replica)
+    compare_in<ReplicaConfig>(keys, kReplicaSection, *a.replica, *b.replica, replica_keys());
+  if (!a.source || !b.source) return keys;
+  compare_in<SourceConfig>(keys, kSourceSection, *a.source, *b.source, source_keys());
+  bool same = a.source->replicas.size() == b.source->replicas.size();
+  for (std::size_t i = 0; same && i < a.source->replicas.size(); ++i) {
+    std::vector<std::string> differing;
+    compare_in<SourceReplicaConfig>(differing, "", a.source->replicas[i], b.source->replicas[i],
+                                    source_replica_keys());
+    same = differing.empty();
+  }
+  if (!same) keys.emplace_back(kSourceReplicaSection);
+  return keys;
+}
+
+std::optional<std::variant<Config, ConfigProblem>> with_key_of(const Config& config,
+                                                               const Config& other,
+                                                               std::string_view key) {
+  Config next = config;
+  const bool taken =
+      take_over<Config>("", next, other, top_level_keys(), key) ||
+      (next.source && other.source &&
+       take_over<SourceConfig>(kSourceSection, *next.source, *other.source, source_keys(), key));
+  if (!taken) return std::nullopt;
+  next.warnings.clear();
+  if (next.source) {
+    if (std::string wrong = recheck_source(next); !wrong.empty())
+      return ConfigProblem{std::string(key), std::move(wrong)};
+  }
+  return next;
+}
 
 std::variant<Config, ConfigProblem> change_setting(const Config& config, std::string_view key,
                                                    std::string_view value) {

@@ -2,6 +2,7 @@
 // the program binlane.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -29,6 +30,14 @@ struct SettingView {
   bool live = false;
 };
 std::vector<SettingView> list_settings(const Config& config);
+
+// The keys whose values differ; a section that only one of the two has differs as a whole
+// ("source"), and so does the set of replicas ("source.replica").
+std::vector<std::string> differing_keys(const Config& a, const Config& b);
+// `config` with the value that `other` has for the key; nothing when it may not change live.
+std::optional<std::variant<Config, ConfigProblem>> with_key_of(const Config& config,
+                                                               const Config& other,
+                                                               std::string_view key);
 
 // Everything about the key whose name is meant; or a problem that suggests one.
 std::variant<KeyDescription, ConfigProblem> find_key(std::string_view name);

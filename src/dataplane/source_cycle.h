@@ -73,7 +73,8 @@ struct SourceCommand {
     stop_session,
     set_rule,
     set_degraded,
-    set_synced
+    set_synced,
+    set_slow
   };
   Kind kind = Kind::stop_session;
   std::uint32_t replica = 0;  // index
@@ -88,6 +89,7 @@ struct SourceCommand {
   QuorumRule rule;
   bool degraded = false;
   Position synced;
+  ReplicaSet slow = 0;
 };
 
 struct SourceEvent {
@@ -131,6 +133,7 @@ struct SourceMarks {
                              // null: none yet
   Position released_at;
   bool satisfiable = false;
+  std::uint64_t rule_number = 0;    // of the rule that these marks were computed by
   std::uint64_t frame_faults = 0;   // foreign or damaged datagrams
   std::uint64_t unknown_peers = 0;  // intact frames of nobody we talk to
   std::uint64_t events_lost = 0;    // control's queue was full
@@ -284,6 +287,9 @@ std::size_t SourceCycle<P, Stream, Server, C>::take_commands(std::uint64_t now_n
       case SourceCommand::Kind::set_synced:
         synced_at_ = std::max(synced_at_, command.synced);
         synced_pending_ = true;
+        break;
+      case SourceCommand::Kind::set_slow:
+        gate_.set_slow(command.slow);
         break;
     }
   }
@@ -546,6 +552,7 @@ void SourceCycle<P, Stream, Server, C>::publish(std::size_t work, std::uint64_t 
   shown_.quorum_group_at = quorum_group_at_;
   shown_.released_at = stream_.position_of(shown_.released);
   shown_.satisfiable = gate_.satisfiable();
+  shown_.rule_number = gate_.rule().number;
   for (std::size_t i = 0; i < kMaxReplicas; ++i) {
     const Peer& peer = peers_[i];
     ReplicaMarks& marks = shown_.replicas[i];
