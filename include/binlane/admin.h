@@ -6,8 +6,8 @@
 //   {"ok": true, "result": …}   or   {"ok": false, "error": {"field": "verb", "message": "…"}}
 // `field` names the member of the request that the error is about; it is empty when the request as
 // a whole is at fault. After a line that is too long or not JSON the daemon answers and closes the
-// connection. The socket's file mode (0660) decides who may connect. Of those, root, the daemon's own
-// user and members of its admin_group are operators; everybody else may only look. Whatever an
+// connection. The socket's file mode (0660) decides who may connect. Of those, root, the daemon's
+// own user and members of its admin_group are operators; everybody else may only look. Whatever an
 // operator's verb was asked for stands in data_dir/audit.jsonl.
 #pragma once
 
@@ -57,6 +57,10 @@ inline constexpr const char* kVerbResume = "resume";
 inline constexpr const char* kVerbLedger = "ledger";
 inline constexpr const char* kVerbLedgerGroups = "ledger_groups";
 inline constexpr const char* kVerbLedgerAck = "ledger_ack";
+// {"verb": "histograms"}: how long each stage of a commit takes. {"verb": "trace", "last": N}: the
+// newest commit groups by stage.
+inline constexpr const char* kVerbHistograms = "histograms";
+inline constexpr const char* kVerbTrace = "trace";
 // {"verb": "metrics"}: what the Prometheus endpoint shows, as its text.
 inline constexpr const char* kVerbMetrics = "metrics";
 // The environment variable that names the socket for `binlane`.

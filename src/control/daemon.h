@@ -36,6 +36,10 @@ class Daemon {
   const SourceControl* source() const noexcept { return source_control_.get(); }
   ReplicaSide* replica() const noexcept { return replica_side_.get(); }
   SourceControl* source_control() const noexcept { return source_control_.get(); }
+  // Where a commit's time goes; null where this is no source.
+  const StageClock* stages() const noexcept {
+    return source_lane_ ? &source_lane_->queues().stages : nullptr;
+  }
   struct PortView {
     std::string spec;
     bool attached = false;

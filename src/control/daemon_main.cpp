@@ -9,8 +9,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
-#include <optional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -19,7 +19,6 @@
 #include "control/audit_log.h"
 #include "control/config.h"
 #include "control/daemon.h"
-#include "control/daemon_status.h"
 #include "control/daemon_verbs.h"
 #include "control/metrics_endpoint.h"
 #include "control/service_notifier.h"
@@ -93,8 +92,7 @@ int run(const Config& config, const std::string& path) {
   register_verbs(admin_server, daemon, settings);
   std::optional<MetricsEndpoint> metrics;
   if (!config.metrics_listen.empty())
-    metrics.emplace(config.metrics_listen,
-                    [&] { return daemon_status(*settings.current(), daemon); });
+    metrics.emplace(config.metrics_listen, [&] { return metrics_status(daemon, settings); });
   admin_server.start();
   log::info("started", "binlaned {} ({}) is up; admin socket {}", config.name, config.cluster,
             config.admin_socket);

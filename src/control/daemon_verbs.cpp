@@ -2,11 +2,12 @@
 
 #include <fmt/format.h>
 
+#include "control/config_alias.h"
 #include "control/daemon_role.h"
 #include "control/daemon_status.h"
-#include "control/config_alias.h"
 #include "control/ledger_verbs.h"
 #include "control/metrics.h"
+#include "control/stage_report.h"
 #include "control/verdict_files.h"
 
 namespace binlane {
@@ -48,7 +49,8 @@ std::optional<AdminReply> set_as_mysql(SourceControl* source, const std::string&
   if (name == "rpl_semi_sync_source_wait_for_replica_count" ||
       name == "rpl_semi_sync_master_wait_for_slave_count")
     return AdminError{key, "Binlane counts by its rule: binlane quorum set 'ANY 2 (a, b, c)'"};
-  if (name == "rpl_semi_sync_source_wait_no_replica" || name == "rpl_semi_sync_master_wait_no_slave")
+  if (name == "rpl_semi_sync_source_wait_no_replica" ||
+      name == "rpl_semi_sync_master_wait_no_slave")
     return AdminError{key, "stays ON: Binlane decides when commits go on without a quorum"};
   return std::nullopt;
 }
@@ -72,9 +74,26 @@ AdminReply reload(Settings& settings) {
   json refused = json::array();
   for (const ConfigProblem& problem : result.refused)
     refused.push_back({{"key", problem.field}, {"reason", problem.message}});
-  return json{{"changed", result.changed},
-              {"need_restart", result.need_restart},
-              {"refused", refused}};
+  return json{
+      {"changed", result.changed}, {"need_restart", result.need_restart}, {"refused", refused}};
+}
+
+AdminReply histograms(const Daemon& daemon, const Settings& settings) {
+  const auto config = settings.current();
+  if (daemon.stages() == nullptr || !config->source)
+    return AdminError{"", "this host has no [source] section"};
+  return stage_histograms(*daemon.stages(), config->source->replica_names());
+}
+
+AdminReply trace(const Daemon& daemon, const json& request) {
+  if (daemon.stages() == nullptr) return AdminError{"", "this host has no [source] section"};
+  std::uint64_t last = StageClock::kTraced;
+  if (const auto found = request.find("last"); found != request.end()) {
+    if (!found->is_number_unsigned() || found->get<std::uint64_t>() == 0)
+      return AdminError{"last", "expected a number of commit groups"};
+    last = found->get<std::uint64_t>();
+  }
+  return stage_traces(*daemon.stages(), last);
 }
 
 // What the source's control thread said, as an answer.
@@ -93,8 +112,8 @@ void register_settings(AdminServer& server, Settings& settings, SourceControl* s
       },
       AdminRole::op);
   server.on(
-      admin::kVerbReload,
-      [&settings](const json&, const AdminPeer&) { return reload(settings); }, AdminRole::op);
+      admin::kVerbReload, [&settings](const json&, const AdminPeer&) { return reload(settings); },
+      AdminRole::op);
   server.on(admin::kVerbConfig, [&settings](const json&, const AdminPeer&) -> AdminReply {
     return json{{"text", print_config(*settings.current())}};
   });
@@ -147,16 +166,14 @@ void register_roles(AdminServer& server, Daemon& daemon, Settings& settings) {
         return ask_promotion(*settings.current(), daemon, request);
       },
       AdminRole::op);
-  server.on(admin::kVerbPromotion, [&](const json&, const AdminPeer&) -> AdminReply {
-    return promotion_status(daemon);
-  });
+  server.on(admin::kVerbPromotion,
+            [&](const json&, const AdminPeer&) -> AdminReply { return promotion_status(daemon); });
   server.on(
       admin::kVerbRejoin,
       [&](const json& request, const AdminPeer&) { return ask_rejoin(daemon, request); },
       AdminRole::op);
-  server.on(admin::kVerbRejoining, [&](const json&, const AdminPeer&) -> AdminReply {
-    return rejoin_status(daemon);
-  });
+  server.on(admin::kVerbRejoining,
+            [&](const json&, const AdminPeer&) -> AdminReply { return rejoin_status(daemon); });
   server.on(admin::kVerbVerdict, [&](const json& request, const AdminPeer&) {
     return give_verdict(*settings.current(), daemon, request);
   });
@@ -164,13 +181,26 @@ void register_roles(AdminServer& server, Daemon& daemon, Settings& settings) {
 
 }  // namespace
 
+json metrics_status(const Daemon& daemon, const Settings& settings) {
+  const auto config = settings.current();
+  json status = daemon_status(*config, daemon);
+  if (daemon.stages() != nullptr && config->source)
+    status["stages"] =
+        stage_histograms(*daemon.stages(), config->source->replica_names())["stages"];
+  return status;
+}
+
 void register_verbs(AdminServer& server, Daemon& daemon, Settings& settings) {
   server.on(admin::kVerbStatus, [&](const json&, const AdminPeer&) -> AdminReply {
     return daemon_status(*settings.current(), daemon);
   });
   server.on(admin::kVerbMetrics, [&](const json&, const AdminPeer&) -> AdminReply {
-    return json{{"text", metrics_text(daemon_status(*settings.current(), daemon))}};
+    return json{{"text", metrics_text(metrics_status(daemon, settings))}};
   });
+  server.on(admin::kVerbHistograms,
+            [&](const json&, const AdminPeer&) { return histograms(daemon, settings); });
+  server.on(admin::kVerbTrace,
+            [&](const json& request, const AdminPeer&) { return trace(daemon, request); });
   register_settings(server, settings, daemon.source_control());
   register_fallback(server, daemon.source_control());
   register_roles(server, daemon, settings);

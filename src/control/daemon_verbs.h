@@ -10,4 +10,7 @@ namespace binlane {
 // Before the server starts. `daemon` and `settings` outlive it.
 void register_verbs(AdminServer& server, Daemon& daemon, Settings& settings);
 
+// The status with what the metrics need beside it. Any thread.
+nlohmann::json metrics_status(const Daemon& daemon, const Settings& settings);
+
 }  // namespace binlane

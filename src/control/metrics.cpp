@@ -221,6 +221,41 @@ void add_mysql_names(std::vector<MetricFamily>& all, const json& source) {
   }
 }
 
+// Upper bounds of the buckets, in seconds: a commit's wait is about a disk's write.
+constexpr std::array<double, 15> kBounds = {50e-6,  100e-6, 200e-6, 300e-6, 500e-6,
+                                            750e-6, 1e-3,   2e-3,   5e-3,   10e-3,
+                                            20e-3,  50e-3,  100e-3, 1.0,    10.0};
+constexpr double kNanosecond = 1e-9;
+
+ClientMetric histogram_of(const json& stage) {
+  ClientMetric metric;
+  metric.label = {label("stage", stage.value("stage", "")),
+                  label("replica", stage.value("replica", ""))};
+  metric.histogram.sample_count = stage.value("count", std::uint64_t{0});
+  metric.histogram.sample_sum = stage.value("sum_ns", 0.0) * kNanosecond;
+  const json buckets = stage.value("buckets", json::array());
+  for (const double bound : kBounds) {
+    ClientMetric::Bucket bucket;
+    bucket.upper_bound = bound;
+    for (const json& counted : buckets) {
+      if (counted.at(0).get<double>() * kNanosecond <= bound)
+        bucket.cumulative_count += counted.at(1).get<std::uint64_t>();
+    }
+    metric.histogram.bucket.push_back(bucket);
+  }
+  return metric;
+}
+
+// prometheus-cpp 1.0 knows no native histograms: these are classic ones.
+void add_stages(std::vector<MetricFamily>& all, const json& stages) {
+  MetricFamily family{"binlane_stage_seconds",
+                      "From the moment a commit group is seen in the binlog to each stage.",
+                      MetricType::Histogram,
+                      {}};
+  for (const json& stage : stages) family.metric.push_back(histogram_of(stage));
+  if (!family.metric.empty()) all.push_back(std::move(family));
+}
+
 void add_source(std::vector<MetricFamily>& all, const json& source) {
   add_state(all, source);
   add_disagreement(all, source);
@@ -245,6 +280,7 @@ std::vector<MetricFamily> metrics_of(const json& status) {
       {label("name", status.value("name", "")), label("cluster", status.value("cluster", ""))}));
   all.push_back(std::move(info));
   if (status.contains("source")) add_source(all, status["source"]);
+  if (status.contains("stages")) add_stages(all, status["stages"]);
   if (status.contains("replica")) add(all, kReplicaRows, {{&status["replica"], {}}});
   std::vector<std::pair<const json*, std::vector<ClientMetric::Label>>> ports;
   const auto found = status.find("ports");

@@ -219,14 +219,15 @@ void SourceControl::work_as_fenced(std::uint64_t now_ns) {
 }
 
 // Last of all (S12): only when a quorum protects what is written from then on. A server without a
-// replica's side beside it was made read-only by somebody else, for reasons of theirs, unless it was
-// ourselves (mode `fail`).
+// replica's side beside it was made read-only by somebody else, for reasons of theirs, unless it
+// was ourselves (mode `fail`).
 void SourceControl::lift_read_only() {
   const bool ours = (read_only_ && replica_ != nullptr) || made_read_only_;
   if (!ours || phase_ != Phase::running) return;
   // What is under way would take force behind the lifting.
   if (read_only_setter_.state() == ReadOnlySetter::State::sending) return;
-  if (fallback_->state() != FallbackState::semisync) return;
+  // The phase and not the state, which shows SEMISYNC while mode `fail` closes the server.
+  if (fallback_->phase() != FallbackPhase::semisync) return;
   const QueryResult lifted = command_connection_.query("SET GLOBAL read_only=0");
   if (!lifted.ok()) {
     if (problem_.empty()) {

@@ -25,6 +25,7 @@
 #include "dataplane/quorum_gate.h"
 #include "dataplane/sender_session.h"
 #include "dataplane/seqlock.h"
+#include "dataplane/stage_clock.h"
 
 namespace binlane {
 
@@ -153,6 +154,7 @@ struct SourceLaneQueues {
   SpscQueue<HelloMessage, kHelloQueue> hello_in;  // lane → control
   SpscQueue<HelloMessage, kHelloQueue> hello_out;
   SeqlockValue<SourceMarks> marks;
+  StageClock stages;
 };
 
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
@@ -169,10 +171,10 @@ class SourceCycle {
     std::size_t work = take_commands(now_ns);
     work += tail(now_ns);
     move_synced();
-    move_released();
+    move_released(now_ns);
     work += send(now_ns);
     work += receive(now_ns);
-    work += acknowledge();
+    work += acknowledge(now_ns);
     for (P* port : ports_) port->flush();
     publish(work, now_ns);
     return work;
@@ -197,6 +199,7 @@ class SourceCycle {
         {};  // what the last incarnation's quorums covered is proven anew (safety rule S3)
     stream_stopped_ = false;
     unpublished_ = true;
+    queues_.stages.restart();
     // Nobody has told this incarnation to release without a quorum.
     if (degraded_) server_.resume();
     degraded_ = false;
@@ -221,9 +224,9 @@ class SourceCycle {
   std::size_t receive(std::uint64_t now_ns) noexcept;
   void on_frame(std::uint32_t port, const Datagram& datagram, std::uint64_t now_ns) noexcept;
   void on_ack(const FrameView& frame, std::uint64_t now_ns) noexcept;
-  std::size_t acknowledge() noexcept;
+  std::size_t acknowledge(std::uint64_t now_ns) noexcept;
   void move_synced() noexcept;
-  void move_released() noexcept;
+  void move_released(std::uint64_t now_ns) noexcept;
   SessionMarks marks_for(const Peer& peer) const noexcept {
     const auto relative = [&](std::uint64_t mark) {
       return mark > peer.origin ? mark - peer.origin : 0;
@@ -328,6 +331,7 @@ void SourceCycle<P, Stream, Server, C>::start_session(const SourceCommand& comma
       static_cast<std::uint32_t>(ports_[command.port]->max_payload() - wire::kDataOverhead);
   start.now_ns = now_ns;
   peer.session.start(start);
+  queues_.stages.restart(command.replica);
   const std::uint64_t durable = peer.origin + command.durable;
   gate_.update(command.replica, durable, durable, 0);
 }
@@ -357,7 +361,9 @@ std::size_t SourceCycle<P, Stream, Server, C>::tail(std::uint64_t now_ns) noexce
   }
   BL_ASSERT(stream_.written() >= before);
   batch_ = static_cast<std::size_t>(stream_.groups() - groups);
-  return stream_.written() != before ? 1 : 0;
+  if (stream_.written() == before) return 0;
+  queues_.stages.on_written(stream_.written(), stream_.position_of(stream_.written()), now_ns);
+  return 1;
 }
 
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
@@ -490,16 +496,19 @@ void SourceCycle<P, Stream, Server, C>::on_ack(const FrameView& frame,
     const std::uint64_t origin = peer.origin;
     gate_.update(i, origin + peer.session.received(), origin + peer.session.durable(),
                  peer.session.applied() == 0 ? 0 : origin + peer.session.applied());
+    queues_.stages.on_received(i, origin + peer.session.received(), now_ns);
+    queues_.stages.on_durable(i, origin + peer.session.durable(), now_ns);
     return;
   }
   ++shown_.unknown_peers;
 }
 
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
-std::size_t SourceCycle<P, Stream, Server, C>::acknowledge() noexcept {
+std::size_t SourceCycle<P, Stream, Server, C>::acknowledge(std::uint64_t now_ns) noexcept {
   BL_ASSERT(gate_.quorum() <= stream_.written());
   if (gate_.quorum() > acknowledged_) {
     acknowledged_ = gate_.quorum();
+    queues_.stages.on_quorum(acknowledged_, now_ns);
     acknowledged_at_ = stream_.position_of(acknowledged_);
     if (acknowledged_ >= watched_group_) {
       const std::uint64_t newest = stream_.group_end();
@@ -523,12 +532,14 @@ void SourceCycle<P, Stream, Server, C>::move_synced() noexcept {
 // Every turn, in front of send(): the durable quorum moves on its own when the rule's level is
 // another one (safety rule S9).
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
-void SourceCycle<P, Stream, Server, C>::move_released() noexcept {
+void SourceCycle<P, Stream, Server, C>::move_released(std::uint64_t now_ns) noexcept {
   const std::uint64_t quorum = gate_.durable_quorum();
   const bool beyond = canary(Canary::released_beyond_synced);
   const std::uint64_t mark = degraded_ ? synced_ : beyond ? quorum : std::min(synced_, quorum);
   const bool back = canary(Canary::released_goes_back);
+  const std::uint64_t before = released_;
   released_ = back ? mark : std::max(released_, mark);  // never decreases, in any state
+  if (released_ > before) queues_.stages.on_released(released_, now_ns);
 }
 
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>

@@ -123,6 +123,22 @@ class Modes(QuorumCase):
         audit = (self.cluster.daemon.data_dir / "audit.jsonl").read_text()
         self.assertIn('"verb":"ledger_ack"', audit)
 
+    def test_shutdown_of_the_server_stands_in_the_ledger(self):
+        self.run_binlane("set", "fallback", "block")
+        entries = self.ledger_entries()
+        self.kill_replicas()
+        waiter = self.begin_commit()
+        self.wait_sessions(1)
+        self.source.stop()
+        waiter.finish(SOON_S)
+        self.source.start()
+        self.start_replicas()
+        waiting.until(
+            lambda: self.cluster.source_status().get("ledger", {}).get("entries", 0) > entries,
+            "an entry in the ledger",
+            SOON_S * 2,
+        )
+
     def test_timeout_changes_live(self):
         self.run_binlane("set", "timeout_ms", 8000)
         self.kill_replicas()

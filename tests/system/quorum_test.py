@@ -50,6 +50,29 @@ class Quorum(QuorumCase):
         self.check_everything_arrived()
         self.check_nothing_lost(load)
 
+    def test_a_slow_first_replica_is_passed_over(self):
+        """A gray failure: r1 is there, and its acknowledgements are late."""
+        self.run_binlane("set", "timeout_ms", 20_000)
+        self.run_binlane("set", "slow_after_ms", 100)
+        self.change("FIRST 1 (r1, r2, r3)")
+        slow = self.counters()["replicas_turned_slow"]
+        process = self.cluster.replica("r1").daemon.process
+        process.pause()
+        try:
+            waiter = self.begin_commit()
+            waiter.finish(SOON_S)
+            self.assertIsNone(waiter.error)
+        finally:
+            process.resume()
+        self.assertEqual(self.counters()["replicas_turned_slow"], slow + 1)
+        self.assertEqual(self.cluster.state(), "SEMISYNC")
+        log = self.cluster.daemon.log()
+        self.assertIn("event=replica_slow", log)
+        # It is the wait for FIRST that ended by it, before the session was given up.
+        self.assertLess(log.index("event=replica_slow"), (log + "replica_lost").index("replica_lost"))
+        self.run_binlane("set", "timeout_ms", TIMEOUT_MS)
+        self.change("ANY 1 (r1, r2, r3)")
+
     def test_refused_with_the_reason(self):
         self.assertIn(
             "can never hold", self.run_binlane("quorum", "set", "ANY 4 (r1, r2, r3)", code=5).errors

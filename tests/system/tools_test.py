@@ -42,6 +42,29 @@ class Tools(QuorumCase):
         self.assertIn("mysql_global_status_rpl_semi_sync_master_status 1", metrics)
         self.run_binlane("ping", "--json")
 
+    def test_hist_and_trace(self):
+        for _ in range(20):
+            self.commit()
+        self.cluster.wait_replicas_applied()
+        stages = {
+            (row["stage"], row["replica"]): row
+            for row in self.run_binlane("hist", "--json").json()["stages"]
+        }
+        for key in (("quorum", ""), ("durable", "r1"), ("received", "r2"), ("released", "")):
+            self.assertGreaterEqual(stages[key]["count"], 20)
+            self.assertGreater(stages[key]["p50_ns"], 0)
+        self.assertLessEqual(stages["received", "r1"]["p50_ns"], stages["durable", "r1"]["p50_ns"])
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertIn("P99.9", self.run_binlane("hist", "--hgrm", folder).text)
+            with open(os.path.join(folder, "quorum.hgrm"), encoding="utf-8") as file:
+                self.assertIn("TotalCount", file.read())
+        commits = self.run_binlane("trace", "--last", 5, "--json").json()["commits"]
+        self.assertEqual(len(commits), 5)
+        for commit in commits:
+            self.assertLessEqual(commit["received_us"], commit["durable_us"])
+            self.assertLessEqual(commit["durable_us"], commit["quorum_us"])
+        self.assertIn("DURABLE", self.run_binlane("trace").text)
+
     def test_variables_and_reload(self):
         variables = {row["key"]: row for row in self.run_binlane("variables", "--json").json()}
         self.assertTrue(variables["source.timeout_ms"]["live"])

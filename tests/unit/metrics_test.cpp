@@ -22,7 +22,8 @@ json status() {
              {{"status_on", false},
               {"enabled", false},
               {"status_values",
-               {{"Rpl_semi_sync_master_status", "OFF"}, {"Rpl_semi_sync_master_yes_tx", "17"},
+               {{"Rpl_semi_sync_master_status", "OFF"},
+                {"Rpl_semi_sync_master_yes_tx", "17"},
                 {"Rpl_semi_sync_slave_status", "OFF"}}}}},
             {"replicas",
              {{{"name", "r\"1"}, {"connected", true}, {"rtt_us", 250.0}},
@@ -63,6 +64,24 @@ TEST(Metrics, AServerThatSaysSomethingElseShows) {
   expect_line(metrics_text(now), "binlane_server_disagrees 1");
   now["source"]["server"]["status_on"] = now["source"]["server"]["enabled"] = true;
   expect_line(metrics_text(now), "binlane_server_disagrees 0");
+}
+
+TEST(Metrics, StagesAreHistograms) {
+  json now = status();
+  now["stages"] = {{{"stage", "quorum"},
+                    {"replica", ""},
+                    {"count", 4},
+                    {"sum_ns", 2'000'000},
+                    {"buckets", {{90'000, 1}, {400'000, 2}, {1'500'000, 1}}}}};
+  const std::string text = metrics_text(now);
+  const std::string name = "binlane_stage_seconds_bucket{stage=\"quorum\",replica=\"\",le=";
+  expect_line(text, name + "\"5e-05\"} 0");
+  expect_line(text, name + "\"0.0001\"} 1");
+  expect_line(text, name + "\"0.0005\"} 3");
+  expect_line(text, name + "\"0.002\"} 4");
+  expect_line(text, name + "\"+Inf\"} 4");
+  expect_line(text, "binlane_stage_seconds_count{stage=\"quorum\",replica=\"\"} 4");
+  expect_line(text, "binlane_stage_seconds_sum{stage=\"quorum\",replica=\"\"} 0.002");
 }
 
 TEST(Metrics, AStatusOfNothingIsNoError) {

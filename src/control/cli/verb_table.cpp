@@ -4,6 +4,7 @@
 #include "control/cli/fallback_verbs.h"
 #include "control/cli/role_verbs.h"
 #include "control/cli/setting_verbs.h"
+#include "control/cli/stage_verbs.h"
 #include "control/cli/status_verbs.h"
 #include "control/cli/tool_verbs.h"
 #include "control/cli/verb.h"
@@ -46,8 +47,8 @@ std::string examples_text(const Verb& verb) {
 std::span<const Verb> verbs() {
   static const std::vector<Verb> all = [] {
     std::vector<Verb> table;
-    for (const auto group :
-         {status_verbs(), setting_verbs(), fallback_verbs(), role_verbs(), tool_verbs()})
+    for (const auto group : {status_verbs(), setting_verbs(), fallback_verbs(), role_verbs(),
+                             stage_verbs(), tool_verbs()})
       table.insert(table.end(), group.begin(), group.end());
     return table;
   }();
