@@ -219,7 +219,9 @@ json source_counters_json(const SourceControl::View& view) {
 void add_settings(json& out, const SourceConfig& config, const SourceControl::View& view) {
   const std::string rule = to_string(config.quorum, config.replica_names());
   out["rule"] = config.quorum_text;
-  out["rule_in_force"] = view.rule_open ? view.rule_before + " AND " + rule : rule;
+  // The end of a change is that replicas forget the older rule, which is in force no more.
+  const bool both = view.rule_open && !view.rule_before.empty() && view.rule_before != rule;
+  out["rule_in_force"] = both ? view.rule_before + " AND " + rule : rule;
   out["rule_changing"] = view.rule_open;
   out["quorum_margin"] = quorum_margin(config.quorum, view.marks);
   out["wait_point"] = wait_point_text(config.wait_point);

@@ -73,10 +73,18 @@ ReplicaSet HandshakeDesk::holders() const noexcept {
   return set;
 }
 
+bool HandshakeDesk::changing_rule() const noexcept {
+  for (const Desk& desk : desks_) {
+    const bool told = desk.rule_change == rule_changes_;
+    if (desk.view.in_session ? !told : desk.renewed_until_ns != 0) return true;
+  }
+  return false;
+}
+
 void HandshakeDesk::renew_one(std::uint64_t now_ns) {
   for (Desk& desk : desks_) {
-    if (desk.view.in_session) desk.renewed_until_ns = 0;
-    if (now_ns < desk.renewed_until_ns) return;
+    if (desk.view.in_session || now_ns >= desk.renewed_until_ns) desk.renewed_until_ns = 0;
+    if (desk.renewed_until_ns != 0) return;
   }
   for (std::uint32_t i = 0; i < desks_.size(); ++i) {
     Desk& desk = desks_[i];

@@ -48,6 +48,8 @@ class HandshakeDesk {
   void change_rule(const std::string& rule, bool alone);
   // The replicas in session that have it on record.
   ReplicaSet holders() const noexcept;
+  // Some have still to be told, or are just coming back from it.
+  bool changing_rule() const noexcept;
 
   // Sends the HELLOs that are due.
   void poll(std::uint64_t now_ns);
@@ -67,7 +69,7 @@ class HandshakeDesk {
     std::optional<SourceHandshake> handshake;
     ReplicaView view;
     std::string logged_refusal;
-    std::uint64_t rule_change = 0;      // the one that its handshake spoke of
+    std::uint64_t rule_change = 0;       // the one that its handshake spoke of
     std::uint64_t renewed_until_ns = 0;  // 0: no session of it was ended for a change
   };
   void begin(Desk& desk);

@@ -506,7 +506,7 @@ void SourceControl::publish() {
   view.server_version = server_version_;
   view.transitions = transitions_;
   view.config = shown_config_;
-  view.rule_open = rule_open_;
+  view.rule_open = rule_open_ || (desk_ && desk_->changing_rule());
   view.rule_before = view.role.rule;
   view.read_only = made_read_only_;
   view.slow = slow_.slow();

@@ -6,8 +6,8 @@
 // of replicas that satisfies both has it, and holds everything that the old rule alone had had
 // acknowledged, the new rule covers all there is, and stands alone.
 //
-// The gate's quorum mark never decreases, so while it runs "holds everything" is worked out from the
-// marks of those replicas that have the new rule.
+// The gate's quorum mark never decreases, so while it runs "holds everything" is worked out from
+// the marks of those replicas that have the new rule.
 
 #include <fmt/format.h>
 
@@ -75,9 +75,9 @@ std::string SourceControl::begin_rule_change(const SourceConfig& next) {
   const auto names = source_.replica_names();
   const std::string text = to_string(next.quorum, names);
   if (phase_ != Phase::running) return {};  // the next incarnation begins with both
-  if (rule_open_)
-    return fmt::format("the change from {} to {} is not finished yet", role_.state().rule,
-                       to_string(source_.quorum, names));
+  if (rule_open_ || desk_->changing_rule())
+    return fmt::format("the change to {} is not finished yet; the rule on record is {}",
+                       to_string(source_.quorum, names), role_.state().rule);
   const SourceMarks marks = lane_.queues().marks.load();
   std::vector<std::string> connected;
   ReplicaSet set = 0;
@@ -87,9 +87,10 @@ std::string SourceControl::begin_rule_change(const SourceConfig& next) {
     connected.push_back(names[i]);
   }
   if (!next.quorum.satisfied_by(set))
-    return fmt::format("{} cannot be satisfied now: connected {} {}", text,
-                       connected.size() == 1 ? "is only" : "are only",
-                       connected.empty() ? "nobody" : fmt::format("{}", fmt::join(connected, ", ")));
+    return fmt::format(
+        "{} cannot be satisfied now: connected {} {}", text,
+        connected.size() == 1 ? "is only" : "are only",
+        connected.empty() ? "nobody" : fmt::format("{}", fmt::join(connected, ", ")));
   auto rule = both(source_.quorum, next.quorum);
   if (!rule)
     return fmt::format("{} and {} have more than {} clauses together: change it in steps",

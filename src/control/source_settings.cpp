@@ -53,6 +53,7 @@ void SourceControl::answer_questions() {
   }
   for (const auto& question : asked) {
     std::string answer = question->work();
+    publish();  // whoever looks at the status next finds what was done
     const std::lock_guard lock(mutex_);
     question->answer = std::move(answer);
     question->done = true;
@@ -124,9 +125,9 @@ std::vector<LedgerInterval> SourceControl::ledger_intervals() {
   // Shared, because the answer may come after we gave up waiting for it.
   auto list = std::make_shared<std::vector<LedgerInterval>>();
   if (!ask([this, list] {
-        *list = ledger_.list();
-        return std::string();
-      }).empty())
+         *list = ledger_.list();
+         return std::string();
+       }).empty())
     return {};
   return *list;
 }
@@ -169,8 +170,8 @@ void SourceControl::watch_slow(const SourceMarks& marks) {
 // S15: the statement waits behind the commits that wait for a quorum, and stops new ones meanwhile.
 bool SourceControl::make_read_only() {
   if (!made_read_only_) {
-    const FileDescriptor mark(::open(read_only_mark_path(config_).c_str(),
-                                     O_CREAT | O_WRONLY | O_CLOEXEC, kMarkMode));
+    const FileDescriptor mark(
+        ::open(read_only_mark_path(config_).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, kMarkMode));
     if (!mark.is_open() || sync_directory(config_.data_dir) != 0)
       log::error("read_only", "cannot leave a mark that read_only is ours: {}", errno_text(errno));
     made_read_only_ = true;
