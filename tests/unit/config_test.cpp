@@ -189,6 +189,29 @@ TEST(Config, ALiveKeyChangesAndIsCheckedLikeAFile) {
             std::string::npos);
 }
 
+TEST(Config, WhatAFileChangesIsNamedAndTakenOverWhereItMayBe) {
+  const Config running = parse_config(source_text(), "c.toml");
+  const Config file = parse_config(
+      source_text("timeout_ms = 700\nquorum = \"ANY 2 (r1, r2)\"\nserver_user = \"other\"\n"
+                  "[lane]\nnap_us = 7\n")
+          .replace(source_text().find("quorum = \"ANY 1 (r1, r2)\"\n"),
+                   std::string("quorum = \"ANY 1 (r1, r2)\"\n").size(), ""),
+      "c.toml");
+  EXPECT_TRUE(differing_keys(running, running).empty());
+  EXPECT_EQ(differing_keys(running, file),
+            (std::vector<std::string>{"lane.nap_us", "source.server_user", "source.quorum",
+                                      "source.timeout_ms"}));
+  EXPECT_FALSE(with_key_of(running, file, "lane.nap_us"));
+  EXPECT_FALSE(with_key_of(running, file, "source.server_user"));
+  const auto timeout = with_key_of(running, file, "source.timeout_ms");
+  ASSERT_TRUE(timeout);
+  EXPECT_EQ(std::get<Config>(*timeout).source->timeout_ms, 700U);
+  EXPECT_EQ(std::get<Config>(*timeout).source->quorum.clauses[0].count, 1U);
+  const auto quorum = with_key_of(running, file, "source.quorum");
+  ASSERT_TRUE(quorum);
+  EXPECT_EQ(std::get<Config>(*quorum).source->quorum.clauses[0].count, 2U);
+}
+
 TEST(Config, EveryKeyIsExplained) {
   for (const KeyDescription& key : describe_keys()) {
     const auto found = find_key(key.full_name());
