@@ -49,6 +49,8 @@ class Daemon {
   };
   std::vector<PortView> ports() const;
   std::uint64_t lane_turns() const;
+  // Of each lane.
+  std::vector<std::uint64_t> turns_by_lane() const;
 
  private:
   struct PortHolder {

@@ -96,7 +96,7 @@ int run(const Config& config, const std::string& path) {
   admin_server.start();
   log::info("started", "binlaned {} ({}) is up; admin socket {}", config.name, config.cluster,
             config.admin_socket);
-  ServiceNotifier notifier([&daemon] { return daemon.lane_turns(); });
+  ServiceNotifier notifier([&daemon] { return daemon.turns_by_lane(); });
   notifier.ready("running");
   const int received = serve_signals(signals, settings, notifier);
   log::info("stopping", "signal {}: ending", received);

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <systemd/sd-daemon.h>
 
+#include <algorithm>
 #include <chrono>
+#include <functional>
 #include <utility>
 
 #include "base/clock.h"
@@ -17,7 +19,8 @@ constexpr std::uint64_t kFeedsPerTimeout = 3;
 
 }  // namespace
 
-ServiceNotifier::ServiceNotifier(std::function<std::uint64_t()> turns) : turns_(std::move(turns)) {
+ServiceNotifier::ServiceNotifier(std::function<std::vector<std::uint64_t>()> turns)
+    : turns_(std::move(turns)) {
   std::uint64_t timeout_us = 0;
   if (::sd_watchdog_enabled(0, &timeout_us) <= 0 || timeout_us < kFeedsPerTimeout) return;
   thread_ = std::thread([this, timeout_us] { feed(timeout_us / kFeedsPerTimeout); });
@@ -38,23 +41,26 @@ void ServiceNotifier::ready(const std::string& status) {
 }
 
 void ServiceNotifier::reloading() {
-  ::sd_notify(0, fmt::format("RELOADING=1\nMONOTONIC_USEC={}", monotonic_ns() / kNanosPerMicro)
-                     .c_str());
+  ::sd_notify(
+      0, fmt::format("RELOADING=1\nMONOTONIC_USEC={}", monotonic_ns() / kNanosPerMicro).c_str());
 }
 
 // A lane that has stood still since the last feed gets none: systemd restarts the daemon, and the
 // server's own timeout ends the waits meanwhile.
 void ServiceNotifier::feed(std::uint64_t interval_us) {
-  std::uint64_t before = turns_();
+  std::vector<std::uint64_t> before = turns_();
   std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, std::chrono::microseconds(interval_us), [this] { return stopping_; })) {
-    const std::uint64_t now = turns_();
-    if (now != before)
+  while (
+      !wake_.wait_for(lock, std::chrono::microseconds(interval_us), [this] { return stopping_; })) {
+    std::vector<std::uint64_t> now = turns_();
+    const bool all_turn =
+        std::equal(now.begin(), now.end(), before.begin(), before.end(), std::greater<>());
+    if (all_turn)
       ::sd_notify(0, "WATCHDOG=1");
     else
-      log::error("lanes_stand_still", "no lane has turned for {} ms: the watchdog is not fed",
+      log::error("lanes_stand_still", "a lane has not turned for {} ms: the watchdog is not fed",
                  interval_us / kNanosPerMicro);
-    before = now;
+    before = std::move(now);
   }
 }
 

@@ -1,5 +1,5 @@
 // ServiceNotifier: tells systemd that the daemon is up, and feeds its watchdog for as long as the
-// lanes turn. Without systemd it does nothing.
+// lanes turn, every one of them. Without systemd it does nothing.
 #pragma once
 
 #include <condition_variable>
@@ -8,13 +8,14 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace binlane {
 
 class ServiceNotifier {
  public:
-  // `turns` grows while all is well; any thread may call it.
-  explicit ServiceNotifier(std::function<std::uint64_t()> turns);
+  // `turns` of each lane grow while all is well; any thread may call it.
+  explicit ServiceNotifier(std::function<std::vector<std::uint64_t>()> turns);
   // Says that the daemon is ending.
   ~ServiceNotifier();
   ServiceNotifier(const ServiceNotifier&) = delete;
@@ -27,7 +28,7 @@ class ServiceNotifier {
  private:
   void feed(std::uint64_t interval_us);
 
-  std::function<std::uint64_t()> turns_;
+  std::function<std::vector<std::uint64_t>()> turns_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
