@@ -6,7 +6,9 @@
 //   {"ok": true, "result": …}   or   {"ok": false, "error": {"field": "verb", "message": "…"}}
 // `field` names the member of the request that the error is about; it is empty when the request as
 // a whole is at fault. After a line that is too long or not JSON the daemon answers and closes the
-// connection. The socket's file mode (0660) decides who may connect.
+// connection. The socket's file mode (0660) decides who may connect. Of those, root, the daemon's
+// own user and members of its admin_group are operators; everybody else may only look. Whatever an
+// operator's verb was asked for stands in data_dir/audit.jsonl.
 #pragma once
 
 #include <cstddef>
@@ -39,6 +41,28 @@ inline constexpr const char* kVerbRejoin = "rejoin";
 inline constexpr const char* kVerbRejoining = "rejoining";
 // {"verb": "verdict", "what": "0-1-42" or "binlog.000003:1234"}
 inline constexpr const char* kVerbVerdict = "verdict";
+// {"verb": "variables"}: every setting, its value now, and whether it may change live.
+inline constexpr const char* kVerbVariables = "variables";
+// {"verb": "set", "key": NAME, "value": TEXT}: operators; until the next start.
+inline constexpr const char* kVerbSet = "set";
+// {"verb": "reload"}: operators; takes over from the file what may change live.
+inline constexpr const char* kVerbReload = "reload";
+// {"verb": "config"}: the configuration in force, as a file.
+inline constexpr const char* kVerbConfig = "config";
+// {"verb": "degrade"} and {"verb": "resume"}: operators; go on without semi-sync, and end that.
+inline constexpr const char* kVerbDegrade = "degrade";
+inline constexpr const char* kVerbResume = "resume";
+// {"verb": "ledger"}: the intervals; {"verb": "ledger_groups", "id": N}: the transactions in one;
+// {"verb": "ledger_ack", "id": N}: operators; all up to N are dealt with.
+inline constexpr const char* kVerbLedger = "ledger";
+inline constexpr const char* kVerbLedgerGroups = "ledger_groups";
+inline constexpr const char* kVerbLedgerAck = "ledger_ack";
+// {"verb": "histograms"}: how long each stage of a commit takes. {"verb": "trace", "last": N}: the
+// newest commit groups by stage.
+inline constexpr const char* kVerbHistograms = "histograms";
+inline constexpr const char* kVerbTrace = "trace";
+// {"verb": "metrics"}: what the Prometheus endpoint shows, as its text.
+inline constexpr const char* kVerbMetrics = "metrics";
 // The environment variable that names the socket for `binlane`.
 inline constexpr const char* kSocketEnvironment = "BINLANE_SOCKET";
 

@@ -31,8 +31,9 @@ spdlog::logger& logger() {
 }
 
 Sink other_sink = nullptr;
+Format format_in_use = Format::logfmt;
 
-// logfmt quoting: what would end the value or the line is escaped.
+// The quoting of logfmt, which is JSON's as well: what would end the value or the line is escaped.
 std::string quoted(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
@@ -47,7 +48,10 @@ std::string quoted(std::string_view text) {
         out += "\\n";
         break;
       default:
-        out += c;
+        if (static_cast<unsigned char>(c) < 0x20)
+          out += fmt::format("\\u{:04x}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+        else
+          out += c;
     }
   }
   return out + '"';
@@ -59,6 +63,13 @@ void set_level(Level level) noexcept {
   logger().set_level(to_spdlog(level));
 }
 
+void set_format(Format format) {
+  format_in_use = format;
+  logger().set_pattern(format == Format::json
+                           ? "{\"ts\":\"%Y-%m-%dT%H:%M:%S.%f%z\",\"level\":\"%l\",%v}"
+                           : "ts=%Y-%m-%dT%H:%M:%S.%f%z level=%l %v");
+}
+
 void set_sink(Sink sink) noexcept {
   other_sink = sink;
 }
@@ -67,7 +78,10 @@ void write(Level level, std::string_view event, std::string_view message) {
   if (other_sink != nullptr) return other_sink(level, event, message);
   const auto target = to_spdlog(level);
   if (!logger().should_log(target)) return;
-  logger().log(target, "event={} msg={}", event, quoted(message));
+  if (format_in_use == Format::json)
+    logger().log(target, "\"event\":{},\"msg\":{}", quoted(event), quoted(message));
+  else
+    logger().log(target, "event={} msg={}", event, quoted(message));
 }
 
 }  // namespace binlane::log

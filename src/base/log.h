@@ -1,4 +1,5 @@
-// Log lines in logfmt on standard error: ts=… level=… event=<stable id> msg="…".
+// Log lines on standard error, in logfmt: ts=… level=… event=<stable id> msg="…", or the same as
+// one JSON object a line.
 //
 // Lanes never log: they count, and hand events to an ordinary thread through a queue. `event` is a
 // stable identifier that operators may alert on; `message` is for people and may change.
@@ -13,9 +14,12 @@
 namespace binlane::log {
 
 enum class Level { debug, info, warning, error };
+enum class Format { logfmt, json };
 
 // Lines below this level are dropped. Safe from any thread.
 void set_level(Level level) noexcept;
+// To be set before other threads write.
+void set_format(Format format);
 // Takes the lines instead of standard error; null: standard error again. For the simulator, whose
 // trace they belong to; to be set before other threads write.
 using Sink = void (*)(Level level, std::string_view event, std::string_view message);

@@ -32,8 +32,25 @@ AdminRequests::AdminRequests() {
   });
 }
 
-void AdminRequests::on(std::string verb, AdminHandler handler) {
-  handlers_[std::move(verb)] = std::move(handler);
+void AdminRequests::on(std::string verb, AdminHandler handler, AdminRole role) {
+  handlers_[std::move(verb)] = {std::move(handler), role};
+}
+
+AdminReply AdminRequests::carry_out(const std::string& name, const Verb& verb, const json& request,
+                                    const AdminPeer& peer) const {
+  if (verb.role == AdminRole::reader) return verb.handler(request, peer);
+  AdminReply reply =
+      peer.is_operator
+          ? verb.handler(request, peer)
+          : AdminReply(AdminError{
+                admin::kVerb, fmt::format("\"{}\" is for operators: root, the user binlaned "
+                                          "runs as, and members of admin_group; you are user {}",
+                                          name, peer.uid)});
+  if (audit_) {
+    const auto* error = std::get_if<AdminError>(&reply);
+    audit_({peer, name, request, error == nullptr ? std::string_view() : error->message});
+  }
+  return reply;
 }
 
 AdminAnswer AdminRequests::too_long() {
@@ -59,7 +76,7 @@ AdminAnswer AdminRequests::answer(std::string_view line, const AdminPeer& peer) 
                        ? fmt::format("unknown verb; known are {}", fmt::join(known, ", "))
                        : fmt::format("unknown verb; did you mean \"{}\"?", nearest));
   }
-  const AdminReply reply = handler->second(request, peer);
+  const AdminReply reply = carry_out(name, handler->second, request, peer);
   if (const auto* error = std::get_if<AdminError>(&reply))
     return failure(error->field, error->message);
   std::string text = line_of({{"ok", true}, {"result", std::get<json>(reply)}});

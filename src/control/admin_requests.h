@@ -5,11 +5,13 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "binlane/admin.h"
@@ -21,6 +23,18 @@ struct AdminPeer {
   pid_t pid = 0;
   uid_t uid = 0;
   gid_t gid = 0;
+  bool is_operator = true;  // may change things
+};
+
+// Who may ask for a verb: whoever can connect, or operators alone.
+enum class AdminRole : std::uint8_t { reader, op };
+
+// A request for an operator's verb, for the audit log.
+struct AuditEntry {
+  AdminPeer peer;
+  std::string_view verb;
+  const nlohmann::json& request;
+  std::string_view error;  // empty: it was done
 };
 
 struct AdminError {
@@ -41,7 +55,9 @@ class AdminRequests {
  public:
   // The verb "ping" is there from the beginning.
   AdminRequests();
-  void on(std::string verb, AdminHandler handler);
+  void on(std::string verb, AdminHandler handler, AdminRole role = AdminRole::reader);
+  // Called for every request of an operator's verb, refused ones as well, before it is answered.
+  void on_audit(std::function<void(const AuditEntry&)> audit) { audit_ = std::move(audit); }
 
   // `line` without its newline.
   AdminAnswer answer(std::string_view line, const AdminPeer& peer) const;
@@ -49,7 +65,15 @@ class AdminRequests {
   static AdminAnswer too_long();
 
  private:
-  std::map<std::string, AdminHandler, std::less<>> handlers_;
+  struct Verb {
+    AdminHandler handler;
+    AdminRole role = AdminRole::reader;
+  };
+  AdminReply carry_out(const std::string& name, const Verb& verb, const nlohmann::json& request,
+                       const AdminPeer& peer) const;
+
+  std::map<std::string, Verb, std::less<>> handlers_;
+  std::function<void(const AuditEntry&)> audit_;
 };
 
 // An answer that says what is wrong.

@@ -31,6 +31,8 @@ constexpr std::size_t kReadBytes = std::size_t{16} * 1024;
 constexpr int kTurnMs = 250;
 // Connections accepted in one turn, so that a storm of them cannot starve those being served.
 constexpr int kMaxAccepts = 16;
+// Supplementary groups of a peer that are looked at; who has more is no operator by a group.
+constexpr std::size_t kMaxPeerGroups = 256;
 
 // A stale socket file goes away; anything else in its place stays and is an error.
 void remove_stale_socket(const std::string& path) {
@@ -58,9 +60,35 @@ AdminServer::~AdminServer() {
   stop();
 }
 
-void AdminServer::on(std::string verb, AdminHandler handler) {
+void AdminServer::on(std::string verb, AdminHandler handler, AdminRole role) {
   BL_ASSERT(!thread_.joinable());
-  requests_.on(std::move(verb), std::move(handler));
+  requests_.on(std::move(verb), std::move(handler), role);
+}
+
+void AdminServer::on_audit(std::function<void(const AuditEntry&)> audit) {
+  BL_ASSERT(!thread_.joinable());
+  requests_.on_audit(std::move(audit));
+}
+
+// The kernel's word for who is at the other end; whoever it says nothing about only reads.
+AdminPeer AdminServer::peer_of(int socket) const {
+  AdminPeer peer;
+  peer.is_operator = false;
+  ucred credentials{};
+  socklen_t length = sizeof credentials;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return peer;
+  peer.pid = credentials.pid;
+  peer.uid = credentials.uid;
+  peer.gid = credentials.gid;
+  peer.is_operator = peer.uid == 0 || peer.uid == ::geteuid();
+  if (peer.is_operator || !operator_group_) return peer;
+  std::array<gid_t, kMaxPeerGroups> groups{};
+  length = sizeof groups;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &length) != 0) length = 0;
+  const auto end = groups.begin() + static_cast<std::ptrdiff_t>(length / sizeof(gid_t));
+  peer.is_operator =
+      peer.gid == *operator_group_ || std::find(groups.begin(), end, *operator_group_) != end;
+  return peer;
 }
 
 void AdminServer::start() {
@@ -156,10 +184,7 @@ void AdminServer::accept_client(std::uint64_t now_ns) {
       continue;
     }
     Client client;
-    ucred credentials{};
-    socklen_t length = sizeof credentials;
-    if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0)
-      client.peer = {credentials.pid, credentials.uid, credentials.gid};
+    client.peer = peer_of(socket.get());
     client.socket = std::move(socket);
     client.deadline_ns = now_ns + limits_.client_timeout_ms * kNanosPerMilli;
     clients_.push_back(std::move(client));

@@ -11,6 +11,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -44,7 +46,10 @@ class AdminServer {
   AdminServer& operator=(const AdminServer&) = delete;
 
   // Before start() only. The verb "ping" is there already.
-  void on(std::string verb, AdminHandler handler);
+  void on(std::string verb, AdminHandler handler, AdminRole role = AdminRole::reader);
+  void on_audit(std::function<void(const AuditEntry&)> audit);
+  // Members of this group are operators, beside root and our own user. Before start() only.
+  void set_operator_group(gid_t group) { operator_group_ = group; }
 
   // Makes the socket and starts the thread. Throws StartupError.
   void start();
@@ -68,6 +73,7 @@ class AdminServer {
   void open_socket();
   void run();
   void accept_client(std::uint64_t now_ns);
+  AdminPeer peer_of(int socket) const;
   // Each returns false when the client is to be dropped.
   bool read_from(Client& client);
   bool write_to(Client& client, std::uint64_t now_ns);
@@ -77,6 +83,7 @@ class AdminServer {
   const std::string path_;
   const AdminLimits limits_;
   AdminRequests requests_;
+  std::optional<gid_t> operator_group_;
   FileDescriptor lock_;
   FileDescriptor listener_;
   FileDescriptor wake_;  // eventfd

@@ -95,6 +95,8 @@ void check_source_replicas(const Config& config, const SourceConfig& source, Con
                                 replica.name));
     if (replica.address == replica.local_address && replica.address.udp_port != 0)
       fault("address", "is the same as local_address");
+    if (!replica.zone.empty() && !is_plain_name(replica.zone))
+      fault("zone", fmt::format("\"{}\" may hold letters, digits, '_', '-' and '.'", replica.zone));
     for (std::size_t j = 0; j < i; ++j) {
       const SourceReplicaConfig& earlier = source.replicas[j];
       if (replica.name == earlier.name)
@@ -109,6 +111,7 @@ void check_source_replicas(const Config& config, const SourceConfig& source, Con
   }
 }
 
+// `table`: where the values were read from, for the lines in messages.
 void check_source(const toml::table& table, Config& config, ConfigErrors& errors) {
   SourceConfig& source = *config.source;
   if (source.server_timeout_ms != 0 &&
@@ -123,7 +126,8 @@ void check_source(const toml::table& table, Config& config, ConfigErrors& errors
                fmt::format("{} ms is less than recover_after_ms = {} ms",
                            source.recover_backoff_max_ms, source.recover_after_ms));
   if (source.quorum_text.empty()) return;  // reported as missing
-  const auto rule = parse_quorum_rule(source.quorum_text, source.replica_names());
+  const auto rule =
+      parse_quorum_rule(source.quorum_text, source.replica_names(), source.replica_zones());
   const unsigned line = key_line(table, "quorum");
   if (const auto* problem = std::get_if<QuorumTextError>(&rule)) {
     errors.add(line, "source.quorum",
@@ -180,6 +184,9 @@ void check_top(const toml::table& root, Config& config, ConfigErrors& errors) {
     errors.add(key_line(root, "admin_socket"), "admin_socket",
                fmt::format("\"{}\" has {} characters; a unix socket's path can have {}",
                            config.admin_socket, config.admin_socket.size(), kMaxSocketPathLength));
+  if (!config.metrics_listen.empty() && !parse_endpoint(config.metrics_listen))
+    errors.add(key_line(root, "metrics_listen"), "metrics_listen",
+               "expected \"IPv4 address:port\", such as \"127.0.0.1:9632\"");
   if (config.faults.any())
     config.warnings.push_back("danger_faults: datagrams are lost, doubled or reordered on purpose");
   if (config.replica) {
@@ -237,6 +244,22 @@ Config read(std::string_view text, const std::string& path, bool readable_by_oth
 }
 
 }  // namespace
+
+std::string recheck_source(Config& config) {
+  ConfigErrors errors("");
+  check_source(toml::table{}, config, errors);
+  return errors.empty() ? std::string() : errors.bare_text();
+}
+
+std::uint64_t SourceConfig::effective_slow_after_ms() const noexcept {
+  return slow_after_ms == 0 ? timeout_ms / kSlowPartOfTimeout : slow_after_ms;
+}
+
+std::vector<std::string> SourceConfig::replica_zones() const {
+  std::vector<std::string> zones;
+  for (const SourceReplicaConfig& replica : replicas) zones.push_back(replica.zone);
+  return zones;
+}
 
 std::uint64_t SourceConfig::effective_server_timeout_ms() const noexcept {
   return server_timeout_ms == 0 ? timeout_ms + kServerTimeoutSlackMs : server_timeout_ms;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "control/fallback_mode.h"
 #include "control/idle.h"
 #include "control/secret.h"
 #include "dataplane/eal.h"
@@ -45,6 +46,7 @@ struct SourceReplicaConfig {
   PortSpec port;
   Endpoint local_address;
   Endpoint address;
+  std::string zone;   // empty: none
   unsigned line = 0;  // where its table begins in the file, for messages
 };
 
@@ -60,16 +62,20 @@ struct SourceConfig {
   std::string quorum_text;  // as written
   QuorumRule quorum;        // what it says, over `replicas` in order
   std::uint64_t timeout_ms = 10'000;
+  FallbackMode fallback = FallbackMode::degrade;
   std::uint64_t server_timeout_ms = 0;  // 0: timeout_ms + kServerTimeoutSlackMs
   WaitPoint wait_point = WaitPoint::after_sync;
   DegradedRelease degraded_release = DegradedRelease::release;
   std::uint64_t recover_after_ms = 200;
   std::uint64_t recover_backoff_max_ms = 60'000;
   std::uint64_t caught_up_bytes = std::uint64_t{1024} * 1024;
+  std::uint64_t slow_after_ms = 0;  // 0: timeout_ms / kSlowPartOfTimeout
   std::vector<SourceReplicaConfig> replicas;
 
   std::uint64_t effective_server_timeout_ms() const noexcept;
+  std::uint64_t effective_slow_after_ms() const noexcept;
   std::vector<std::string> replica_names() const;
+  std::vector<std::string> replica_zones() const;
 };
 
 struct ReplicaConfig {
@@ -90,7 +96,10 @@ struct Config {
   std::string name;
   std::string cluster;
   std::string data_dir;
-  std::string admin_socket;  // empty in the file: data_dir/admin.sock
+  std::string admin_socket;    // empty in the file: data_dir/admin.sock
+  std::string admin_group;     // empty: root and our own user alone
+  std::string metrics_listen;  // empty: no endpoint
+  log::Format log_format = log::Format::logfmt;
   log::Level log_level = log::Level::info;
   LaneConfig lane;
   EalConfig eal;
@@ -107,12 +116,19 @@ inline constexpr std::uint64_t kServerTimeoutSlackMs = 5'000;
 inline constexpr std::uint64_t kServerTimeoutMarginMs = 1'000;
 static_assert(kServerTimeoutSlackMs >= kServerTimeoutMarginMs);
 
+// A replica counts as slow after this part of the timeout, where nothing else is given.
+inline constexpr std::uint64_t kSlowPartOfTimeout = 4;
+
 // Reads and checks the file, and the password files it names. Throws StartupError that lists every
 // fault found (up to a bound), one a line: "file:line: key: what was found, what was expected".
 Config load_config(const std::string& path);
 
 // The same for text that came from `path`; for tests and the check of a proposed file.
 Config parse_config(std::string_view text, const std::string& path);
+
+// Checks the source's settings against one another, as after a change of one of them, and works out
+// the quorum rule anew. What is wrong with them ("source.server_timeout_ms: …"), or an empty text.
+std::string recheck_source(Config& config);
 
 // The effective configuration as a TOML file with unit, bounds and reason beside every key. Reading
 // it again gives the same configuration. Passwords are never printed.

@@ -21,11 +21,14 @@ constexpr KeyBounds kName{1, kMaxNameBound};
 constexpr KeyBounds kUnbounded{0, 0};
 constexpr auto kOptional = KeyNeed::optional;
 constexpr auto kRequired = KeyNeed::required;
+constexpr auto kLive = KeyChange::live;
 
 constexpr std::array<std::string_view, 4> kLogLevels = {"debug", "info", "warning", "error"};
+constexpr std::array<std::string_view, 2> kLogFormats = {"logfmt", "json"};
 constexpr std::array<std::string_view, 2> kLaneModes = {"shared", "dedicated"};
 constexpr std::array<std::string_view, 4> kIdleStrategies = {"auto", "spin", "yield", "nap"};
 constexpr std::array<std::string_view, 2> kDegradedReleases = {"release", "hold"};
+constexpr std::array<std::string_view, 3> kFallbackModes = {"degrade", "block", "fail"};
 constexpr std::array<std::string_view, 2> kWaitPoints = {"AFTER_SYNC", "AFTER_COMMIT"};
 
 // A Choice for a member that is an enumeration, its words in the order of the enumerators.
@@ -51,8 +54,23 @@ std::span<const ConfigKey<Config>> top_level_keys() {
        "folder for what must survive a restart: ledger, epoch, positions, journal, archive"},
       {"admin_socket", &Config::admin_socket, "", kOptionalPath, kOptional,
        "unix socket that the program binlane talks to; left out: data_dir/admin.sock"},
+      {"admin_group",
+       &Config::admin_group,
+       "",
+       {0, kMaxNameBound},
+       kOptional,
+       "members of this group may change things through the admin socket, beside root and the "
+       "user that binlaned runs as; everybody else who can connect may only look"},
+      {"metrics_listen",
+       &Config::metrics_listen,
+       "",
+       {0, kMaxNameBound},
+       kOptional,
+       "address:port of the Prometheus endpoint, such as 127.0.0.1:9632; left out: none"},
+      {"log_format", choice<Config, &Config::log_format>(kLogFormats), "", kUnbounded, kOptional,
+       "form of the log's lines"},
       {"log_level", choice<Config, &Config::log_level>(kLogLevels), "", kUnbounded, kOptional,
-       "lines below this level are not written"},
+       "lines below this level are not written", kLive},
   };
   return keys;
 }
@@ -116,23 +134,32 @@ std::span<const ConfigKey<SourceConfig>> source_keys() {
        "",
        {1, kMaxText},
        kRequired,
-       "which replicas must have a commit on stable storage, such as ANY 1 (r1, r2)"},
+       "which replicas must have a commit on stable storage, such as ANY 1 (r1, r2)",
+       kLive},
       {"timeout_ms",
        &S::timeout_ms,
        "ms",
        {10, kYearMs},
        kOptional,
-       "how long a commit waits for the quorum without progress before semi-sync is switched off"},
+       "how long a commit waits for the quorum without progress before semi-sync is switched off",
+       kLive},
+      {"fallback", choice<S, &S::fallback>(kFallbackModes), "", kUnbounded, kOptional,
+       "what happens then: degrade: commits go on without a quorum, on the record; block: they "
+       "wait "
+       "until the server's own timeout; fail: the server is made read-only first",
+       kLive},
       {"server_timeout_ms",
        &S::server_timeout_ms,
        "ms",
        {0, kYearMs + kDayMs},
        kOptional,
        "the server's own timeout, the backstop if binlaned dies; 0: timeout_ms + 5000; at least "
-       "timeout_ms + 1000"},
+       "timeout_ms + 1000",
+       kLive},
       {"wait_point", choice<S, &S::wait_point>(kWaitPoints), "", kUnbounded, kOptional,
        "where commits wait, as in MySQL; under AFTER_COMMIT others see rows before the quorum has "
-       "them"},
+       "them",
+       kLive},
       {"degraded_release", choice<S, &S::degraded_release>(kDegradedReleases), "", kUnbounded,
        kOptional,
        "without a quorum: replicas apply what they have (release), or keep it until a quorum has "
@@ -143,19 +170,30 @@ std::span<const ConfigKey<SourceConfig>> source_keys() {
        "ms",
        {0, 600'000},
        kOptional,
-       "how long the quorum must have kept up before semi-sync is switched on again"},
+       "how long the quorum must have kept up before semi-sync is switched on again",
+       kLive},
       {"recover_backoff_max_ms",
        &S::recover_backoff_max_ms,
        "ms",
        {0, 3'600'000},
        kOptional,
-       "recover_after_ms doubles while semi-sync flaps, up to this"},
+       "recover_after_ms doubles while semi-sync flaps, up to this",
+       kLive},
       {"caught_up_bytes",
        &S::caught_up_bytes,
        "bytes",
        {0, 1024.0 * 1024 * 1024},
        kOptional,
-       "a quorum this close behind the source's binlog counts as keeping up"},
+       "a quorum this close behind the source's binlog counts as keeping up",
+       kLive},
+      {"slow_after_ms",
+       &S::slow_after_ms,
+       "ms",
+       {0, kYearMs},
+       kOptional,
+       "a replica that keeps a commit waiting this long while others have it counts as slow: FIRST "
+       "passes over it; 0: a quarter of timeout_ms",
+       kLive},
   };
   return keys;
 }
@@ -169,6 +207,12 @@ std::span<const ConfigKey<SourceReplicaConfig>> source_replica_keys() {
       {"local_address", &S::local_address, "", kUnbounded, kRequired,
        "this host's address and UDP port on that port"},
       {"address", &S::address, "", kUnbounded, kRequired, "the replica's address and UDP port"},
+      {"zone",
+       &S::zone,
+       "",
+       {0, kMaxNameBound},
+       kOptional,
+       "what fails together with it, such as its room; 1 FROM EACH zone speaks of it"},
   };
   return keys;
 }

@@ -40,6 +40,9 @@ struct KeyBounds {
 
 enum class KeyNeed : std::uint8_t { optional, required };
 
+// Whether a new value takes force in a running daemon (binlane set), or at its next start.
+enum class KeyChange : std::uint8_t { restart, live };
+
 template <class Section>
 struct ConfigKey {
   std::string_view name;
@@ -48,6 +51,7 @@ struct ConfigKey {
   KeyBounds bounds;
   KeyNeed need;
   std::string_view why;
+  KeyChange change = KeyChange::restart;
 };
 
 std::span<const ConfigKey<Config>> top_level_keys();
@@ -77,7 +81,12 @@ struct KeyDescription {
   std::string default_value;  // as TOML; "" when the key is required
   std::string range;          // "1 to 64 characters", "10 to 1000", "shared, dedicated"; may be ""
   bool required = false;
+  bool live = false;
   std::string why;
+  std::vector<std::string> aliases;  // MySQL's names for it
+
+  // "source.timeout_ms"
+  std::string full_name() const { return section.empty() ? name : section + "." + name; }
 };
 
 // Every key, in the order of printing.

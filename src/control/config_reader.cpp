@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cctype>
+#include <map>
 #include <optional>
 #include <type_traits>
 
+#include "control/config_alias.h"
 #include "control/config_value.h"
 #include "control/suggest.h"
 
@@ -113,6 +115,22 @@ std::string read_choice(const toml::node& node, const Choice<Section>& choice, S
                      nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest));
 }
 
+// What to say about a key that is not known here: the nearest one of this section, or the section
+// of the file that has it.
+std::string unknown_key_text(std::string_view name, std::span<const std::string_view> known) {
+  const std::string_view nearest = nearest_word(name, known);
+  if (!nearest.empty()) return fmt::format("unknown key; did you mean \"{}\"?", nearest);
+  for (const KeyDescription& description : describe_keys()) {
+    if (description.name == name)
+      return fmt::format("unknown key here; it belongs {}",
+                         description.section.empty() ? std::string("at the top of the file")
+                                                     : fmt::format("in [{}]", description.section));
+  }
+  return fmt::format("unknown key; known here: {}", fmt::join(known.begin(), known.end(), ", "));
+}
+
+}  // namespace
+
 template <class Section>
 std::string read_value(const toml::node& node, const ConfigKey<Section>& key, Section& section) {
   return std::visit(
@@ -158,26 +176,15 @@ std::string read_value(const toml::node& node, const ConfigKey<Section>& key, Se
       key.field);
 }
 
-// What to say about a key that is not known here: the nearest one of this section, or the section
-// of the file that has it.
-std::string unknown_key_text(std::string_view name, std::span<const std::string_view> known) {
-  const std::string_view nearest = nearest_word(name, known);
-  if (!nearest.empty()) return fmt::format("unknown key; did you mean \"{}\"?", nearest);
-  for (const KeyDescription& description : describe_keys()) {
-    if (description.name == name)
-      return fmt::format("unknown key here; it belongs {}",
-                         description.section.empty() ? std::string("at the top of the file")
-                                                     : fmt::format("in [{}]", description.section));
-  }
-  return fmt::format("unknown key; known here: {}", fmt::join(known.begin(), known.end(), ", "));
-}
-
-}  // namespace
-
 void ConfigErrors::add(unsigned line, std::string_view key, std::string_view text) {
   ++count_;
-  if (lines_.size() < kMaxErrors)
-    lines_.push_back(fmt::format("{}:{}: {}{}{}", path_, line, key, key.empty() ? "" : ": ", text));
+  if (lines_.size() == kMaxErrors) return;
+  bare_.push_back(fmt::format("{}{}{}", key, key.empty() ? "" : ": ", text));
+  lines_.push_back(fmt::format("{}:{}: {}", path_, line, bare_.back()));
+}
+
+std::string ConfigErrors::bare_text() const {
+  return fmt::format("{}", fmt::join(bare_, "; "));
 }
 
 std::string ConfigErrors::text() const {
@@ -197,13 +204,20 @@ void read_section(const toml::table& table, std::string_view prefix,
   std::vector<std::string_view> known(subsections.begin(), subsections.end());
   for (const auto& key : keys) known.push_back(key.name);
 
-  for (const auto& [name, node] : table) {
-    if (std::find(known.begin(), known.end(), name.str()) == known.end())
-      errors.add(static_cast<unsigned>(name.source().begin.line), full_name(name.str()),
-                 unknown_key_text(name.str(), known));
+  // By the keys' own names; a person may have written MySQL's, or other dashes.
+  std::map<std::string, const toml::node*> found;
+  for (const auto& [written, node] : table) {
+    const auto line = static_cast<unsigned>(written.source().begin.line);
+    const std::string name = canonical_key(prefix, written.str());
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      errors.add(line, full_name(written.str()), unknown_key_text(written.str(), known));
+    else if (!found.emplace(name, &node).second)
+      errors.add(line, full_name(written.str()),
+                 fmt::format("{} is given already, under another of its names", name));
   }
   for (const auto& key : keys) {
-    const toml::node* const node = table.get(key.name);
+    const auto entry = found.find(std::string(key.name));
+    const toml::node* const node = entry == found.end() ? nullptr : entry->second;
     if (node == nullptr) {
       if (key.need == KeyNeed::required)
         errors.add(line_of(table), full_name(key.name), fmt::format("is missing: {}", key.why));
@@ -215,9 +229,10 @@ void read_section(const toml::table& table, std::string_view prefix,
 }
 
 // NOLINTBEGIN(bugprone-macro-parentheses): the argument is a type.
-#define BL_INSTANTIATE(Section)                                    \
-  template void read_section(const toml::table&, std::string_view, \
-                             std::span<const ConfigKey<Section>>,  \
+#define BL_INSTANTIATE(Section)                                                            \
+  template std::string read_value(const toml::node&, const ConfigKey<Section>&, Section&); \
+  template void read_section(const toml::table&, std::string_view,                         \
+                             std::span<const ConfigKey<Section>>,                          \
                              std::span<const std::string_view>, Section&, ConfigErrors&);
 BL_INSTANTIATE(Config)
 BL_INSTANTIATE(LaneConfig)

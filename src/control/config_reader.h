@@ -25,10 +25,13 @@ class ConfigErrors {
   bool empty() const noexcept { return count_ == 0; }
   // All of them as one text.
   std::string text() const;
+  // The same without file and line.
+  std::string bare_text() const;
 
  private:
   std::string path_;
   std::vector<std::string> lines_;
+  std::vector<std::string> bare_;
   std::size_t count_ = 0;
 };
 
@@ -39,6 +42,10 @@ void read_section(const toml::table& table, std::string_view prefix,
                   std::span<const ConfigKey<Section>> keys,
                   std::span<const std::string_view> subsections, Section& section,
                   ConfigErrors& errors);
+
+// Sets one value; what is wrong with it, or an empty text.
+template <class Section>
+std::string read_value(const toml::node& node, const ConfigKey<Section>& key, Section& section);
 
 // The line a node of the file begins at.
 inline unsigned line_of(const toml::node& node) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <type_traits>
 
+#include "control/config_alias.h"
 #include "control/config_keys.h"
 #include "control/config_value.h"
 
@@ -45,7 +46,8 @@ void describe(std::vector<KeyDescription>& out, std::string_view section,
     const bool required = key.need == KeyNeed::required;
     out.push_back({std::string(section), std::string(key.name), type_text(key),
                    std::string(key.unit), required ? std::string() : value_text(key, Section{}),
-                   range_text(key), required, std::string(key.why)});
+                   range_text(key), required, key.change == KeyChange::live, std::string(key.why),
+                   aliases_of(section, key.name)});
   }
 }
 
@@ -58,6 +60,7 @@ void print(std::string& out, std::string_view header, const Section& section,
     const std::string range = range_text(key);
     out += fmt::format("# {}{}{}{}\n", key.why, range.empty() ? "" : " (", range,
                        range.empty() ? "" : ")");
+    if (key.change == KeyChange::live) out += "# may be changed while it runs: binlane set\n";
     if (const auto* secret = std::get_if<Secret Section::*>(&key.field)) {
       out += fmt::format("# {} is {}, not shown\n", key.name,
                          (section.**secret).empty() ? "not set" : "set");

@@ -163,6 +163,12 @@ std::vector<Daemon::PortView> Daemon::ports() const {
   return views;
 }
 
+std::vector<std::uint64_t> Daemon::turns_by_lane() const {
+  std::vector<std::uint64_t> turns;
+  for (const auto& lane : lanes_) turns.push_back(lane->turns());
+  return turns;
+}
+
 std::uint64_t Daemon::lane_turns() const {
   std::uint64_t turns = 0;
   for (const auto& lane : lanes_) turns += lane->turns();

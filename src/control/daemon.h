@@ -36,6 +36,10 @@ class Daemon {
   const SourceControl* source() const noexcept { return source_control_.get(); }
   ReplicaSide* replica() const noexcept { return replica_side_.get(); }
   SourceControl* source_control() const noexcept { return source_control_.get(); }
+  // Where a commit's time goes; null where this is no source.
+  const StageClock* stages() const noexcept {
+    return source_lane_ ? &source_lane_->queues().stages : nullptr;
+  }
   struct PortView {
     std::string spec;
     bool attached = false;
@@ -45,6 +49,8 @@ class Daemon {
   };
   std::vector<PortView> ports() const;
   std::uint64_t lane_turns() const;
+  // Of each lane.
+  std::vector<std::uint64_t> turns_by_lane() const;
 
  private:
   struct PortHolder {

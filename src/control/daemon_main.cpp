@@ -1,6 +1,7 @@
 // binlaned: the daemon beside a MySQL or MariaDB server.
 
 #include <fmt/format.h>
+#include <grp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -9,17 +10,19 @@
 #include <cstdio>
 #include <exception>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
 #include "base/log.h"
-#include "binlane/admin.h"
 #include "control/admin_server.h"
+#include "control/audit_log.h"
 #include "control/config.h"
 #include "control/daemon.h"
-#include "control/daemon_role.h"
-#include "control/daemon_status.h"
-#include "control/verdict_files.h"
+#include "control/daemon_verbs.h"
+#include "control/metrics_endpoint.h"
+#include "control/service_notifier.h"
+#include "control/settings.h"
 
 namespace binlane {
 namespace {
@@ -34,42 +37,68 @@ sigset_t block_end_signals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   // All threads inherit this; the main thread alone waits for them.
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   return signals;
 }
 
-int run(const Config& config) {
+std::optional<gid_t> operator_group(const Config& config) {
+  if (config.admin_group.empty()) return std::nullopt;
+  errno = 0;
+  const ::group* const found = ::getgrnam(config.admin_group.c_str());
+  if (found == nullptr)
+    throw StartupError(fmt::format("admin_group: there is no group \"{}\"", config.admin_group));
+  return found->gr_gid;
+}
+
+void take_file_anew(Settings& settings) {
+  const auto done = settings.reload();
+  if (const auto* problem = std::get_if<std::string>(&done)) {
+    log::error("reload", "nothing was changed: {}", *problem);
+    return;
+  }
+  const auto& result = std::get<Settings::Reloaded>(done);
+  for (const ConfigProblem& problem : result.refused)
+    log::error("reload", "{} stays as it was: {}", problem.field, problem.message);
+  log::info("reload", "in force now: [{}]; at the next start: [{}]",
+            fmt::join(result.changed, ", "), fmt::join(result.need_restart, ", "));
+}
+
+// Until one that ends the daemon; that one.
+int serve_signals(const sigset_t& signals, Settings& settings, ServiceNotifier& notifier) {
+  for (;;) {
+    int received = 0;
+    ::sigwait(&signals, &received);
+    if (received != SIGHUP) return received;
+    notifier.reloading();
+    take_file_anew(settings);
+    notifier.ready("running");
+  }
+}
+
+int run(const Config& config, const std::string& path) {
   const sigset_t signals = block_end_signals();
+  log::set_format(config.log_format);
   log::set_level(config.log_level);
   for (const std::string& warning : config.warnings) log::warning("configuration", "{}", warning);
   Daemon daemon(config);
+  Settings settings(config, path, daemon.source_control());
+  AuditLog audit(config.data_dir + "/audit.jsonl");
   AdminServer admin_server(config.admin_socket);
-  admin_server.on(admin::kVerbStatus, [&](const nlohmann::json&, const AdminPeer&) -> AdminReply {
-    return daemon_status(config, daemon);
-  });
-  admin_server.on(admin::kVerbPromote, [&](const nlohmann::json& request, const AdminPeer&) {
-    return ask_promotion(config, daemon, request);
-  });
-  admin_server.on(admin::kVerbPromotion,
-                  [&](const nlohmann::json&, const AdminPeer&) -> AdminReply {
-                    return promotion_status(daemon);
-                  });
-  admin_server.on(admin::kVerbRejoin, [&](const nlohmann::json& request, const AdminPeer&) {
-    return ask_rejoin(daemon, request);
-  });
-  admin_server.on(
-      admin::kVerbRejoining,
-      [&](const nlohmann::json&, const AdminPeer&) -> AdminReply { return rejoin_status(daemon); });
-  admin_server.on(admin::kVerbVerdict, [&](const nlohmann::json& request, const AdminPeer&) {
-    return give_verdict(config, daemon, request);
-  });
+  admin_server.on_audit([&audit](const AuditEntry& entry) { audit.write(entry); });
+  if (const auto group = operator_group(config)) admin_server.set_operator_group(*group);
+  register_verbs(admin_server, daemon, settings);
+  std::optional<MetricsEndpoint> metrics;
+  if (!config.metrics_listen.empty())
+    metrics.emplace(config.metrics_listen, [&] { return metrics_status(daemon, settings); });
   admin_server.start();
   log::info("started", "binlaned {} ({}) is up; admin socket {}", config.name, config.cluster,
             config.admin_socket);
-  int received = 0;
-  ::sigwait(&signals, &received);
+  ServiceNotifier notifier([&daemon] { return daemon.turns_by_lane(); });
+  notifier.ready("running");
+  const int received = serve_signals(signals, settings, notifier);
   log::info("stopping", "signal {}: ending", received);
   admin_server.stop();
   return kExitOk;
@@ -105,7 +134,7 @@ int main(int argc, char** argv) {
     } else if (check) {
       fmt::print("{}: no errors\n", path);
     } else {
-      code = binlane::run(config);
+      code = binlane::run(config, path);
     }
   } catch (const binlane::StartupError& error) {
     fmt::print(stderr, "binlaned: {}\n", error.what());

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <bit>
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
@@ -104,72 +106,169 @@ const char* phase_text(SourceControl::Phase phase) {
   return "RUNNING";
 }
 
-json source_json(const SourceConfig& config, const SourceControl& control) {
-  const SourceControl::View view = control.view();
-  const bool running = view.phase == SourceControl::Phase::running;
-  const SourceMarks& marks = view.marks;
-  json replicas = json::array();
+// How many more replicas may be lost before the rule cannot be satisfied, whichever they are; -1:
+// it cannot be satisfied now.
+int quorum_margin(const QuorumRule& rule, const SourceMarks& marks) {
+  ReplicaSet connected = 0;
+  for (std::size_t i = 0; i < kMaxReplicas; ++i) {
+    if (marks.replicas[i].connected) connected |= ReplicaSet{1} << i;
+  }
+  if (!rule.satisfied_by(connected)) return -1;
+  int margin = static_cast<int>(kMaxReplicas);
+  for (std::uint32_t c = 0; c < rule.clause_count; ++c) {
+    const QuorumClause& clause = rule.clauses[c];
+    margin = std::min(margin,
+                      std::popcount(clause.members & connected) - static_cast<int>(clause.count));
+  }
+  return margin;
+}
+
+json shown_values(const SemiSyncStatus& server) {
+  json values = json::object();
+  for (const auto& [name, value] : server.shown) values[name] = value;
+  return values;
+}
+
+json transitions_json(const SourceControl::View& view) {
+  json rows = json::array();
+  if (view.transitions == nullptr) return rows;
+  for (const SourceControl::LoggedTransition& logged : *view.transitions) {
+    json row = transition_json(logged.transition);
+    row["at"] = logged.at;
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+json replicas_json(const SourceConfig& config, const SourceControl::View& view) {
+  json rows = json::array();
   for (std::size_t i = 0; i < config.replicas.size(); ++i) {
     HandshakeDesk::ReplicaView replica;
     replica.name = config.replicas[i].name;
     if (i < view.replicas.size()) replica = view.replicas[i];
-    replicas.push_back(replica_of_source_json(replica, marks.replicas[i], marks.written));
+    json row = replica_of_source_json(replica, view.marks.replicas[i], view.marks.written);
+    row["zone"] = config.replicas[i].zone;
+    row["slow"] = (view.slow >> i & 1U) != 0;
+    row["counts"] = (members_of(config.quorum) >> i & 1U) != 0;
+    rows.push_back(std::move(row));
   }
-  return {{"state", running ? to_string(view.state) : phase_text(view.phase)},
-          {"problem", text_or_null(view.problem)},
-          {"role", to_string(view.role.role)},
-          {"fenced_by", view.role.fenced_by},
-          {"blocked", view.blocked},
-          {"epoch", epoch_text(view.epoch)},
-          {"stream", to_string(view.origin)},
-          {"basename", view.basename},
-          {"rule", config.quorum_text},
-          {"timeout_ms", config.timeout_ms},
-          {"server_timeout_ms", config.effective_server_timeout_ms()},
-          {"written", position_json(marks.written_at)},
-          {"synced", position_json(marks.synced_at)},
-          {"quorum", position_json(marks.quorum_at)},
-          {"released", position_json(marks.released_at)},
-          {"quorum_connected", marks.satisfiable},
-          {"replicas", replicas},
-          {"server",
-           {{"version", view.server_version},
-            {"status_on", view.server.status_on},
-            {"enabled", view.server.enabled},
-            {"clients", view.server.clients},
-            {"yes_tx", view.server.yes_tx},
-            {"no_tx", view.server.no_tx},
-            {"no_times", view.server.no_times},
-            {"wait_sessions", view.server.wait_sessions}}},
-          {"dump",
-           {{"state", to_string(view.drain.state)},
-            {"problem", text_or_null(view.drain.reason)},
-            {"start", position_json(view.drain.start)},
-            {"position", position_json(view.drain.position)},
-            {"connections", view.drain.connections},
-            {"kicked_out", view.drain.kicked_out},
-            {"events", view.drain.events},
-            {"acks_wanted", view.drain.acks_wanted}}},
-          {"ledger",
-           {{"entries", view.ledger.entries},
-            {"open", view.ledger.open},
-            {"exposed_groups", view.ledger.exposed_groups},
-            {"failure", text_or_null(view.ledger_failure)}}},
-          {"counters",
-           {{"degrades", view.counters.degrades},
-            {"recoveries", view.counters.recoveries},
-            {"transitions", view.counters.transitions},
-            {"server_releases", view.counters.server_releases},
-            {"server_restarts", view.counters.server_restarts},
-            {"blocked", view.counters.blocked},
-            {"incarnations", view.incarnations},
-            {"polls", view.polls},
-            {"polls_failed", view.polls_failed},
-            {"foreign_datagrams", marks.frame_faults},
-            {"unknown_peers", marks.unknown_peers},
-            {"events_lost", marks.events_lost},
-            {"hellos_lost", marks.hellos_lost}}},
-          {"last_transition", transition_json(view.last_transition)}};
+  return rows;
+}
+
+const char* wait_point_text(WaitPoint point) {
+  return point == WaitPoint::after_sync ? "AFTER_SYNC" : "AFTER_COMMIT";
+}
+
+json server_json(const SourceControl::View& view) {
+  const SemiSyncStatus& server = view.server;
+  return {{"version", view.server_version},
+          {"status_on", server.status_on},
+          {"enabled", server.enabled},
+          {"clients", server.clients},
+          {"yes_tx", server.yes_tx},
+          {"no_tx", server.no_tx},
+          {"no_times", server.no_times},
+          {"get_ack", server.get_ack},
+          {"timeout_ms", server.timeout_ms},
+          {"wait_point", wait_point_text(server.wait_point)},
+          {"wait_no_replica", server.wait_no_replica},
+          {"wait_sessions", server.wait_sessions},
+          {"status_values", shown_values(server)}};
+}
+
+json dump_json(const DrainStatus& drain) {
+  return {{"state", to_string(drain.state)},
+          {"problem", text_or_null(drain.reason)},
+          {"start", position_json(drain.start)},
+          {"position", position_json(drain.position)},
+          {"connections", drain.connections},
+          {"kicked_out", drain.kicked_out},
+          {"events", drain.events},
+          {"acks_wanted", drain.acks_wanted}};
+}
+
+json ledger_json(const SourceControl::View& view) {
+  return {{"entries", view.ledger.entries},
+          {"open", view.ledger.open},
+          {"exposed_groups", view.ledger.exposed_groups},
+          {"unacknowledged", view.ledger.unacknowledged},
+          {"failure", text_or_null(view.ledger_failure)}};
+}
+
+json source_counters_json(const SourceControl::View& view) {
+  const FallbackCounters& counters = view.counters;
+  return {{"degrades", counters.degrades},
+          {"recoveries", counters.recoveries},
+          {"transitions", counters.transitions},
+          {"server_releases", counters.server_releases},
+          {"server_restarts", counters.server_restarts},
+          {"blocked", counters.blocked},
+          {"holds", counters.holds},
+          {"read_only_failures", counters.read_only_failures},
+          {"replicas_turned_slow", view.slow_times},
+          {"incarnations", view.incarnations},
+          {"polls", view.polls},
+          {"polls_failed", view.polls_failed},
+          {"foreign_datagrams", view.marks.frame_faults},
+          {"unknown_peers", view.marks.unknown_peers},
+          {"events_lost", view.marks.events_lost},
+          {"hellos_lost", view.marks.hellos_lost}};
+}
+
+// What is in force, which a person may have changed since the start.
+void add_settings(json& out, const SourceConfig& config, const SourceControl::View& view) {
+  const std::string rule = to_string(config.quorum, config.replica_names());
+  out["rule"] = config.quorum_text;
+  // The end of a change is that replicas forget the older rule, which is in force no more.
+  const bool both = view.rule_open && !view.rule_before.empty() && view.rule_before != rule;
+  out["rule_in_force"] = both ? view.rule_before + " AND " + rule : rule;
+  out["rule_changing"] = view.rule_open;
+  out["quorum_margin"] = quorum_margin(config.quorum, view.marks);
+  out["wait_point"] = wait_point_text(config.wait_point);
+  out["fallback"] = to_string(config.fallback);
+  out["timeout_ms"] = config.timeout_ms;
+  out["server_timeout_ms"] = config.effective_server_timeout_ms();
+}
+
+void add_state(json& out, const SourceControl::View& view) {
+  const bool running = view.phase == SourceControl::Phase::running;
+  out["state"] = running ? to_string(view.state) : phase_text(view.phase);
+  out["problem"] = text_or_null(view.problem);
+  out["role"] = to_string(view.role.role);
+  out["fenced_by"] = view.role.fenced_by;
+  out["blocked"] = view.blocked;
+  out["held"] = view.held;
+  out["read_only"] = view.read_only;
+  out["oldest_wait_ms"] = view.oldest_wait_ns / kNanosPerMilli;
+  out["recover_hold_ms"] = view.recover_hold_ns / kNanosPerMilli;
+  out["state_since_ms"] = nullptr;
+  if (view.state_since_ns != 0)
+    out["state_since_ms"] = (monotonic_ns() - view.state_since_ns) / kNanosPerMilli;
+  out["transitions"] = transitions_json(view);
+  out["last_transition"] = transition_json(view.last_transition);
+}
+
+json source_json(const SourceConfig& read, const SourceControl& control) {
+  const SourceControl::View view = control.view();
+  // As it is in force; before the first turn, as it was read.
+  const SourceConfig& config = view.config != nullptr ? *view.config->source : read;
+  const SourceMarks& marks = view.marks;
+  json out = {{"epoch", epoch_text(view.epoch)},
+              {"stream", to_string(view.origin)},
+              {"basename", view.basename},
+              {"written", position_json(marks.written_at)},
+              {"synced", position_json(marks.synced_at)},
+              {"quorum", position_json(marks.quorum_at)},
+              {"released", position_json(marks.released_at)},
+              {"quorum_connected", marks.satisfiable},
+              {"replicas", replicas_json(config, view)},
+              {"server", server_json(view)},
+              {"dump", dump_json(view.drain)},
+              {"ledger", ledger_json(view)},
+              {"counters", source_counters_json(view)}};
+  add_settings(out, config, view);
+  add_state(out, view);
+  return out;
 }
 
 json feed_json(const FeedStatus& feed) {

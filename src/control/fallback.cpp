@@ -29,9 +29,19 @@ bool is_server_command(FallbackAction::Kind kind) {
   return kind == FallbackAction::Kind::turn_on || kind == FallbackAction::Kind::turn_off;
 }
 
+bool is_deadline(FallbackReason reason) {
+  return reason == FallbackReason::timeout || reason == FallbackReason::link_lost;
+}
+
 // Whether Binlane was the one to let the server go on.
 bool is_own(FallbackReason reason) {
-  return reason == FallbackReason::timeout || reason == FallbackReason::link_lost;
+  return is_deadline(reason) || reason == FallbackReason::asked_off;
+}
+
+// Doubled `times` times, up to `most`.
+std::uint64_t doubled(std::uint64_t value, std::uint32_t times, std::uint64_t most) {
+  for (std::uint32_t i = 0; i < times && value < most; ++i) value *= 2;
+  return std::min(value, most);
 }
 
 // A counter that went back was reset (FLUSH STATUS), and has grown to what it shows since.
@@ -64,10 +74,18 @@ Fallback::Fallback(const FallbackOptions& options, const FallbackStart& start)
   }
 }
 
+void Fallback::set_options(const FallbackOptions& options) {
+  deadline_.set_limits(options.timeout_ns, hard_limit_ns(options));
+  options_ = options;
+}
+
 std::optional<FallbackAction> Fallback::tick(const FallbackInputs& in) {
   BL_ASSERT(!ticked_ || in.now_ns >= last_in_.now_ns);
   if (!ticked_) state_since_ns_ = in.now_ns;
-  if (ticked_ && in.now_ns - last_in_.now_ns > WaitDeadline::kPauseNs) keeping_up_since_ns_.reset();
+  if (ticked_ && in.now_ns - last_in_.now_ns > WaitDeadline::kPauseNs) {
+    keeping_up_since_ns_.reset();
+    ready_since_ns_.reset();
+  }
   if (ticked_ && in.era != last_in_.era) begin_era(in);
   ticked_ = true;
   quorum_at_ = std::max(quorum_at_, in.quorum.position);
@@ -124,7 +142,7 @@ void Fallback::take_poll(const ServerPoll& poll, const FallbackInputs& in) {
     if (server_let_go(poll, in)) raise(FallbackEvent::server_released, in);
     raise(FallbackEvent::server_on, in);
   } else {
-    const bool ours = phase_ == FallbackPhase::recording;
+    const bool ours = phase_ == FallbackPhase::recording || phase_ == FallbackPhase::closing;
     if (!poll.enabled && server_should_wait() && !ours) held_ = true;
     suspicion_.reset();
     raise(FallbackEvent::server_off, in);
@@ -164,34 +182,9 @@ void Fallback::check_conditions(const FallbackInputs& in) {
     close_at_ = in.written;
     close_after_ns_.reset();
   }
-  // Without a connection for commands nobody can be released; a dead server has nobody waiting.
-  if (in.server_reachable)
-    raise(deadline_.expired() ? FallbackEvent::deadline : FallbackEvent::wait_ended, in);
-
-  const bool wanted = wanted_[0] || wanted_[1];
-  if (phase_ == FallbackPhase::recording && !in_flight_) {
-    if (ledger_failed_) {
-      raise(FallbackEvent::record_failed, in);
-      // Where the server does not wait anyway, there is nothing to block.
-      if (state_ == FallbackState::async) raise(FallbackEvent::server_off, in);
-    } else if (!wanted || canary(Canary::ledger_after_release)) {
-      raise(FallbackEvent::recorded, in);
-    }
-  }
-
-  const bool ready = in.quorum_connected && in.acker_registered && in.server_reachable && !held_;
-  raise(ready ? FallbackEvent::ready : FallbackEvent::not_ready, in);
-  const std::uint64_t behind =
-      in.written.linear > in.quorum.linear ? in.written.linear - in.quorum.linear : 0;
-  const bool near =
-      behind <= options_.caught_up_bytes || canary(Canary::recovery_without_catching_up);
-  if (phase_ == FallbackPhase::catching_up && near) {
-    if (!keeping_up_since_ns_) keeping_up_since_ns_ = in.now_ns;
-    if (in.now_ns - *keeping_up_since_ns_ >= recover_hold_ns()) raise(FallbackEvent::caught_up, in);
-  } else {
-    keeping_up_since_ns_.reset();
-  }
-
+  check_waits(in);
+  check_record(in);
+  check_recovery(in);
   if (close_at_ && in.quorum.linear >= close_at_->linear && !wanted_[0] && !wanted_[1]) {
     if (interval_open_ && !ledger_failed_) {
       raise(FallbackEvent::covered, in);
@@ -202,6 +195,52 @@ void Fallback::check_conditions(const FallbackInputs& in) {
   }
 }
 
+// Without a connection for commands nobody can be released; a dead server has nobody waiting.
+void Fallback::check_waits(const FallbackInputs& in) {
+  if (!in.server_reachable) return;
+  if (asked_off_) raise(FallbackEvent::asked_off, in);
+  if (!deadline_.expired())
+    raise(FallbackEvent::wait_ended, in);
+  else
+    raise(options_.mode == FallbackMode::block ? FallbackEvent::hold : FallbackEvent::deadline, in);
+}
+
+void Fallback::check_record(const FallbackInputs& in) {
+  if (phase_ != FallbackPhase::recording || in_flight_) return;
+  const bool wanted = wanted_[0] || wanted_[1];
+  if (ledger_failed_) {
+    raise(FallbackEvent::record_failed, in);
+    // Where the server does not wait anyway, there is nothing to block.
+    if (state_ == FallbackState::async) raise(FallbackEvent::server_off, in);
+  } else if (!wanted || canary(Canary::ledger_after_release)) {
+    const bool fails = options_.mode == FallbackMode::fail && is_deadline(reason_);
+    raise(fails ? FallbackEvent::recorded_to_fail : FallbackEvent::recorded, in);
+  }
+}
+
+void Fallback::check_recovery(const FallbackInputs& in) {
+  const bool ready = in.quorum_connected && in.acker_registered && in.server_reachable && !held_;
+  if (!ready) {
+    if (phase_ == FallbackPhase::catching_up)
+      connect_flaps_ = std::min(connect_flaps_ + 1, kMaxFlaps);
+    ready_since_ns_.reset();
+    raise(FallbackEvent::not_ready, in);
+  } else {
+    if (!ready_since_ns_) ready_since_ns_ = in.now_ns;
+    if (in.now_ns - *ready_since_ns_ >= connect_hold_ns()) raise(FallbackEvent::ready, in);
+  }
+  const std::uint64_t behind =
+      in.written.linear > in.quorum.linear ? in.written.linear - in.quorum.linear : 0;
+  const bool near =
+      behind <= options_.caught_up_bytes || canary(Canary::recovery_without_catching_up);
+  if (phase_ == FallbackPhase::catching_up && near) {
+    if (!keeping_up_since_ns_) keeping_up_since_ns_ = in.now_ns;
+    if (in.now_ns - *keeping_up_since_ns_ >= recover_hold_ns()) raise(FallbackEvent::caught_up, in);
+  } else {
+    keeping_up_since_ns_.reset();
+  }
+}
+
 // --- effects ----------------------------------------------------------------------------------
 
 void Fallback::apply(FallbackEffect effect, FallbackEvent event, const FallbackInputs& in) {
@@ -209,7 +248,7 @@ void Fallback::apply(FallbackEffect effect, FallbackEvent event, const FallbackI
     case FallbackEffect::none:
       break;
     case FallbackEffect::adopt:
-      if (event == FallbackEvent::server_on) held_ = false;
+      if (event == FallbackEvent::server_on) held_ = asked_off_ = false;
       // Commits that our OFF has woken may have been counted after the last look.
       if (event == FallbackEvent::turned_on && !looked_since_off_) baseline_.reset();
       watch_for_exposure(in);
@@ -223,6 +262,12 @@ void Fallback::apply(FallbackEffect effect, FallbackEvent event, const FallbackI
       reason_ = in.acker_registered ? FallbackReason::timeout : FallbackReason::link_lost;
       // Not from the quorum itself: the server may have let commits go since it was last looked at.
       // In a wait that has timed out the quorum has not moved since, so this is the same position.
+      want(ExposureKind::own, reason_, looked_at_[0]);
+      break;
+    case FallbackEffect::expose_asked:
+      close_wanted_ = false;
+      asked_off_ = false;  // carried out from here on; held_ keeps it so
+      reason_ = FallbackReason::asked_off;
       want(ExposureKind::own, reason_, looked_at_[0]);
       break;
     case FallbackEffect::expose_server:
@@ -248,8 +293,18 @@ void Fallback::apply(FallbackEffect effect, FallbackEvent event, const FallbackI
       watch_for_exposure(in);
       want(ExposureKind::server_side, reason_, looked_at_[0]);
       break;
+    case FallbackEffect::retry_read_only:
+      ++counters_.read_only_failures;
+      off_due_ns_ = in.now_ns + off_retry_ns_;
+      off_retry_ns_ = std::min(2 * off_retry_ns_, kOffRetryMostNs);
+      break;
+    case FallbackEffect::count_hold:
+      ++counters_.holds;
+      break;
+    case FallbackEffect::read_only:
     case FallbackEffect::turn_off:
       BL_ASSERT(interval_open_ && !ledger_failed_);
+      asked_off_ = false;
       off_due_ns_ = in.now_ns;
       off_retry_ns_ = kOffRetryFirstNs;
       break;
@@ -267,6 +322,7 @@ void Fallback::apply(FallbackEffect effect, FallbackEvent event, const FallbackI
       if (phase_ == FallbackPhase::blocked && is_own(reason_))
         reason_ = FallbackReason::server_stopped;
       if (is_own(reason_)) ++counters_.degrades;
+      asked_off_ = false;
       if (reason_ != FallbackReason::off_at_start) was_async_ = true;
       break;
     case FallbackEffect::count_on:
@@ -307,13 +363,16 @@ void Fallback::raise_back_off() noexcept {
   const bool lasted = state_ == FallbackState::semisync &&
                       last_in_.now_ns - state_since_ns_ >= options_.recover_backoff_max_ns;
   flaps_ = lasted ? 0 : std::min(flaps_ + 1, kMaxFlaps);
+  if (lasted) connect_flaps_ = 0;
 }
 
 std::uint64_t Fallback::recover_hold_ns() const noexcept {
-  std::uint64_t hold_ns = options_.recover_after_ns;
-  for (std::uint32_t i = 0; i < flaps_ && hold_ns < options_.recover_backoff_max_ns; ++i)
-    hold_ns *= 2;
-  return std::min(hold_ns, options_.recover_backoff_max_ns);
+  return doubled(options_.recover_after_ns, flaps_, options_.recover_backoff_max_ns);
+}
+
+std::uint64_t Fallback::connect_hold_ns() const noexcept {
+  if (connect_flaps_ == 0) return 0;
+  return doubled(options_.recover_after_ns, connect_flaps_, options_.recover_backoff_max_ns);
 }
 
 // --- actions ----------------------------------------------------------------------------------
@@ -323,6 +382,10 @@ std::optional<FallbackAction> Fallback::next_action(const FallbackInputs& in) {
   for (const ExposureKind kind : {ExposureKind::server_side, ExposureKind::own}) {
     if (const auto& wanted = wanted_[index_of(kind)])
       return begin({FallbackAction::Kind::open_interval, wanted->from, kind, wanted->reason});
+  }
+  if (phase_ == FallbackPhase::closing && in.now_ns >= off_due_ns_) {
+    BL_ASSERT(interval_open_ && !ledger_failed_);
+    return begin({FallbackAction::Kind::make_read_only, quorum_at_, ExposureKind::own, reason_});
   }
   if (phase_ == FallbackPhase::turning_off && in.now_ns >= off_due_ns_) {
     BL_ASSERT(interval_open_ && !ledger_failed_);
@@ -373,6 +436,9 @@ void Fallback::complete(bool success, std::uint64_t now_ns) {
         wanted_.fill(std::nullopt);
       }
       completed_ = success ? FallbackEvent::closed : FallbackEvent::close_failed;
+      return;
+    case FallbackAction::Kind::make_read_only:
+      completed_ = success ? FallbackEvent::read_only_pending : FallbackEvent::read_only_failed;
       return;
     case FallbackAction::Kind::turn_off:
       command_done_ns_ = now_ns;

@@ -30,6 +30,7 @@
 
 #include "base/clock.h"
 #include "base/position.h"
+#include "control/fallback_mode.h"
 #include "control/fallback_table.h"
 #include "control/ledger.h"
 #include "control/source_state.h"
@@ -57,6 +58,7 @@ enum class FallbackReason : std::uint8_t {
   link_lost,       // the dump connection was away for as long as the timeout
   server_stopped,  // the server's own timeout, or a rule of its own
   operator_off,    // enabled = OFF that was not ours
+  asked_off,       // binlane degrade
   server_restarted,
   server_released,  // commits went without us while its status stayed ON
   quorum_ready,
@@ -70,6 +72,7 @@ enum class FallbackReason : std::uint8_t {
 const char* to_string(FallbackReason reason) noexcept;
 
 struct FallbackOptions {
+  FallbackMode mode = FallbackMode::degrade;
   std::uint64_t timeout_ns = 10 * kNanosPerSecond;
   std::uint64_t server_timeout_ns = 15 * kNanosPerSecond;  // at least a second above (S13)
   std::uint64_t recover_after_ns = 200 * kNanosPerMilli;
@@ -122,6 +125,7 @@ struct FallbackInputs {
 
 struct FallbackAction {
   enum class Kind : std::uint8_t {
+    make_read_only,  // stop new commits; done once they are stopped, waiting ones still wait (S15)
     open_interval,   // Ledger::expose(position, epoch, exposure, reason)
     turn_off,        // SET GLOBAL …enabled = OFF
     turn_on,         // SET GLOBAL …enabled = ON
@@ -150,6 +154,8 @@ struct FallbackCounters {
   std::uint64_t server_releases = 0;  // releases by the server itself, noticed
   std::uint64_t server_restarts = 0;
   std::uint64_t blocked = 0;  // times the ledger kept us from degrading
+  std::uint64_t holds = 0;    // times somebody waited beyond the timeout in mode block
+  std::uint64_t read_only_failures = 0;
   std::uint64_t off_failures = 0;
   std::uint64_t on_failures = 0;
   std::uint64_t log_lost = 0;  // transitions that nobody popped in time
@@ -168,14 +174,23 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // its effect is unknown.
   void complete(bool success, std::uint64_t now_ns);
 
-  // An operator's wish to leave an operator's OFF behind.
-  void resume() noexcept { held_ = false; }
+  // An operator's wish to go on without semi-sync, ledger first; until resume(), or until somebody
+  // switches it on at the server.
+  void degrade() noexcept { held_ = asked_off_ = true; }
+  // And to leave an operator's OFF behind, whoever it came from.
+  void resume() noexcept { held_ = asked_off_ = false; }
+  // Other options from now on.
+  void set_options(const FallbackOptions& options);
 
   FallbackState state() const noexcept { return state_; }
   FallbackPhase phase() const noexcept { return phase_; }
   // The server does not wait: replicas may be told to release what the quorum lacks (design §8).
   bool degraded() const noexcept;
-  bool blocked() const noexcept { return phase_ == FallbackPhase::blocked; }
+  // Somebody has waited too long, and is not released: the ledger cannot be written, or the mode
+  // says so.
+  bool blocked() const noexcept {
+    return phase_ == FallbackPhase::blocked || phase_ == FallbackPhase::holding;
+  }
   bool held_by_operator() const noexcept { return held_; }
   bool ledger_failed() const noexcept { return ledger_failed_; }
   const FallbackTransition& last_transition() const noexcept { return last_; }
@@ -189,6 +204,9 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // What the server may have released by itself without anybody knowing yet lies beyond. To be
   // persisted.
   const Position& exposed_from() const noexcept { return looked_at_[0]; }
+  // How long it must have been connected before it is said to catch up; grows while it comes and
+  // goes.
+  std::uint64_t connect_hold_ns() const noexcept;
   // As last looked at; to be persisted beside the server's run.
   const std::optional<ServerCounters>& server_counters() const noexcept { return baseline_; }
 
@@ -203,6 +221,9 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   bool server_let_go(const ServerPoll& poll, const FallbackInputs& in);
   void check_silent_release(const FallbackInputs& in);
   void check_conditions(const FallbackInputs& in);
+  void check_waits(const FallbackInputs& in);
+  void check_record(const FallbackInputs& in);
+  void check_recovery(const FallbackInputs& in);
   void want(ExposureKind kind, FallbackReason reason, const Position& from);
   void begin_era(const FallbackInputs& in);
   void watch_for_exposure(const FallbackInputs& in);
@@ -245,10 +266,11 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   std::optional<FallbackAction> in_flight_;
   std::optional<FallbackEvent> completed_;
   std::uint64_t command_done_ns_ = 0;  // looks begun earlier tell nothing new
-  std::uint64_t off_due_ns_ = 0;
+  std::uint64_t off_due_ns_ = 0;       // or of the read_only
   std::uint64_t off_retry_ns_ = 0;
   bool close_wanted_ = false;
   bool held_ = false;
+  bool asked_off_ = false;
   std::optional<std::uint32_t> run_;
   std::optional<ServerCounters> baseline_;
   bool looked_since_off_ = true;  // the baseline is of after our last OFF
@@ -259,6 +281,8 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // Recovery.
   std::optional<std::uint64_t> keeping_up_since_ns_;
   std::uint32_t flaps_ = 0;
+  std::optional<std::uint64_t> ready_since_ns_;
+  std::uint32_t connect_flaps_ = 0;  // times a quorum was lost again while it caught up
   bool was_async_ = false;
 
   // Report.

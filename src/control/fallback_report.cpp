@@ -21,7 +21,11 @@ void Fallback::show(FallbackEvent event, const FallbackInputs& in) {
     case FallbackPhase::semisync:
       now = FallbackState::semisync;
       break;
+    case FallbackPhase::holding:
+      now = FallbackState::semisync;
+      break;
     case FallbackPhase::recording:
+    case FallbackPhase::closing:
     case FallbackPhase::turning_off:
     case FallbackPhase::blocked:
       // As before, unless the server has been seen not to wait.
@@ -91,7 +95,8 @@ std::optional<FallbackTransition> Fallback::pop_transition() noexcept {
 
 bool Fallback::server_should_wait() const noexcept {
   return phase_ == FallbackPhase::confirming || phase_ == FallbackPhase::semisync ||
-         phase_ == FallbackPhase::recording || phase_ == FallbackPhase::blocked;
+         phase_ == FallbackPhase::holding || phase_ == FallbackPhase::recording ||
+         phase_ == FallbackPhase::closing || phase_ == FallbackPhase::blocked;
 }
 
 bool Fallback::degraded() const noexcept {

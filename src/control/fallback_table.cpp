@@ -62,28 +62,55 @@ constexpr FallbackRow kTable[] = {
     // A ledger that could not be closed says too much, which is safe; it blocks the next degrade.
     {P::confirming, on(E::closed, E::close_failed), P::semisync, F::count_on},
     {P::confirming, on(E::deadline), P::recording, F::expose_own},
+    {P::confirming, on(E::asked_off), P::recording, F::expose_asked},
     {P::confirming, on(E::server_off), P::recording, F::expose_server},
     {P::confirming, on(E::server_released), P::confirming, F::expose_aside},
     {P::confirming, on(E::server_restarted), P::starting, F::expose_aside},
-    {P::confirming, all_but(E::covered, E::closed, E::close_failed, E::deadline, E::server_off,
-                            E::server_released, E::server_restarted),
+    {P::confirming, all_but(E::covered, E::closed, E::close_failed, E::deadline, E::asked_off,
+                            E::server_off, E::server_released, E::server_restarted),
      P::confirming, F::none},
 
     {P::semisync, on(E::deadline), P::recording, F::expose_own},
+    {P::semisync, on(E::hold), P::holding, F::count_hold},
+    {P::semisync, on(E::asked_off), P::recording, F::expose_asked},
     {P::semisync, on(E::server_off), P::recording, F::expose_server},
     {P::semisync, on(E::server_released), P::semisync, F::expose_aside},
     {P::semisync, on(E::server_restarted), P::starting, F::expose_aside},
     {P::semisync, on(E::covered), P::semisync, F::close},
-    {P::semisync, all_but(E::deadline, E::server_off, E::server_released, E::server_restarted,
-                          E::covered),
+    {P::semisync, all_but(E::deadline, E::hold, E::asked_off, E::server_off, E::server_released,
+                          E::server_restarted, E::covered),
      P::semisync, F::none},
+
+    // Binlane releases nothing here. The server may: its own timeout, a KILL, a shutdown.
+    {P::holding, on(E::wait_ended), P::semisync, F::none},
+    {P::holding, on(E::deadline), P::recording, F::expose_own},  // the mode is another one now
+    {P::holding, on(E::asked_off), P::recording, F::expose_asked},
+    {P::holding, on(E::server_off), P::recording, F::expose_server},
+    {P::holding, on(E::server_released), P::holding, F::expose_aside},
+    {P::holding, on(E::server_restarted), P::starting, F::expose_aside},
+    {P::holding, on(E::covered), P::holding, F::close},
+    {P::holding, all_but(E::wait_ended, E::deadline, E::asked_off, E::server_off,
+                         E::server_released, E::server_restarted, E::covered),
+     P::holding, F::none},
 
     // The only way to turning_off leads through here: ledger first (I4).
     {P::recording, on(E::recorded), P::turning_off, F::turn_off},
+    {P::recording, on(E::recorded_to_fail), P::closing, F::read_only},
     {P::recording, on(E::record_failed), P::blocked, F::none},
     {P::recording, on(E::server_restarted), P::starting, F::expose_aside},
-    {P::recording, all_but(E::recorded, E::record_failed, E::server_restarted), P::recording,
-     F::none},
+    {P::recording, all_but(E::recorded, E::recorded_to_fail, E::record_failed, E::server_restarted),
+     P::recording, F::none},
+
+    // Only when no new commit gets through are those that wait let go (S15).
+    {P::closing, on(E::read_only_pending), P::turning_off, F::turn_off},
+    {P::closing, on(E::read_only_failed), P::closing, F::retry_read_only},
+    {P::closing, on(E::asked_off), P::turning_off, F::turn_off},
+    {P::closing, on(E::server_off), P::async, F::count_off},
+    {P::closing, on(E::wait_ended), P::confirming, F::adopt},
+    {P::closing, on(E::server_restarted), P::starting, F::expose_aside},
+    {P::closing, all_but(E::read_only_pending, E::read_only_failed, E::asked_off, E::server_off,
+                         E::wait_ended, E::server_restarted),
+     P::closing, F::none},
 
     {P::turning_off, on(E::turned_off, E::server_off), P::async, F::count_off},
     {P::turning_off, on(E::turn_off_failed), P::turning_off, F::retry_off},
@@ -156,17 +183,36 @@ const FallbackRow& fallback_row(FallbackPhase phase, FallbackEvent event) noexce
 
 const char* to_string(FallbackPhase phase) noexcept {
   constexpr std::array<const char*, kFallbackPhases> kNames = {
-      "fresh",     "starting",    "async",   "catching_up", "turning_on", "confirming", "semisync",
-      "recording", "turning_off", "blocked", "fenced",      "standby",    "refused"};
+      "fresh",       "starting", "async",   "catching_up", "turning_on",
+      "confirming",  "semisync", "holding", "recording",   "closing",
+      "turning_off", "blocked",  "fenced",  "standby",     "refused"};
   return kNames[static_cast<std::size_t>(phase)];
 }
 
 const char* to_string(FallbackEvent event) noexcept {
-  constexpr std::array<const char*, kFallbackEvents> kNames = {
-      "server_restarted", "server_off",   "server_on",       "server_released", "recorded",
-      "record_failed",    "turned_off",   "turn_off_failed", "turned_on",       "turn_on_failed",
-      "closed",           "close_failed", "deadline",        "ready",           "not_ready",
-      "caught_up",        "covered",      "wait_ended"};
+  constexpr std::array<const char*, kFallbackEvents> kNames = {"server_restarted",
+                                                               "server_off",
+                                                               "server_on",
+                                                               "server_released",
+                                                               "recorded",
+                                                               "record_failed",
+                                                               "turned_off",
+                                                               "turn_off_failed",
+                                                               "turned_on",
+                                                               "turn_on_failed",
+                                                               "closed",
+                                                               "close_failed",
+                                                               "deadline",
+                                                               "hold",
+                                                               "asked_off",
+                                                               "recorded_to_fail",
+                                                               "read_only_pending",
+                                                               "read_only_failed",
+                                                               "ready",
+                                                               "not_ready",
+                                                               "caught_up",
+                                                               "covered",
+                                                               "wait_ended"};
   return kNames[static_cast<std::size_t>(event)];
 }
 

@@ -20,14 +20,16 @@ enum class FallbackPhase : std::uint8_t {
   turning_on,   // "enabled = ON" is being sent
   confirming,   // the server waits again; until a quorum covers all that was exposed
   semisync,     // the server waits
+  holding,      // mode block: somebody has waited too long, and waits on
   recording,    // the ledger is being told before the server is
+  closing,      // mode fail: the ledger knows; the server is being made read-only
   turning_off,  // the ledger knows; "enabled = OFF" is being sent, until it has worked
   blocked,      // the ledger cannot be written: commits wait, nothing is released by us
   fenced,       // reserved: a newer term exists
   standby,      // reserved: the server is a replica itself
   refused,      // reserved: the server's settings do not allow it
 };
-inline constexpr std::size_t kFallbackPhases = 13;
+inline constexpr std::size_t kFallbackPhases = 15;
 
 enum class FallbackEvent : std::uint8_t {
   server_restarted,
@@ -42,26 +44,35 @@ enum class FallbackEvent : std::uint8_t {
   turn_on_failed,
   closed,  // no interval of the ledger is open
   close_failed,
-  deadline,  // somebody has waited too long
-  ready,     // semi-sync could be on: replicas, server and dump connection are there
+  deadline,           // somebody has waited too long
+  hold,               // the same, in mode block
+  asked_off,          // an operator wants semi-sync off (binlane degrade)
+  recorded_to_fail,   // as `recorded`, and new commits are to be stopped first (mode fail)
+  read_only_pending,  // no new commit gets through any more
+  read_only_failed,
+  ready,  // semi-sync could be on: replicas, server and dump connection are there
   not_ready,
   caught_up,   // and the quorum has kept up for the required time
   covered,     // the quorum covers all that was exposed
   wait_ended,  // nobody has waited too long
 };
-inline constexpr std::size_t kFallbackEvents = 18;
+inline constexpr std::size_t kFallbackEvents = 23;
 
 enum class FallbackEffect : std::uint8_t {
   none,
   adopt,          // the server waits from now on: find out what was exposed until now
   expose_own,     // record that Binlane releases
+  expose_asked,   // the same, because an operator wants it
   expose_server,  // record that the server has released; then make it official
   expose_fresh,   // record that what the server was told by others has to be taken back
   expose_aside,   // as expose_server, but the server goes on waiting
+  read_only,      // stop new commits
+  retry_read_only,
   turn_off,
   retry_off,
   turn_on,
   close,
+  count_hold,  // it is waited beyond the timeout, by the operator's choice
   count_off,   // the server waits no more
   count_on,    // the server waits, nothing is exposed
   back_off,    // it did not work: wait longer before the next attempt

@@ -45,6 +45,8 @@ const char* to_string(FallbackReason reason) noexcept {
       return "the server stopped waiting by itself";
     case FallbackReason::operator_off:
       return "semi-sync was switched off at the server by somebody else";
+    case FallbackReason::asked_off:
+      return "an operator asked for it (binlane degrade)";
     case FallbackReason::server_restarted:
       return "the server restarted";
     case FallbackReason::server_released:
@@ -83,7 +85,8 @@ std::vector<std::string> classic_lines(const FallbackTransition& transition,
   const bool was_on = transition.reason == FallbackReason::timeout ||
                       transition.reason == FallbackReason::link_lost ||
                       transition.reason == FallbackReason::server_stopped ||
-                      transition.reason == FallbackReason::operator_off;
+                      transition.reason == FallbackReason::operator_off ||
+                      transition.reason == FallbackReason::asked_off;
   if (transition.to != FallbackState::async || !was_on) return lines;
   if (transition.reason == FallbackReason::timeout)
     lines.push_back(

@@ -8,6 +8,13 @@
 #include "base/log.h"
 
 namespace binlane {
+namespace {
+
+// How long a session that was ended for a change of the rule may take to come back before the next
+// one is ended.
+constexpr std::uint64_t kRenewNs = 2 * kNanosPerSecond;
+
+}  // namespace
 
 HandshakeDesk::HandshakeDesk(std::vector<Replica> replicas, StreamProof& proof,
                              SourceLaneQueues& queues)
@@ -45,10 +52,56 @@ void HandshakeDesk::begin(Desk& desk) {
   desk.handshake.emplace(std::move(identity), proof_, safe_, earlier_);
   desk.view.in_session = false;
   desk.view.inspection.reset();
+  desk.rule_change = rule_changes_;
+}
+
+void HandshakeDesk::change_rule(const std::string& rule, bool alone) {
+  identity_.rule = rule;
+  identity_.rule_alone = alone;
+  ++rule_changes_;
+  for (Desk& desk : desks_) {
+    if (open_ && !desk.view.in_session) begin(desk);
+  }
+}
+
+ReplicaSet HandshakeDesk::holders() const noexcept {
+  ReplicaSet set = 0;
+  for (std::size_t i = 0; i < desks_.size(); ++i) {
+    if (desks_[i].view.in_session && desks_[i].rule_change == rule_changes_)
+      set |= ReplicaSet{1} << i;
+  }
+  return set;
+}
+
+bool HandshakeDesk::changing_rule() const noexcept {
+  for (const Desk& desk : desks_) {
+    const bool told = desk.rule_change == rule_changes_;
+    if (desk.view.in_session ? !told : desk.renewed_until_ns != 0) return true;
+  }
+  return false;
+}
+
+void HandshakeDesk::renew_one(std::uint64_t now_ns) {
+  for (Desk& desk : desks_) {
+    if (desk.view.in_session || now_ns >= desk.renewed_until_ns) desk.renewed_until_ns = 0;
+    if (desk.renewed_until_ns != 0) return;
+  }
+  for (std::uint32_t i = 0; i < desks_.size(); ++i) {
+    Desk& desk = desks_[i];
+    if (!desk.view.in_session || desk.rule_change == rule_changes_) continue;
+    SourceCommand command;
+    command.kind = SourceCommand::Kind::stop_session;
+    command.replica = i;
+    if (!queues_.commands.try_push(command)) return;  // tried again in the next turn
+    begin(desk);
+    desk.renewed_until_ns = now_ns + kRenewNs;
+    return;
+  }
 }
 
 void HandshakeDesk::poll(std::uint64_t now_ns) {
   if (!open_) return;
+  renew_one(now_ns);
   HelloMessage message;
   for (Desk& desk : desks_) {
     if (!desk.handshake || !desk.handshake->poll(now_ns, message)) continue;

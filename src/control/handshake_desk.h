@@ -44,6 +44,14 @@ class HandshakeDesk {
   // No more HELLOs until the next incarnation.
   void close();
 
+  // Another rule, to be put on every replica's record by a new handshake: at once with those that
+  // are in none, and with the others one after another, so that a quorum stays in session.
+  void change_rule(const std::string& rule, bool alone);
+  // The replicas in session that have it on record.
+  ReplicaSet holders() const noexcept;
+  // Some have still to be told, or are just coming back from it.
+  bool changing_rule() const noexcept;
+
   // Sends the HELLOs that are due.
   void poll(std::uint64_t now_ns);
   // True when the message answers an ASK: the proof must be fresh before on_reply() takes it.
@@ -69,8 +77,11 @@ class HandshakeDesk {
     std::optional<SourceHandshake> handshake;
     ReplicaView view;
     std::string logged_refusal;
+    std::uint64_t rule_change = 0;       // the one that its handshake spoke of
+    std::uint64_t renewed_until_ns = 0;  // 0: no session of it was ended for a change
   };
   void begin(Desk& desk);
+  void renew_one(std::uint64_t now_ns);
   void start_session(std::uint32_t index, const SourceHandshake::Session& session);
 
   std::vector<Desk> desks_;
@@ -80,6 +91,7 @@ class HandshakeDesk {
   Position safe_;
   std::vector<SafeMark> earlier_;
   std::uint32_t deposed_by_ = 0;
+  std::uint64_t rule_changes_ = 0;
   bool open_ = false;
 };
 

@@ -110,6 +110,8 @@ std::string Ledger::replay(std::string_view line) {
   if (const auto* open = std::get_if<LedgerOpen>(&record); open != nullptr) {
     if (open->id != next_id_) return "opens an interval out of order";
     if (open_.size() == kMaxOpen) return "opens one interval too many";
+  } else if (const auto* ack = std::get_if<LedgerAck>(&record); ack != nullptr) {
+    if (ack->id <= acknowledged_ || ack->id >= next_id_) return "acknowledges what is not there";
   } else {
     const auto* cause = std::get_if<LedgerCause>(&record);
     const auto* close = std::get_if<LedgerClose>(&record);
@@ -126,6 +128,7 @@ void Ledger::apply(const LedgerRecord& record) {
     BL_ASSERT(open->id == next_id_);
     ++next_id_;
     ++totals_.entries;
+    ++totals_.unacknowledged;
     ++totals_.open;
     LedgerInterval interval;
     interval.id = open->id;
@@ -149,6 +152,10 @@ void Ledger::apply(const LedgerRecord& record) {
     closed_.push_back(std::move(*interval));
     open_.erase(open_.begin() + (interval - open_.data()));
     if (closed_.size() > kMaxListed) closed_.pop_front();
+  } else if (const auto* ack = std::get_if<LedgerAck>(&record)) {
+    BL_ASSERT(ack->id > acknowledged_ && ack->id < next_id_);
+    totals_.unacknowledged -= ack->id - acknowledged_;
+    acknowledged_ = ack->id;
   }
 }
 
@@ -207,6 +214,18 @@ std::optional<std::uint64_t> Ledger::expose(Position from, Epoch epoch, Exposure
   return open_interval(from, epoch, kind, reason);
 }
 
+std::string Ledger::acknowledge(std::uint64_t id, std::string_view by) {
+  if (id == 0 || id >= next_id_) return fmt::format("there is no interval {}", id);
+  if (id <= acknowledged_) return fmt::format("interval {} is acknowledged already", id);
+  for (const LedgerInterval& interval : open_) {
+    if (interval.id <= id)
+      return fmt::format("interval {} is still open: no quorum covers it yet", interval.id);
+  }
+  if (!append(LedgerAck{id, std::string(by.substr(0, kMaxReasonBytes)), wall_clock_text()}))
+    return failure_;
+  return {};
+}
+
 bool Ledger::close_all(
     Position to, const std::function<std::uint64_t(Position from, Position to)>& count_groups) {
   // Closing changes open_, so what is to be done is written down first.
@@ -250,6 +269,7 @@ std::vector<LedgerInterval> Ledger::list() const {
   std::vector<LedgerInterval> all(closed_.begin(), closed_.end());
   all.insert(all.end(), open_.begin(), open_.end());
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  for (LedgerInterval& interval : all) interval.acknowledged = interval.id <= acknowledged_;
   return all;
 }
 

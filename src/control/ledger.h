@@ -58,7 +58,8 @@ struct LedgerInterval {
   std::uint64_t groups = 0;    // event groups in it, once closed
   std::vector<ExposureCause> causes;
   std::string closed_at;
-  Uuid stream;  // origin of the stream that the positions are of; null in older files
+  Uuid stream;                // origin of the stream that the positions are of; null in older files
+  bool acknowledged = false;  // by a person; in lists only
 
   bool open() const noexcept { return !to.has_value(); }
   bool operator==(const LedgerInterval&) const = default;
@@ -68,6 +69,7 @@ struct LedgerTotals {
   std::uint64_t entries = 0;  // intervals ever opened
   std::uint64_t open = 0;
   std::uint64_t exposed_groups = 0;  // in closed intervals
+  std::uint64_t unacknowledged = 0;  // intervals that no person has confirmed yet, open or closed
   std::uint64_t bytes = 0;           // of the file
 };
 
@@ -92,7 +94,13 @@ struct LedgerClose {
   std::uint64_t groups = 0;
   std::string at;
 };
-using LedgerRecord = std::variant<LedgerHeader, LedgerOpen, LedgerCause, LedgerClose>;
+// A person has seen all intervals up to this one, and dealt with them.
+struct LedgerAck {
+  std::uint64_t id = 0;
+  std::string by;
+  std::string at;
+};
+using LedgerRecord = std::variant<LedgerHeader, LedgerOpen, LedgerCause, LedgerClose, LedgerAck>;
 
 // How the ledger reaches the disk; tests replace it to make the disk fail.
 struct LedgerIo {
@@ -142,6 +150,12 @@ class Ledger {
   [[nodiscard]] std::optional<std::uint64_t> expose(Position from, Epoch epoch, ExposureKind kind,
                                                     std::string_view reason);
 
+  // On the record: a person (`by`) has dealt with all intervals up to `id`. Empty, or why not: one
+  // of them is open, or there is no such interval.
+  [[nodiscard]] std::string acknowledge(std::uint64_t id, std::string_view by);
+  // All intervals up to this one are.
+  std::uint64_t acknowledged_up_to() const noexcept { return acknowledged_; }
+
   const std::vector<LedgerInterval>& open_intervals() const noexcept { return open_; }
   // Open ones and the newest closed ones, by id.
   std::vector<LedgerInterval> list() const;
@@ -173,6 +187,7 @@ class Ledger {
   std::uint64_t lines_ = 0;  // good ones in the file
   std::uint64_t next_id_ = 1;
   Uuid stream_;
+  std::uint64_t acknowledged_ = 0;
   std::vector<LedgerInterval> open_;
   std::deque<LedgerInterval> closed_;
   LedgerTotals totals_;

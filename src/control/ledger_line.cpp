@@ -127,6 +127,11 @@ std::string encode_ledger_line(std::uint64_t number, const LedgerRecord& record)
           json["type"] = "cause";
           json["id"] = value.id;
           put_cause(json, value.cause);
+        } else if constexpr (std::is_same_v<Record, LedgerAck>) {
+          json["type"] = "ack";
+          json["id"] = value.id;
+          json["by"] = value.by;
+          json["at"] = value.at;
         } else {
           static_assert(std::is_same_v<Record, LedgerClose>);
           json["type"] = "close";
@@ -171,6 +176,8 @@ std::variant<LedgerRecord, std::string> decode_ledger_line(std::uint64_t number,
   } else if (type == "close") {
     record = LedgerClose{members.number("id"), members.position("to"), members.number("groups"),
                          members.text("at")};
+  } else if (type == "ack") {
+    record = LedgerAck{members.number("id"), members.text("by"), members.text("at")};
   } else {
     return fmt::format("is of the unknown type '{}'", type);
   }

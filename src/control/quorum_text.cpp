@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <vector>
 
 #include "base/assert.h"
 
@@ -28,7 +29,9 @@ bool same_word(std::string_view a, std::string_view b) {
 // A cursor over the text. The first error stays; whatever is parsed after it is of no account.
 class Parser {
  public:
-  Parser(std::string_view text, std::span<const std::string> names) : text_(text), names_(names) {}
+  Parser(std::string_view text, std::span<const std::string> names,
+         std::span<const std::string> zones)
+      : text_(text), names_(names), zones_(zones) {}
 
   std::variant<QuorumRule, QuorumTextError> parse() {
     do {
@@ -82,15 +85,15 @@ class Parser {
 
   void parse_clause() {
     const std::string_view word = next_word();
-    if (rule_.clause_count == kMaxClauses)
-      return fail(fmt::format("more than {} clauses", kMaxClauses));
-    if (same_word(word, "FIRST"))
-      return fail("FIRST is not available in this version; use ANY k (names)");
-    if (!take_word("ANY")) {
+    if (!word.empty() && std::isdigit(static_cast<unsigned char>(word.front())) != 0)
+      return parse_zones();
+    const bool ordered = same_word(word, "FIRST");
+    if (!take_word("ANY") && !take_word("FIRST")) {
       if (word.empty()) return fail("expected a clause such as ANY 1 (r1, r2), found the end");
       return fail(fmt::format("expected a clause such as ANY 1 (r1, r2), found '{}'", word));
     }
     QuorumClause clause;
+    clause.ordered = ordered;
     const std::size_t count_at = (skip_space(), at_);
     const unsigned needed = parse_count();
     expect("(");
@@ -102,11 +105,52 @@ class Parser {
     const int size = std::popcount(clause.members);
     if (needed > static_cast<unsigned>(size)) {
       at_ = count_at;
-      return fail(fmt::format("ANY {} can never hold: it lists {} replica{}", needed, size,
-                              size == 1 ? "" : "s"));
+      return fail(fmt::format("{} {} can never hold: it lists {} replica{}",
+                              ordered ? "FIRST" : "ANY", needed, size, size == 1 ? "" : "s"));
     }
     clause.count = needed;
+    add(clause);
+  }
+
+  void add(const QuorumClause& clause) {
+    if (rule_.clause_count == kMaxClauses)
+      return fail(fmt::format("more than {} clauses", kMaxClauses));
     rule_.clauses[rule_.clause_count++] = clause;
+  }
+
+  // n FROM EACH zone: a clause ANY n for every zone there is.
+  void parse_zones() {
+    const std::size_t begin = at_;
+    const unsigned needed = parse_count();
+    expect("FROM");
+    expect("EACH");
+    expect("ZONE");
+    if (failed_) return;
+    at_ = begin;  // whatever is wrong from here on is about the clause as a whole
+    std::vector<std::string_view> seen;
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      const std::string_view zone = i < zones_.size() ? std::string_view(zones_[i]) : "";
+      if (zone.empty())
+        return fail(fmt::format("FROM EACH zone: replica '{}' has no zone", names_[i]));
+      if (std::find(seen.begin(), seen.end(), zone) == seen.end()) seen.push_back(zone);
+    }
+    if (seen.empty()) return fail("FROM EACH zone: there are no replicas");
+    for (const std::string_view zone : seen) {
+      QuorumClause clause;
+      for (std::size_t i = 0; i < names_.size(); ++i) {
+        if (zones_[i] == zone) clause.members |= ReplicaSet{1} << i;
+      }
+      clause.count = needed;
+      const int size = std::popcount(clause.members);
+      if (needed > static_cast<unsigned>(size))
+        return fail(fmt::format("{} FROM EACH zone can never hold: zone '{}' has {} replica{}",
+                                needed, zone, size, size == 1 ? "" : "s"));
+      add(clause);
+    }
+    if (failed_) return;
+    at_ = begin;
+    next_word();
+    for (int word = 0; word < kZoneWords; ++word) at_ += next_word().size();
   }
 
   unsigned parse_count() {
@@ -128,13 +172,13 @@ class Parser {
     const std::string_view word = next_word();
     if (word.empty() || !is_name_character(word.front()))
       return fail(fmt::format("expected a replica's name, found '{}'", word));
-    if (same_word(word, "FROM"))
-      return fail("FROM EACH is not available in this version; use ANY k (names)");
     for (std::size_t i = 0; i < names_.size() && i < kMaxReplicas; ++i) {
       if (names_[i] != word) continue;
       const ReplicaSet bit = ReplicaSet{1} << i;
       if ((clause.members & bit) != 0)
         return fail(fmt::format("replica '{}' is listed twice", word));
+      clause.order[static_cast<std::size_t>(std::popcount(clause.members))] =
+          static_cast<std::uint8_t>(i);
       clause.members |= bit;
       at_ += word.size();
       return;
@@ -154,7 +198,11 @@ class Parser {
   }
 
   std::string_view text_;
+  // "n", "FROM", "EACH", "zone".
+  static constexpr int kZoneWords = 4;
+
   std::span<const std::string> names_;
+  std::span<const std::string> zones_;
   std::size_t at_ = 0;
   QuorumRule rule_;
   QuorumTextError error_;
@@ -164,12 +212,13 @@ class Parser {
 }  // namespace
 
 std::variant<QuorumRule, QuorumTextError> parse_quorum_rule(
-    std::string_view text, std::span<const std::string> replica_names) {
+    std::string_view text, std::span<const std::string> replica_names,
+    std::span<const std::string> zones) {
   if (text.size() > kMaxQuorumTextLength)
     return QuorumTextError{fmt::format("longer than {} characters", kMaxQuorumTextLength), 0};
   if (replica_names.size() > kMaxReplicas)
     return QuorumTextError{fmt::format("more than {} replicas", kMaxReplicas), 0};
-  return Parser(text, replica_names).parse();
+  return Parser(text, replica_names, zones).parse();
 }
 
 std::vector<std::string> names_in_quorum_text(std::string_view text) {
@@ -198,15 +247,16 @@ std::string to_string(const QuorumRule& rule, std::span<const std::string> repli
   for (std::uint32_t c = 0; c < rule.clause_count; ++c) {
     const QuorumClause& clause = rule.clauses[c];
     if (!text.empty()) text += " AND ";
-    text += fmt::format("ANY {} (", clause.count);
-    bool first = true;
+    text += fmt::format("{} {} (", clause.ordered ? "FIRST" : "ANY", clause.count);
+    std::vector<std::string_view> members;
+    const auto count = static_cast<std::size_t>(std::popcount(clause.members));
     for (std::size_t i = 0; i < kMaxReplicas; ++i) {
-      if ((clause.members >> i & 1U) == 0) continue;
-      BL_ASSERT(i < replica_names.size());
-      text += fmt::format("{}{}", first ? "" : ", ", replica_names[i]);
-      first = false;
+      if (clause.ordered ? i >= count : (clause.members >> i & 1U) == 0) continue;
+      const std::size_t member = clause.ordered ? clause.order[i] : i;
+      BL_ASSERT(member < replica_names.size());
+      members.push_back(replica_names[member]);
     }
-    text += ')';
+    text += fmt::format("{})", fmt::join(members, ", "));
   }
   if (rule.level != AckLevel::durable) text += fmt::format(" LEVEL {}", to_string(rule.level));
   return text;

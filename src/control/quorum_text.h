@@ -1,13 +1,15 @@
 // The text form of quorum rules, in the style of PostgreSQL's synchronous_standby_names:
 //
 //   rule   := clause { AND clause } [ LEVEL level ]
-//   clause := ANY k ( name { , name } )
+//   clause := ANY k ( name { , name } )            any k of them
+//           | FIRST k ( name { , name } )          the first k that are connected and not slow
+//           | k FROM EACH zone                     k of every zone's replicas
 //   level  := received | durable | applied          (durable when left out)
 //
 // Key words are case-insensitive, names are not; space is free. Example: "ANY 1 (r1, r2)". The
-// level says what a replica must have done before its acknowledgement counts. FIRST and FROM EACH
-// are reserved words of the grammar: they are refused by name, as not available in this version.
-// For ordinary threads.
+// level says what a replica must have done before its acknowledgement counts; it holds for all
+// clauses. FROM EACH zone is written out as one ANY clause a zone, so that whoever reads the rule
+// later need not know the zones. For ordinary threads.
 #pragma once
 
 #include <span>
@@ -29,10 +31,12 @@ struct QuorumTextError {
   std::size_t offset = 0;
 };
 
-// `replica_names`: the configured replicas, in order; a name's index is the member's bit. The
+// `replica_names`: the configured replicas, in order; a name's index is the member's bit. `zones`:
+// theirs, in the same order. The
 // rule's number stays 0: whoever puts a rule into force numbers it.
 std::variant<QuorumRule, QuorumTextError> parse_quorum_rule(
-    std::string_view text, std::span<const std::string> replica_names);
+    std::string_view text, std::span<const std::string> replica_names,
+    std::span<const std::string> zones = {});
 
 // The names that stand in a rule's text, each once, in order; for rules of other hosts.
 std::vector<std::string> names_in_quorum_text(std::string_view text);

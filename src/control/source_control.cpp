@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "control/fallback_text.h"
 #include "control/replica_side.h"
+#include "control/source_settings.h"
+#include "control/wall_clock.h"
 #include "shim/stream_scan.h"
 
 namespace binlane {
@@ -21,6 +24,8 @@ constexpr std::uint64_t kStoreNs = 1 * kNanosPerSecond;
 constexpr std::uint64_t kLookNs = 500 * kNanosPerMilli;
 // Pace of our own syncs of the binlog while there is no dump connection.
 constexpr std::uint64_t kOwnSyncNs = 100 * kNanosPerMilli;
+// Transitions that status lists.
+constexpr std::size_t kTransitionsShown = 64;
 
 ServerAccount account_of(const SourceConfig& source) {
   return {source.server_socket, source.server_user, source.server_password.reveal()};
@@ -33,16 +38,6 @@ DumpDrainOptions drain_options(const SourceConfig& source) {
   return options;
 }
 
-FallbackOptions fallback_options(const SourceConfig& source) {
-  FallbackOptions options;
-  options.timeout_ns = source.timeout_ms * kNanosPerMilli;
-  options.server_timeout_ns = source.effective_server_timeout_ms() * kNanosPerMilli;
-  options.recover_after_ns = source.recover_after_ms * kNanosPerMilli;
-  options.recover_backoff_max_ns = source.recover_backoff_max_ms * kNanosPerMilli;
-  options.caught_up_bytes = source.caught_up_bytes;
-  return options;
-}
-
 FallbackCounters sum(const FallbackCounters& a, const FallbackCounters& b) {
   FallbackCounters total = a;
   total.transitions += b.transitions;
@@ -51,6 +46,8 @@ FallbackCounters sum(const FallbackCounters& a, const FallbackCounters& b) {
   total.server_releases += b.server_releases;
   total.server_restarts += b.server_restarts;
   total.blocked += b.blocked;
+  total.holds += b.holds;
+  total.read_only_failures += b.read_only_failures;
   total.off_failures += b.off_failures;
   total.on_failures += b.on_failures;
   total.log_lost += b.log_lost;
@@ -58,6 +55,17 @@ FallbackCounters sum(const FallbackCounters& a, const FallbackCounters& b) {
 }
 
 }  // namespace
+
+FallbackOptions fallback_options(const SourceConfig& source) {
+  FallbackOptions options;
+  options.mode = source.fallback;
+  options.timeout_ns = source.timeout_ms * kNanosPerMilli;
+  options.server_timeout_ns = source.effective_server_timeout_ms() * kNanosPerMilli;
+  options.recover_after_ns = source.recover_after_ms * kNanosPerMilli;
+  options.recover_backoff_max_ns = source.recover_backoff_max_ms * kNanosPerMilli;
+  options.caught_up_bytes = source.caught_up_bytes;
+  return options;
+}
 
 std::string state_file_path(const Config& config) {
   return config.data_dir + "/source.state";
@@ -74,7 +82,8 @@ SourceControl::SourceControl(const Config& config, SourceLane& lane,
                              std::vector<HandshakeDesk::Replica> replicas, RoleFile& role,
                              ReplicaSide* replica)
     : config_(config),
-      source_(*config.source),
+      source_(*config_.source),
+      shown_config_(std::make_shared<const Config>(config)),
       lane_(lane),
       state_file_(state_file_path(config)),
       ledger_(ledger_path(config)),
@@ -85,7 +94,10 @@ SourceControl::SourceControl(const Config& config, SourceLane& lane,
       command_connection_(account_of(source_)),
       drain_(drain_options(source_),
              [this](const ServerFacts& facts) { return registration_for(facts); }),
-      replicas_(std::move(replicas)) {
+      replicas_(std::move(replicas)),
+      read_only_setter_(account_of(source_)),
+      transitions_(std::make_shared<const std::vector<LoggedTransition>>()) {
+  made_read_only_ = std::filesystem::exists(read_only_mark_path(config_));
   // Before the first incarnation it may still be fenced, which is an exposure of that stream.
   if (!state_.origin.is_null() && !ledger_.begin_stream(state_.origin))
     log::error("ledger_failed", "{}", ledger_.failure());
@@ -122,6 +134,7 @@ void SourceControl::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     lock.unlock();
+    answer_questions();
     work(monotonic_ns());
     publish();
     lock.lock();
@@ -164,6 +177,7 @@ void SourceControl::work_as_source(std::uint64_t now_ns) {
   follow_quorum(marks);
   sync_ourselves(marks, now_ns);
   tell_synced(marks);
+  watch_slow(marks);
   run_fallback(marks);
   settle_rule(marks);
   lift_read_only();
@@ -389,6 +403,12 @@ FallbackMark SourceControl::mark_of(const Position& position, const SourceMarks&
 void SourceControl::run_fallback(const SourceMarks& marks) {
   if (phase_ != Phase::running || marks.written_at.is_null()) return;
   const DrainStatus drain = drain_.status();
+  if (drain.state == DrainState::draining && drain.connections != dump_connections_) {
+    dump_connections_ = drain.connections;
+    log::info("semi_sync", "Start semi-sync binlog_dump to slave (server_id: {}), pos({}, {})",
+              source_.acker_server_id, binlog_file_name(state_.basename, drain.start.file),
+              drain.start.offset);
+  }
   FallbackInputs inputs;
   inputs.now_ns = monotonic_ns();  // behind the moment at which the lane looked
   inputs.sampled_ns = marks.at_ns;
@@ -439,6 +459,8 @@ bool SourceControl::carry_out(const FallbackAction& action) {
                    on ? "ON" : "OFF", to_string(error));
       return error.ok();
     }
+    case FallbackAction::Kind::make_read_only:
+      return make_read_only();
     case FallbackAction::Kind::close_intervals:
       return close_intervals(action.position);
   }
@@ -463,6 +485,10 @@ void SourceControl::log_transition(const FallbackTransition& transition) {
   log::info("transition", "{}", transition_text(transition, state_.basename));
   for (const std::string& line : classic_lines(transition, state_.basename))
     log::warning("semi_sync", "{}", line);
+  std::vector<LoggedTransition> all = *transitions_;
+  if (all.size() == kTransitionsShown) all.erase(all.begin());
+  all.push_back({transition, wall_clock_text()});
+  transitions_ = std::make_shared<const std::vector<LoggedTransition>>(std::move(all));
 }
 
 void SourceControl::store_state(const SourceMarks& marks, std::uint64_t now_ns) {
@@ -495,10 +521,20 @@ void SourceControl::publish() {
   view.epoch = state_.epoch;
   view.basename = state_.basename;
   view.server_version = server_version_;
+  view.transitions = transitions_;
+  view.config = shown_config_;
+  view.rule_open = rule_open_ || (desk_ && desk_->changing_rule());
+  view.rule_before = view.role.rule;
+  view.read_only = made_read_only_;
+  view.slow = slow_.slow();
+  view.slow_times = slow_.times();
   view.counters = earlier_;
   if (fallback_ && phase_ == Phase::running) {
     view.state = fallback_->state();
     view.blocked = fallback_->blocked();
+    view.held = fallback_->held_by_operator();
+    view.oldest_wait_ns = fallback_->deadline().oldest_wait_ns();
+    view.recover_hold_ns = fallback_->recover_hold_ns();
     view.state_since_ns = fallback_->state_since_ns();
   }
   if (fallback_) {

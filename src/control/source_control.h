@@ -14,6 +14,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -28,7 +29,9 @@
 #include "control/host_role.h"
 #include "control/ledger.h"
 #include "control/promoter.h"
+#include "control/read_only_setter.h"
 #include "control/rejoiner.h"
+#include "control/slow_replicas.h"
 #include "control/source_lane.h"
 #include "control/source_state.h"
 #include "control/stream_proof.h"
@@ -50,6 +53,11 @@ std::string role_file_path(const Config& config);
 
 class SourceControl {
  public:
+  // A transition of the fallback, and when it was by the wall clock.
+  struct LoggedTransition {
+    FallbackTransition transition;
+    std::string at;
+  };
   enum class Phase : std::uint8_t {
     looking,  // for the server: not reachable yet
     refused,  // the server or its binlogs are not fit to be a source; `problem` says why
@@ -71,6 +79,17 @@ class SourceControl {
     std::string server_version;
     FallbackState state = FallbackState::starting;
     FallbackTransition last_transition;
+    // The newest ones, oldest first; with the wall clock's time.
+    std::shared_ptr<const std::vector<LoggedTransition>> transitions;
+    std::shared_ptr<const Config> config;  // as it is in force
+    bool rule_open = false;                // a change of the rule is under way
+    std::string rule_before;               // the rule on record
+    bool held = false;                     // off because somebody wanted it so
+    bool read_only = false;                // made so by mode `fail`
+    ReplicaSet slow = 0;
+    std::uint64_t slow_times = 0;
+    std::uint64_t oldest_wait_ns = 0;
+    std::uint64_t recover_hold_ns = 0;
     FallbackCounters counters;  // over all incarnations
     bool blocked = false;
     std::uint64_t state_since_ns = 0;
@@ -100,6 +119,17 @@ class SourceControl {
   void stop();
   // Any thread.
   View view() const;
+  // Any thread: runs `work` on the control thread in its next turn and gives its answer, or says
+  // that the thread did not come to it.
+  std::string ask(const std::function<std::string()>& work);
+  // Any thread: the settings of `next` that may change live. Empty, or why not.
+  std::string change(const Config& next);
+  // Any thread: goes on without semi-sync, ledger first; and ends that. Empty, or why not.
+  std::string ask_degrade();
+  std::string ask_resume();
+  // Any thread: the ledger's intervals, and its confirmation by a person.
+  std::vector<LedgerInterval> ledger_intervals();
+  std::string acknowledge_interval(std::uint64_t id, const std::string& by);
   // Any thread: this host shall become the source. Empty when that was begun, or why not; how it
   // goes on stands in the view.
   std::string ask_promotion(bool dry_run);
@@ -126,6 +156,13 @@ class SourceControl {
   void watch_terms();
   void fence(std::uint32_t term);
   void lift_read_only();
+  void answer_questions();
+  std::string apply(const Config& next);
+  std::string apply_to_server(const SourceConfig& next);
+  std::string begin_rule_change(const SourceConfig& next);
+  std::uint64_t new_rule_covers(const SourceMarks& marks) const;
+  void watch_slow(const SourceMarks& marks);
+  bool make_read_only();
   std::optional<QuorumRule> rule_to_begin_with();
   void settle_rule(const SourceMarks& marks);
   void tell_replica_side();
@@ -160,8 +197,10 @@ class SourceControl {
   void publish();
   bool send(const SourceCommand& command);
 
-  const Config& config_;
-  const SourceConfig& source_;
+  // Our own copy: what may change live changes here, on the control thread.
+  Config config_;
+  SourceConfig& source_;
+  std::shared_ptr<const Config> shown_config_;
   SourceLane& lane_;
   SourceStateFile state_file_;
   Ledger ledger_;
@@ -202,6 +241,11 @@ class SourceControl {
   Phase phase_ = Phase::looking;
   std::string problem_;
   std::uint64_t next_look_ns_ = 0;
+  std::uint64_t rule_number_ = 0;
+  // A change while running: both rules, and what was acknowledged before they held together, once
+  // that is known.
+  std::optional<QuorumRule> rule_both_;
+  std::optional<std::uint64_t> rule_cover_;
   bool rule_open_ = false;    // two rules are in force: the one on record, and the new one
   Position rule_must_cover_;  // what the old rule alone has had acknowledged
   bool read_only_ = false;    // of the server when the incarnation began; until it is lifted
@@ -214,13 +258,27 @@ class SourceControl {
   std::uint64_t incarnations_ = 0;
   std::uint64_t polls_ = 0;
   std::uint64_t polls_failed_ = 0;
-  std::optional<Promoter> promoter_;  // both where there is a replica's side
+  SlowReplicas slow_;
+  ReplicaSet slow_told_ = 0;
+  ReadOnlySetter read_only_setter_;
+  bool made_read_only_ = false;  // mode `fail`: until a quorum protects commits again
+  std::shared_ptr<const std::vector<LoggedTransition>> transitions_;
+  std::uint64_t dump_connections_ = 0;  // as last logged
+  std::optional<Promoter> promoter_;    // both where there is a replica's side
   std::optional<Rejoiner> rejoiner_;
 
   // Shared with the drain thread: where it may register, for which run of the server.
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
+  struct Question {
+    std::function<std::string()> work;
+    std::string answer;
+    bool taken = false;
+    bool done = false;
+  };
+  std::vector<std::shared_ptr<Question>> questions_;
+  std::condition_variable answered_;
   bool promotion_asked_ = false;
   bool plan_asked_ = false;  // a dry run
   std::optional<RejoinOptions> rejoin_asked_;

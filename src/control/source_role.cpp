@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "control/replica_side.h"
 #include "control/source_control.h"
+#include "control/source_settings.h"
 
 namespace binlane {
 namespace {
@@ -301,10 +303,15 @@ void SourceControl::work_as_fenced(std::uint64_t now_ns) {
 }
 
 // Last of all (S12): only when a quorum protects what is written from then on. A server without a
-// replica's side beside it was made read-only by somebody else, for reasons of theirs.
+// replica's side beside it was made read-only by somebody else, for reasons of theirs, unless it
+// was ourselves (mode `fail`).
 void SourceControl::lift_read_only() {
-  if (!read_only_ || replica_ == nullptr || phase_ != Phase::running) return;
-  if (fallback_->state() != FallbackState::semisync) return;
+  const bool ours = (read_only_ && replica_ != nullptr) || made_read_only_;
+  if (!ours || phase_ != Phase::running) return;
+  // What is under way would take force behind the lifting.
+  if (read_only_setter_.state() == ReadOnlySetter::State::sending) return;
+  // The phase and not the state, which shows SEMISYNC while mode `fail` closes the server.
+  if (fallback_->phase() != FallbackPhase::semisync) return;
   const QueryResult lifted = command_connection_.query("SET GLOBAL read_only=0");
   if (!lifted.ok()) {
     if (problem_.empty()) {
@@ -314,6 +321,11 @@ void SourceControl::lift_read_only() {
     return;
   }
   read_only_ = false;
+  if (made_read_only_) {
+    std::error_code error;  // a mark that stays makes the next start lift once more
+    std::filesystem::remove(read_only_mark_path(config_), error);
+    made_read_only_ = false;
+  }
   problem_.clear();
   log::info("read_only", "the server takes writes now: a quorum protects them");
 }

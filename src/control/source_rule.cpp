@@ -1,9 +1,13 @@
-// SourceControl, the part that changes the quorum rule (safety rule S4).
+// SourceControl, the part that changes the quorum rule (safety rule S4), at a start or while it
+// runs.
 //
 // A rule in the configuration that differs from the one on record comes into force *beside* it: a
 // quorum then needs both. Every session puts the new rule on its replica's record first. Once a set
 // of replicas that satisfies both has it, and holds everything that the old rule alone had had
 // acknowledged, the new rule covers all there is, and stands alone.
+//
+// The gate's quorum mark never decreases, so while it runs "holds everything" is worked out from
+// the marks of those replicas that have the new rule.
 
 #include <fmt/format.h>
 
@@ -11,6 +15,7 @@
 #include "base/log.h"
 #include "control/quorum_text.h"
 #include "control/source_control.h"
+#include "dataplane/quorum_gate.h"
 
 namespace binlane {
 namespace {
@@ -29,6 +34,8 @@ std::optional<QuorumRule> both(const QuorumRule& old_rule, const QuorumRule& new
 }  // namespace
 
 std::optional<QuorumRule> SourceControl::rule_to_begin_with() {
+  rule_both_.reset();
+  rule_cover_.reset();
   const auto names = source_.replica_names();
   const std::string text = to_string(source_.quorum, names);
   RoleState role = role_.state();
@@ -63,10 +70,73 @@ std::optional<QuorumRule> SourceControl::rule_to_begin_with() {
   return rule;
 }
 
+// Enable before disable: both rules hold from the next turn of the lane on.
+std::string SourceControl::begin_rule_change(const SourceConfig& next) {
+  const auto names = source_.replica_names();
+  const std::string text = to_string(next.quorum, names);
+  if (phase_ != Phase::running) return {};  // the next incarnation begins with both
+  if (rule_open_ || desk_->changing_rule())
+    return fmt::format("the change to {} is not finished yet; the rule on record is {}",
+                       to_string(source_.quorum, names), role_.state().rule);
+  const SourceMarks marks = lane_.queues().marks.load();
+  std::vector<std::string> connected;
+  ReplicaSet set = 0;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (!marks.replicas[i].connected) continue;
+    set |= ReplicaSet{1} << i;
+    connected.push_back(names[i]);
+  }
+  if (!next.quorum.satisfied_by(set))
+    return fmt::format(
+        "{} cannot be satisfied now: connected {} {}", text,
+        connected.size() == 1 ? "is only" : "are only",
+        connected.empty() ? "nobody" : fmt::format("{}", fmt::join(connected, ", ")));
+  auto rule = both(source_.quorum, next.quorum);
+  if (!rule)
+    return fmt::format("{} and {} have more than {} clauses together: change it in steps",
+                       role_.state().rule, text, kMaxClauses);
+  SourceCommand command;
+  command.kind = SourceCommand::Kind::set_rule;
+  rule->number = ++rule_number_;
+  command.rule = *rule;
+  if (!send(command)) return "the lane does not take commands; try again";
+  rule_both_ = rule;
+  rule_cover_.reset();
+  rule_open_ = true;
+  desk_->change_rule(text, false);
+  log::warning("rule_changes",
+               "the quorum rule was {}, and shall be {}: until that is on record with a quorum of "
+               "each, commits need both",
+               role_.state().rule, text);
+  return {};
+}
+
+// What replicas that have the new rule on record satisfy both rules for.
+std::uint64_t SourceControl::new_rule_covers(const SourceMarks& marks) const {
+  QuorumGate gate;
+  gate.set_rule(*rule_both_);
+  const ReplicaSet holders = desk_->holders();
+  for (std::size_t i = 0; i < kMaxReplicas; ++i) {
+    if ((holders >> i & 1U) == 0 || !marks.replicas[i].connected) continue;
+    Uuid own;  // that no journal counts twice, the lane has seen to
+    own.bytes[0] = static_cast<std::uint8_t>(i + 1);
+    if (gate.connect(i, own))
+      gate.update(i, marks.replicas[i].received, marks.replicas[i].durable,
+                  marks.replicas[i].applied);
+  }
+  return gate.quorum();
+}
+
 void SourceControl::settle_rule(const SourceMarks& marks) {
-  if (!rule_open_ || phase_ != Phase::running || !marks.satisfiable ||
-      marks.quorum_at < rule_must_cover_)
+  if (!rule_open_ || phase_ != Phase::running) return;
+  if (rule_both_) {
+    if (marks.rule_number != rule_number_) return;
+    // The first marks under both rules bound what the old one alone has had acknowledged.
+    if (!rule_cover_) rule_cover_ = marks.quorum;
+    if (new_rule_covers(marks) < *rule_cover_) return;
+  } else if (!marks.satisfiable || marks.quorum_at < rule_must_cover_) {
     return;
+  }
   RoleState role = role_.state();
   role.rule = to_string(source_.quorum, source_.replica_names());
   if (const int error = role_.store(role); error != 0) {
@@ -77,8 +147,14 @@ void SourceControl::settle_rule(const SourceMarks& marks) {
   SourceCommand command;
   command.kind = SourceCommand::Kind::set_rule;
   command.rule = source_.quorum;
+  command.rule.number = rule_number_ + 1;
   if (!send(command)) return;  // both hold a moment longer
+  ++rule_number_;
   rule_open_ = false;
+  // The older rule may be forgotten now; a promotion need not prove anything by it any more.
+  if (rule_both_) desk_->change_rule(role.rule, true);
+  rule_both_.reset();
+  rule_cover_.reset();
   log::warning("rule_changed", "the quorum rule is {} now", role.rule);
 }
 

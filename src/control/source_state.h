@@ -31,16 +31,16 @@ struct ServerCounters {
 };
 
 struct SourceState {
-  Uuid origin;              // names the stream's source for ever
-  Epoch epoch;              // of the last incarnation
-  std::string basename;     // of the binlog files: "binlog"
-  std::string server_run;   // identity of the server's process, opaque: boot, pid, start time
-  Position stream_start;    // the stream's first byte
-  Position run_start;       // start of the first file of that server run
-  Position synced;          // the source has everything before it on stable storage
-  Position quorum;          // a quorum has had everything before it
-  // What the server released by itself up to here is in the ledger. It is behind `quorum`: until the
-  // server was looked at, nobody knows.
+  Uuid origin;             // names the stream's source for ever
+  Epoch epoch;             // of the last incarnation
+  std::string basename;    // of the binlog files: "binlog"
+  std::string server_run;  // identity of the server's process, opaque: boot, pid, start time
+  Position stream_start;   // the stream's first byte
+  Position run_start;      // start of the first file of that server run
+  Position synced;         // the source has everything before it on stable storage
+  Position quorum;         // a quorum has had everything before it
+  // What the server released by itself up to here is in the ledger. It is behind `quorum`: until
+  // the server was looked at, nobody knows.
   Position looked;
   ServerCounters counters;  // of that server run, when it was looked at
   // What was safe when each incarnation began, oldest first, so that a replica that was away

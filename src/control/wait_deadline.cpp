@@ -15,6 +15,14 @@ WaitDeadline::WaitDeadline(std::uint64_t timeout_ns, std::uint64_t hard_limit_ns
   BL_ASSERT(hard_limit_ns >= timeout_ns);
 }
 
+void WaitDeadline::set_limits(std::uint64_t timeout_ns, std::uint64_t hard_limit_ns) noexcept {
+  BL_ASSERT(timeout_ns > 0);
+  BL_ASSERT(hard_limit_ns >= timeout_ns);
+  timeout_ns_ = timeout_ns;
+  hard_limit_ns_ = hard_limit_ns;
+  merge_ns_ = timeout_ns / kSamplesPerTimeout;
+}
+
 void WaitDeadline::turn(std::uint64_t now_ns, std::uint64_t waiting,
                         std::uint64_t covered) noexcept {
   BL_ASSERT(!started_ || now_ns >= now_ns_);

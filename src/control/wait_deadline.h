@@ -37,6 +37,9 @@ class WaitDeadline {
 
   WaitDeadline(std::uint64_t timeout_ns, std::uint64_t hard_limit_ns) noexcept;
 
+  // Other limits from now on; waits that go on are measured by them.
+  void set_limits(std::uint64_t timeout_ns, std::uint64_t hard_limit_ns) noexcept;
+
   // One turn. `waiting`: everything before it may be waited for; `covered`: a quorum has everything
   // before it. A `waiting` that falls back (a new dump connection repeats) changes nothing.
   void turn(std::uint64_t now_ns, std::uint64_t waiting, std::uint64_t covered) noexcept;
@@ -66,9 +69,9 @@ class WaitDeadline {
   Sample& newest() noexcept { return samples_[(first_ + count_ - 1) % kSamples]; }
   void take_sample(std::uint64_t waiting) noexcept;
 
-  const std::uint64_t timeout_ns_;
-  const std::uint64_t hard_limit_ns_;
-  const std::uint64_t merge_ns_;
+  std::uint64_t timeout_ns_;
+  std::uint64_t hard_limit_ns_;
+  std::uint64_t merge_ns_;
   std::uint64_t now_ns_ = 0;
   std::uint64_t active_ns_ = 0;
   std::uint64_t waiting_ = 0;

@@ -53,25 +53,47 @@ void QuorumGate::evaluate() noexcept {
   durable_quorum_ = std::max(durable_quorum_, mark_at(AckLevel::durable));
 }
 
-// The largest mark that a satisfying set has reached: the smallest over the clauses of each
-// clause's k-th largest member mark.
+// The largest mark that a satisfying set has reached: the smallest over the clauses' marks.
 std::uint64_t QuorumGate::mark_at(AckLevel level) const noexcept {
   if (!rule_.satisfied_by(counted_)) return 0;
   std::uint64_t lowest = UINT64_MAX;
   for (std::uint32_t c = 0; c < rule_.clause_count; ++c) {
     const QuorumClause& clause = rule_.clauses[c];
-    std::array<std::uint64_t, kMaxReplicas> marks{};
-    std::size_t count = 0;
-    for (std::size_t i = 0; i < kMaxReplicas; ++i) {
-      if ((clause.members & counted_ & bit(i)) != 0)
-        marks[count++] = members_[i].marks[static_cast<std::size_t>(level)];
-    }
-    BL_ASSERT(clause.count >= 1 && count >= clause.count);
-    const auto kth = marks.begin() + (clause.count - 1);
-    std::nth_element(marks.begin(), kth, marks.begin() + static_cast<std::ptrdiff_t>(count),
-                     std::greater<>());
-    lowest = std::min(lowest, *kth);
+    lowest = std::min(lowest,
+                      clause.ordered ? mark_of_first(clause, level) : mark_of_any(clause, level));
   }
+  return lowest;
+}
+
+// Its k-th largest member mark.
+std::uint64_t QuorumGate::mark_of_any(const QuorumClause& clause, AckLevel level) const noexcept {
+  std::array<std::uint64_t, kMaxReplicas> marks{};
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < kMaxReplicas; ++i) {
+    if ((clause.members & counted_ & bit(i)) != 0)
+      marks[count++] = members_[i].marks[static_cast<std::size_t>(level)];
+  }
+  BL_ASSERT(clause.count >= 1 && count >= clause.count);
+  const auto kth = marks.begin() + (clause.count - 1);
+  std::nth_element(marks.begin(), kth, marks.begin() + static_cast<std::ptrdiff_t>(count),
+                   std::greater<>());
+  return *kth;
+}
+
+// The smallest mark of the first k that are there; those that are slow come last.
+std::uint64_t QuorumGate::mark_of_first(const QuorumClause& clause, AckLevel level) const noexcept {
+  std::uint64_t lowest = UINT64_MAX;
+  std::uint32_t left = clause.count;
+  const auto members = static_cast<std::size_t>(std::popcount(clause.members));
+  for (const ReplicaSet taken : {counted_ & ~slow_, counted_ & slow_}) {
+    for (std::size_t i = 0; i < members && left > 0; ++i) {
+      const std::size_t member = clause.order[i];
+      if ((taken & bit(member)) == 0) continue;
+      lowest = std::min(lowest, members_[member].marks[static_cast<std::size_t>(level)]);
+      --left;
+    }
+  }
+  BL_ASSERT(left == 0);
   return lowest;
 }
 

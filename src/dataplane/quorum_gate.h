@@ -34,6 +34,12 @@ class QuorumGate {
   // more.
   void exclude(std::size_t index) noexcept { counted_ &= ~bit(index); }
 
+  // These answer late: FIRST passes over them while there are others.
+  void set_slow(ReplicaSet slow) noexcept {
+    slow_ = slow;
+    evaluate();
+  }
+
   std::uint64_t quorum() const noexcept { return quorum_; }
   // The same at level durable, whatever the rule's level: what `released` is taken from (S9).
   std::uint64_t durable_quorum() const noexcept { return durable_quorum_; }
@@ -49,10 +55,13 @@ class QuorumGate {
   static constexpr ReplicaSet bit(std::size_t index) noexcept { return ReplicaSet{1} << index; }
   void evaluate() noexcept;
   std::uint64_t mark_at(AckLevel level) const noexcept;
+  std::uint64_t mark_of_any(const QuorumClause& clause, AckLevel level) const noexcept;
+  std::uint64_t mark_of_first(const QuorumClause& clause, AckLevel level) const noexcept;
 
   QuorumRule rule_;
   ReplicaSet connected_ = 0;
   ReplicaSet counted_ = 0;
+  ReplicaSet slow_ = 0;
   std::uint64_t quorum_ = 0;
   std::uint64_t durable_quorum_ = 0;
   std::array<Member, kMaxReplicas> members_{};

@@ -2,7 +2,8 @@
 // parsed by the control plane.
 //
 // A rule is a conjunction of clauses, each "at least k of these members". `ANY 2 (a, b, c)` is one
-// clause; zones and AND add further ones. Members are indices into the source's table of replicas.
+// clause, so is `FIRST 1 (a, b)`; zones and AND add further ones. Members are indices into the
+// source's table of replicas.
 #pragma once
 
 #include <array>
@@ -25,6 +26,10 @@ enum class AckLevel : std::uint8_t { received, durable, applied };
 struct QuorumClause {
   ReplicaSet members = 0;
   std::uint32_t count = 0;  // at least this many of them
+  // FIRST: the mark waits for the first `count` that are there, in `order`, instead of the fastest.
+  // Which sets satisfy the clause is the same.
+  bool ordered = false;
+  std::array<std::uint8_t, kMaxReplicas> order{};
 
   friend bool operator==(const QuorumClause&, const QuorumClause&) = default;
 };

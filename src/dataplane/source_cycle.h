@@ -25,6 +25,7 @@
 #include "dataplane/quorum_gate.h"
 #include "dataplane/sender_session.h"
 #include "dataplane/seqlock.h"
+#include "dataplane/stage_clock.h"
 
 namespace binlane {
 
@@ -77,7 +78,8 @@ struct SourceCommand {
     set_rule,
     set_degraded,
     set_synced,
-    set_exposure_known
+    set_exposure_known,
+    set_slow
   };
   Kind kind = Kind::stop_session;
   std::uint32_t replica = 0;  // index
@@ -97,6 +99,7 @@ struct SourceCommand {
   std::uint64_t exposure = 0;
   bool hold = false;
   Position synced;
+  ReplicaSet slow = 0;
 };
 
 struct SourceEvent {
@@ -144,6 +147,7 @@ struct SourceMarks {
                              // null: none yet
   Position released_at;
   bool satisfiable = false;
+  std::uint64_t rule_number = 0;    // of the rule that these marks were computed by
   std::uint64_t frame_faults = 0;   // foreign or damaged datagrams
   std::uint64_t unknown_peers = 0;  // intact frames of nobody we talk to
   std::uint64_t events_lost = 0;    // control's queue was full
@@ -163,6 +167,7 @@ struct SourceLaneQueues {
   SpscQueue<HelloMessage, kHelloQueue> hello_in;  // lane → control
   SpscQueue<HelloMessage, kHelloQueue> hello_out;
   SeqlockValue<SourceMarks> marks;
+  StageClock stages;
 };
 
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
@@ -179,10 +184,10 @@ class SourceCycle {
     std::size_t work = take_commands(now_ns);
     work += tail(now_ns);
     move_synced();
-    move_released();
+    move_released(now_ns);
     work += send(now_ns);
     work += receive(now_ns);
-    work += acknowledge();
+    work += acknowledge(now_ns);
     for (P* port : ports_) port->flush();
     publish(work, now_ns);
     return work;
@@ -210,6 +215,7 @@ class SourceCycle {
     shown_.synced_at = shown_.quorum_at = shown_.released_at = {};
     stream_stopped_ = false;
     unpublished_ = true;
+    queues_.stages.restart();
     // Nobody has told this incarnation to release without a quorum.
     if (degraded_) server_.resume();
     degraded_ = false;
@@ -236,9 +242,9 @@ class SourceCycle {
   std::size_t receive(std::uint64_t now_ns) noexcept;
   void on_frame(std::uint32_t port, const Datagram& datagram, std::uint64_t now_ns) noexcept;
   void on_ack(const FrameView& frame, std::uint64_t now_ns) noexcept;
-  std::size_t acknowledge() noexcept;
+  std::size_t acknowledge(std::uint64_t now_ns) noexcept;
   void move_synced() noexcept;
-  void move_released() noexcept;
+  void move_released(std::uint64_t now_ns) noexcept;
   SessionMarks marks_for(const Peer& peer) const noexcept {
     const auto relative = [&](std::uint64_t mark) {
       return mark > peer.origin ? mark - peer.origin : 0;
@@ -327,6 +333,9 @@ std::size_t SourceCycle<P, Stream, Server, C>::take_commands(std::uint64_t now_n
         synced_at_ = std::max(synced_at_, command.synced);
         synced_pending_ = true;
         break;
+      case SourceCommand::Kind::set_slow:
+        gate_.set_slow(command.slow);
+        break;
     }
   }
   HelloMessage hello;
@@ -366,6 +375,7 @@ void SourceCycle<P, Stream, Server, C>::start_session(const SourceCommand& comma
       static_cast<std::uint32_t>(ports_[command.port]->max_payload() - wire::kDataOverhead);
   start.now_ns = now_ns;
   peer.session.start(start);
+  queues_.stages.restart(command.replica);
   const std::uint64_t durable = peer.origin + command.durable;
   gate_.update(command.replica, durable, durable, 0);
 }
@@ -395,7 +405,9 @@ std::size_t SourceCycle<P, Stream, Server, C>::tail(std::uint64_t now_ns) noexce
   }
   BL_ASSERT(stream_.written() >= before);
   batch_ = static_cast<std::size_t>(stream_.groups() - groups);
-  return stream_.written() != before ? 1 : 0;
+  if (stream_.written() == before) return 0;
+  queues_.stages.on_written(stream_.written(), stream_.position_of(stream_.written()), now_ns);
+  return 1;
 }
 
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
@@ -529,16 +541,19 @@ void SourceCycle<P, Stream, Server, C>::on_ack(const FrameView& frame,
     const std::uint64_t origin = peer.origin;
     gate_.update(i, origin + peer.session.received(), origin + peer.session.durable(),
                  peer.session.applied() == 0 ? 0 : origin + peer.session.applied());
+    queues_.stages.on_received(i, origin + peer.session.received(), now_ns);
+    queues_.stages.on_durable(i, origin + peer.session.durable(), now_ns);
     return;
   }
   ++shown_.unknown_peers;
 }
 
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
-std::size_t SourceCycle<P, Stream, Server, C>::acknowledge() noexcept {
+std::size_t SourceCycle<P, Stream, Server, C>::acknowledge(std::uint64_t now_ns) noexcept {
   BL_ASSERT(gate_.quorum() <= stream_.written());
   if (gate_.quorum() > acknowledged_) {
     acknowledged_ = gate_.quorum();
+    queues_.stages.on_quorum(acknowledged_, now_ns);
     move(acknowledged_at_, acknowledged_);
     if (acknowledged_ >= watched_group_) {
       const std::uint64_t newest = stream_.group_end();
@@ -562,13 +577,15 @@ void SourceCycle<P, Stream, Server, C>::move_synced() noexcept {
 // Every turn, in front of send(): the durable quorum moves on its own when the rule's level is
 // another one (safety rule S9).
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
-void SourceCycle<P, Stream, Server, C>::move_released() noexcept {
+void SourceCycle<P, Stream, Server, C>::move_released(std::uint64_t now_ns) noexcept {
   const std::uint64_t quorum = gate_.durable_quorum();
   const bool beyond = canary(Canary::released_beyond_synced);
   const std::uint64_t mark = degraded_ ? synced_ : beyond ? quorum : std::min(synced_, quorum);
   const bool back = canary(Canary::released_goes_back);
+  const std::uint64_t before = released_;
   released_ = back ? mark : std::max(released_, mark);  // never decreases, in any state
   covered_ = std::max(covered_, std::min(synced_, quorum));
+  if (released_ > before) queues_.stages.on_released(released_, now_ns);
 }
 
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
@@ -595,6 +612,7 @@ void SourceCycle<P, Stream, Server, C>::publish(std::size_t work, std::uint64_t 
   shown_.quorum_group_at = quorum_group_at_;
   move(shown_.released_at, shown_.released);
   shown_.satisfiable = gate_.satisfiable();
+  shown_.rule_number = gate_.rule().number;
   for (std::size_t i = 0; i < kMaxReplicas; ++i) {
     const Peer& peer = peers_[i];
     ReplicaMarks& marks = shown_.replicas[i];

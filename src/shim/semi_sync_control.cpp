@@ -15,12 +15,10 @@ const char* to_sql(WaitPoint point) {
 
 // Variables and counters in one statement, so that a poll is one round trip. information_schema in
 // MariaDB, performance_schema in MySQL, where the former is gone since 8.0.
-std::string make_poll_sql(const SemiSyncNames& names, SemiSyncWords words, ServerFlavour flavour) {
+std::string make_poll_sql(const SemiSyncNames& names, ServerFlavour flavour) {
   const std::string table = flavour == ServerFlavour::mariadb ? "information_schema.GLOBAL_STATUS"
                                                               : "performance_schema.global_status";
-  const std::string pattern = words == SemiSyncWords::source_replica
-                                  ? "Rpl\\_semi\\_sync\\_source\\_%"
-                                  : "Rpl\\_semi\\_sync\\_master\\_%";
+  const std::string pattern = "Rpl\\_semi\\_sync\\_%";
   std::string sql;
   const auto add = [&sql](const std::string& label, const std::string& variable) {
     sql += "SELECT '" + label + "', CAST(@@GLOBAL." + variable + " AS CHAR) UNION ALL ";
@@ -61,6 +59,20 @@ bool same_name(const std::string& a, const std::string& b) {
   return true;
 }
 
+constexpr std::size_t kPrefixLength = 4;  // of "Rpl_"
+
+bool is_status_name(const std::string& name) {
+  return name.size() > kPrefixLength && same_name(name.substr(0, kPrefixLength), "Rpl_");
+}
+
+// As SHOW STATUS spells it.
+std::string as_shown(std::string name) {
+  for (std::size_t i = 1; i < name.size(); ++i) {
+    if (name[i] >= 'A' && name[i] <= 'Z') name[i] = static_cast<char>(name[i] + 32);
+  }
+  return name;
+}
+
 }  // namespace
 
 SemiSyncNames semi_sync_names(SemiSyncWords words) {
@@ -86,7 +98,7 @@ SemiSyncControl::SemiSyncControl(ServerConnection& connection, SemiSyncWords wor
                                  ServerFlavour flavour)
     : connection_(connection),
       names_(semi_sync_names(words)),
-      poll_sql_(make_poll_sql(names_, words, flavour)) {}
+      poll_sql_(make_poll_sql(names_, flavour)) {}
 
 SqlError SemiSyncControl::set_wait_point(WaitPoint point) {
   return set(names_.wait_point, quote_sql(to_sql(point)));
@@ -148,6 +160,10 @@ SemiSyncPoll SemiSyncControl::poll() {
   need(names_.no_times, status.no_times);
   need(names_.wait_sessions, status.wait_sessions);
   take(names_.get_ack, status.get_ack);
+  for (const SqlRow& row : answer.rows) {
+    if (row.size() == 2 && row[0] && row[1] && is_status_name(*row[0]))
+      status.shown.emplace_back(as_shown(*row[0]), *row[1]);
+  }
   if (missing != 0)
     return {{kErrorBadAnswer, "the server's semi-sync status lacks " + std::to_string(missing) +
                                   " fields or has them in an unknown form"},

@@ -15,6 +15,8 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "shim/server_connection.h"
 #include "shim/server_facts.h"
@@ -47,6 +49,8 @@ struct SemiSyncStatus {
   std::uint64_t sync_binlog = 0;
   std::uint64_t innodb_flush_log_at_trx_commit = 0;
   std::uint64_t uptime_s = 0;
+  // Every Rpl_semi_sync_… value that the server shows, under its own name.
+  std::vector<std::pair<std::string, std::string>> shown;
 };
 
 struct SemiSyncPoll {

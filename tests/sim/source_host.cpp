@@ -591,6 +591,8 @@ bool SourceHost::carry_out(const FallbackAction& action) {
       return true;
     case FallbackAction::Kind::close_intervals:
       return close_intervals(action.position);
+    case FallbackAction::Kind::make_read_only:
+      return false;  // mode fail: its model server knows no read_only
   }
   return false;
 }

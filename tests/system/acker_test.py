@@ -1,7 +1,7 @@
 """The source's binlaned dies and comes back, and the server releases by itself (rules S3 and S8)."""
 
 import harness
-from degrade_test import QuorumCase, RECOVER_S, SOON_S
+from quorum_case import QuorumCase, RECOVER_S, SOON_S
 from lab import waiting
 
 SHORT_SERVER_TIMEOUT_MS = 4_000

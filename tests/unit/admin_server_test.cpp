@@ -304,5 +304,42 @@ TEST_F(AdminServerTest, TheClientGivesUpOnAServerThatDoesNotAnswer) {
   EXPECT_NE(std::get<AdminUnreachable>(outcome).message.find("no answer"), std::string::npos);
 }
 
+TEST(AdminRequests, OperatorsVerbsAreRefusedToReadersAndAudited) {
+  AdminRequests requests;
+  int done = 0;
+  std::vector<std::string> audited;
+  requests.on("look", [](const json&, const AdminPeer&) -> AdminReply { return json(1); });
+  requests.on(
+      "change",
+      [&done](const json& request, const AdminPeer&) -> AdminReply {
+        if (!request.contains("key")) return AdminError{"key", "is missing"};
+        ++done;
+        return json(2);
+      },
+      AdminRole::op);
+  requests.on_audit([&audited](const AuditEntry& entry) {
+    audited.push_back(std::string(entry.verb) + " by " + std::to_string(entry.peer.uid) + ": " +
+                      std::string(entry.error));
+  });
+  AdminPeer reader;
+  reader.uid = 7;
+  reader.is_operator = false;
+  AdminPeer somebody;
+  somebody.uid = 8;
+  EXPECT_FALSE(requests.answer(R"({"verb":"look"})", reader).error);
+  EXPECT_TRUE(audited.empty());
+  const AdminAnswer refused = requests.answer(R"({"verb":"change","key":"k"})", reader);
+  EXPECT_TRUE(refused.error);
+  EXPECT_NE(refused.line.find("for operators"), std::string::npos) << refused.line;
+  EXPECT_EQ(done, 0);
+  EXPECT_FALSE(requests.answer(R"({"verb":"change","key":"k"})", somebody).error);
+  EXPECT_EQ(done, 1);
+  EXPECT_TRUE(requests.answer(R"({"verb":"change"})", somebody).error);
+  ASSERT_EQ(audited.size(), 3U);
+  EXPECT_NE(audited[0].find("change by 7: \"change\" is for operators"), std::string::npos);
+  EXPECT_EQ(audited[1], "change by 8: ");
+  EXPECT_EQ(audited[2], "change by 8: is missing");
+}
+
 }  // namespace
 }  // namespace binlane

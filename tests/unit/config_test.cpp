@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "control/config_change.h"
 #include "control/config_keys.h"
 #include "control/config_value.h"
 #include "control/suggest.h"
@@ -143,6 +144,85 @@ TEST(Config, MissingKeysAndSectionsAreNamed) {
                "replica.feed_password_file: is missing");
   expect_error(std::string(kTop) + kSource + "[source.replica]\nname = \"r1\"\n",
                "one section [[source.replica]] for each replica");
+}
+
+TEST(Config, MySqlsNamesAndDashesAreTheKeysToo) {
+  for (const char* line : {"rpl_semi_sync_source_timeout = 1500\n",
+                           "rpl-semi-sync-master-timeout = 1500\n", "timeout-ms = 1500\n"})
+    EXPECT_EQ(parse_config(source_text(line), "c.toml").source->timeout_ms, 1500U) << line;
+  const Config config =
+      parse_config(source_text("rpl_semi_sync_master_wait_point = \"AFTER_COMMIT\"\n"), "c.toml");
+  EXPECT_EQ(config.source->wait_point, WaitPoint::after_commit);
+  expect_error(source_text("timeout_ms = 1\nrpl_semi_sync_source_timeout = 1500\n"),
+               "timeout_ms is given already, under another of its names");
+}
+
+std::string problem_of(const Config& config, const char* key, const char* value) {
+  const auto changed = change_setting(config, key, value);
+  const auto* problem = std::get_if<ConfigProblem>(&changed);
+  return problem == nullptr ? std::string() : problem->field + ": " + problem->message;
+}
+
+TEST(Config, ALiveKeyChangesAndIsCheckedLikeAFile) {
+  const Config config = parse_config(source_text(), "c.toml");
+  const auto changed = change_setting(config, "rpl-semi-sync-source-timeout", "250");
+  ASSERT_TRUE(std::holds_alternative<Config>(changed));
+  EXPECT_EQ(std::get<Config>(changed).source->timeout_ms, 250U);
+  EXPECT_EQ(std::get<Config>(change_setting(config, "quorum", "FIRST 1 (r2, r1)"))
+                .source->quorum.clauses[0]
+                .ordered,
+            true);
+  EXPECT_EQ(std::get<Config>(change_setting(config, "fallback", "block")).source->fallback,
+            FallbackMode::block);
+  EXPECT_EQ(problem_of(config, "timeout_ms", "9"),
+            "source.timeout_ms: 9 is out of range, expected 10 to 31536000000 ms");
+  EXPECT_EQ(problem_of(config, "timeout_ms", "soon"),
+            "source.timeout_ms: expected an integer, found a text");
+  EXPECT_NE(problem_of(config, "quorum", "ANY 3 (r1, r2)").find("can never hold"),
+            std::string::npos);
+  EXPECT_NE(problem_of(config, "server_timeout_ms", "10500").find("must be at least"),
+            std::string::npos);
+  EXPECT_NE(problem_of(config, "timeuot_ms", "500").find("did you mean \"timeout_ms\"?"),
+            std::string::npos);
+  EXPECT_NE(problem_of(config, "data_dir", "/x").find("takes force at a start"), std::string::npos);
+  EXPECT_NE(problem_of(config, "acker_server_id", "7").find("takes force at a start"),
+            std::string::npos);
+}
+
+TEST(Config, WhatAFileChangesIsNamedAndTakenOverWhereItMayBe) {
+  const Config running = parse_config(source_text(), "c.toml");
+  const Config file = parse_config(
+      source_text("timeout_ms = 700\nquorum = \"ANY 2 (r1, r2)\"\nserver_user = \"other\"\n"
+                  "[lane]\nnap_us = 7\n")
+          .replace(source_text().find("quorum = \"ANY 1 (r1, r2)\"\n"),
+                   std::string("quorum = \"ANY 1 (r1, r2)\"\n").size(), ""),
+      "c.toml");
+  EXPECT_TRUE(differing_keys(running, running).empty());
+  EXPECT_EQ(differing_keys(running, file),
+            (std::vector<std::string>{"lane.nap_us", "source.server_user", "source.quorum",
+                                      "source.timeout_ms"}));
+  EXPECT_FALSE(with_key_of(running, file, "lane.nap_us"));
+  EXPECT_FALSE(with_key_of(running, file, "source.server_user"));
+  const auto timeout = with_key_of(running, file, "source.timeout_ms");
+  ASSERT_TRUE(timeout);
+  EXPECT_EQ(std::get<Config>(*timeout).source->timeout_ms, 700U);
+  EXPECT_EQ(std::get<Config>(*timeout).source->quorum.clauses[0].count, 1U);
+  const auto quorum = with_key_of(running, file, "source.quorum");
+  ASSERT_TRUE(quorum);
+  EXPECT_EQ(std::get<Config>(*quorum).source->quorum.clauses[0].count, 2U);
+}
+
+TEST(Config, EveryKeyIsExplained) {
+  for (const KeyDescription& key : describe_keys()) {
+    const auto found = find_key(key.full_name());
+    ASSERT_TRUE(std::holds_alternative<KeyDescription>(found)) << key.full_name();
+    EXPECT_NE(explain_text(std::get<KeyDescription>(found)).find(key.why), std::string::npos);
+  }
+  const std::string text =
+      explain_text(std::get<KeyDescription>(find_key("rpl_semi_sync_master_timeout")));
+  for (const char* part : {"source.timeout_ms", "10 to 31536000000 ms", "default  10000", "live",
+                           "rpl_semi_sync_source_timeout"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
 }
 
 TEST(Config, SyntaxErrorsNameLineAndColumn) {

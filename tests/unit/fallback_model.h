@@ -40,6 +40,8 @@ class FallbackModel {
   bool ledger_works = true;
   bool off_works = true;
   bool on_works = true;
+  bool read_only_works = true;
+  bool read_only = false;  // as Binlane has made it
   bool quorum_moves = true;
   bool lane_publishes = true;     // else the marks that are handed in stay as they were
   bool lane_has_backlog = false;  // it has not read what was written since
@@ -75,6 +77,7 @@ class FallbackModel {
   void turn(std::uint64_t length_ms) {
     now_ms += length_ms;
     move_quorum();
+    if (fallback.state() == FallbackState::semisync) read_only = false;
     FallbackInputs in;
     in.now_ns = now_ms * kNanosPerMilli;
     if (!lane_has_backlog) all_read_ns_ = in.now_ns;
@@ -105,6 +108,7 @@ class FallbackModel {
 
   // A client commits: it waits when the server does, and returns at once when it does not.
   void commit() {
+    if (read_only) return;
     written += 10;
     if (enabled && status)
       waiting.push_back(written);
@@ -182,6 +186,10 @@ class FallbackModel {
         if (!ledger_works) return false;
         expose_in_ledger(action.position.offset, action.exposure == ExposureKind::own);
         return true;
+      case FallbackAction::Kind::make_read_only:
+        trace.push_back(read_only_works ? "READ ONLY" : "READ ONLY fails");
+        read_only = read_only_works;
+        return read_only_works;
       case FallbackAction::Kind::turn_off:
         trace.push_back(off_works ? "OFF" : "OFF fails");
         if (!off_works) return false;

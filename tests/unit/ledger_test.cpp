@@ -199,6 +199,27 @@ TEST_F(LedgerTest, ATornLastLineIsCutOffAtEveryLength) {
   }
 }
 
+TEST_F(LedgerTest, APersonAcknowledgesClosedIntervalsForGood) {
+  {
+    fill();
+    Ledger ledger(path());
+    EXPECT_EQ(ledger.totals().unacknowledged, 3U);
+    EXPECT_EQ(ledger.acknowledge(2, "x"), "interval 2 is still open: no quorum covers it yet");
+    EXPECT_EQ(ledger.acknowledge(4, "x"), "there is no interval 4");
+    EXPECT_EQ(ledger.acknowledge(0, "x"), "there is no interval 0");
+    EXPECT_EQ(ledger.acknowledge(1, "user 7"), "");
+    EXPECT_EQ(ledger.acknowledge(1, "user 7"), "interval 1 is acknowledged already");
+  }
+  Ledger ledger(path());
+  EXPECT_EQ(ledger.totals().unacknowledged, 2U);
+  EXPECT_TRUE(ledger.list()[0].acknowledged);
+  EXPECT_FALSE(ledger.list()[1].acknowledged);
+  ASSERT_TRUE(ledger.close_interval(2, {18, 950}, 1));
+  ASSERT_TRUE(ledger.close_interval(3, {18, 1001}, 1));
+  EXPECT_EQ(ledger.acknowledge(3, "user 7"), "");
+  EXPECT_EQ(ledger.totals().unacknowledged, 0U);
+}
+
 TEST_F(LedgerTest, ALastLineWithUnwrittenBytesIsCutOff) {
   fill();
   std::string damaged = text();

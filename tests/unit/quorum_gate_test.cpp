@@ -253,5 +253,43 @@ TEST(QuorumGate, AgreesWithTheDefinitionOnRandomRules) {
   }
 }
 
+// FIRST 1 (2, 0, 1) by index.
+QuorumRule first_of_three(std::uint32_t count) {
+  QuorumRule rule = any(count, 0b111);
+  rule.clauses[0].ordered = true;
+  rule.clauses[0].order = {2, 0, 1};
+  return rule;
+}
+
+TEST(QuorumGate, FirstWaitsForTheFirstThatIsThere) {
+  Gate gate(first_of_three(1));
+  gate.join(1, 30);
+  EXPECT_EQ(gate.quorum(), 30U);
+  gate.join(0, 20);
+  gate.join(2, 10);
+  gate.update(1, 90, 90, 0);
+  EXPECT_EQ(gate.quorum(), 30U) << "index 2 comes first, and has 10; the mark never goes back";
+  gate.update(2, 50, 50, 0);
+  EXPECT_EQ(gate.quorum(), 50U);
+  gate.disconnect(2);
+  gate.update(0, 60, 60, 0);
+  EXPECT_EQ(gate.quorum(), 60U);
+}
+
+TEST(QuorumGate, FirstPassesOverTheSlowWhileThereAreOthers) {
+  Gate gate(first_of_three(2));
+  gate.join(2, 10);
+  gate.join(0, 40);
+  gate.join(1, 30);
+  EXPECT_EQ(gate.quorum(), 10U) << "2 and 0";
+  gate.set_slow(0b100);
+  EXPECT_EQ(gate.quorum(), 30U) << "0 and 1";
+  gate.disconnect(1);
+  gate.update(0, 80, 80, 0);
+  EXPECT_EQ(gate.quorum(), 30U) << "the slow one is needed again";
+  gate.update(2, 70, 70, 0);
+  EXPECT_EQ(gate.quorum(), 70U);
+}
+
 }  // namespace
 }  // namespace binlane

@@ -70,7 +70,8 @@ TEST(QuorumText, RefusesGarbageWithThePlaceOfIt) {
                            "ANY 1 (r1) extra",
                            "ANY 1 (r1))",
                            "ANY 99999999999 (r1)",
-                           "FIRST 1 (r1)",
+                           "FIRST 1 r1",
+                           "FIRST 2 (r1)",
                            "1 FROM EACH zone",
                            "(r1)",
                            "ANY 1 (r1) LEVEL durable AND ANY 1 (r2)"}) {
@@ -82,6 +83,34 @@ TEST(QuorumText, RefusesGarbageWithThePlaceOfIt) {
   }
   const auto parsed = parse_quorum_rule("ANY 1 (r1, rr)", kNames);
   EXPECT_EQ(std::get<QuorumTextError>(parsed).offset, 11U);
+}
+
+TEST(QuorumText, FirstKeepsItsOrder) {
+  EXPECT_EQ(canonical("first 1 (r3, r1)"), "FIRST 1 (r3, r1)");
+  EXPECT_EQ(canonical("FIRST 2 (r4, r2, r1) AND ANY 1 (r3)"),
+            "FIRST 2 (r4, r2, r1) AND ANY 1 (r3)");
+  const QuorumRule once = rule("FIRST 2 (r4, r2, r1)");
+  EXPECT_TRUE(once == rule(to_string(once, kNames)));
+  EXPECT_FALSE(once == rule("FIRST 2 (r1, r2, r4)"));
+  EXPECT_TRUE(once.satisfied_by(0b0011));
+  EXPECT_EQ(canonical("FIRST 3 (r1, r2)"), "error: FIRST 3 can never hold: it lists 2 replicas");
+}
+
+TEST(QuorumText, FromEachZoneIsOneClauseAZone) {
+  const std::vector<std::string> zones = {"east", "west", "east", "west"};
+  const auto text = [&](std::string_view written, const std::vector<std::string>& of) {
+    const auto parsed = parse_quorum_rule(written, kNames, of);
+    const auto* error = std::get_if<QuorumTextError>(&parsed);
+    return error != nullptr ? "error: " + error->message
+                            : to_string(std::get<QuorumRule>(parsed), kNames);
+  };
+  EXPECT_EQ(text("1 FROM EACH zone", zones), "ANY 1 (r1, r3) AND ANY 1 (r2, r4)");
+  EXPECT_EQ(text(" 2 from each ZONE and any 1 (r2) level received", zones),
+            "ANY 2 (r1, r3) AND ANY 2 (r2, r4) AND ANY 1 (r2) LEVEL received");
+  EXPECT_EQ(text("3 FROM EACH zone", zones),
+            "error: 3 FROM EACH zone can never hold: zone 'east' has 2 replicas");
+  EXPECT_EQ(text("1 FROM EACH zone", {"east", "", "east", "west"}),
+            "error: FROM EACH zone: replica 'r2' has no zone");
 }
 
 TEST(QuorumText, BoundsItsInput) {

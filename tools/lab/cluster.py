@@ -21,7 +21,8 @@ SEMI_SYNC_TIMEOUT_S = 60
 CATCH_UP_TIMEOUT_S = 120
 # What binlaned needs of the source's account: to read the binlog as a replica does, to read where
 # it is, and to switch the server's semi-sync.
-PRIVILEGES = "REPLICATION SLAVE, REPLICATION MASTER ADMIN, BINLOG MONITOR"
+# READ_ONLY ADMIN is for the fallback mode "fail" alone.
+PRIVILEGES = "REPLICATION SLAVE, REPLICATION MASTER ADMIN, BINLOG MONITOR, READ_ONLY ADMIN"
 
 
 def short_folder():
@@ -87,6 +88,7 @@ class Cluster:
         faults=None,
         lane=None,
         source_config=None,
+        zones=None,
         detached=False,
         name="lab",
     ):
@@ -97,6 +99,7 @@ class Cluster:
         self.journal_size_mb = journal_size_mb
         self.replica_options = replica_options or {}
         self.faults = faults or {}
+        self.zones = zones or {}
         self.lane = {"mode": "shared", "idle": "auto", **(lane or {})}
         self.quorum = quorum or f"ANY 1 ({', '.join(replica_names)})"
         self.timeout_ms = timeout_ms
@@ -135,7 +138,9 @@ class Cluster:
         local = SOURCE_ADDRESS
         if replica.port == "udp":
             local = self._udp_address()
+        zone = {"zone": self.zones[replica.name]} if replica.name in self.zones else {}
         return {
+            **zone,
             "name": replica.name,
             "port": replica.port,
             "local_address": local,

@@ -40,6 +40,7 @@ class Process:
         self.log_file = Path(log_file)
         # A process that is not detached dies with this program, however that ends.
         self.detached = detached
+        self.environment = {}  # beside this program's own
         self._child = None
 
     @property
@@ -77,6 +78,7 @@ class Process:
         with open(self.log_file, "ab") as log:
             self._child = subprocess.Popen(
                 self.command,
+                env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

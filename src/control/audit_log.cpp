@@ -1,0 +1,44 @@
+#include "control/audit_log.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "control/wall_clock.h"
+
+namespace binlane {
+namespace {
+
+constexpr mode_t kFileMode = 0640;
+
+}  // namespace
+
+AuditLog::AuditLog(std::string path) : path_(std::move(path)) {
+  file_.reset(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, kFileMode));
+  if (!file_.is_open())
+    throw StartupError(fmt::format("audit log {}: cannot open: {}", path_, errno_text(errno)));
+}
+
+void AuditLog::write(const AuditEntry& entry) {
+  using nlohmann::ordered_json;
+  std::string request = entry.request.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+  request.resize(std::min(request.size(), kMaxRequestBytes));
+  const ordered_json line = {
+      {"at", wall_clock_text()}, {"uid", entry.peer.uid},
+      {"pid", entry.peer.pid},   {"verb", entry.verb},
+      {"request", request},      {"result", entry.error.empty() ? "done" : "refused"},
+      {"error", entry.error}};
+  const std::string text = line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+  // One write: lines of several daemons or of a rotation never mix.
+  if (::write(file_.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    log::error("audit_failed", "cannot write {}: {}", path_, errno_text(errno));
+  log::info("audit", "user {} (pid {}) asked for {}: {}", entry.peer.uid, entry.peer.pid, request,
+            entry.error.empty() ? std::string_view("done") : entry.error);
+}
+
+}  // namespace binlane

@@ -1,0 +1,27 @@
+// AuditLog: who asked this daemon to change what, and what came of it: one JSON object a line in
+// data_dir/audit.jsonl, and a line in the log (event=audit). Admin thread.
+#pragma once
+
+#include <string>
+
+#include "control/admin_requests.h"
+#include "storage/file_util.h"
+
+namespace binlane {
+
+class AuditLog {
+ public:
+  // Requests are cut to this length.
+  static constexpr std::size_t kMaxRequestBytes = 1024;
+
+  // Appends to the file, or makes it. Throws StartupError.
+  explicit AuditLog(std::string path);
+  // A line that cannot be written is said so in the log; the request is served all the same.
+  void write(const AuditEntry& entry);
+
+ private:
+  std::string path_;
+  FileDescriptor file_;
+};
+
+}  // namespace binlane

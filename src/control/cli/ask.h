@@ -1,0 +1,36 @@
+// One request of a verb to the daemon, with its errors shown and turned into an exit code.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "control/cli/exit_code.h"
+#include "control/cli/verb.h"
+
+namespace binlane::cli {
+
+using nlohmann::json;
+
+// The daemon's result; or nothing, and `code` says what the program ends with.
+std::optional<json> ask(const Context& context, const char* verb, int& code,
+                        json arguments = json::object());
+
+// Asks for the status until `done` says so, at most `wait_s` seconds; `waiting` says what for.
+// kExitOk, kExitUnfinished, or what ask() said.
+int follow_status(const Context& context, std::uint32_t wait_s,
+                  const std::function<bool(const json& status)>& done, const std::string& waiting);
+
+void print_json(const json& value);
+
+// The member, or null, and never an exception: the daemon may be another version.
+const json& member(const json& object, const char* name);
+std::string text_of(const json& object, const char* name);
+bool flag_of(const json& object, const char* name);
+std::uint64_t count_of(const json& object, const char* name);
+
+// Rows with columns as wide as their widest cell.
+std::string table_text(const std::vector<std::vector<std::string>>& rows);
+
+}  // namespace binlane::cli

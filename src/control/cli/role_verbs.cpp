@@ -1,0 +1,175 @@
+// Verbs about which host is the source: promote, promotion, rejoin, verdict.
+#include "control/cli/role_verbs.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "binlane/admin.h"
+#include "control/cli/ask.h"
+
+namespace binlane::cli {
+namespace {
+
+struct RoleOptions {
+  std::string replica;
+  std::uint32_t wait_s = 60;
+  bool dry_run = false;
+  bool cut = false;
+  bool rebuilt = false;
+  std::string what;
+};
+RoleOptions g_options;
+
+void add_wait(CLI::App& app) {
+  app.add_option("--wait-s", g_options.wait_s, "how long to follow it")
+      ->check(CLI::Range(0, 86'400))
+      ->capture_default_str();
+}
+
+int show_promotion(const json& result, const Context& context) {
+  if (context.as_json) {
+    print_json(result);
+  } else {
+    for (const json& line : result.value("proof", json::array()))
+      fmt::print("{}\n", line.get<std::string>());
+    fmt::print("role {}, term {}, step {}\n", text_of(result, "role"), result.value("term", 0),
+               text_of(result, "step"));
+    if (const std::string at = text_of(result, "sealed_at"); !at.empty())
+      fmt::print("the stream before, {}, ended at {} (GTID {})\n", text_of(result, "sealed_stream"),
+                 at, text_of(result, "gtid"));
+    if (const std::string start = text_of(result, "new_start"); !start.empty())
+      fmt::print("the new stream begins at {}\n", start);
+  }
+  if (const std::string refusal = text_of(result, "refusal"); !refusal.empty()) {
+    fmt::print(stderr, "binlane: not promoted: {}\n", refusal);
+    const std::string better = text_of(result, "better_candidate");
+    if (!better.empty()) fmt::print(stderr, "binlane: promote {} instead\n", better);
+    return kExitRefused;
+  }
+  if (!result.value("running", false)) return kExitOk;
+  fmt::print(stderr, "binlane: going on, waits for {}\n", text_of(result, "waiting_for"));
+  return kExitUnfinished;
+}
+
+int show_verdict(const json& result, const Context& context) {
+  const std::string verdict = text_of(result, "verdict");
+  if (context.as_json) {
+    print_json(result);
+  } else {
+    fmt::print("{}\n", verdict);
+    for (const json& line : result.value("evidence", json::array()))
+      fmt::print("  {}\n", line.get<std::string>());
+  }
+  if (verdict == "DURABLE") return kExitOk;
+  return verdict == "ABSENT" ? kExitAbsent : kExitInDoubt;
+}
+
+int show_rejoin(const json& result, const Context& context) {
+  if (context.as_json) {
+    print_json(result);
+  } else {
+    for (const json& line : result.value("report", json::array()))
+      fmt::print("{}\n", line.get<std::string>());
+  }
+  if (const std::string refusal = text_of(result, "refusal"); !refusal.empty()) {
+    fmt::print(stderr, "binlane: not rejoined: {}\n", refusal);
+    return kExitRefused;
+  }
+  return result.value("running", false) ? kExitUnfinished : kExitOk;
+}
+
+// Asks `verb` until what was begun has ended, and says what it waits for meanwhile.
+int follow(const char* verb, int (*show)(const json&, const Context&), const Context& context) {
+  constexpr auto kPause = std::chrono::milliseconds(100);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(g_options.wait_s);
+  std::string waiting;
+  for (;;) {
+    int code = kExitOk;
+    const auto result = ask(context, verb, code);
+    if (!result) {
+      if (code == kExitUnreachable)
+        fmt::print(stderr, "binlane: what was begun goes on when the daemon is back\n");
+      return code;
+    }
+    const bool over = std::chrono::steady_clock::now() > deadline;
+    if (!flag_of(*result, "running") || over) return show(*result, context);
+    if (const std::string now = text_of(*result, "waiting_for"); now != waiting && !now.empty()) {
+      waiting = now;
+      if (!context.as_json) fmt::print(stderr, "waiting for {}\n", waiting);
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+}
+
+void add_promote(CLI::App& app) {
+  app.add_option("replica", g_options.replica, "the host's own name, as a guard")->required();
+  app.add_flag("--dry-run", g_options.dry_run,
+               "only say what it would take, as far as this host knows by itself");
+  add_wait(app);
+}
+
+int run_promote(const Context& context) {
+  int code = kExitOk;
+  if (!ask(context, admin::kVerbPromote, code,
+           {{"replica", g_options.replica}, {"dry_run", g_options.dry_run}}))
+    return code;
+  return follow(admin::kVerbPromotion, show_promotion, context);
+}
+
+int run_promotion(const Context& context) {
+  int code = kExitOk;
+  const auto result = ask(context, admin::kVerbPromotion, code);
+  return result ? show_promotion(*result, context) : code;
+}
+
+void add_rejoin(CLI::App& app) {
+  app.add_flag("--cut", g_options.cut,
+               "cut off what only this server has, where that is provably not committed");
+  app.add_flag("--rebuilt", g_options.rebuilt,
+               "the server was rebuilt from a copy: compare nothing");
+  add_wait(app);
+}
+
+int run_rejoin(const Context& context) {
+  int code = kExitOk;
+  if (!ask(context, admin::kVerbRejoin, code,
+           {{"cut", g_options.cut}, {"rebuilt", g_options.rebuilt}}))
+    return code;
+  return follow(admin::kVerbRejoining, show_rejoin, context);
+}
+
+void add_verdict(CLI::App& app) {
+  app.add_option("what", g_options.what,
+                 "its GTID (0-1-42), or where it ends in the binlog (binlog.000003:1234)")
+      ->required();
+}
+
+int run_verdict(const Context& context) {
+  int code = kExitOk;
+  const auto result = ask(context, admin::kVerbVerdict, code, {{"what", g_options.what}});
+  return result ? show_verdict(*result, context) : code;
+}
+
+void nothing(CLI::App&) {}
+
+constexpr Verb kVerbs[] = {
+    {"promote", "make this daemon's host the source, if that loses nothing", "binlane promote b",
+     add_promote, run_promote},
+    {"promotion", "show how far the promotion of this host has got", "binlane promotion --json",
+     nothing, run_promotion},
+    {"rejoin", "make this host, which was the source, a replica of the new one",
+     "binlane rejoin\nbinlane rejoin --cut", add_rejoin, run_rejoin},
+    {"verdict", "say whether a transaction survived, as far as this host can tell",
+     "binlane verdict 0-1-42\nbinlane verdict binlog.000003:1234", add_verdict, run_verdict},
+};
+
+}  // namespace
+
+std::span<const Verb> role_verbs() {
+  return kVerbs;
+}
+
+}  // namespace binlane::cli

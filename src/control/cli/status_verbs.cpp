@@ -1,0 +1,135 @@
+#include "control/cli/status_verbs.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "binlane/admin.h"
+#include "control/cli/ask.h"
+#include "control/cli/mysql_table.h"
+#include "control/status_text.h"
+
+namespace binlane::cli {
+namespace {
+
+struct StatusOptions {
+  bool check = false;
+  bool mysql = false;
+  std::string names = "both";
+};
+StatusOptions g_status;
+
+void add_status(CLI::App& app) {
+  app.add_flag("--check", g_status.check, "exit with 4 when something is amiss");
+  app.add_flag("--mysql", g_status.mysql,
+               "as SHOW STATUS LIKE 'Rpl_semi_sync%' does, with the server's own values");
+  app.add_option("--names", g_status.names, "with --mysql: which generation of names")
+      ->check(CLI::IsMember({"both", "source", "master"}))
+      ->capture_default_str();
+}
+
+int run_status(const Context& context) {
+  int code = kExitOk;
+  const auto status = ask(context, admin::kVerbStatus, code);
+  if (!status) return code;
+  if (g_status.mysql) {
+    const auto rows = mysql_status_rows(*status, parse_name_generation(g_status.names));
+    if (context.as_json)
+      print_json(json(rows));
+    else
+      fmt::print("{}", mysql_table(rows));
+  } else if (context.as_json) {
+    print_json(*status);
+  } else {
+    fmt::print("{}", status_text(*status));
+  }
+  if (!g_status.check) return kExitOk;
+  const std::string problem = status_problem(*status);
+  if (problem.empty()) return kExitOk;
+  fmt::print(stderr, "binlane: {}\n", problem);
+  return kExitNotProtected;
+}
+
+int run_ping(const Context& context) {
+  int code = kExitOk;
+  const auto result = ask(context, admin::kVerbPing, code);
+  if (!result) return code;
+  if (context.as_json)
+    print_json(*result);
+  else
+    fmt::print("binlaned answers\n");
+  return kExitOk;
+}
+
+std::string lag_text(const json& replica, const char* name) {
+  return member(replica, name).is_number() ? bytes_text(member(replica, name).get<double>()) : "-";
+}
+
+int run_replicas(const Context& context) {
+  int code = kExitOk;
+  const auto status = ask(context, admin::kVerbStatus, code);
+  if (!status) return code;
+  const json& replicas = member(member(*status, "source"), "replicas");
+  if (!replicas.is_array()) {
+    fmt::print(stderr, "binlane: this host has no [source] section\n");
+    return kExitError;
+  }
+  if (context.as_json) {
+    print_json(replicas);
+    return kExitOk;
+  }
+  std::vector<std::vector<std::string>> rows = {
+      {"NAME", "ZONE", "STATE", "DURABLE LAG", "ROUND TRIP", "SESSIONS", "RETRANSMITS", "NOTE"}};
+  for (const json& replica : replicas) {
+    std::string note = text_of(replica, "refusal");
+    for (const char* flag : {"damaged", "learner", "slow"}) {
+      if (flag_of(replica, flag)) note += (note.empty() ? "" : "; ") + std::string(flag);
+    }
+    if (!flag_of(replica, "counts")) note += (note.empty() ? "" : "; ") + std::string("in no rule");
+    const json& round_trip = member(replica, "rtt_us");
+    rows.push_back({text_of(replica, "name"),
+                    text_of(replica, "zone").empty() ? "-" : text_of(replica, "zone"),
+                    flag_of(replica, "connected") ? "connected" : "away",
+                    lag_text(replica, "durable_lag_bytes"),
+                    round_trip.is_number() ? duration_text(round_trip.get<double>()) : "-",
+                    fmt::format("{}", count_of(replica, "sessions")),
+                    fmt::format("{}", count_of(member(replica, "counters"), "retransmits")), note});
+  }
+  fmt::print("{}", table_text(rows));
+  return kExitOk;
+}
+
+int run_metrics(const Context& context) {
+  int code = kExitOk;
+  const auto result = ask(context, admin::kVerbMetrics, code);
+  if (!result) return code;
+  if (context.as_json)
+    print_json(*result);
+  else
+    fmt::print("{}", text_of(*result, "text"));
+  return kExitOk;
+}
+
+void nothing(CLI::App&) {}
+
+constexpr Verb kVerbs[] = {
+    {"status", "show role, state, marks and replicas",
+     "binlane status\n"
+     "binlane status --json\n"
+     "binlane status --check || echo 'commits are not protected'\n"
+     "binlane status --mysql --names master",
+     add_status, run_status},
+    {"replicas", "list the replicas of this source", "binlane replicas\nbinlane replicas --json",
+     nothing, run_replicas},
+    {"metrics", "print what the Prometheus endpoint shows",
+     "binlane metrics | promtool check metrics", nothing, run_metrics},
+    {"ping", "ask whether the daemon answers", "binlane ping", nothing, run_ping},
+};
+
+}  // namespace
+
+std::span<const Verb> status_verbs() {
+  return kVerbs;
+}
+
+}  // namespace binlane::cli

@@ -1,0 +1,98 @@
+#include "control/cli/support_bundle.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+
+#include "binlane/admin.h"
+#include "control/cli/ask.h"
+
+namespace binlane::cli {
+namespace {
+
+constexpr mode_t kFolderMode = 0700;
+
+void write_file(const std::string& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+// One answer of the daemon as a file; what it refuses stands in the file.
+void add_answer(const Context& context, const std::string& folder, const char* verb,
+                const char* text_member = nullptr) {
+  int code = kExitOk;
+  const auto answer = ask(context, verb, code);
+  const std::string name = fmt::format("{}/{}.{}", folder, verb, text_member ? "txt" : "json");
+  if (!answer)
+    write_file(name, fmt::format("not answered (exit code {})\n", code));
+  else
+    write_file(name, text_member ? text_of(*answer, text_member) : answer->dump(2) + "\n");
+}
+
+void add_host(const std::string& folder) {
+  utsname name{};
+  ::uname(&name);
+  std::string text =
+      fmt::format("{} {} {} {}\n", name.sysname, name.release, name.version, name.machine);
+  for (const char* file : {"/proc/cpuinfo", "/proc/meminfo", "/proc/loadavg", "/proc/mounts"}) {
+    std::ifstream in(file);
+    text += fmt::format("--- {}\n", file);
+    text.append(std::istreambuf_iterator<char>(in), {});
+  }
+  write_file(folder + "/host.txt", text);
+}
+
+// 0, or the exit status of tar; it is told names only, no shell is in between.
+int pack(const std::string& parent, const std::string& name, const std::string& archive) {
+  std::string program = "tar", mode = "-czf", at = "-C";
+  std::string out = archive, where = parent, what = name;
+  char* arguments[] = {program.data(), mode.data(),  out.data(), at.data(),
+                       where.data(),   what.data(), nullptr};
+  pid_t child = 0;
+  if (::posix_spawnp(&child, "tar", nullptr, nullptr, arguments, environ) != 0) return -1;
+  int status = 0;
+  if (::waitpid(child, &status, 0) != child || !WIFEXITED(status)) return -1;
+  return WEXITSTATUS(status);
+}
+
+}  // namespace
+
+int support_bundle(const Context& context, const std::string& folder) {
+  int code = kExitOk;
+  if (!ask(context, admin::kVerbPing, code)) return code;
+  const std::string name = fmt::format("binlane-support-{:%Y%m%dT%H%M%S}", fmt::gmtime(std::time(nullptr)));
+  const std::string inside = folder + "/" + name;
+  if (::mkdir(inside.c_str(), kFolderMode) != 0) {
+    fmt::print(stderr, "binlane: cannot make {}\n", inside);
+    return kExitError;
+  }
+  for (const char* verb : {admin::kVerbStatus, admin::kVerbVariables, admin::kVerbLedger,
+                           admin::kVerbPromotion, admin::kVerbRejoining})
+    add_answer(context, inside, verb);
+  add_answer(context, inside, admin::kVerbConfig, "text");
+  add_answer(context, inside, admin::kVerbMetrics, "text");
+  add_host(inside);
+  const std::string archive = inside + ".tar.gz";
+  const int packed = pack(folder, name, archive);
+  std::error_code error;
+  std::filesystem::remove_all(inside, error);
+  if (packed != 0) {
+    fmt::print(stderr, "binlane: tar failed for {}\n", archive);
+    return kExitError;
+  }
+  if (context.as_json)
+    print_json({{"path", archive}});
+  else
+    fmt::print("{}\n", archive);
+  return kExitOk;
+}
+
+}  // namespace binlane::cli

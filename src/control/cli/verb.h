@@ -1,0 +1,37 @@
+// Verb: one word of the command line. All verbs stand in one table (verb_table.cpp), from which the
+// parser, the help, the shells' completion and the man page are made.
+//
+// A verb's file keeps its own options; the program runs one verb and ends.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace binlane::cli {
+
+// What is the same for all verbs.
+struct Context {
+  std::string socket;
+  std::uint32_t timeout_ms = 5'000;
+  bool as_json = false;
+};
+
+struct Verb {
+  const char* name;
+  const char* summary;
+  const char* examples;  // one a line; may be empty
+  // Adds the verb's own options.
+  void (*options)(CLI::App& app);
+  // Does it; the exit code.
+  int (*run)(const Context& context);
+  bool needs_daemon = true;
+};
+
+std::span<const Verb> verbs();
+
+// Builds the parser of the whole program. `chosen` becomes the verb that was given.
+void build_parser(CLI::App& app, Context& context, const Verb*& chosen);
+
+}  // namespace binlane::cli

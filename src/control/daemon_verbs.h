@@ -1,0 +1,16 @@
+// What a daemon answers on its admin socket: every verb of include/binlane/admin.h. Admin thread.
+#pragma once
+
+#include "control/admin_server.h"
+#include "control/daemon.h"
+#include "control/settings.h"
+
+namespace binlane {
+
+// Before the server starts. `daemon` and `settings` outlive it.
+void register_verbs(AdminServer& server, Daemon& daemon, Settings& settings);
+
+// The status with what the metrics need beside it. Any thread.
+nlohmann::json metrics_status(const Daemon& daemon, const Settings& settings);
+
+}  // namespace binlane

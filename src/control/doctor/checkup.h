@@ -1,0 +1,37 @@
+// What `binlane doctor` looks at: the server's settings, the journal's device, the host, the quorum
+// rule. Each check says what it found, how bad that is, and what to do. An ordinary program's main
+// thread; nothing is changed but for test writes in a file of its own.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "control/config.h"
+
+namespace binlane {
+
+enum class Severity : std::uint8_t { fine, warning, fault };
+const char* to_string(Severity severity) noexcept;
+
+struct HealthFinding {
+  Severity severity = Severity::fine;
+  std::string topic;
+  std::string found;
+  std::string remedy;  // empty where nothing is to be done
+};
+using Findings = std::vector<HealthFinding>;
+
+// All of them.
+Findings check_up(const Config& config);
+
+// The server that a source's daemon stands beside.
+Findings check_server(const SourceConfig& source);
+// The device under a replica's journal: file system, O_DIRECT, a volatile cache, a thousand writes.
+Findings check_disk(const Config& config);
+// Cores, locked memory, ports, clock.
+Findings check_host(const Config& config);
+// What the rule tolerates, and what it needs for a promotion. Pure.
+Findings check_quorum(const SourceConfig& source);
+
+}  // namespace binlane

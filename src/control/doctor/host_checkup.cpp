@@ -1,0 +1,125 @@
+// Cores, locked memory, ports and clock of this host, for `binlane doctor`.
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/timex.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <thread>
+
+#include "control/config_value.h"
+#include "control/doctor/checkup.h"
+
+namespace binlane {
+namespace {
+
+// Below this a spinning lane stalls the disk's interrupts (docs: idle strategies).
+constexpr unsigned kCoresToSpin = 4;
+// io_uring's rings and the journal's registered buffers, beside the journal's own size.
+constexpr std::uint64_t kLockedSlack = std::uint64_t{16} * 1024 * 1024;
+constexpr std::uint64_t kMiB = std::uint64_t{1024} * 1024;
+
+void check_cores(const Config& config, Findings& found) {
+  const unsigned cores = std::thread::hardware_concurrency();
+  if (config.lane.idle == IdleStrategy::spin && cores < kCoresToSpin)
+    found.push_back({Severity::fault, "cores",
+                     fmt::format("lane.idle is spin, and this host has {} cores: a spinning lane "
+                                 "stalls the disk",
+                                 cores),
+                     "lane.idle = \"auto\""});
+  else if (config.lane.cpu >= static_cast<std::int64_t>(cores))
+    found.push_back({Severity::fault, "cores",
+                     fmt::format("lane.cpu is {}, and this host has {} cores", config.lane.cpu, cores),
+                     "a core that is there, or -1"});
+  else
+    found.push_back({Severity::fine, "cores", fmt::format("{} cores", cores), ""});
+}
+
+void check_locked_memory(const Config& config, Findings& found) {
+  if (!config.replica) return;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return;
+  const std::uint64_t needed = config.replica->journal_size_mb * kMiB + kLockedSlack;
+  if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < needed && ::geteuid() != 0)
+    found.push_back({Severity::warning, "memlock",
+                     fmt::format("{} MiB may be locked, {} MiB are wanted for registered buffers",
+                                 limit.rlim_cur / kMiB, needed / kMiB),
+                     "LimitMEMLOCK=infinity in the unit (the packaged one has it)"});
+}
+
+bool is_own_address(std::uint32_t ipv4) {
+  ifaddrs* all = nullptr;
+  if (::getifaddrs(&all) != 0) return false;
+  bool found = false;
+  for (const ifaddrs* one = all; one != nullptr && !found; one = one->ifa_next) {
+    if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != AF_INET) continue;
+    const auto* address = reinterpret_cast<const sockaddr_in*>(one->ifa_addr);
+    found = ntohl(address->sin_addr.s_addr) == ipv4;
+  }
+  ::freeifaddrs(all);
+  return found;
+}
+
+void check_port(const PortSpec& port, const Endpoint& local, Findings& found) {
+  if (port.kind == PortKind::udp) {
+    const bool own = is_own_address(local.ipv4);
+    found.push_back({own ? Severity::fine : Severity::fault, "port",
+                     fmt::format("udp at {}{}", endpoint_text(local),
+                                 own ? "" : ": not an address of this host"),
+                     own ? "" : "an address that `ip address` shows"});
+    return;
+  }
+  if (port.kind != PortKind::vhost) {
+    found.push_back({Severity::fine, "port", to_string(port) + " (looked at when it starts)", ""});
+    return;
+  }
+  const auto slash = port.argument.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : port.argument.substr(0, slash);
+  if (::access(folder.c_str(), W_OK | X_OK) != 0)
+    found.push_back({Severity::fault, "port",
+                     fmt::format("{}: no socket can be made in {}", to_string(port), folder),
+                     "make the folder, or mend its permissions"});
+  else
+    found.push_back({Severity::fine, "port", to_string(port), ""});
+}
+
+void check_ports(const Config& config, Findings& found) {
+  if (config.source) {
+    for (const SourceReplicaConfig& replica : config.source->replicas)
+      check_port(replica.port, replica.local_address, found);
+  }
+  if (config.replica) check_port(config.replica->port, config.replica->address, found);
+}
+
+// Nothing of Binlane depends on the wall clock; logs and the ledger's texts do.
+void check_clock(Findings& found) {
+  timex state{};
+  const int synchronised = ::adjtimex(&state);
+  if (synchronised == TIME_ERROR || (state.status & STA_UNSYNC) != 0)
+    found.push_back({Severity::warning, "clock",
+                     "the kernel does not know its clock to be synchronised",
+                     "run chrony or systemd-timesyncd: times in logs and ledger are for people"});
+  std::ifstream file("/sys/devices/system/clocksource/clocksource0/current_clocksource");
+  std::string source;
+  if (std::getline(file, source) && source != "tsc" && source != "kvm-clock")
+    found.push_back({Severity::warning, "clock",
+                     fmt::format("the clock source is {}: reading the time is a system call", source),
+                     "tsc, where the machine has a constant one"});
+}
+
+}  // namespace
+
+Findings check_host(const Config& config) {
+  Findings found;
+  check_cores(config, found);
+  check_locked_memory(config, found);
+  check_ports(config, found);
+  check_clock(found);
+  return found;
+}
+
+}  // namespace binlane

@@ -1,0 +1,73 @@
+#include "control/read_only_setter.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <utility>
+
+namespace binlane {
+namespace {
+
+// The statement gives up after this long, and is tried again by whoever wants it.
+constexpr unsigned kLockWaitS = 30;
+constexpr unsigned kReadTimeoutS = kLockWaitS + 10;
+
+}  // namespace
+
+ReadOnlySetter::ReadOnlySetter(ServerAccount account)
+    : connection_(std::move(account), {.read_s = kReadTimeoutS}) {}
+
+ReadOnlySetter::~ReadOnlySetter() {
+  connection_.interrupt();
+  if (thread_.joinable()) thread_.join();
+}
+
+void ReadOnlySetter::begin() {
+  if (state() == State::sending) return;
+  if (thread_.joinable()) thread_.join();
+  connection_id_.store(0, std::memory_order_relaxed);
+  state_.store(State::sending, std::memory_order_release);
+  thread_ = std::thread([this] { run(); });
+}
+
+void ReadOnlySetter::run() {
+  const SqlError error = connection_.connect();
+  if (!error.ok()) return fail(error);
+  const QueryResult id = connection_.query("SELECT CONNECTION_ID()");
+  if (!id.ok() || id.rows.empty() || !id.rows[0][0]) return fail(id.error);
+  const std::string& text = *id.rows[0][0];
+  std::uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  connection_id_.store(number, std::memory_order_release);
+  const QueryResult set = connection_.query(
+      fmt::format("SET STATEMENT lock_wait_timeout={} FOR SET GLOBAL read_only=1", kLockWaitS));
+  if (!set.ok()) return fail(set.error);
+  connection_.close();
+  state_.store(State::done, std::memory_order_release);
+}
+
+void ReadOnlySetter::fail(const SqlError& error) {
+  connection_.close();
+  {
+    const std::lock_guard lock(mutex_);
+    problem_ = to_string(error);
+  }
+  state_.store(State::failed, std::memory_order_release);
+}
+
+std::string ReadOnlySetter::problem() const {
+  const std::lock_guard lock(mutex_);
+  return problem_;
+}
+
+bool ReadOnlySetter::is_pending(ServerConnection& other) const {
+  const std::uint64_t id = connection_id_.load(std::memory_order_acquire);
+  if (id == 0) return false;
+  const QueryResult found = other.query(
+      fmt::format("SELECT 1 FROM information_schema.PROCESSLIST WHERE ID={} AND COMMAND='Query' "
+                  "AND STATE LIKE 'Waiting%'",
+                  id));
+  return found.ok() && !found.rows.empty();
+}
+
+}  // namespace binlane

@@ -1,0 +1,163 @@
+"""What is installed beside the programs: alert rules, dashboard, units; and the metrics they speak of."""
+
+import json
+import socket
+import re
+import shutil
+import subprocess
+import tempfile
+import urllib.request
+from pathlib import Path
+
+import harness
+from lab import mariadb, waiting
+from lab.cli import binlane
+from quorum_case import SOON_S, QuorumCase
+
+PACKAGING = harness.REPOSITORY / "packaging"
+TOOL_TIMEOUT_S = 60
+DOWNLOAD_TIMEOUT_S = 120
+EXPOSURE_MOST = 3.5
+
+
+def promtool():
+    """The program, or None with the reason. Debian's package starts a service, so where it is not
+    installed only the program is taken out of it."""
+    found = shutil.which("promtool")
+    if found:
+        return found, None
+    kept = harness.REPOSITORY / "build" / "tools" / "promtool"
+    if kept.exists():
+        return kept, None
+    with tempfile.TemporaryDirectory() as folder:
+        for step in (
+            ["apt-get", "download", "prometheus"],
+            ["sh", "-c", "dpkg-deb --extract prometheus_*.deb out"],
+        ):
+            done = run(*step, cwd=folder, timeout=DOWNLOAD_TIMEOUT_S)
+            if done.returncode != 0:
+                return None, f"{' '.join(step)}: {done.stderr.strip()[-200:]}"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(Path(folder) / "out/usr/bin/promtool", kept)
+    return kept, None
+
+
+def run(*command, timeout=TOOL_TIMEOUT_S, **options):
+    return subprocess.run(
+        list(map(str, command)),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        **options,
+    )
+
+
+class Packaging(QuorumCase):
+    """A source with a metrics endpoint, and its replicas."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.promtool, cls.why_not = promtool()
+        cls.metrics_port = mariadb.free_port()
+        super().setUpClass()
+        daemon = cls.cluster.daemon
+        daemon.config["metrics_listen"] = f"127.0.0.1:{cls.metrics_port}"
+        daemon.stop()
+        daemon.start()
+
+    def need_promtool(self):
+        if self.promtool is None:
+            self.skipTest(self.why_not)
+
+    def metrics(self):
+        address = f"http://127.0.0.1:{self.metrics_port}/metrics"
+        with urllib.request.urlopen(address, timeout=TOOL_TIMEOUT_S) as answer:
+            return answer.read().decode()
+
+    def all_metric_names(self):
+        """Of a source and of a replica, as promtool would see them."""
+        text = self.metrics()
+        for replica in self.cluster.replicas:
+            text += metrics_of(replica.daemon)
+        return set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
+
+    def test_the_endpoint_passes_promtool(self):
+        self.need_promtool()
+        self.commit()
+        for text in (self.metrics(), metrics_of(self.cluster.replica("r1").daemon)):
+            done = run(self.promtool, "check", "metrics", input=text)
+            self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""), text)
+
+    def test_alert_rules_and_their_tests(self):
+        self.need_promtool()
+        rules = PACKAGING / "prometheus" / "alerts.yml"
+        done = run(self.promtool, "check", "rules", rules)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        done = run(self.promtool, "test", "rules", PACKAGING / "prometheus" / "alerts_test.yml")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_alerts_and_dashboard_speak_of_metrics_that_exist(self):
+        self.commit()
+        waiting.until(
+            lambda: "binlane_stage_seconds_bucket" in self.metrics(), "a histogram", SOON_S
+        )
+        known = self.all_metric_names()
+        texts = [
+            (PACKAGING / "prometheus" / "alerts.yml").read_text(),
+            (PACKAGING / "grafana" / "binlane.json").read_text(),
+        ]
+        for text in texts:
+            for name in set(re.findall(r"\bbinlane_[a-z_]+", text)):
+                self.assertIn(re.sub("_bucket$", "", name), known)
+        json.loads(texts[1])
+
+    def test_every_alert_has_its_section(self):
+        rules = (PACKAGING / "prometheus" / "alerts.yml").read_text()
+        names = re.findall(r"- alert: (\S+)", rules)
+        headings = re.findall(
+            r"^#+ (\S+)$", (harness.REPOSITORY / "docs/OPERATIONS.md").read_text(), re.MULTILINE
+        )
+        self.assertGreater(len(names), 8)
+        for name in names:
+            self.assertIn(name, headings)
+            self.assertIn(f"OPERATIONS.md#{name.lower()}", rules)
+
+    def test_the_unit_is_hardened(self):
+        if not shutil.which("systemd-analyze"):
+            self.skipTest("no systemd-analyze")
+        unit = PACKAGING / "systemd" / "binlaned.service"
+        done = run("systemd-analyze", "security", "--offline=true", "--no-pager", unit)
+        level = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
+        self.assertIsNotNone(level, done.stdout + done.stderr)
+        self.assertLessEqual(float(level.group(1)), EXPOSURE_MOST)
+
+    def test_the_unit_speaks_systemds_protocol(self):
+        """READY when it is up, fed watchdog, STOPPING: on a socket as systemd gives it."""
+        daemon = self.cluster.replica("r2").daemon
+        daemon.stop()
+        path = self.cluster.folder / "notify"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+            listener.bind(str(path))
+            listener.settimeout(SOON_S)
+            daemon.process.environment = {"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "900000"}
+            try:
+                daemon.start()
+                seen = ""
+                for wanted in ("READY=1", "WATCHDOG=1"):
+                    while wanted not in seen:
+                        seen += listener.recv(4096).decode() + "\n"
+                daemon.stop()
+                while "STOPPING=1" not in seen:
+                    seen += listener.recv(4096).decode() + "\n"
+            finally:
+                daemon.process.environment = {}
+        daemon.start()
+
+
+def metrics_of(daemon):
+    return binlane(daemon, "metrics").text
+
+
+if __name__ == "__main__":
+    harness.main()
