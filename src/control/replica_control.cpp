@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -157,7 +158,9 @@ void ReplicaControl::admit(const HelloMessage& message) {
   AdmittedHello hello;
   hello.message = message;
   not_yet_ = false;
+  watch_stream();
   const std::string refusal = judge(frame, body);
+  watch_stream();
   if (not_yet_) return;
   const JournalMeta meta = file_.meta();
   // A journal between two streams is no blank one: what it tells of is older, and ended. Under its
@@ -167,6 +170,7 @@ void ReplicaControl::admit(const HelloMessage& message) {
   hello.stream_term = between ? meta.forgotten_term : meta.stream.term;
   hello.journal_id = meta.journal;
   hello.answer_id = random_u64();
+  answers_[next_answer_++ % answers_.size()] = hello.answer_id;
   hello.promised = {meta.promise.term, 0};
   hello.promised_to = meta.promise.candidate;
   add_rules(hello, meta);
@@ -234,6 +238,10 @@ std::string ReplicaControl::judge(const FrameView& frame, const wire::HelloBody&
   if (candidate.term == promise.term && candidate.candidate != promise.candidate)
     return fmt::format("term {} is promised to {}", promise.term, to_string(promise.candidate));
   const bool fence = is_phase(body, wire::Phase::ask) && (body.flags & wire::kHelloFence) != 0;
+  if (is_phase(body, wire::Phase::start) && !is_of_now(body.answer_id)) {
+    not_yet_ = true;  // no answer: the source asks anew
+    return {};
+  }
   // An ordinary ASK alone changes nothing; a candidate's binds, and so does a START.
   if (!fence && !is_phase(body, wire::Phase::start)) return {};
   if (const auto problem = file_.store_promise(candidate); problem) return *problem;
@@ -243,6 +251,18 @@ std::string ReplicaControl::judge(const FrameView& frame, const wire::HelloBody&
     return {};
   }
   return bind(body, stream, frame.epoch());
+}
+
+// A START of another time, which the network kept, binds nothing: not to another process, and not
+// behind a journal that has forgotten its stream.
+bool ReplicaControl::is_of_now(std::uint64_t answer_id) const {
+  return answer_id != 0 && std::find(answers_.begin(), answers_.end(), answer_id) != answers_.end();
+}
+
+void ReplicaControl::watch_stream() {
+  const bool holds = !file_.stream().is_null();
+  if (held_stream_ && !holds) answers_.fill(0);
+  held_stream_ = holds;
 }
 
 // Whether the journal may hold this stream.

@@ -7,6 +7,7 @@
 // follows a sealed one (S2).
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -86,6 +87,8 @@ class ReplicaControl {
   void work();
   void admit(const HelloMessage& message);
   std::string judge(const FrameView& frame, const wire::HelloBody& body);
+  bool is_of_now(std::uint64_t answer_id) const;
+  void watch_stream();
   std::string judge_stream(const wire::HelloBody& body, const StreamIdentity& stream,
                            const Promise& candidate);
   // In replica_exposure.cpp.
@@ -108,6 +111,10 @@ class ReplicaControl {
   ReplicaLane& lane_;
   std::uint64_t cluster_id_;
   std::atomic<std::uint32_t> deposed_by_{0};
+  // Answers to ASK that a START may name: the newest ones, since the journal was last given up.
+  std::array<std::uint64_t, 64> answers_{};
+  std::size_t next_answer_ = 0;
+  bool held_stream_ = false;
   bool not_yet_ = false;  // the HELLO at hand is to be answered when it is repeated
 
   mutable std::mutex mutex_;  // never held over I/O: status must answer while the disk is slow

@@ -107,13 +107,23 @@ class ReplicaControlTest : public ::testing::Test {
   // Repeats the HELLO, as a source does, until it is answered.
   std::optional<wire::HelloAckBody> ask(Hello hello) {
     hello.body.handshake_id = ++handshake_;
-    return exchange(hello);
+    const auto ack = exchange(hello);
+    answer_ = ack ? std::uint64_t{ack->answer_id} : 0;
+    return ack;
   }
   // START of the handshake whose ASK was answered last.
   std::optional<wire::HelloAckBody> start(Hello hello) {
     hello.body.phase = static_cast<std::uint8_t>(wire::Phase::start);
     hello.body.handshake_id = handshake_;
+    hello.body.answer_id = answer_;
     return exchange(hello);
+  }
+  // Sends it once; whether it is answered shows in what follows.
+  void send_late_start(Hello hello) {
+    hello.body.phase = static_cast<std::uint8_t>(wire::Phase::start);
+    hello.body.handshake_id = handshake_;
+    hello.body.answer_id = answer_;
+    send(message_of(hello));
   }
 
   // What a rejoin does.
@@ -156,21 +166,28 @@ class ReplicaControlTest : public ::testing::Test {
   std::unique_ptr<ReplicaSide> side_;
 
  private:
-  std::optional<wire::HelloAckBody> exchange(const Hello& hello) {
+  static HelloMessage message_of(const Hello& hello) {
     HelloMessage message;
     FrameTags tags;
     tags.type = wire::Type::hello;
     tags.epoch = hello.epoch;
     tags.session_id = 7 + hello.body.handshake_id;
     build_hello(message, tags, hello.body);
+    return message;
+  }
+  void send(const HelloMessage& message) {
+    const MutableBytes buffer = source_.tx_buffer();
+    std::copy(message.bytes.begin(), message.bytes.end(), buffer.begin());
+    source_.tx_commit(port_->udp()->local(), message.length);
+    source_.flush();
+  }
+  std::optional<wire::HelloAckBody> exchange(const Hello& hello) {
+    const HelloMessage message = message_of(hello);
     const std::uint64_t end_ns = monotonic_ns() + kBoundNs;
     for (std::uint64_t next_ns = 0; monotonic_ns() < end_ns; ::sched_yield()) {
       if (monotonic_ns() >= next_ns) {
         next_ns = monotonic_ns() + kRepeatNs;
-        const MutableBytes buffer = source_.tx_buffer();
-        std::copy(message.bytes.begin(), message.bytes.end(), buffer.begin());
-        source_.tx_commit(port_->udp()->local(), message.length);
-        source_.flush();
+        send(message);
       }
       for (const Datagram& datagram : source_.rx()) {
         FrameView frame;
@@ -188,6 +205,7 @@ class ReplicaControlTest : public ::testing::Test {
   std::atomic<bool> stop_{false};
   std::thread lane_;
   std::uint64_t handshake_ = 0;
+  std::uint64_t answer_ = 0;  // of the last ASK
 };
 
 Hello ask_of(Epoch epoch, std::uint8_t candidate) {
@@ -358,6 +376,21 @@ TEST_F(ReplicaControlTest, AJournalThatForgotTheSameStreamLearns) {
   EXPECT_TRUE(std::equal(nobody.bytes.begin(), nobody.bytes.end(), told->origin));
   ASSERT_TRUE(started(start(ask_of({1, 2}, 1))));
   EXPECT_EQ(side_->file().meta().learner_until.position, (Position{1, 500}));
+}
+
+// A START that the network kept binds nothing: not a journal that has forgotten its stream since.
+TEST_F(ReplicaControlTest, ALateStartBindsNothing) {
+  ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
+  const Hello begun = ask_of({1, 1}, 1);
+  ASSERT_TRUE(started(start(begun)));
+  ASSERT_TRUE(started(start(begun)));  // STARTED was lost
+  const std::uint64_t hellos = view().hellos;
+  forget();
+  for (int i = 0; i < 3; ++i) send_late_start(begun);
+  // An ASK behind them is answered when they have been looked at.
+  ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
+  EXPECT_GT(view().hellos, hellos);
+  EXPECT_TRUE(view().stream.is_null());
 }
 
 // Found by chaos: behind a rejoin the journal is nobody's for a while, and the stream that it is
