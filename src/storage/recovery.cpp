@@ -170,6 +170,8 @@ class Recovery {
   void weigh_head() {
     const std::uint64_t first = last_ + 1;
     if (first > last_slot_sequence() || first <= known_durable_) return;
+    // Never written, or whole as it is: an older lap.
+    if (is_filled_with(block(first).bytes(), std::byte{0}) || block_validates(block(first))) return;
     const bool unreadable = is_filled_with(block(first).bytes(), kUnreadableFill);
     const std::optional<Block> whole = unreadable ? std::nullopt : block_one_bit_away(block(first));
     const bool rotten =

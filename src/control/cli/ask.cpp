@@ -36,8 +36,7 @@ std::optional<json> ask(const Context& context, const char* verb, int& code, jso
 }
 
 int follow_status(const Context& context, std::uint32_t wait_s,
-                  const std::function<bool(const json& status)>& done,
-                  const std::string& waiting) {
+                  const std::function<bool(const json& status)>& done, const std::string& waiting) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(wait_s);
   for (;;) {
     int code = kExitOk;

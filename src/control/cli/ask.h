@@ -1,8 +1,8 @@
 // One request of a verb to the daemon, with its errors shown and turned into an exit code.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 

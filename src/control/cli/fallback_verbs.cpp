@@ -151,8 +151,8 @@ int run_ledger(const Context& context) {
 }
 
 constexpr Verb kVerbs[] = {
-    {"degrade", "go on without semi-sync, on the record, until resume", "binlane degrade",
-     add_wait, run_degrade},
+    {"degrade", "go on without semi-sync, on the record, until resume", "binlane degrade", add_wait,
+     run_degrade},
     {"resume", "end a degrade, or an OFF that somebody set at the server",
      "binlane resume --wait-s 60", add_wait, run_resume},
     {"ledger", "what clients were given without a quorum",

@@ -211,9 +211,15 @@ void add_config(CLI::App& app) {
 }
 
 json key_json(const KeyDescription& key) {
-  return {{"key", key.full_name()}, {"type", key.type},         {"unit", key.unit},
-          {"range", key.range},     {"default", key.default_value}, {"required", key.required},
-          {"live", key.live},       {"why", key.why},           {"aliases", key.aliases}};
+  return {{"key", key.full_name()},
+          {"type", key.type},
+          {"unit", key.unit},
+          {"range", key.range},
+          {"default", key.default_value},
+          {"required", key.required},
+          {"live", key.live},
+          {"why", key.why},
+          {"aliases", key.aliases}};
 }
 
 int explain_key(const Context& context) {

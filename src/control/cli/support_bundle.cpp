@@ -54,7 +54,7 @@ void add_host(const std::string& folder) {
 int pack(const std::string& parent, const std::string& name, const std::string& archive) {
   std::string program = "tar", mode = "-czf", at = "-C";
   std::string out = archive, where = parent, what = name;
-  char* arguments[] = {program.data(), mode.data(),  out.data(), at.data(),
+  char* arguments[] = {program.data(), mode.data(), out.data(), at.data(),
                        where.data(),   what.data(), nullptr};
   pid_t child = 0;
   if (::posix_spawnp(&child, "tar", nullptr, nullptr, arguments, environ) != 0) return -1;
@@ -68,7 +68,8 @@ int pack(const std::string& parent, const std::string& name, const std::string& 
 int support_bundle(const Context& context, const std::string& folder) {
   int code = kExitOk;
   if (!ask(context, admin::kVerbPing, code)) return code;
-  const std::string name = fmt::format("binlane-support-{:%Y%m%dT%H%M%S}", fmt::gmtime(std::time(nullptr)));
+  const std::string name =
+      fmt::format("binlane-support-{:%Y%m%dT%H%M%S}", fmt::gmtime(std::time(nullptr)));
   const std::string inside = folder + "/" + name;
   if (::mkdir(inside.c_str(), kFolderMode) != 0) {
     fmt::print(stderr, "binlane: cannot make {}\n", inside);

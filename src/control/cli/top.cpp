@@ -52,11 +52,12 @@ std::string screen_text(const json& status, const std::optional<Sample>& before,
   std::string rates = "rates        -\n";
   if (before) {
     const double seconds = std::chrono::duration<double>(now.at - before->at).count();
-    rates = fmt::format("rates        {:.0f} acknowledged commits/s, {}/s sent, {:.0f} "
-                        "retransmissions/s\n",
-                        rate(before->acknowledged, now.acknowledged, seconds),
-                        bytes_text(rate(before->bytes, now.bytes, seconds)),
-                        rate(before->retransmits, now.retransmits, seconds));
+    rates = fmt::format(
+        "rates        {:.0f} acknowledged commits/s, {}/s sent, {:.0f} "
+        "retransmissions/s\n",
+        rate(before->acknowledged, now.acknowledged, seconds),
+        bytes_text(rate(before->bytes, now.bytes, seconds)),
+        rate(before->retransmits, now.retransmits, seconds));
   }
   return rates + "\n" + status_text(status);
 }

@@ -45,7 +45,8 @@ struct AlignedBlock {
 
 // "write back" and the like of the device that holds the file; empty when nobody says.
 std::string cache_mode(const struct stat& facts) {
-  const std::string device = fmt::format("/sys/dev/block/{}:{}", major(facts.st_dev), minor(facts.st_dev));
+  const std::string device =
+      fmt::format("/sys/dev/block/{}:{}", major(facts.st_dev), minor(facts.st_dev));
   for (const char* part : {"/queue/write_cache", "/../queue/write_cache"}) {
     std::ifstream file(device + part);
     std::string mode;
@@ -90,18 +91,19 @@ std::vector<std::uint64_t> timed_writes(int file, int& error) {
 
 void check_writes(const std::string& folder, Findings& found) {
   const Unlinked path{folder + "/.binlane-doctor"};
-  FileDescriptor file(::open(path.path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_DIRECT | O_CLOEXEC, 0600));
+  FileDescriptor file(
+      ::open(path.path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_DIRECT | O_CLOEXEC, 0600));
   if (!file.is_open()) {
-    found.push_back({Severity::fault, "journal",
-                     fmt::format("no file can be opened with O_DIRECT in {}: {}", folder,
-                                 errno_text(errno)),
-                     "another file system, or mend the permissions"});
+    found.push_back(
+        {Severity::fault, "journal",
+         fmt::format("no file can be opened with O_DIRECT in {}: {}", folder, errno_text(errno)),
+         "another file system, or mend the permissions"});
     return;
   }
   int error = 0;
   timed_writes(file.get(), error);  // written once: only overwrites tell the journal's time
-  const std::vector<std::uint64_t> times = error == 0 ? timed_writes(file.get(), error)
-                                                      : std::vector<std::uint64_t>{};
+  const std::vector<std::uint64_t> times =
+      error == 0 ? timed_writes(file.get(), error) : std::vector<std::uint64_t>{};
   if (times.empty()) {
     found.push_back({Severity::fault, "journal",
                      fmt::format("a durable write in {} failed: {}", folder, errno_text(error)),
@@ -134,8 +136,8 @@ Findings check_disk(const Config& config) {
   const std::string folder = folder_of(config.replica->journal);
   struct stat facts {};
   if (::stat(folder.c_str(), &facts) != 0) {
-    found.push_back({Severity::fault, "journal",
-                     fmt::format("{}: {}", folder, errno_text(errno)), "make the folder"});
+    found.push_back({Severity::fault, "journal", fmt::format("{}: {}", folder, errno_text(errno)),
+                     "make the folder"});
     return found;
   }
   check_file_system(folder, found);

@@ -32,9 +32,10 @@ void check_cores(const Config& config, Findings& found) {
                                  cores),
                      "lane.idle = \"auto\""});
   else if (config.lane.cpu >= static_cast<std::int64_t>(cores))
-    found.push_back({Severity::fault, "cores",
-                     fmt::format("lane.cpu is {}, and this host has {} cores", config.lane.cpu, cores),
-                     "a core that is there, or -1"});
+    found.push_back(
+        {Severity::fault, "cores",
+         fmt::format("lane.cpu is {}, and this host has {} cores", config.lane.cpu, cores),
+         "a core that is there, or -1"});
   else
     found.push_back({Severity::fine, "cores", fmt::format("{} cores", cores), ""});
 }
@@ -106,9 +107,10 @@ void check_clock(Findings& found) {
   std::ifstream file("/sys/devices/system/clocksource/clocksource0/current_clocksource");
   std::string source;
   if (std::getline(file, source) && source != "tsc" && source != "kvm-clock")
-    found.push_back({Severity::warning, "clock",
-                     fmt::format("the clock source is {}: reading the time is a system call", source),
-                     "tsc, where the machine has a constant one"});
+    found.push_back(
+        {Severity::warning, "clock",
+         fmt::format("the clock source is {}: reading the time is a system call", source),
+         "tsc, where the machine has a constant one"});
 }
 
 }  // namespace

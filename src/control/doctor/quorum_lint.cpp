@@ -16,8 +16,7 @@ int smallest_fence_set(const QuorumRule& rule) {
   int fewest = static_cast<int>(kMaxReplicas);
   for (std::uint32_t i = 0; i < rule.clause_count; ++i) {
     const QuorumClause& clause = rule.clauses[i];
-    fewest = std::min(fewest,
-                      std::popcount(clause.members) - static_cast<int>(clause.count) + 1);
+    fewest = std::min(fewest, std::popcount(clause.members) - static_cast<int>(clause.count) + 1);
   }
   return fewest;
 }

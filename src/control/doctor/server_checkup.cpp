@@ -13,9 +13,10 @@ Findings check_server(const SourceConfig& source) {
       {source.server_socket, source.server_user, source.server_password.reveal()});
   const SqlError error = connection.connect();
   if (!error.ok()) {
-    found.push_back({Severity::fault, "server",
-                     fmt::format("cannot connect to {}: {}", source.server_socket, to_string(error)),
-                     "start the server, or mend the account"});
+    found.push_back(
+        {Severity::fault, "server",
+         fmt::format("cannot connect to {}: {}", source.server_socket, to_string(error)),
+         "start the server, or mend the account"});
     return found;
   }
   const ServerFactsResult facts = read_server_facts(connection);

@@ -15,7 +15,7 @@
 namespace binlane::sim {
 namespace {
 
-constexpr std::uint64_t kSampled = 4;  // one in so many
+constexpr std::uint64_t kSampled = 12;  // one in so many
 
 }  // namespace
 
@@ -40,6 +40,7 @@ ReplicaSet Checks::holders_of(const Commit& commit) const {
 // What a power cut would leave of the commit: its archive's synced bytes, then its journal's.
 bool Checks::holds(const ReplicaHost& replica, const Commit& commit) const {
   if (replica.impaired) return true;
+  if (replica.up() && replica.journal()->durable() < commit.end) return false;
   const JournalMeta meta = replica.stored_meta();
   if (meta.stream.origin != origin_) return false;
   const RecoveredJournal found = replica.recover();

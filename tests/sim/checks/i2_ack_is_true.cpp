@@ -10,7 +10,7 @@
 namespace binlane::sim {
 namespace {
 
-constexpr std::uint64_t kSampled = 8;  // one in so many
+constexpr std::uint64_t kSampled = 24;  // one in so many
 
 }  // namespace
 

@@ -11,8 +11,7 @@ namespace binlane::sim {
 void Checks::check_split_ack(const Commit& commit) {
   if (commit.unsafe) return;
   const auto [found, inserted] = acked_gtids_.emplace(commit.gtid, commit.crc);
-  if (!inserted)
-    fail("split ACK", fmt::format("GTID {} was acknowledged twice", commit.gtid));
+  if (!inserted) fail("split ACK", fmt::format("GTID {} was acknowledged twice", commit.gtid));
 }
 
 }  // namespace binlane::sim
