@@ -188,8 +188,8 @@ class Cluster:
     def stop(self, remove=True):
         """Ends all processes, daemons first, and deletes the folder."""
         clean = True
-        for process in [d.process for d in self.daemons] + [s.process for s in self.servers]:
-            clean = process.stop() and clean
+        for program in [*self.daemons, *self.servers]:
+            clean = program.stop() and clean
         if remove:
             shutil.rmtree(self.folder)
         return clean

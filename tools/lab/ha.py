@@ -262,8 +262,8 @@ class HaCluster:
 
     def stop(self, remove=True):
         clean = True
-        for process in [d.process for d in self.daemons] + [s.process for s in self.servers]:
-            clean = process.stop() and clean
+        for program in [*self.daemons, *self.servers]:
+            clean = program.stop() and clean
         if remove:
             shutil.rmtree(self.folder)
         return clean
