@@ -15,7 +15,7 @@ from pathlib import Path
 
 import harness
 from lab import mariadb, ports, process, rows, verify, waiting
-from lab.cluster import short_folder
+from lab.fleet import short_folder
 from lab.load import Load, Transaction, read_acknowledged
 
 ROTATIONS = 3
