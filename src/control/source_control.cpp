@@ -22,8 +22,6 @@ constexpr std::chrono::milliseconds kTurn{5};
 constexpr std::uint64_t kPollNs = 50 * kNanosPerMilli;
 constexpr std::uint64_t kStoreNs = 1 * kNanosPerSecond;
 constexpr std::uint64_t kLookNs = 500 * kNanosPerMilli;
-// Pace of our own syncs of the binlog while there is no dump connection.
-constexpr std::uint64_t kOwnSyncNs = 100 * kNanosPerMilli;
 // Transitions that status lists.
 constexpr std::size_t kTransitionsShown = 64;
 
@@ -155,13 +153,8 @@ void SourceControl::work(std::uint64_t now_ns) {
 }
 
 void SourceControl::work_as_source(std::uint64_t now_ns) {
-  bool changed = false;
-  {
-    const std::lock_guard lock(mutex_);
-    changed = std::exchange(server_changed_, false);
-  }
-  if (changed && phase_ == Phase::running)
-    end_incarnation("the server was restarted", NextStream::same);
+  if (registration_.take_server_changed() && phase_ == Phase::running)
+    end_incarnation({"the server was restarted", {}});
   if (phase_ != Phase::running) {
     if (now_ns >= next_look_ns_) look_for_server(now_ns);
     return;
@@ -176,12 +169,12 @@ void SourceControl::work_as_source(std::uint64_t now_ns) {
   if (marks.written_at.file != mapped_file_) refresh_proof();
   follow_quorum(marks);
   sync_ourselves(marks, now_ns);
-  tell_synced(marks);
+  if (phase_ == Phase::running) synced_.tell(marks, lane_.queues());
   watch_slow(marks);
   run_fallback(marks);
   settle_rule(marks);
   lift_read_only();
-  tell_exposures(now_ns);
+  if (phase_ == Phase::running) exposures_->poll(*desk_, now_ns);
   store_state(marks, now_ns);
 }
 
@@ -189,15 +182,9 @@ void SourceControl::look_for_server(std::uint64_t now_ns) {
   next_look_ns_ = now_ns + kLookNs;
   ServerFacts facts;
   if (!connect_server(facts) || !prepare_server(facts) || !begin_incarnation(facts, now_ns)) return;
-  FallbackStart start;
-  start.fresh = fresh_stream_;
-  start.exposed_from =
-      std::max(state_.looked, Position{state_.stream_start.file, kBinlogMagicSize});
-  start.interval_open = !ledger_.open_intervals().empty();
-  start.server_restarted = !fresh_stream_ && !same_run_;
-  if (same_run_) start.counters = state_.counters;
   if (fallback_) earlier_ = sum(earlier_, fallback_->counters());
-  fallback_.emplace(fallback_options(source_), start);
+  fallback_.emplace(fallback_options(source_),
+                    fallback_start(state_, ledger_, fresh_stream_, same_run_));
   next_poll_ns_ = 0;
   ++server_runs_;
   degraded_told_ = false;
@@ -263,37 +250,14 @@ void SourceControl::take_lane_events(std::uint64_t now_ns) {
 
 void SourceControl::on_stream_stopped() {
   if (!lane_.stand_still()) return;
-  const TailEvent why = lane_.stream().stopped();
-  const auto& tailer = lane_.stream().tailer();
-  const std::uint32_t file = tailer.map().current_file();
-  switch (why) {
-    case TailEvent::server_restarted:
-      end_incarnation("the server was restarted", NextStream::same);
-      break;
-    case TailEvent::shrunk:
-      end_incarnation(fmt::format("binlog {} became shorter", file), NextStream::same);
-      break;
-    case TailEvent::reset:
-      end_incarnation("the server's binlogs were reset", NextStream::anew);
-      break;
-    case TailEvent::gap:
-      next_stream_file_ = file;
-      end_incarnation(fmt::format("binlog {} does not go on where the one before it ended", file),
-                      NextStream::anew);
-      break;
-    default:
-      end_incarnation(fmt::format("binlog {} cannot be followed: {}", file,
-                                  tailer.fault() == TrackerFault::none ? errno_text(tailer.error())
-                                                                       : to_string(tailer.fault())),
-                      NextStream::same);
-  }
+  end_incarnation(end_of(lane_.stream().stopped(), lane_.stream().tailer()));
 }
 
 void SourceControl::take_replies(std::uint64_t now_ns) {
   HelloMessage message;
   for (std::size_t i = 0; i < kHelloQueue && lane_.queues().hello_in.try_pop(message); ++i) {
     if (HandshakeDesk::needs_fresh_proof(message) && !refresh_proof()) continue;
-    take_exposed_ack(message);
+    exposures_->on_reply(message);
     desk_->on_reply(message, now_ns);
   }
 }
@@ -322,24 +286,25 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
       return;
     }
     if (!read_server_run(poll_connection_).is_same_as(run_)) {
-      end_incarnation("the server was restarted", NextStream::same);
+      end_incarnation({"the server was restarted", {}});
       return;
     }
   }
   ServerPoll seen;
   seen.begun_ns = monotonic_ns();
   seen.run = server_runs_;
-  confirmer_.on_poll_begin(dump_position());
+  synced_.confirmer().on_poll_begin(dump_position());
   const SemiSyncPoll poll = poller_->poll();
-  confirmer_.on_poll_end(poll.ok() ? std::optional(poll.status.sync_binlog) : std::nullopt);
+  synced_.confirmer().on_poll_end(poll.ok() ? std::optional(poll.status.sync_binlog)
+                                            : std::nullopt);
   if (!poll.ok()) {
     ++polls_failed_;
     return;
   }
   if (poll.status.sync_binlog != 1 || poll.status.innodb_flush_log_at_trx_commit != 1) {
     end_incarnation(
-        "sync_binlog or innodb_flush_log_at_trx_commit was changed to something other than 1",
-        NextStream::same);
+        {"sync_binlog or innodb_flush_log_at_trx_commit was changed to something other than 1",
+         {}});
     return;
   }
   server_status_ = poll.status;
@@ -350,35 +315,11 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
 }
 
 void SourceControl::sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns) {
-  if (phase_ != Phase::running || marks.whole_at.is_null()) return;
-  // Without a dump connection nobody else tells what is synced (S7), and the replicas' journals
-  // would fill up with what they may not release.
-  const bool untold = dump_position().is_null() && confirmer_.synced() < marks.whole_at &&
-                      now_ns >= next_own_sync_ns_;
-  if (!untold && !confirmer_.needs_own_sync()) return;
-  next_own_sync_ns_ = now_ns + kOwnSyncNs;
-  if (!confirmer_.own_sync_begin()) return;
-  // The mark was read before the sync, so all of it is synced afterwards. What is behind the last
-  // whole group is synced as well, and still not announced: a server that dies now may cut it off
-  // when it recovers (S6).
-  const SyncResult result = sync_files(*files_, confirmer_.synced().file, marks.whole_at.file);
-  if (result.error != 0) {
-    end_incarnation(fmt::format("cannot sync binlog {}: {}", result.file, errno_text(result.error)),
-                    NextStream::same);
-    return;
-  }
-  confirmer_.on_own_sync(marks.whole_at);
-}
-
-void SourceControl::tell_synced(const SourceMarks& marks) {
-  if (phase_ != Phase::running) return;
-  const Position synced = confirmer_.synced();
-  // The lane clamps it to what it has read, so it is told again until it shows.
-  if (synced == synced_told_ && marks.synced_at >= synced) return;
-  SourceCommand command;
-  command.kind = SourceCommand::Kind::set_synced;
-  command.synced = synced;
-  if (send(command)) synced_told_ = synced;
+  if (phase_ != Phase::running || !synced_.wants_sync(marks, dump_position(), now_ns)) return;
+  const SyncResult result = sync_files(*files_, synced_.synced().file, marks.whole_at.file);
+  if (result.error == 0) return synced_.synced_ourselves(marks);
+  end_incarnation(
+      {fmt::format("cannot sync binlog {}: {}", result.file, errno_text(result.error)), {}});
 }
 
 bool SourceControl::send(const SourceCommand& command) {
@@ -393,13 +334,6 @@ Position SourceControl::dump_position() const {
   return drain_.dump_position();
 }
 
-FallbackMark SourceControl::mark_of(const Position& position, const SourceMarks& marks) const {
-  if (position.is_null()) return {};
-  const auto linear = proof_->linear_of(position);
-  // A position in a file that the map does not know yet is at its newest end.
-  return {linear ? std::min(*linear, marks.written) : marks.written, position};
-}
-
 void SourceControl::run_fallback(const SourceMarks& marks) {
   if (phase_ != Phase::running || marks.written_at.is_null()) return;
   const DrainStatus drain = drain_.status();
@@ -409,39 +343,32 @@ void SourceControl::run_fallback(const SourceMarks& marks) {
               source_.acker_server_id, binlog_file_name(state_.basename, drain.start.file),
               drain.start.offset);
   }
-  FallbackInputs inputs;
-  inputs.now_ns = monotonic_ns();  // behind the moment at which the lane looked
-  inputs.sampled_ns = marks.at_ns;
-  inputs.all_read_ns = marks.all_read_ns;
-  inputs.dump = mark_of(dump_position(), marks);
-  inputs.written = {marks.written, marks.written_at};
-  inputs.quorum = {marks.quorum, marks.quorum_at};
-  inputs.quorum_connected = marks.satisfiable;
-  inputs.acker_registered =
+  FallbackSight sight;
+  sight.marks = marks;
+  sight.dump = dump_position();
+  sight.acker_registered =
       drain.state == DrainState::draining && drain.incarnation == state_.epoch.incarnation;
-  inputs.server_reachable = command_connection_.is_connected();
-  inputs.poll = std::exchange(new_poll_, std::nullopt);
-  // One action a tick; a few in a row where each leads to the next.
-  constexpr int kActionsPerTurn = 8;
-  for (int i = 0; i < kActionsPerTurn; ++i) {
-    const auto action = fallback_->tick(inputs);
-    inputs.poll.reset();
-    if (action) {
-      const bool done = carry_out(*action);
-      fallback_->complete(done, monotonic_ns());
-    }
-    while (const auto transition = fallback_->pop_transition()) log_transition(*transition);
-    if (fallback_->degraded() != degraded_told_) {
-      SourceCommand command;
-      command.kind = SourceCommand::Kind::set_degraded;
-      command.degraded = fallback_->degraded();
-      command.exposure = look_at_ledger();
-      command.hold = source_.degraded_release == DegradedRelease::hold;
-      if (send(command)) degraded_told_ = command.degraded;
-    }
-    if (!action) break;
-    inputs.now_ns = monotonic_ns();
-  }
+  sight.server_reachable = command_connection_.is_connected();
+  sight.poll = std::exchange(new_poll_, std::nullopt);
+  struct {
+    SourceControl& control;
+    std::uint64_t now_ns() const { return monotonic_ns(); }
+    bool carry_out(const FallbackAction& action) { return control.carry_out(action); }
+    void show(const FallbackTransition& transition) { control.log_transition(transition); }
+    void tell_degraded(bool degraded) { control.tell_degraded(degraded); }
+  } host{*this};
+  // The moment lies behind the one at which the lane looked.
+  turn_fallback(*fallback_, fallback_inputs(sight, *proof_, monotonic_ns()), host);
+}
+
+void SourceControl::tell_degraded(bool degraded) {
+  if (degraded == degraded_told_) return;
+  SourceCommand command;
+  command.kind = SourceCommand::Kind::set_degraded;
+  command.degraded = degraded;
+  command.exposure = exposures_->look();
+  command.hold = source_.degraded_release == DegradedRelease::hold;
+  if (send(command)) degraded_told_ = degraded;
 }
 
 bool SourceControl::carry_out(const FallbackAction& action) {
@@ -498,12 +425,7 @@ void SourceControl::log_transition(const FallbackTransition& transition) {
 void SourceControl::store_state(const SourceMarks& marks, std::uint64_t now_ns) {
   if (phase_ != Phase::running || now_ns < next_store_ns_) return;
   next_store_ns_ = now_ns + kStoreNs;
-  SourceState next = state_;
-  next.synced = std::max(next.synced, confirmer_.synced());
-  next.quorum = std::max(next.quorum, marks.quorum_group_at);
-  next.looked = std::max(next.looked, fallback_->exposed_from());
-  if (next.synced != state_.synced) next.anchor = make_anchor(*files_, next.synced, next.anchor);
-  if (fallback_->server_counters()) next.counters = *fallback_->server_counters();
+  const SourceState next = grown_state(state_, *files_, synced_.synced(), marks, *fallback_);
   if (next == state_) return;
   if (const int error = state_file_.store(next); error != 0) {
     // What is on record stays true, only older; a registration would begin lower.

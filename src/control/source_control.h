@@ -23,24 +23,25 @@
 #include <vector>
 
 #include "control/config.h"
-#include "control/exposure_desk.h"
-#include "control/fallback.h"
+#include "control/exposure_teller.h"
+#include "control/fallback_turn.h"
 #include "control/handshake_desk.h"
 #include "control/host_role.h"
+#include "control/incarnation_start.h"
 #include "control/ledger.h"
 #include "control/promoter.h"
 #include "control/read_only_setter.h"
+#include "control/registration_gate.h"
 #include "control/rejoiner.h"
 #include "control/slow_replicas.h"
 #include "control/source_lane.h"
 #include "control/source_state.h"
 #include "control/stream_proof.h"
-#include "shim/binlog_index.h"
+#include "control/synced_teller.h"
 #include "shim/dump_drain.h"
 #include "shim/semi_sync_control.h"
 #include "shim/server_connection.h"
 #include "shim/server_facts.h"
-#include "shim/synced_confirmer.h"
 
 namespace binlane {
 
@@ -137,9 +138,6 @@ class SourceControl {
   std::string ask_rejoin(const RejoinOptions& options);
 
  private:
-  // Why an incarnation ends, and what the next one is of.
-  enum class NextStream : std::uint8_t { same, anew };
-
   void run();
   void work(std::uint64_t now_ns);
   void work_as_source(std::uint64_t now_ns);
@@ -170,9 +168,9 @@ class SourceControl {
   bool connect_server(ServerFacts& facts);
   bool prepare_server(const ServerFacts& facts);
   bool begin_incarnation(const ServerFacts& facts, std::uint64_t now_ns);
-  bool settle_stream(const BinlogIndex& index, SourceState& state);
-  bool prove_stream(SourceState& next, bool& proven);
-  void end_incarnation(const std::string& reason, NextStream next);
+  bool adopt(const IncarnationStart& begin, const ServerFacts& facts);
+  void end_incarnation(const IncarnationEnd& end);
+  SourceHandshake::Identity identity() const;
   std::optional<Registration> registration_for(const ServerFacts& facts);
   void follow_quorum(const SourceMarks& marks);
 
@@ -180,18 +178,14 @@ class SourceControl {
   void on_stream_stopped();
   void take_replies(std::uint64_t now_ns);
   bool refresh_proof();
-  std::uint64_t look_at_ledger();
-  void take_exposed_ack(const HelloMessage& message);
-  void tell_exposures(std::uint64_t now_ns);
   void poll_server(std::uint64_t now_ns);
   void sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns);
-  void tell_synced(const SourceMarks& marks);
   void run_fallback(const SourceMarks& marks);
   bool carry_out(const FallbackAction& action);
+  void tell_degraded(bool degraded);
   bool close_intervals(const Position& to);
   void log_transition(const FallbackTransition& transition);
   Position dump_position() const;
-  FallbackMark mark_of(const Position& position, const SourceMarks& marks) const;
   void store_state(const SourceMarks& marks, std::uint64_t now_ns);
   void refuse(const std::string& problem);
   void publish();
@@ -214,7 +208,7 @@ class SourceControl {
   std::optional<SemiSyncControl> poller_;
   std::optional<SemiSyncControl> commander_;
   DumpDrain drain_;
-  SyncedConfirmer confirmer_;
+  SyncedTeller synced_;
   ServerRun run_;
   std::string server_version_;
   std::string directory_;
@@ -228,16 +222,13 @@ class SourceControl {
   std::optional<PosixBinlogFiles> files_;
   std::unique_ptr<PosixStreamProof> proof_;
   std::unique_ptr<HandshakeDesk> desk_;
-  std::optional<ExposureDesk> exposures_;
-  std::uint64_t ledger_bytes_seen_ = 0;  // of the ledger when it was looked at
+  std::optional<ExposureTeller> exposures_;
   std::vector<HandshakeDesk::Replica> replicas_;
   std::optional<Fallback> fallback_;  // of this incarnation
   FallbackCounters earlier_;          // of those before
   bool degraded_told_ = false;
   std::uint32_t mapped_file_ = 0;  // newest file that the proof's map knows
-  NextStream next_stream_ = NextStream::same;
-  std::uint32_t next_stream_file_ =
-      0;  // where a new stream begins; 0: at the first binlog there is
+  NextStream next_stream_;
   Phase phase_ = Phase::looking;
   std::string problem_;
   std::uint64_t next_look_ns_ = 0;
@@ -253,8 +244,6 @@ class SourceControl {
   std::optional<ServerCounters> fenced_counters_;  // as last seen, while FENCED
   bool fenced_looked_ = false;                     // at this run of the server, while FENCED
   std::uint64_t next_store_ns_ = 0;
-  std::uint64_t next_own_sync_ns_ = 0;
-  Position synced_told_;
   std::uint64_t incarnations_ = 0;
   std::uint64_t polls_ = 0;
   std::uint64_t polls_failed_ = 0;
@@ -267,7 +256,9 @@ class SourceControl {
   std::optional<Promoter> promoter_;    // both where there is a replica's side
   std::optional<Rejoiner> rejoiner_;
 
-  // Shared with the drain thread: where it may register, for which run of the server.
+  RegistrationGate<ServerRun> registration_;
+
+  // Shared with those who ask, and with the drain's thread, which wakes this one.
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
@@ -283,10 +274,6 @@ class SourceControl {
   bool plan_asked_ = false;  // a dry run
   std::optional<RejoinOptions> rejoin_asked_;
   std::uint64_t rejoin_asked_ns_ = 0;
-  std::optional<Registration> registration_;
-  bool registration_held_ = false;  // until the quorum has passed what the server has purged
-  ServerRun registration_run_;
-  bool server_changed_ = false;
   View view_;
   std::thread thread_;
 };

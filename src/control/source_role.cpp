@@ -49,8 +49,8 @@ void SourceControl::fence(std::uint32_t term) {
   const Position shown = marks.epoch == state_.epoch ? marks.quorum_group_at : Position{};
   const Position quorum =
       std::max({state_.quorum, shown, Position{state_.stream_start.file, kBinlogMagicSize}});
-  end_incarnation(fmt::format("a replica was promoted in term {}: term {} is over", term, own),
-                  NextStream::same);
+  end_incarnation(
+      {fmt::format("a replica was promoted in term {}: term {} is over", term, own), {}});
   RoleState role = role_.state();
   role.role = HostRole::fenced;
   role.fenced_by = term;

@@ -27,6 +27,7 @@
 #include "shim/ack_socket.h"
 #include "shim/drain_event.h"
 #include "shim/dump_stream.h"
+#include "shim/registration.h"
 #include "shim/shared_position.h"
 
 namespace binlane {
@@ -36,12 +37,6 @@ struct DumpDrainOptions {
   DumpStreamOptions stream;
   std::uint64_t backoff_min_ms = 100;
   std::uint64_t backoff_max_ms = 5000;
-};
-
-// Where a connection begins, and the incarnation of the stream whose positions it speaks in.
-struct Registration {
-  Position start;
-  std::uint32_t incarnation = 0;
 };
 
 enum class DrainState { stopped, connecting, holding, registering, draining, backing_off };

@@ -18,7 +18,6 @@ constexpr std::uint64_t kTurnNs = 5 * kNanosPerMilli;
 constexpr std::uint64_t kPollNs = 50 * kNanosPerMilli;
 constexpr std::uint64_t kStoreNs = 1 * kNanosPerSecond;
 constexpr std::uint64_t kLookNs = 500 * kNanosPerMilli;
-constexpr std::uint64_t kOwnSyncNs = 100 * kNanosPerMilli;
 // Of the drain: its shortest back-off.
 constexpr std::uint64_t kRetryNs = 100 * kNanosPerMilli;
 
@@ -89,27 +88,28 @@ void SourceHost::start() {
   rule_in_force_ = options_.rule;
   port_.discard();
   queues_ = std::make_unique<SourceLaneQueues>();
-  stream_ = std::make_unique<Stream>(view_);
-  make_link();
-  cycle_ = std::make_unique<Cycle>(ports_, *stream_, *link_, clock_, *queues_);
+  bind_lane();
   const std::uint32_t generation = drain_.generation;
   drain_ = {};
   drain_.generation = generation;
-  confirmer_ = {};
+  synced_ = {};
+  registration_.emplace();
   phase_ = Phase::looking;
-  next_stream_ = NextStream::same;
-  next_stream_file_ = 0;
+  next_stream_ = {};
   server_runs_ = 0;
-  next_look_ns_ = next_poll_ns_ = next_store_ns_ = next_own_sync_ns_ = 0;
+  next_look_ns_ = next_poll_ns_ = next_store_ns_ = 0;
   control_ns_ = clock_.time_ns;
   trace_.note("source daemon starts");
 }
 
-void SourceHost::make_link() {
+void SourceHost::bind_lane() {
+  cycle_.reset();
+  stream_ = std::make_unique<Stream>(view_);
   link_ = std::make_unique<Link>(drain_, clock_);
   link_->told = [this](Position position) {
     if (told) told(position);
   };
+  cycle_ = std::make_unique<Cycle>(ports_, *stream_, *link_, clock_, *queues_);
 }
 
 void SourceHost::kill() {
@@ -129,7 +129,6 @@ void SourceHost::kill() {
   drain_.connected = false;
   drain_.acks.clear();
   new_poll_.reset();
-  server_changed_ = false;
   phase_ = Phase::looking;
 }
 
@@ -170,17 +169,13 @@ void SourceHost::drain_turn() {
     drain_.retry_ns = clock_.time_ns + kRetryNs;
   }
   if (!drain_.connected) {
-    if (!registration_ || registration_held_ || !server_.up() || clock_.time_ns < drain_.retry_ns)
-      return;
-    if (server_.run() != registration_run_) {
-      server_changed_ = true;
-      registration_.reset();
-      return;
-    }
+    if (!server_.up() || clock_.time_ns < drain_.retry_ns) return;
+    const auto registration = registration_->ask({server_.run()});
+    if (!registration) return;
     drain_.connected = true;
     ++drain_.generation;
-    drain_.incarnation = state_.epoch.incarnation;
-    drain_.start = *registration_;
+    drain_.incarnation = registration->incarnation;
+    drain_.start = registration->start;
     drain_.run = server_.run();
     drain_.resets = server_.dump_generation();
     drain_.position = {};
@@ -197,8 +192,8 @@ void SourceHost::drain_turn() {
 
 void SourceHost::control() {
   const std::uint64_t now_ns = clock_.time_ns;
-  if (std::exchange(server_changed_, false) && phase_ == Phase::running)
-    end_incarnation("the server was restarted", NextStream::same);
+  if (registration_->take_server_changed() && phase_ == Phase::running)
+    end_incarnation({"the server was restarted", {}});
   if (phase_ != Phase::running) {
     if (now_ns >= next_look_ns_) look_for_server(now_ns);
     return;
@@ -211,11 +206,11 @@ void SourceHost::control() {
   const SourceMarks marks = queues_->marks.load();
   if (marks.epoch != state_.epoch) return;
   if (marks.written_at.file != mapped_file_) refresh_proof();
-  follow_quorum(marks);
+  registration_->raise(marks.quorum_group_at, proof_->first().file);
   sync_ourselves(marks, now_ns);
-  tell_synced(marks);
+  if (phase_ == Phase::running) synced_.tell(marks, *queues_);
   run_fallback(marks);
-  tell_exposures(now_ns);
+  if (phase_ == Phase::running) exposures_->poll(*desk_, now_ns);
   store_state(marks, now_ns);
 }
 
@@ -228,14 +223,7 @@ void SourceHost::look_for_server(std::uint64_t now_ns) {
   }
   if (server_.sync_binlog() != 1) return refuse("sync_binlog is not 1");
   if (!begin_incarnation(now_ns)) return;
-  FallbackStart start;
-  start.fresh = fresh_stream_;
-  start.exposed_from =
-      std::max(state_.looked, Position{state_.stream_start.file, kBinlogMagicSize});
-  start.interval_open = !ledger_->open_intervals().empty();
-  start.server_restarted = !fresh_stream_ && !same_run_;
-  if (same_run_) start.counters = state_.counters;
-  fallback_.emplace(options_.fallback, start);
+  fallback_.emplace(options_.fallback, fallback_start(state_, *ledger_, fresh_stream_, same_run_));
   next_poll_ns_ = 0;
   ++server_runs_;
   degraded_told_ = false;
@@ -245,54 +233,34 @@ void SourceHost::look_for_server(std::uint64_t now_ns) {
 }
 
 bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
-  SourceState next = state_;
-  if (!settle_stream(next)) return false;
-  const bool same_stream = state_.origin == next.origin;
-  bool proven = true;
-  if (same_stream && !prove_stream(next, proven)) return false;
-  const std::uint32_t last = binlogs_.last();
-  const std::uint32_t first = std::max(binlogs_.first(), next.stream_start.file);
-  sync_files(std::max(first, next.synced.file), last);
-  const Position synced{last, binlogs_.file(last).data.size()};
-  if (synced < next.synced) {
-    refuse(fmt::format("the binlog ends at {}, but was synced up to {} before", to_string(synced),
-                       to_string(next.synced)));
+  const FoundBinlogs found{binlogs_.first(), binlogs_.last(), kBasename,
+                           fmt::format("run {}", server_.run()), server_.first_file_of_run()};
+  const auto sync = [this](std::uint32_t first, std::uint32_t last) {
+    return sync_files(first, last);
+  };
+  StartFinder finder(view_, sync, found, "source.state");
+  auto begin = finder.find(state_, next_stream_);
+  if (!begin) {
+    refuse(finder.refusal());
     return false;
   }
-  StreamStart start;
-  const ScanResult scan = scan_stream(view_, first, last, start);
-  if (!scan.ok()) {
-    refuse(fmt::format("binlog {} cannot be read", scan.file));
-    return false;
-  }
-  next.synced = std::max(next.synced, std::min(synced, start.tracker.last_group_end()));
-  next.anchor = make_anchor(view_, next.synced, next.anchor);
-  next.basename = kBasename;
-  next.epoch.incarnation += 1;
-  same_run_ = next.server_run == fmt::format("run {}", server_.run());
-  next.server_run = fmt::format("run {}", server_.run());
-  next.run_start = {server_.first_file_of_run(), kBinlogMagicSize};
-  const Position safe = same_stream ? std::min(state_.synced, state_.quorum) : Position{};
-  remember_safe_mark(next.safe_marks, {next.epoch, safe});
-  if (store(next) != 0) {
+  same_run_ = begin->same_stream && state_.server_run == found.server_run;
+  const bool fresh = !begin->same_stream || state_.epoch.incarnation == 0;
+  if (store(begin->state) != 0) {
     refuse("cannot store the state");
     return false;
   }
   if (!ledger_->begin_stream(state_.origin)) trace_.line(ledger_->failure());
-  fresh_stream_ = !same_stream;
-  next_stream_ = NextStream::same;
-  next_stream_file_ = 0;
+  fresh_stream_ = fresh;
+  next_stream_ = {};
   run_ = server_.run();
 
   stand_still();
-  if (!same_stream) {  // the lane is bound anew
-    cycle_.reset();
-    stream_ = std::make_unique<Stream>(view_);
-    make_link();
-    cycle_ = std::make_unique<Cycle>(ports_, *stream_, *link_, clock_, *queues_);
+  if (!begin->same_stream) {
+    bind_lane();
     stand_still();
   }
-  if (stream_->start(start, now_ns) != 0) {
+  if (stream_->start(begin->start, now_ns) != 0) {
     refuse("the binlog cannot be opened");
     return false;
   }
@@ -306,8 +274,8 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
   queues_->pause.resume();
 
   desk_ = std::make_unique<HandshakeDesk>(options_.replicas, *proof_, *queues_);
-  exposures_.emplace(state_.origin, state_.epoch);
-  look_at_ledger();
+  exposures_.emplace(*ledger_, *queues_, state_.origin, state_.epoch);
+  exposures_->look();
   SourceHandshake::Identity identity;
   identity.cluster_id = cluster_id_of("simulated");
   identity.origin = state_.origin;
@@ -317,67 +285,28 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
   identity.source_name = options_.name;
   identity.basename = state_.basename;
   identity.rule_number = rule_in_force_.number;
-  desk_->begin_incarnation(identity, safe, state_.safe_marks);
-  confirmer_.restart(state_.synced);
-  synced_told_ = {};
+  desk_->begin_incarnation(identity, begin->safe, state_.safe_marks);
+  synced_.restart(state_.synced);
   ++incarnations_;
-  trace_.note("incarnation begins", state_.epoch.incarnation, synced.file, synced.offset);
-  registration_ = registration_position(state_);
-  registration_held_ = registration_->file < binlogs_.first() || !proven;
-  registration_run_ = run_;
-  server_changed_ = false;
+  trace_.note("incarnation begins", state_.epoch.incarnation, found.last);
+  const Registration registration{registration_position(state_), state_.epoch.incarnation};
+  registration_->open(registration, {run_},
+                      registration.start.file < found.first || !begin->proven);
   drain_.connected = false;
   drain_.acks.clear();
   drain_.retry_ns = 0;
   return true;
 }
 
-bool SourceHost::settle_stream(SourceState& next) {
-  const bool first_time = next.origin.is_null();
-  if (!first_time && next_stream_ == NextStream::same) {
-    if (binlogs_.last() >= next.synced.file) return true;
-    refuse(fmt::format("the newest binlog is number {}, but number {} was synced before",
-                       binlogs_.last(), next.synced.file));
-    return false;
-  }
-  const Epoch epoch = next.epoch;
-  next = {};
-  next.origin = Uuid::random();
-  next.epoch = {std::max<std::uint32_t>(epoch.term, 1), epoch.incarnation};
-  next.stream_start = {next_stream_file_ == 0 ? binlogs_.first() : next_stream_file_, 0};
-  trace_.note("new stream", next.stream_start.file);
-  return true;
-}
-
-bool SourceHost::prove_stream(SourceState& next, bool& proven) {
-  switch (check_anchor(view_, next.anchor)) {
-    case AnchorCheck::none:
-    case AnchorCheck::same:
-      return true;
-    case AnchorCheck::gone:
-      proven = false;
-      next.quorum = {};
-      next.anchor = {};
-      return true;
-    case AnchorCheck::failed:
-      refuse("the anchor cannot be read");
-      return false;
-    case AnchorCheck::differs:
-      break;
-  }
-  refuse("the binlogs do not hold what was synced before");
-  return false;
-}
-
-void SourceHost::end_incarnation(const std::string& reason, NextStream next) {
-  trace_.line("incarnation ends: " + reason);
-  if (next == NextStream::anew) next_stream_ = NextStream::anew;
+void SourceHost::end_incarnation(const IncarnationEnd& end) {
+  trace_.line("incarnation ends: " + end.reason);
+  if (end.next.anew) next_stream_ = end.next;
   if (desk_) desk_->close();
-  registration_.reset();
+  registration_->close();
   stand_still();
   stream_->stop();
   phase_ = Phase::looking;
-  problem_ = reason;
+  problem_ = end.reason;
   next_look_ns_ = 0;
 }
 
@@ -393,10 +322,11 @@ void SourceHost::stand_still() {
   BL_ASSERT(queues_->pause.standing());
 }
 
-void SourceHost::sync_files(std::uint32_t first, std::uint32_t last) {
+SyncResult SourceHost::sync_files(std::uint32_t first, std::uint32_t last) {
   for (std::uint32_t number = first; number <= last; ++number) {
     if (binlogs_.has(number) && !binlogs_.file(number).purged) binlogs_.sync(number);
   }
+  return {};
 }
 
 void SourceHost::take_lane_events(std::uint64_t now_ns) {
@@ -413,33 +343,14 @@ void SourceHost::take_lane_events(std::uint64_t now_ns) {
 
 void SourceHost::on_stream_stopped() {
   stand_still();
-  const TailEvent why = stream_->stopped();
-  const std::uint32_t file = stream_->tailer().map().current_file();
-  trace_.note("stream stopped", static_cast<std::uint64_t>(why), file);
-  switch (why) {
-    case TailEvent::server_restarted:
-      end_incarnation("the server was restarted", NextStream::same);
-      break;
-    case TailEvent::shrunk:
-      end_incarnation("the binlog became shorter", NextStream::same);
-      break;
-    case TailEvent::reset:
-      end_incarnation("the server's binlogs were reset", NextStream::anew);
-      break;
-    case TailEvent::gap:
-      next_stream_file_ = file;
-      end_incarnation("the binlog does not go on", NextStream::anew);
-      break;
-    default:
-      end_incarnation("the binlog cannot be followed", NextStream::same);
-  }
+  end_incarnation(end_of(stream_->stopped(), stream_->tailer()));
 }
 
 void SourceHost::take_replies(std::uint64_t now_ns) {
   HelloMessage message;
   for (std::size_t i = 0; i < kHelloQueue && queues_->hello_in.try_pop(message); ++i) {
     if (HandshakeDesk::needs_fresh_proof(message)) refresh_proof();
-    take_exposed_ack(message);
+    exposures_->on_reply(message);
     desk_->on_reply(message, now_ns);
   }
 }
@@ -453,33 +364,6 @@ void SourceHost::refresh_proof() {
   queues_->pause.resume();
 }
 
-std::uint64_t SourceHost::look_at_ledger() {
-  return exposures_->update(exposures_of(*ledger_, state_.origin), ledger_->totals().entries);
-}
-
-void SourceHost::take_exposed_ack(const HelloMessage& message) {
-  FrameView frame;
-  SourceCommand command;
-  command.kind = SourceCommand::Kind::set_exposure_known;
-  if (decode(message.frame(), frame) != FrameFault::none ||
-      !exposures_->on_reply(frame, command.replica, command.exposure))
-    return;
-  command.session_id = frame.header.session_id;
-  if (!queues_->commands.try_push(command)) exposures_->forget(command.replica);
-}
-
-void SourceHost::tell_exposures(std::uint64_t now_ns) {
-  if (phase_ != Phase::running) return;
-  look_at_ledger();
-  for (std::uint32_t i = 0; i < desk_->size(); ++i) {
-    const HandshakeDesk::Replica& replica = desk_->replica(i);
-    exposures_->on_session(i, desk_->session_of(i), replica.port, replica.address);
-  }
-  HelloMessage message;
-  for (std::size_t i = 0; i < kMaxReplicas && exposures_->poll(now_ns, message); ++i)
-    static_cast<void>(queues_->hello_out.try_push(message));  // a full queue loses it
-}
-
 void SourceHost::poll_server(std::uint64_t now_ns) {
   if (now_ns < next_poll_ns_) return;
   next_poll_ns_ = now_ns + kPollNs;
@@ -488,17 +372,17 @@ void SourceHost::poll_server(std::uint64_t now_ns) {
     return;
   }
   if (server_.run() != run_) {
-    end_incarnation("the server was restarted", NextStream::same);
+    end_incarnation({"the server was restarted", {}});
     return;
   }
   ServerPoll seen;
   seen.begun_ns = now_ns;
   seen.run = server_runs_;
-  confirmer_.on_poll_begin(dump_position());
-  confirmer_.on_poll_end(server_.sync_binlog());
+  synced_.confirmer().on_poll_begin(dump_position());
+  synced_.confirmer().on_poll_end(server_.sync_binlog());
   looked_ns_ = now_ns;
   if (server_.sync_binlog() != 1) {
-    end_incarnation("sync_binlog was changed", NextStream::same);
+    end_incarnation({"sync_binlog was changed", {}});
     return;
   }
   seen.enabled = server_.enabled();
@@ -507,31 +391,10 @@ void SourceHost::poll_server(std::uint64_t now_ns) {
   new_poll_ = seen;
 }
 
-void SourceHost::follow_quorum(const SourceMarks& marks) {
-  if (!registration_ || marks.quorum_group_at <= *registration_) return;
-  registration_ = marks.quorum_group_at;
-  if (registration_->file >= proof_->first().file) registration_held_ = false;
-}
-
 void SourceHost::sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns) {
-  if (phase_ != Phase::running || marks.whole_at.is_null()) return;
-  const bool untold = dump_position().is_null() && confirmer_.synced() < marks.whole_at &&
-                      now_ns >= next_own_sync_ns_;
-  if (!untold && !confirmer_.needs_own_sync()) return;
-  next_own_sync_ns_ = now_ns + kOwnSyncNs;
-  if (!confirmer_.own_sync_begin()) return;
-  sync_files(confirmer_.synced().file, marks.whole_at.file);
-  confirmer_.on_own_sync(marks.whole_at);
-}
-
-void SourceHost::tell_synced(const SourceMarks& marks) {
-  if (phase_ != Phase::running) return;
-  const Position synced = confirmer_.synced();
-  if (synced == synced_told_ && marks.synced_at >= synced) return;
-  SourceCommand command;
-  command.kind = SourceCommand::Kind::set_synced;
-  command.synced = synced;
-  if (queues_->commands.try_push(command)) synced_told_ = synced;
+  if (phase_ != Phase::running || !synced_.wants_sync(marks, dump_position(), now_ns)) return;
+  sync_files(synced_.synced().file, marks.whole_at.file);
+  synced_.synced_ourselves(marks);
 }
 
 Position SourceHost::dump_position() const {
@@ -539,42 +402,33 @@ Position SourceHost::dump_position() const {
   return drain_.position;
 }
 
-FallbackMark SourceHost::mark_of(const Position& position, const SourceMarks& marks) const {
-  if (position.is_null()) return {};
-  const auto linear = proof_->linear_of(position);
-  return {linear ? std::min(*linear, marks.written) : marks.written, position};
-}
-
 void SourceHost::run_fallback(const SourceMarks& marks) {
   if (phase_ != Phase::running || marks.written_at.is_null()) return;
-  const bool registered = drain_.connected && drain_.incarnation == state_.epoch.incarnation;
-  FallbackInputs inputs;
-  inputs.now_ns = clock_.time_ns;
-  inputs.sampled_ns = marks.at_ns;
-  inputs.all_read_ns = marks.all_read_ns;
-  inputs.dump = mark_of(dump_position(), marks);
-  inputs.written = {marks.written, marks.written_at};
-  inputs.quorum = {marks.quorum, marks.quorum_at};
-  inputs.quorum_connected = marks.satisfiable;
-  inputs.acker_registered = registered;
-  inputs.server_reachable = server_.up() && server_.run() == run_;
-  inputs.poll = std::exchange(new_poll_, std::nullopt);
-  constexpr int kActionsPerTurn = 8;
-  for (int i = 0; i < kActionsPerTurn; ++i) {
-    const auto action = fallback_->tick(inputs);
-    inputs.poll.reset();
-    if (action) fallback_->complete(carry_out(*action), clock_.time_ns);
-    while (const auto transition = fallback_->pop_transition())
-      trace_.line(transition_text(*transition, kBasename));
-    if (fallback_->degraded() != degraded_told_) {
-      SourceCommand command;
-      command.kind = SourceCommand::Kind::set_degraded;
-      command.degraded = fallback_->degraded();
-      command.exposure = look_at_ledger();
-      if (queues_->commands.try_push(command)) degraded_told_ = command.degraded;
+  FallbackSight sight;
+  sight.marks = marks;
+  sight.dump = dump_position();
+  sight.acker_registered = drain_.connected && drain_.incarnation == state_.epoch.incarnation;
+  sight.server_reachable = server_.up() && server_.run() == run_;
+  sight.poll = std::exchange(new_poll_, std::nullopt);
+  struct {
+    SourceHost& host;
+    std::uint64_t now_ns() const { return host.clock_.time_ns; }
+    bool carry_out(const FallbackAction& action) { return host.carry_out(action); }
+    void show(const FallbackTransition& transition) {
+      host.trace_.line(transition_text(transition, kBasename));
     }
-    if (!action) break;
-  }
+    void tell_degraded(bool degraded) { host.tell_degraded(degraded); }
+  } host{*this};
+  turn_fallback(*fallback_, fallback_inputs(sight, *proof_, clock_.time_ns), host);
+}
+
+void SourceHost::tell_degraded(bool degraded) {
+  if (degraded == degraded_told_) return;
+  SourceCommand command;
+  command.kind = SourceCommand::Kind::set_degraded;
+  command.degraded = degraded;
+  command.exposure = exposures_->look();
+  if (queues_->commands.try_push(command)) degraded_told_ = degraded;
 }
 
 bool SourceHost::carry_out(const FallbackAction& action) {
@@ -606,12 +460,7 @@ bool SourceHost::close_intervals(const Position& to) {
 void SourceHost::store_state(const SourceMarks& marks, std::uint64_t now_ns) {
   if (phase_ != Phase::running || now_ns < next_store_ns_) return;
   next_store_ns_ = now_ns + kStoreNs;
-  SourceState next = state_;
-  next.synced = std::max(next.synced, confirmer_.synced());
-  next.quorum = std::max(next.quorum, marks.quorum_group_at);
-  next.looked = std::max(next.looked, fallback_->exposed_from());
-  if (next.synced != state_.synced) next.anchor = make_anchor(view_, next.synced, next.anchor);
-  if (fallback_->server_counters()) next.counters = *fallback_->server_counters();
+  const SourceState next = grown_state(state_, view_, synced_.synced(), marks, *fallback_);
   if (next != state_) static_cast<void>(store(next));
 }
 

@@ -16,17 +16,18 @@
 #include <vector>
 
 #include "binlog_store.h"
-#include "control/exposure_desk.h"
-#include "control/fallback.h"
+#include "control/exposure_teller.h"
+#include "control/fallback_turn.h"
 #include "control/handshake_desk.h"
+#include "control/incarnation_start.h"
 #include "control/ledger.h"
-#include "control/source_state.h"
+#include "control/registration_gate.h"
 #include "control/source_stream.h"
 #include "control/stream_proof.h"
+#include "control/synced_teller.h"
 #include "dataplane/source_cycle.h"
 #include "mysqld.h"
 #include "random.h"
-#include "shim/synced_confirmer.h"
 #include "support/fake_network.h"
 #include "trace.h"
 
@@ -131,38 +132,35 @@ class SourceHost {
   std::function<void()> turning_off;
 
  private:
+  // Of the server.
+  struct Run {
+    std::uint32_t number = 0;
+    bool is_same_as(const Run& other) const { return number == other.number; }
+  };
   enum class Phase : std::uint8_t { looking, refused, running };
-  enum class NextStream : std::uint8_t { same, anew };
 
   void control();
   void look_for_server(std::uint64_t now_ns);
   bool begin_incarnation(std::uint64_t now_ns);
-  bool settle_stream(SourceState& next);
-  bool prove_stream(SourceState& next, bool& proven);
-  void end_incarnation(const std::string& reason, NextStream next);
+  void end_incarnation(const IncarnationEnd& end);
+  void bind_lane();
   void take_lane_events(std::uint64_t now_ns);
   void on_stream_stopped();
   void take_replies(std::uint64_t now_ns);
   void refresh_proof();
-  std::uint64_t look_at_ledger();
-  void take_exposed_ack(const HelloMessage& message);
-  void tell_exposures(std::uint64_t now_ns);
   void poll_server(std::uint64_t now_ns);
-  void follow_quorum(const SourceMarks& marks);
   void sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns);
-  void tell_synced(const SourceMarks& marks);
   void run_fallback(const SourceMarks& marks);
   bool carry_out(const FallbackAction& action);
+  void tell_degraded(bool degraded);
   bool close_intervals(const Position& to);
-  FallbackMark mark_of(const Position& position, const SourceMarks& marks) const;
   Position dump_position() const;
   void store_state(const SourceMarks& marks, std::uint64_t now_ns);
   int store(const SourceState& next);
   void refuse(const std::string& problem);
-  void make_link();
   void drain_turn();
   void stand_still();
-  void sync_files(std::uint32_t first, std::uint32_t last);
+  SyncResult sync_files(std::uint32_t first, std::uint32_t last);
 
   test::VirtualClock& clock_;
   Random random_;
@@ -187,9 +185,9 @@ class SourceHost {
   std::unique_ptr<Cycle> cycle_;
   std::unique_ptr<FileStreamProof<BinlogView>> proof_;
   std::unique_ptr<HandshakeDesk> desk_;
-  std::optional<ExposureDesk> exposures_;
+  std::optional<ExposureTeller> exposures_;
   std::optional<Fallback> fallback_;
-  SyncedConfirmer confirmer_;
+  SyncedTeller synced_;
   QuorumRule rule_in_force_;
   Phase phase_ = Phase::looking;
   std::string problem_;
@@ -197,7 +195,6 @@ class SourceHost {
   std::uint64_t next_look_ns_ = 0;
   std::uint64_t next_poll_ns_ = 0;
   std::uint64_t next_store_ns_ = 0;
-  std::uint64_t next_own_sync_ns_ = 0;
   std::uint64_t looked_ns_ = 0;
   std::uint32_t run_ = 0;  // of the server
   std::uint32_t server_runs_ = 0;
@@ -205,14 +202,9 @@ class SourceHost {
   bool fresh_stream_ = false;
   bool same_run_ = false;
   bool degraded_told_ = false;
-  bool server_changed_ = false;
   std::uint32_t mapped_file_ = 0;
-  NextStream next_stream_ = NextStream::same;
-  std::uint32_t next_stream_file_ = 0;
-  Position synced_told_;
-  std::optional<Position> registration_;
-  bool registration_held_ = false;
-  std::uint32_t registration_run_ = 0;
+  NextStream next_stream_;
+  std::optional<RegistrationGate<Run>> registration_;
   std::uint64_t incarnations_ = 0;
 };
 

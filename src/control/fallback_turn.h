@@ -1,0 +1,94 @@
+// turn_fallback(): one turn of the fallback of a source that runs: what control sees goes in, what
+// it asks for is carried out. And what it starts from, and leaves on record.
+//
+// The simulator runs this as control does. Control thread of the source.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "control/fallback.h"
+#include "control/ledger.h"
+#include "control/source_state.h"
+#include "control/stream_anchor.h"
+#include "dataplane/source_cycle.h"
+#include "dataplane/source_handshake.h"
+#include "shim/binlog_event.h"
+
+namespace binlane {
+
+struct FallbackSight {
+  SourceMarks marks;
+  Position dump;  // of this incarnation's dump connection; null: there is none
+  bool acker_registered = false;
+  bool server_reachable = false;
+  std::optional<ServerPoll> poll;  // since the last turn
+};
+
+inline FallbackStart fallback_start(const SourceState& state, const Ledger& ledger,
+                                    bool fresh_stream, bool same_run) {
+  FallbackStart start;
+  start.fresh = fresh_stream;
+  start.exposed_from = std::max(state.looked, Position{state.stream_start.file, kBinlogMagicSize});
+  start.interval_open = !ledger.open_intervals().empty();
+  start.server_restarted = !fresh_stream && !same_run;
+  if (same_run) start.counters = state.counters;
+  return start;
+}
+
+inline FallbackInputs fallback_inputs(const FallbackSight& sight, const StreamProof& proof,
+                                      std::uint64_t now_ns) {
+  const SourceMarks& marks = sight.marks;
+  FallbackInputs inputs;
+  inputs.now_ns = now_ns;
+  inputs.sampled_ns = marks.at_ns;
+  inputs.all_read_ns = marks.all_read_ns;
+  if (!sight.dump.is_null()) {
+    // A position in a file that the map does not know yet is at its newest end.
+    const std::uint64_t linear = proof.linear_of(sight.dump).value_or(marks.written);
+    inputs.dump = {std::min(linear, marks.written), sight.dump};
+  }
+  inputs.written = {marks.written, marks.written_at};
+  inputs.quorum = {marks.quorum, marks.quorum_at};
+  inputs.quorum_connected = marks.satisfiable;
+  inputs.acker_registered = sight.acker_registered;
+  inputs.server_reachable = sight.server_reachable;
+  inputs.poll = sight.poll;
+  return inputs;
+}
+
+// What goes on record while an incarnation runs.
+template <BinlogFiles Files>
+SourceState grown_state(const SourceState& before, Files& files, const Position& synced,
+                        const SourceMarks& marks, const Fallback& fallback) {
+  SourceState next = before;
+  next.synced = std::max(next.synced, synced);
+  next.quorum = std::max(next.quorum, marks.quorum_group_at);
+  next.looked = std::max(next.looked, fallback.exposed_from());
+  if (next.synced != before.synced) next.anchor = make_anchor(files, next.synced, next.anchor);
+  if (fallback.server_counters()) next.counters = *fallback.server_counters();
+  return next;
+}
+
+// `host` carries out actions (carry_out(action), true when done), shows transitions (show(…)), has
+// the lane know whether the server waits (tell_degraded(bool)), and knows the time (now_ns()).
+template <class Host>
+void turn_fallback(Fallback& fallback, FallbackInputs inputs, Host& host) {
+  // One action a tick; a few in a row where each leads to the next.
+  constexpr int kActionsPerTurn = 8;
+  for (int i = 0; i < kActionsPerTurn; ++i) {
+    const auto action = fallback.tick(inputs);
+    inputs.poll.reset();
+    if (action) {
+      const bool done = host.carry_out(*action);
+      fallback.complete(done, host.now_ns());
+    }
+    while (const auto transition = fallback.pop_transition()) host.show(*transition);
+    host.tell_degraded(fallback.degraded());
+    if (!action) break;
+    inputs.now_ns = host.now_ns();
+  }
+}
+
+}  // namespace binlane

@@ -1,0 +1,67 @@
+// RegistrationGate: where the dump connection may register with the server (safety rule S3),
+// decided by control and asked by the drain's thread.
+//
+// A connection that is made later begins where the quorum of this incarnation is by then: where it
+// was may be purged. If it was purged before the incarnation began, or the stream is unproven,
+// registering waits until the quorum is proven beyond, because it would be an ACK of all that is
+// missing. Another run of the server is a new incarnation first.
+//
+// `Run` names a run of the server: run.is_same_as(other).
+#pragma once
+
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "shim/registration.h"
+
+namespace binlane {
+
+template <class Run>
+class RegistrationGate {
+ public:
+  // --- control thread
+  void open(const Registration& registration, const Run& run, bool held) {
+    const std::lock_guard lock(mutex_);
+    registration_ = registration;
+    run_ = run;
+    held_ = held;
+    server_changed_ = false;
+  }
+  void close() {
+    const std::lock_guard lock(mutex_);
+    registration_.reset();
+  }
+  // A quorum has everything before `quorum`; the stream's first byte there is now is in
+  // `first_file`. True: a connection that was held back may be made from now on.
+  bool raise(const Position& quorum, std::uint32_t first_file) {
+    const std::lock_guard lock(mutex_);
+    if (!registration_ || quorum <= registration_->start) return false;
+    registration_->start = quorum;
+    return held_ && !std::exchange(held_, quorum.file < first_file);
+  }
+  // The drain has met another run of the server since this was asked last.
+  bool take_server_changed() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(server_changed_, false);
+  }
+
+  // --- drain's thread: where to register with the server that is there now; nothing: not yet.
+  std::optional<Registration> ask(const Run& run) {
+    const std::lock_guard lock(mutex_);
+    if (!registration_ || held_) return std::nullopt;
+    if (run.is_same_as(run_)) return registration_;
+    server_changed_ = true;
+    registration_.reset();
+    return std::nullopt;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::optional<Registration> registration_;
+  Run run_;
+  bool held_ = false;
+  bool server_changed_ = false;
+};
+
+}  // namespace binlane

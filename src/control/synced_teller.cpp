@@ -1,0 +1,26 @@
+#include "control/synced_teller.h"
+
+namespace binlane {
+
+bool SyncedTeller::wants_sync(const SourceMarks& marks, const Position& dump,
+                              std::uint64_t now_ns) noexcept {
+  if (marks.whole_at.is_null()) return false;
+  // Without a dump connection nobody else tells what is synced, and the replicas' journals would
+  // fill up with what they may not release.
+  const bool untold =
+      dump.is_null() && confirmer_.synced() < marks.whole_at && now_ns >= next_sync_ns_;
+  if (!untold && !confirmer_.needs_own_sync()) return false;
+  next_sync_ns_ = now_ns + kOwnSyncNs;
+  return confirmer_.own_sync_begin();
+}
+
+void SyncedTeller::tell(const SourceMarks& marks, SourceLaneQueues& queues) noexcept {
+  const Position synced = confirmer_.synced();
+  if (synced == told_ && marks.synced_at >= synced) return;
+  SourceCommand command;
+  command.kind = SourceCommand::Kind::set_synced;
+  command.synced = synced;
+  if (queues.commands.try_push(command)) told_ = synced;
+}
+
+}  // namespace binlane
