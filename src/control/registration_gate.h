@@ -38,7 +38,8 @@ class RegistrationGate {
     const std::lock_guard lock(mutex_);
     if (!registration_ || quorum <= registration_->start) return false;
     registration_->start = quorum;
-    return held_ && !std::exchange(held_, quorum.file < first_file);
+    const bool was_held = std::exchange(held_, held_ && quorum.file < first_file);
+    return was_held && !held_;
   }
   // The drain has met another run of the server since this was asked last.
   bool take_server_changed() {

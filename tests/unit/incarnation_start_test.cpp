@@ -1,0 +1,221 @@
+// Tests of where an incarnation of a source begins, and where its dump connection may register
+// (safety rules S3, S5, S6, S7, S16).
+#include "control/incarnation_start.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "binlog_writer.h"
+#include "control/registration_gate.h"
+#include "control/synced_teller.h"
+#include "fake_binlog_files.h"
+
+namespace binlane {
+namespace {
+
+using testing::BinlogWriter;
+using testing::Bytes;
+using testing::FakeBinlogFiles;
+
+Bytes binlog(std::uint64_t first, int groups) {
+  BinlogWriter writer;
+  writer.magic();
+  writer.format(0);
+  writer.gtid_list({{0, 1, first - 1}});
+  for (int i = 0; i < groups; ++i) {
+    writer.gtid(first + static_cast<std::uint64_t>(i));
+    writer.rows(200);
+    writer.xid();
+  }
+  return writer.bytes();
+}
+
+class StartTest : public ::testing::Test {
+ protected:
+  StartTest() {
+    files.append(3, binlog(100, 5));
+    files.append(4, binlog(105, 5));
+  }
+  std::optional<IncarnationStart> find(const SourceState& before, const NextStream& next = {}) {
+    synced.clear();
+    const auto sync = [this](std::uint32_t first, std::uint32_t last) {
+      for (std::uint32_t file = first; file <= last; ++file) synced.push_back(file);
+      return SyncResult{sync_error, last};
+    };
+    StartFinder finder(files, sync, found, "state");
+    auto begin = finder.find(before, next);
+    refusal = finder.refusal();
+    return begin;
+  }
+  Position end(std::uint32_t file) { return {file, files.data(file).size()}; }
+
+  FakeBinlogFiles files;
+  FoundBinlogs found{3, 4, "binlog", "run 1", 4};
+  std::vector<std::uint32_t> synced;
+  int sync_error = 0;
+  std::string refusal;
+};
+
+TEST_F(StartTest, AFirstIncarnationSyncsAllThereIsAndOwesNothing) {
+  const auto begin = find({});
+  ASSERT_TRUE(begin) << refusal;
+  EXPECT_EQ(synced, (std::vector<std::uint32_t>{3, 4}));
+  EXPECT_FALSE(begin->same_stream);
+  EXPECT_EQ(begin->state.epoch, (Epoch{1, 1}));
+  EXPECT_EQ(begin->state.stream_start, (Position{3, 0}));
+  EXPECT_EQ(begin->state.synced, end(4));
+  EXPECT_EQ(begin->state.run_start, (Position{4, kBinlogMagicSize}));
+  EXPECT_TRUE(begin->safe.is_null());
+}
+
+TEST_F(StartTest, TheSameStreamGoesOnAndKeepsWhatIsSafe) {
+  SourceState state = find({})->state;
+  state.quorum = {4, 200};
+  const auto begin = find(state);
+  ASSERT_TRUE(begin) << refusal;
+  EXPECT_TRUE(begin->same_stream);
+  EXPECT_TRUE(begin->proven);
+  EXPECT_EQ(synced, (std::vector<std::uint32_t>{4}));
+  EXPECT_EQ(begin->state.origin, state.origin);
+  EXPECT_EQ(begin->state.epoch, (Epoch{1, 2}));
+  EXPECT_EQ(begin->safe, (Position{4, 200}));
+}
+
+TEST_F(StartTest, AGroupThatIsNotWholeIsNotAnnounced) {
+  BinlogWriter half;
+  half.gtid(110);
+  const Position whole = end(4);
+  files.append(4, half.bytes());
+  const auto begin = find({});
+  ASSERT_TRUE(begin) << refusal;
+  EXPECT_EQ(begin->state.synced, whole);
+}
+
+TEST_F(StartTest, ASyncThatFailedIsARefusal) {
+  sync_error = EIO;
+  EXPECT_FALSE(find({}));
+  EXPECT_NE(refusal.find("cannot sync binlog 4"), std::string::npos) << refusal;
+}
+
+TEST_F(StartTest, AServerThatLostWhatWasSyncedIsRefused) {
+  const SourceState state = find({})->state;
+  files.truncate(4, files.data(4).size() - 1);
+  EXPECT_FALSE(find(state));
+  files.remove(4);
+  found.last = 3;
+  EXPECT_FALSE(find(state));
+  EXPECT_NE(refusal.find("the newest binlog is number 3"), std::string::npos) << refusal;
+}
+
+TEST_F(StartTest, OtherBytesUnderTheSameNamesAreRefused) {
+  const SourceState state = find({})->state;
+  files.replace(4, binlog(7, 50));
+  EXPECT_FALSE(find(state));
+  EXPECT_NE(refusal.find("do not hold what was synced"), std::string::npos) << refusal;
+}
+
+TEST_F(StartTest, WithoutTheProofThePersistedQuorumIsForgotten) {
+  SourceState state = find({})->state;
+  state.quorum = end(4);
+  files.append(5, binlog(110, 1));
+  files.remove(4);
+  found = {5, 5, "binlog", "run 1", 5};
+  const auto begin = find(state);
+  ASSERT_TRUE(begin) << refusal;
+  EXPECT_FALSE(begin->proven);
+  EXPECT_TRUE(begin->state.quorum.is_null());
+}
+
+TEST_F(StartTest, ANewStreamBeginsWhereItIsSaidTo) {
+  const SourceState state = find({})->state;
+  const auto begin = find(state, {true, 4});
+  ASSERT_TRUE(begin) << refusal;
+  EXPECT_FALSE(begin->same_stream);
+  EXPECT_NE(begin->state.origin, state.origin);
+  EXPECT_EQ(begin->state.stream_start, (Position{4, 0}));
+  EXPECT_EQ(begin->state.epoch, (Epoch{1, 2}));
+  found.basename = "other";
+  const auto renamed = find(state);
+  ASSERT_TRUE(renamed) << refusal;
+  EXPECT_FALSE(renamed->same_stream);
+}
+
+// --- registering --------------------------------------------------------------------------------
+
+struct Life {
+  int number = 0;
+  bool is_same_as(const Life& other) const { return number == other.number; }
+};
+
+TEST(RegistrationGate, FollowsTheQuorumAndNeverGoesBack) {
+  RegistrationGate<Life> gate;
+  EXPECT_FALSE(gate.ask({1}));
+  gate.open({{3, 100}, 7}, {1}, false);
+  EXPECT_FALSE(gate.raise({3, 200}, 3));
+  EXPECT_FALSE(gate.raise({3, 150}, 3));
+  const auto registration = gate.ask({1});
+  ASSERT_TRUE(registration);
+  EXPECT_EQ(registration->start, (Position{3, 200}));
+  EXPECT_EQ(registration->incarnation, 7U);
+}
+
+TEST(RegistrationGate, IsHeldUntilTheQuorumIsInAFileThatIsThere) {
+  RegistrationGate<Life> gate;
+  gate.open({{3, 100}, 7}, {1}, true);
+  EXPECT_FALSE(gate.raise({4, 10}, 5));
+  EXPECT_FALSE(gate.ask({1}));
+  EXPECT_TRUE(gate.raise({5, 10}, 5));
+  EXPECT_TRUE(gate.ask({1}));
+  EXPECT_FALSE(gate.raise({6, 10}, 5)) << "it was not held any more";
+}
+
+TEST(RegistrationGate, AnotherRunOfTheServerIsANewIncarnationFirst) {
+  RegistrationGate<Life> gate;
+  gate.open({{3, 100}, 7}, {1}, false);
+  EXPECT_FALSE(gate.ask({2}));
+  EXPECT_TRUE(gate.take_server_changed());
+  EXPECT_FALSE(gate.take_server_changed());
+  EXPECT_FALSE(gate.raise({3, 200}, 3));
+  EXPECT_FALSE(gate.ask({1})) << "nor does it come back by itself";
+}
+
+// --- synced -------------------------------------------------------------------------------------
+
+TEST(SyncedTeller, SyncsByItselfOnlyWhereNobodyElseTells) {
+  SyncedTeller teller;
+  teller.restart({3, 100});
+  SourceMarks marks;
+  EXPECT_FALSE(teller.wants_sync(marks, {}, 0)) << "nothing was read yet";
+  marks.whole_at = {3, 300};
+  EXPECT_FALSE(teller.wants_sync(marks, {}, kOwnSyncNs)) << "no poll has said sync_binlog = 1";
+  teller.confirmer().on_poll_begin({});
+  teller.confirmer().on_poll_end(1);
+  EXPECT_TRUE(teller.wants_sync(marks, {}, 2 * kOwnSyncNs));
+  teller.synced_ourselves(marks);
+  EXPECT_EQ(teller.synced(), marks.whole_at);
+  marks.whole_at = {3, 400};
+  EXPECT_FALSE(teller.wants_sync(marks, {}, 2 * kOwnSyncNs + 1)) << "at its pace";
+  EXPECT_FALSE(teller.wants_sync(marks, {3, 350}, 4 * kOwnSyncNs)) << "the dump connection tells";
+  EXPECT_TRUE(teller.wants_sync(marks, {}, 4 * kOwnSyncNs));
+}
+
+TEST(SyncedTeller, TellsUntilItShows) {
+  SyncedTeller teller;
+  auto queues = std::make_unique<SourceLaneQueues>();
+  teller.restart({3, 100});
+  SourceMarks marks;
+  SourceCommand command;
+  teller.tell(marks, *queues);
+  ASSERT_TRUE(queues->commands.try_pop(command));
+  EXPECT_EQ(command.kind, SourceCommand::Kind::set_synced);
+  EXPECT_EQ(command.synced, (Position{3, 100}));
+  teller.tell(marks, *queues);
+  EXPECT_TRUE(queues->commands.try_pop(command)) << "the lane clamped it";
+  marks.synced_at = {3, 100};
+  teller.tell(marks, *queues);
+  EXPECT_FALSE(queues->commands.try_pop(command));
+}
+
+}  // namespace
+}  // namespace binlane
