@@ -2,9 +2,8 @@
 // tailer, reader, sessions, gate), handshakes, fallback state machine, ledger, confirmer of
 // `synced`, and state.
 //
-// Glue: control() does what SourceControl's thread does around the production classes, function by
-// function under the same names; Drain and Link stand for DumpDrain and SemiSyncLink. Keep them
-// alike.
+// control() stands for SourceControl's thread: it calls the same pieces in the same order. Drain and
+// Link stand for DumpDrain and SemiSyncLink.
 #pragma once
 
 #include <cstdint>
