@@ -1,15 +1,23 @@
 // binlane-bench: the latency suite. One subcommand a question; each sets up CLI11 options for its
 // own options struct and returns the process's exit status.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <functional>
+#include <map>
+#include <string>
 
 #include "base/error.h"
+#include "dataplane/eal.h"
 #include "load.h"
+#include "transport.h"
 
 namespace {
 
+using binlane::IdleStrategy;
 using binlane::bench::LoadOptions;
+using binlane::bench::TransportOptions;
 
 void add_load(CLI::App& app, LoadOptions& options, std::function<int()>& run) {
   CLI::App* load = app.add_subcommand(
@@ -60,6 +68,49 @@ void add_load(CLI::App& app, LoadOptions& options, std::function<int()>& run) {
   load->callback([&options, &run] { run = [&options] { return run_load(options); }; });
 }
 
+const std::map<std::string, IdleStrategy> kIdleNames = {{"auto", IdleStrategy::automatic},
+                                                        {"spin", IdleStrategy::spin},
+                                                        {"yield", IdleStrategy::yield},
+                                                        {"nap", IdleStrategy::nap}};
+
+void add_rounds(CLI::App& app, TransportOptions& options) {
+  app.add_option("--rounds", options.rounds, "Rounds; each measures everything once")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--seconds", options.seconds, "Length of one measurement")
+      ->check(CLI::Range(0.05, 600.0))
+      ->capture_default_str();
+  app.add_option("--idle", options.idle, "What an end does between empty turns")
+      ->transform(CLI::CheckedTransformer(kIdleNames));
+  app.add_option("--bytes", options.bytes, "Bytes of a commit, or a frame")
+      ->delimiter(',')
+      ->check(CLI::Range(14, 1376))
+      ->capture_default_str();
+  app.add_option("--ports", options.ports, "vhost, udp; separated by commas")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"vhost", "udp"}))
+      ->capture_default_str();
+  app.add_option("--json", options.json_path, "File for the rows; standard output if not given");
+}
+
+void add_transport(CLI::App& app, TransportOptions& options, std::function<int()>& run) {
+  CLI::App* transport = app.add_subcommand(
+      "transport",
+      "Round trips of level `received`, beside raw DPDK and the kernel's UDP and TCP.");
+  add_rounds(*transport, options);
+  transport->callback([&options, &run] { run = [&options] { return run_transport(options); }; });
+}
+
+void add_loss(CLI::App& app, TransportOptions& options, std::function<int()>& run) {
+  CLI::App* loss = app.add_subcommand("loss", "Round trips and repairs at several losses.");
+  add_rounds(*loss, options);
+  loss->add_option("--loss", options.loss_percent, "Losses in percent, of both directions")
+      ->delimiter(',')
+      ->check(CLI::Range(0.0, 50.0))
+      ->capture_default_str();
+  loss->callback([&options, &run] { run = [&options] { return run_loss(options); }; });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -68,11 +119,20 @@ int main(int argc, char** argv) {
   LoadOptions load;
   std::function<int()> run;
   add_load(app, load, run);
+  TransportOptions transport;
+  add_transport(app, transport, run);
+  TransportOptions loss;
+  loss.bytes = {256};
+  loss.ports = {"vhost"};
+  add_loss(app, loss, run);
   CLI11_PARSE(app, argc, argv);
+  int code = 1;
   try {
-    return run();
+    code = run();
   } catch (const binlane::StartupError& error) {
     std::fprintf(stderr, "binlane-bench: %s\n", error.what());
-    return 1;
   }
+  std::fflush(nullptr);
+  if (binlane::eal_running()) ::_exit(code);  // see eal.h
+  return code;
 }
