@@ -1,0 +1,67 @@
+#include "catchup.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "bare_ring.h"
+#include "base/error.h"
+#include "lanes/near_end.h"
+#include "rows.h"
+#include "storage/journal.h"
+#include "storage/journal_file.h"
+
+namespace binlane::bench {
+namespace {
+
+constexpr std::uint64_t kNapUs = 100;
+// One write of the journal's largest batch.
+constexpr std::uint32_t kWriteBytes = kMaxBatchBlocks * kBlockSize;
+
+// Sequential durable writes of the journal's largest batch, one at a time, in bytes per second.
+double raw_write(const CatchUpOptions& options, const std::string& path) {
+  JournalImage image(std::size_t{options.blocks} * kBlockSize);
+  const FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600));
+  if (!file.is_open() || write_all(file.get(), image.bytes(), 0) != 0 || ::fsync(file.get()) != 0)
+    throw StartupError(fmt::format("cannot make {}: {}", path, errno_text(errno)));
+  BareRing ring(file.get(), image.bytes());
+  Idle idle(options.idle, kNapUs);
+  const std::uint64_t begin_ns = monotonic_ns();
+  const auto length_ns = static_cast<std::uint64_t>(options.seconds * kNanosPerSecond);
+  std::uint64_t bytes = 0;
+  while (monotonic_ns() - begin_ns < length_ns) {
+    ring.write(bytes % image.bytes().size(), kWriteBytes, idle);
+    bytes += kWriteBytes;
+  }
+  return static_cast<double>(bytes) * kNanosPerSecond /
+         static_cast<double>(monotonic_ns() - begin_ns);
+}
+
+}  // namespace
+
+int run_catchup(const CatchUpOptions& options) {
+  if (options.blocks % kMaxBatchBlocks != 0)
+    throw StartupError(fmt::format("--blocks must be a multiple of {}", kMaxBatchBlocks));
+  const BenchFolder folder(options.folder);
+  FarEndOptions far;
+  far.port = "vhost";
+  far.folder = folder.path();
+  far.idle = options.idle;
+  far.journal_blocks = options.blocks;
+  far.journal_path = folder.path() + "/journal";
+  NearEnd near(far);
+  near.connect();
+  Rows rows;
+  for (std::uint32_t round = 1; round <= options.rounds; ++round) {
+    rows.add("catchup", round, {{"bytes_per_s", near.catch_up(options.seconds)}});
+    rows.add("catchup_raw_port", round, {{"bytes_per_s", near.raw_throughput(options.seconds)}});
+    rows.add("catchup_raw_write", round,
+             {{"bytes_per_s", raw_write(options, folder.path() + "/bare")}});
+  }
+  rows.write(options.json_path);
+  return 0;
+}
+
+}  // namespace binlane::bench
