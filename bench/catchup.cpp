@@ -45,9 +45,10 @@ int run_catchup(const CatchUpOptions& options) {
   if (options.blocks % kMaxBatchBlocks != 0)
     throw StartupError(fmt::format("--blocks must be a multiple of {}", kMaxBatchBlocks));
   const BenchFolder folder(options.folder);
+  const BenchFolder sockets;  // whose paths must be short and absolute
   FarEndOptions far;
   far.port = "vhost";
-  far.folder = folder.path();
+  far.folder = sockets.path();
   far.idle = options.idle;
   far.journal_blocks = options.blocks;
   far.journal_path = folder.path() + "/journal";

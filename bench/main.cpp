@@ -9,13 +9,17 @@
 #include <string>
 
 #include "base/error.h"
+#include "catchup.h"
 #include "dataplane/eal.h"
+#include "journal.h"
 #include "load.h"
 #include "transport.h"
 
 namespace {
 
 using binlane::IdleStrategy;
+using binlane::bench::CatchUpOptions;
+using binlane::bench::JournalOptions;
 using binlane::bench::LoadOptions;
 using binlane::bench::TransportOptions;
 
@@ -111,6 +115,40 @@ void add_loss(CLI::App& app, TransportOptions& options, std::function<int()>& ru
   loss->callback([&options, &run] { run = [&options] { return run_loss(options); }; });
 }
 
+// What journal and catchup have in common.
+template <class Options>
+void add_storage(CLI::App& app, Options& options) {
+  app.add_option("--folder", options.folder, "Where the journal is made and removed again")
+      ->check(CLI::ExistingDirectory)
+      ->capture_default_str();
+  app.add_option("--rounds", options.rounds, "Rounds; each measures everything once")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--seconds", options.seconds, "Length of one measurement")
+      ->check(CLI::Range(0.05, 600.0))
+      ->capture_default_str();
+  app.add_option("--blocks", options.blocks, "Blocks of the journal's ring")
+      ->check(CLI::Range(64, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--idle", options.idle, "What an end does between empty turns")
+      ->transform(CLI::CheckedTransformer(kIdleNames));
+  app.add_option("--json", options.json_path, "File for the rows; standard output if not given");
+}
+
+void add_journal(CLI::App& app, JournalOptions& options, std::function<int()>& run) {
+  CLI::App* journal =
+      app.add_subcommand("journal", "Durable appends of 4 KiB, beside a bare io_uring loop.");
+  add_storage(*journal, options);
+  journal->callback([&options, &run] { run = [&options] { return run_journal(options); }; });
+}
+
+void add_catchup(CLI::App& app, CatchUpOptions& options, std::function<int()>& run) {
+  CLI::App* catchup = app.add_subcommand(
+      "catchup", "Bytes per second through wire and journal, beside port and device alone.");
+  add_storage(*catchup, options);
+  catchup->callback([&options, &run] { run = [&options] { return run_catchup(options); }; });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -125,6 +163,10 @@ int main(int argc, char** argv) {
   loss.bytes = {256};
   loss.ports = {"vhost"};
   add_loss(app, loss, run);
+  JournalOptions journal;
+  add_journal(app, journal, run);
+  CatchUpOptions catchup;
+  add_catchup(app, catchup, run);
   CLI11_PARSE(app, argc, argv);
   int code = 1;
   try {
