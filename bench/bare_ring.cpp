@@ -28,12 +28,15 @@ BareRing::~BareRing() {
   ::io_uring_queue_exit(&ring_);
 }
 
-void BareRing::write(std::uint64_t offset, std::uint32_t length, Idle& idle) {
+void BareRing::submit(std::uint64_t offset, std::uint32_t length) {
   ::io_uring_sqe* const entry = ::io_uring_get_sqe(&ring_);
   ::io_uring_prep_write_fixed(entry, 0, memory_.data() + offset, length, offset, 0);
   ::io_uring_sqe_set_flags(entry, IOSQE_FIXED_FILE);
   entry->rw_flags = RWF_DSYNC;
   must(::io_uring_submit(&ring_), "submit");
+}
+
+void BareRing::wait_one(std::uint32_t length, Idle& idle) {
   ::io_uring_cqe* done = nullptr;
   for (;;) {
     // As the lane does: the kernel is entered only when it says that there is work.

@@ -1,5 +1,5 @@
-// BareRing: the shortest loop that writes 4 KiB durably through io_uring: no journal, no checksum,
-// no bookkeeping. What the journal's own cost is measured against, and the sequential write rate of
+// BareRing: the shortest way to write durably through io_uring: no journal, no checksum, no
+// bookkeeping. What the journal's own cost is measured against, and the sequential write rate of
 // the device.
 #pragma once
 
@@ -21,9 +21,11 @@ class BareRing {
   BareRing(const BareRing&) = delete;
   BareRing& operator=(const BareRing&) = delete;
 
-  // One durable write of `length` bytes at `offset` of file and memory, waited for. Throws
-  // StartupError when it fails.
-  void write(std::uint64_t offset, std::uint32_t length, Idle& idle);
+  // Begins a durable write of `length` bytes at `offset` of file and memory. Throws StartupError.
+  void submit(std::uint64_t offset, std::uint32_t length);
+  // Until one write is durable; writes that are in flight together have the same length, because
+  // they may end in any order. Throws StartupError when it failed.
+  void wait_one(std::uint32_t length, Idle& idle);
 
  private:
   ::io_uring ring_{};

@@ -91,11 +91,10 @@ class Bare {
         ring_(file_.get(), image_.bytes()),
         idle_(options.idle, kNapUs) {}
 
-  void append() { write(kBlockSize); }
-  void write(std::uint32_t length) {
-    if (offset_ + length > image_.bytes().size()) offset_ = 0;
-    ring_.write(offset_, length, idle_);
-    offset_ += length;
+  void append() {
+    ring_.submit(offset_, kBlockSize);
+    ring_.wait_one(kBlockSize, idle_);
+    offset_ = (offset_ + kBlockSize) % image_.bytes().size();
   }
 
  private:
