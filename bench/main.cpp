@@ -39,14 +39,16 @@ void add_load(CLI::App& app, LoadOptions& options, std::function<int()>& run) {
   load->add_option("--transactions", options.transactions,
                    "Transactions of all clients together; 0: no limit")
       ->capture_default_str();
-  load->add_option("--rows-per-transaction", options.rows_per_transaction,
-                   "Rows in a transaction; several counts, separated by commas, take turns")
-      ->delimiter(',')
-      ->check(CLI::Range(1, 10'000'000))
-      ->capture_default_str();
+  CLI::Option* rows =
+      load->add_option("--rows-per-transaction", options.rows_per_transaction,
+                       "Rows in a transaction; several counts, separated by commas, take turns");
+  rows->delimiter(',')->check(CLI::Range(1, 10'000'000))->capture_default_str();
   load->add_option("--payload-bytes", options.payload_bytes, "Bytes of payload in a row")
       ->check(CLI::Range(1, 16'000'000))
       ->capture_default_str();
+  CLI::Option* hot =
+      load->add_flag("--hot-row", options.hot_row, "Every transaction updates the one same row")
+          ->excludes(rows);
   CLI::Option* rate =
       load->add_option("--rate", options.rate,
                        "Transactions begun per second, latency counted from when each was due; 0: "
@@ -67,7 +69,8 @@ void add_load(CLI::App& app, LoadOptions& options, std::function<int()>& run) {
       ->capture_default_str();
   load->add_option("--json", options.json_path, "File for the summary");
   load->add_option("--acknowledged", options.acknowledged_path,
-                   "File that receives a line for every committed transaction");
+                   "File that receives a line for every committed transaction")
+      ->excludes(hot);
   load->add_option("--stop-file", options.stop_file, "The run ends when this file exists");
   load->callback([&options, &run] { run = [&options] { return run_load(options); }; });
 }
