@@ -1,17 +1,12 @@
-"""What `commit` compares: the ways a source's commit can be made to wait, or not to.
+"""What `commit` compares: the ways a source's commit can be made to wait, or not to."""
 
-A mode is set up before each of its rounds and taken down after it, so that modes can alternate in
-one run on the same source. In every mode without Binlane all binlaned and replicas that it does not
-use are gone: BenchMode.check_absent() reads that from the processes, not from what it has asked for.
-"""
+from dataclasses import dataclass
 
-from dataclasses import dataclass, field
-
-from . import waiting
-
-SETTLE_S = 60
-# What stands for "for ever" in a round: a run that waits this long for an ACK went wrong.
-STOCK_TIMEOUT_MS = 60_000
+# What the ratios of issue and documentation are computed from stands in every round; the rest is
+# left out of a round when the time is up.
+OURS = "binlane_1of1_after_sync"
+NORMAL_SYNC_RELAY_LOG = 10000
+AWAKE_POLLERS = 2
 
 
 @dataclass(frozen=True)
@@ -19,94 +14,66 @@ class BenchMode:
     """One column of the comparison."""
 
     name: str
+    cells: tuple  # of (load, clients)
+    in_ratios: bool = False
     wait_point: str = "AFTER_SYNC"
     stock_replicas: int = 0
     semi_sync: bool = False  # the server's own, with its own replica
-    relay_options: dict = field(default_factory=dict)
-    quorum: str = ""  # Binlane's rule; empty: no Binlane
-    daemons: tuple = ()  # names of the replicas whose binlaned run
-    spinners: int = 0  # norep_awake: pollers that keep the processors awake and do nothing else
-    delay_us: int = 0  # a modelled remote delay
+    sync_relay_log: int = NORMAL_SYNC_RELAY_LOG
+    binlane_replicas: int = 0  # one of them has to be durable; 0: no Binlane
+    pollers: int = 0  # processes that keep the processors awake and do nothing else
+    delay_us: int = 0  # a remote site, modelled: every ACK arrives that much later
+    applies: bool = False  # the replicas' servers execute what they get
 
     @property
     def binlane(self):
-        return bool(self.quorum)
+        return self.binlane_replicas > 0
+
+    @property
+    def waits(self):
+        """True when every commit must have been acknowledged by a replica."""
+        return self.binlane or self.semi_sync
 
 
-def modes():
-    """In the order in which a round takes them.
+ONE = (("insert", 1),)
+ALL = (("insert", 1), ("insert", 8), ("insert", 32), ("hot_row", 8))
+APPLYING = (("insert", 8),)
+WAIT_POINTS = ("AFTER_SYNC", "AFTER_COMMIT")
+DELAYS_US = (100, 200, 500)
 
-    Those with a modelled delay are not among them: nothing in binlaned holds an ACK back yet.
+
+def _binlane(name, replicas, cells, **options):
+    return BenchMode(name, cells, binlane_replicas=replicas, **options)
+
+
+def _delayed(delay_us, cells):
+    in_ratios = delay_us == DELAYS_US[0]
+    return _binlane(f"{OURS}_delay{delay_us}", 1, cells, delay_us=delay_us, in_ratios=in_ratios)
+
+
+def modes(quick=False):
+    """In the order in which a round takes them; those of the ratios come first.
+
+    quick: of the modes that are not in a ratio only what one client sees.
     """
-    all_modes = [
-        BenchMode("norep"),
-        BenchMode("norep_awake", spinners=2),
-        BenchMode("async", stock_replicas=1),
+    few = ONE if quick else ALL
+    stock_durable = {"stock_replicas": 1, "semi_sync": True, "sync_relay_log": 1}
+    found = [
+        BenchMode("norep", ALL, in_ratios=True),
+        _binlane(OURS, 1, ALL, in_ratios=True),
+        _delayed(DELAYS_US[0], few),
+        BenchMode("stock_durable", ALL, in_ratios=True, **stock_durable),
+        BenchMode("norep_awake", few, pollers=AWAKE_POLLERS),
+        BenchMode("async", few, stock_replicas=1),
+        *(
+            BenchMode(f"stock_{point.lower()}", few, wait_point=point, stock_replicas=1, semi_sync=True)
+            for point in WAIT_POINTS
+        ),
+        _binlane("binlane_1of1_after_commit", 1, few, wait_point="AFTER_COMMIT"),
+        *(_binlane(f"binlane_1of2_{p.lower()}", 2, few, wait_point=p) for p in WAIT_POINTS),
+        *(_delayed(delay_us, few) for delay_us in DELAYS_US[1:]),
+        BenchMode("applying_async", APPLYING, stock_replicas=1, applies=True),
+        BenchMode("applying_stock_durable", APPLYING, applies=True, **stock_durable),
+        _binlane(f"applying_{OURS}", 1, APPLYING, applies=True),
     ]
-    for wait_point in ("AFTER_SYNC", "AFTER_COMMIT"):
-        suffix = wait_point.lower()
-        all_modes.append(
-            BenchMode(f"stock_{suffix}", wait_point, stock_replicas=1, semi_sync=True)
-        )
-        all_modes.append(
-            BenchMode(f"binlane_1of1_{suffix}", wait_point, quorum="ANY 1 (r1)", daemons=("r1",))
-        )
-        all_modes.append(
-            BenchMode(
-                f"binlane_1of2_{suffix}", wait_point, quorum="ANY 1 (r1, r2)", daemons=("r1", "r2")
-            )
-        )
-    all_modes.append(
-        BenchMode(
-            "stock_durable",
-            stock_replicas=1,
-            semi_sync=True,
-            relay_options={"sync_relay_log": 1},
-        )
-    )
-    return all_modes
-
-
-def set_semi_sync(server, wait_point):
-    """The server's own semi-sync, as a user of it would set it."""
-    server.query(f"SET GLOBAL rpl_semi_sync_master_wait_point = '{wait_point}'")
-    server.query(f"SET GLOBAL rpl_semi_sync_master_timeout = {STOCK_TIMEOUT_MS}")
-    server.query("SET GLOBAL rpl_semi_sync_master_enabled = ON")
-
-
-def start_stock_replica(source, replica, mode):
-    """A server that follows the source itself and applies nothing (only its IO thread runs)."""
-    if not replica.process.alive:
-        replica.start()
-    replica.query("STOP SLAVE")
-    sync_relay_log = mode.relay_options.get("sync_relay_log", 10000)
-    replica.query(f"SET GLOBAL sync_relay_log = {sync_relay_log}")
-    replica.query(f"SET GLOBAL rpl_semi_sync_slave_enabled = {'ON' if mode.semi_sync else 'OFF'}")
-    replica.query(
-        "CHANGE MASTER TO MASTER_HOST='127.0.0.1', "
-        f"MASTER_PORT={source.port}, MASTER_USER='bench', MASTER_PASSWORD='bench', "
-        "MASTER_CONNECT_RETRY=1, MASTER_USE_GTID=slave_pos"
-    )
-    replica.query("START SLAVE IO_THREAD")
-    waiting.until(
-        lambda: replica.replica_status().get("Slave_IO_Running") == "Yes",
-        "the stock replica's IO thread",
-        SETTLE_S,
-    )
-    if mode.semi_sync:
-        waiting.until(
-            lambda: source.semi_sync()["clients"] == 1 and source.semi_sync()["status"] == "ON",
-            "the server's own semi-sync",
-            SETTLE_S,
-        )
-
-
-def check_absent(mode, daemons, replicas):
-    """Raises unless exactly the processes of this mode are alive. `daemons`: (name, Process)."""
-    wanted = {*mode.daemons, *(("source",) if mode.binlane else ())}
-    for name, process in daemons:
-        if process.alive != (name in wanted):
-            raise RuntimeError(f"{mode.name}: binlaned of {name} is alive: {process.alive}")
-    for index, process in enumerate(replicas):
-        if process.alive != (index < mode.stock_replicas):
-            raise RuntimeError(f"{mode.name}: stock replica {index} is alive: {process.alive}")
+    return found

@@ -91,7 +91,9 @@ class Cluster:
         zones=None,
         detached=False,
         name="lab",
+        source=None,
     ):
+        """source: a server to use, whose life is somebody else's affair until stop()."""
         self.name = name
         self.folder = short_folder()
         self.detached = detached
@@ -108,7 +110,9 @@ class Cluster:
         self.password_file.touch(mode=0o600)
         self.password_file.write_text(PASSWORD + "\n")
         options = {**mariadb.source_options(), **(source_options or {})}
-        self.source = mariadb.Server(self.folder / "source" / "server", 1, options, detached)
+        self.source = source or mariadb.Server(
+            self.folder / "source" / "server", 1, options, detached
+        )
         self.replicas = [Replica(self, n, i + 1) for i, n in enumerate(replica_names)]
         self.daemon = Daemon(
             self.folder / "source" / "binlaned",
@@ -168,6 +172,10 @@ class Cluster:
         for server in self.servers:
             server.initialize()
             server.start()
+        self.create_user()
+
+    def create_user(self):
+        """The source's account that every binlaned uses."""
         self.source.query(f"CREATE USER '{BINLANE_USER}'@'localhost' IDENTIFIED BY '{PASSWORD}'")
         self.source.query(f"GRANT {PRIVILEGES} ON *.* TO '{BINLANE_USER}'@'localhost'")
 
