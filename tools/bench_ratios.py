@@ -9,6 +9,7 @@ A ratio whose rows are missing is left out: an empty cell is better than a guess
 import json
 import statistics
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -18,6 +19,7 @@ def median(rows, value, name, **labels):
         row[value]
         for row in rows
         if row["name"] == name
+        and row.get(value) is not None
         and row.get("count", 1) > 0
         and all(row.get(label) == wanted for label, wanted in labels.items())
     ]
@@ -107,6 +109,44 @@ def ratios(rows):
         **commit_ratios(rows),
     }
     return {key: value for key, value in every.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What a ratio has to reach."""
+
+    bound: float
+    at_most: bool = True
+
+    def met_by(self, value):
+        return value is not None and (value <= self.bound if self.at_most else value >= self.bound)
+
+    def __str__(self):
+        return f"{'≤' if self.at_most else '≥'} {self.bound:.3g}"
+
+
+def ratio_floors(rows):
+    """{key: Floor} of every ratio there is; one of them depends on the run's own baseline."""
+    norep = {"clients": 1, "load": "insert"}
+    own = quotient(
+        median(rows, "p99_us", "norep", **norep), median(rows, "p50_us", "norep", **norep)
+    )
+    return {
+        "transport_vs_raw": Floor(2.0),
+        "transport_vs_udp_spin": Floor(0.5),
+        "transport_vs_tcp_spin": Floor(0.33),
+        "repair_p50": Floor(5),
+        "repair_p99": Floor(20),
+        "journal_vs_raw": Floor(1.10),
+        "catchup_vs_limit": Floor(0.6, at_most=False),
+        "commit1_vs_norep": Floor(1.25),
+        "commit1_vs_stock_durable": Floor(0.40),
+        "commit1_p99_vs_p50": Floor(max(4, 1.5 * (own or 0))),
+        "commit32_vs_norep": Floor(0.55, at_most=False),
+        "commit32_vs_stock_durable": Floor(8, at_most=False),
+        "commit_delay100_vs_0": Floor(1.50),
+        "hotrow8_vs_stock_durable": Floor(4, at_most=False),
+    }
 
 
 def main(paths):
