@@ -11,9 +11,12 @@ DASHES = ("", "6 3", "2 3")
 
 
 def _ticks(low, high):
-    """Powers of ten from at most `low` to at least `high`."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    return [10.0**power for power in range(first, max(last, first + 1) + 1)]
+    """1, 2, 5, 10, … from at most `low` to at least `high`, two at least."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 2)
+    marks = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
+    first = max(i for i, mark in enumerate(marks) if mark <= low)
+    last = min(i for i, mark in enumerate(marks) if mark >= high)
+    return marks[first : max(last, first + 1) + 1]
 
 
 def line_chart(title, x_labels, series, y_label):
@@ -40,15 +43,17 @@ def line_chart(title, x_labels, series, y_label):
         f'<text x="{LEFT}" y="16" class="title">{escape(title)}</text>',
     ]
     for tick in ticks:
+        at = f"{y(tick):.1f}"
         parts.append(
-            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" class="grid"/>'
-            f'<text x="{LEFT - 6}" y="{y(tick) + 4:.1f}" class="tick end">{tick:g}</text>'
+            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at}" y2="{at}" class="grid"/>'
+            f'<text x="{LEFT - 6}" y="{at}" dy="4" class="end">{tick:g}</text>'
         )
     for index, label in enumerate(x_labels):
         parts.append(
-            f'<text x="{x(index):.1f}" y="{HEIGHT - BOTTOM + 16}" class="tick middle">{escape(str(label))}</text>'
+            f'<text x="{x(index):.1f}" y="{HEIGHT - BOTTOM + 16}" class="middle">'
+            f"{escape(str(label))}</text>"
         )
-    parts.append(f'<text x="4" y="{HEIGHT - 8}" class="tick">{escape(y_label)}</text>')
+    parts.append(f'<text x="4" y="{HEIGHT - 8}">{escape(y_label)}</text>')
     for number, (name, values) in enumerate(drawn.items()):
         parts.append(_line(number, name, values, x, y))
     return "\n".join([*parts, "</svg>"])
@@ -70,5 +75,5 @@ def _line(number, name, values, x, y):
     return (
         f'<polyline points="{path}" fill="none" stroke-width="1.6" {style}/>{dots}'
         f'<line x1="{left}" x2="{left + 22}" y1="{at}" y2="{at}" stroke-width="2" {style}/>'
-        f'<text x="{left + 28}" y="{at + 4}" class="tick">{escape(name)}</text>'
+        f'<text x="{left + 28}" y="{at + 4}">{escape(name)}</text>'
     )

@@ -154,7 +154,8 @@ def ratio_table(result):
 
 
 def row_table(rows):
-    lines = ["<tr><th>median over the rounds</th>" + "".join(f"<th>{f}</th>" for f in FIGURES) + "</tr>"]
+    heads = "".join(f"<th>{figure}</th>" for figure in FIGURES)
+    lines = [f"<tr><th>median over the rounds</th>{heads}</tr>"]
     for name, *labels in identities(rows):
         text = " ".join([name, *(f"{key}={value}" for key, value in labels)])
         cells = "".join(

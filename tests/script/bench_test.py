@@ -46,12 +46,13 @@ def complete_run():
                 row("transport_kernel", port=port, bytes=size, idle="spinning", p50_us=p50_us),
                 row("transport_kernel", port=port, bytes=size, idle="blocking", p50_us=99.0),
             ]
-    for loss in (0.0, 1.0):
-        rows.append(row("loss", port="vhost", bytes=256, loss_percent=loss, count=9, p50_us=5.0))
-        rows.append(
-            row("loss_repaired", port="vhost", bytes=256, loss_percent=loss)
-            | ({"count": 0, "p50_us": 0.0} if loss == 0 else {"count": 3, "p50_us": 15.0, "p99_us": 50.0})
-        )
+    for loss, repaired in (
+        (0.0, {"count": 0, "p50_us": 0.0, "p99_us": 0.0}),
+        (1.0, {"count": 3, "p50_us": 15.0, "p99_us": 50.0}),
+    ):
+        labels = {"port": "vhost", "bytes": 256, "loss_percent": loss}
+        rows.append(row("loss", count=9, p50_us=5.0, **labels))
+        rows.append(row("loss_repaired", **labels) | repaired)
     rows += [row("journal", p50_us=105.0), row("journal_raw", p50_us=100.0)]
     rows += [
         {"name": "catchup", "round": 1, "bytes_per_s": 8e8},
@@ -219,6 +220,13 @@ class Chart(unittest.TestCase):
         self.assertEqual(len(dots), 2)
         self.assertLess(float(dots[1].get("cy")), float(dots[0].get("cy")))
         self.assertLess(float(dots[0].get("cx")), float(dots[1].get("cx")))
+
+
+    def test_one_value_alone_can_be_drawn(self):
+        self.assertEqual(line_chart("t", ["a"], {"s": [3.0]}, "y").count("<circle"), 1)
+
+    def test_nothing_gives_nothing(self):
+        self.assertEqual(line_chart("t", ["a"], {"s": [None]}, "y"), "")
 
 
 class OtherPrograms(unittest.TestCase):

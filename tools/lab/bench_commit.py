@@ -13,18 +13,14 @@ from pathlib import Path
 from . import admin, bench_modes, sysbench
 from .bench_lab import BenchLab
 from .bench_meter import Meter
+from .bench_modes import HOT_ROW, INSERT, OPEN_LOOP, SYSBENCH
 from .chaos_audit import copy_journals, held_by_replicas
 from .load import Load
 from .verify import file_number
 
 ROUNDS_DEFAULT = 5
 BUDGET_DEFAULT_S = 3600
-OPEN_LOOP = "open_loop"
 OPEN_LOOP_SHARE = 0.5  # of what the same mode did in a closed loop
-OPEN_LOOP_CLIENTS = 8
-SYSBENCH = "sysbench"
-SYSBENCH_CLIENTS = 8
-SYSBENCH_MODES = ("norep", bench_modes.OURS, "stock_durable")
 # A load ends by itself; this much after its time it hangs.
 LOAD_GRACE_S = 90
 LATENCIES = ("p50_us", "p99_us", "p999_us", "max_us")
@@ -95,8 +91,9 @@ class CommitBench:
                 "replicas_apply": mode.applies,
                 "settings": self.lab.settings(mode),
             }
-            for load, clients in self._cells(mode):
-                self.rows.append(self._cell(mode, load, clients, labels))
+            for load, clients in mode.cells:
+                if load != SYSBENCH or sysbench.installed():
+                    self.rows.append(self._cell(mode, load, clients, labels))
             if mode.binlane:
                 found = admin.request(self.lab.cluster(mode).daemon.admin_socket, "histograms")
                 self.rows += stage_rows(mode, number, found["stages"])
@@ -104,17 +101,14 @@ class CommitBench:
             self.lab.leave(mode)
         took_s = time.monotonic() - begun
         self.mode_took_s = max(self.mode_took_s, took_s)
-        p50s = ", ".join(f"{row['load']} {row['clients']}: {row['p50_us']:.0f}" for row in self.rows
-                         if row["name"] == mode.name and row["round"] == number)
-        self.say(f"round {number} {mode.name} ({took_s:.1f} s, {entered_s:.1f} to begin): p50 in us {p50s}")
-
-    def _cells(self, mode):
-        cells = list(mode.cells)
-        if mode.name == bench_modes.OURS:
-            cells.append((OPEN_LOOP, OPEN_LOOP_CLIENTS))
-        if mode.name in SYSBENCH_MODES and sysbench.installed():
-            cells.append((SYSBENCH, SYSBENCH_CLIENTS))
-        return cells
+        p50s = ", ".join(
+            f"{row['load']} {row['clients']}: {row['p50_us']:.0f}"
+            for row in self.rows
+            if (row["name"], row["round"]) == (mode.name, number)
+        )
+        self.say(
+            f"round {number} {mode.name} ({took_s:.1f} s, {entered_s:.1f} to begin): p50 in us {p50s}"
+        )
 
     def _cell(self, mode, load, clients, labels):
         meter = Meter(
@@ -126,7 +120,7 @@ class CommitBench:
         if load == SYSBENCH:
             result = sysbench.write_only(self.lab.source, clients, self.seconds)
         else:
-            result = self._closed_or_open(load, clients)
+            result = self._own_load(mode, load, clients)
         cost = meter.read()
         self.lab.check(mode)
         check(mode, cost, result)
@@ -143,27 +137,22 @@ class CommitBench:
             "device_flushes": cost["device_flushes"],
             "journal_writes": cost["journal_writes"],
             "cpu_s_per_1000_commits": 1000 * cost["cpu_s"] / commits,
-            **{key: result[key] for key in ("rate",) if key in result},
+            "rate": result.get("rate"),
             **labels,
         }
 
-    def _closed_or_open(self, load, clients):
+    def _own_load(self, mode, load, clients):
         options = {"clients": clients, "seconds": self.seconds}
+        if load == HOT_ROW:
+            options["hot_row"] = True
         if load == OPEN_LOOP:
             options["rate"] = OPEN_LOOP_SHARE * statistics.median(
                 row["per_s"]
                 for row in self.rows
-                if row["name"] == bench_modes.OURS
-                and (row["load"], row["clients"]) == ("insert", clients)
+                if (row["name"], row.get("load"), row.get("clients")) == (mode.name, INSERT, clients)
             )
-        elif load == "hot_row":
-            options["hot_row"] = True
         summary = self._load(**options)
-        return {
-            **summary,
-            "per_s": summary["commits_per_second"],
-            **{key: options[key] for key in ("rate",) if key in options},
-        }
+        return {**summary, "per_s": summary["commits_per_second"], "rate": options.get("rate")}
 
     def _load(self, **options):
         self.loads += 1
@@ -199,7 +188,9 @@ class CommitBench:
             raise Void(f"{mode.name}: {differences}")
         if not any(end >= last_commit for end in ends.values()):
             raise Void(f"{mode.name}: the last commit ends at {last_commit}, journals at {ends}")
-        self.say(f"{mode.name}: after kill -9 the journals end at {ends}, the last commit at {last_commit}")
+        self.say(
+            f"{mode.name}: after kill -9 the journals end at {ends}, the last commit at {last_commit}"
+        )
 
 
 def stage_rows(mode, number, stages):
@@ -240,7 +231,11 @@ def check(mode, cost, result):
 
 def run(rounds, seconds, budget_s, quick, json_path):
     """The process's exit status; the rows that were taken are written even when the run is void."""
-    bench = CommitBench(rounds, seconds, budget_s, quick, lambda text: print(text, file=sys.stderr, flush=True))
+
+    def say(text):
+        print(text, file=sys.stderr, flush=True)
+
+    bench = CommitBench(rounds, seconds, budget_s, quick, say)
     try:
         bench.run()
     finally:

@@ -75,7 +75,8 @@ class BenchLab:
         for cluster in reversed(self.clusters.values()):
             cluster.stop(remove)
         if not remove:
-            print(f"kept: {[str(cluster.folder) for cluster in self.clusters.values()]}")
+            kept = " ".join(str(cluster.folder) for cluster in self.clusters.values())
+            print(f"kept: {kept}", file=sys.stderr)
 
     def cluster(self, mode):
         """The daemons that this mode of Binlane has."""

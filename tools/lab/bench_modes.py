@@ -35,9 +35,15 @@ class BenchMode:
         return self.binlane or self.semi_sync
 
 
-ONE = (("insert", 1),)
-ALL = (("insert", 1), ("insert", 8), ("insert", 32), ("hot_row", 8))
-APPLYING = (("insert", 8),)
+# Loads of a cell, with a number of clients.
+INSERT = "insert"
+HOT_ROW = "hot_row"
+OPEN_LOOP = "open_loop"  # inserts at a part of the rate that those of as many clients have reached
+SYSBENCH = "sysbench"
+ONE = ((INSERT, 1),)
+ALL = ((INSERT, 1), (INSERT, 8), (INSERT, 32), (HOT_ROW, 8))
+KNOWN = (*ALL, (SYSBENCH, 8))
+APPLYING = ((INSERT, 8),)
 WAIT_POINTS = ("AFTER_SYNC", "AFTER_COMMIT")
 DELAYS_US = (100, 200, 500)
 
@@ -58,11 +64,11 @@ def modes(quick=False):
     """
     few = ONE if quick else ALL
     stock_durable = {"stock_replicas": 1, "semi_sync": True, "sync_relay_log": 1}
-    found = [
-        BenchMode("norep", ALL, in_ratios=True),
-        _binlane(OURS, 1, ALL, in_ratios=True),
+    return [
+        BenchMode("norep", KNOWN, in_ratios=True),
+        _binlane(OURS, 1, (*KNOWN, (OPEN_LOOP, 8)), in_ratios=True),
         _delayed(DELAYS_US[0], few),
-        BenchMode("stock_durable", ALL, in_ratios=True, **stock_durable),
+        BenchMode("stock_durable", KNOWN, in_ratios=True, **stock_durable),
         BenchMode("norep_awake", few, pollers=AWAKE_POLLERS),
         BenchMode("async", few, stock_replicas=1),
         *(
@@ -76,4 +82,3 @@ def modes(quick=False):
         BenchMode("applying_stock_durable", APPLYING, applies=True, **stock_durable),
         _binlane(f"applying_{OURS}", 1, APPLYING, applies=True),
     ]
-    return found
