@@ -60,18 +60,15 @@ def say(text):
 
 
 def run_part(command, rows_file):
-    """The rows that a program has written; raises when it failed."""
-    try:
-        done = subprocess.run(
-            [str(word) for word in command],
-            stdin=subprocess.DEVNULL,
-            timeout=PART_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as late:
-        raise RuntimeError(f"{command[1]} did not end within {PART_TIMEOUT_S} s") from late
+    """The rows that a program has written; raises when it failed or did not end."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        stdin=subprocess.DEVNULL,
+        timeout=PART_TIMEOUT_S,
+        check=False,
+    )
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(map(str, command[:2]))} failed ({done.returncode})")
+        raise RuntimeError(f"{' '.join(map(str, command))} failed ({done.returncode})")
     return json.loads(rows_file.read_text())["rows"]
 
 
@@ -133,37 +130,64 @@ def print_ratios(result):
         say(f"{key:28} {shown:>14}  {floor}{'' if floor.met_by(value) else '  NOT REACHED'}")
 
 
+class Run:
+    """All parts, one after the other. One that fails leaves no rows, and does not end the rest."""
+
+    def __init__(self, quick):
+        self.quick = quick
+        self.begun = time.monotonic()
+        self.failures = []
+        self.machine = []
+
+    @property
+    def elapsed_s(self):
+        return time.monotonic() - self.begun
+
+    def say(self, text):
+        say(f"{self.elapsed_s:5.0f} s: {text}")
+
+    def rows(self):
+        found = []
+        with tempfile.TemporaryDirectory(prefix="binlane-bench-", dir="/tmp") as name:
+            folder = Path(name)
+            for part in QUICK if self.quick else FULL:
+                found += self.measured(part, lambda: run_stage(part, folder))
+            part = COMMIT_QUICK if self.quick else COMMIT_FULL
+            budget_s = COMMIT_FULL_BUDGET_S
+            if self.quick:
+                budget_s = QUICK_S - QUICK_RESERVE_S - self.elapsed_s
+            found += self.measured(part, lambda: run_commit(part, folder, self.quick, budget_s))
+            self.machine = machine(folder)
+        return found
+
+    def measured(self, part, measure):
+        """What measure() gives, or nothing and a failure on record."""
+        self.say(part.name)
+        try:
+            return measure()
+        except (RuntimeError, subprocess.TimeoutExpired) as failure:
+            self.failures.append(f"{part.name}: {failure}")
+            return []
+
+
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench", allow_abbrev=False)
     parser.add_argument("--quick", action="store_true", help=f"within {QUICK_S // 60} minutes")
     parser.add_argument("--json", type=Path, help="file for rows and ratios")
     parser.add_argument("--html", type=Path, help="file for the page")
     arguments = parser.parse_args()
-    begun = time.monotonic()
-    rows = []
-    with tempfile.TemporaryDirectory(prefix="binlane-bench-", dir="/tmp") as name:
-        folder = Path(name)
-        for part in QUICK if arguments.quick else FULL:
-            say(f"{time.monotonic() - begun:5.0f} s: {part.name}")
-            rows += run_stage(part, folder)
-        elapsed_s = time.monotonic() - begun
-        say(f"{elapsed_s:5.0f} s: commit")
-        quick_budget_s = QUICK_S - QUICK_RESERVE_S - elapsed_s
-        rows += run_commit(
-            COMMIT_QUICK if arguments.quick else COMMIT_FULL,
-            folder,
-            arguments.quick,
-            quick_budget_s if arguments.quick else COMMIT_FULL_BUDGET_S,
-        )
-        described = machine(folder)
-    result = document(rows)
+    run = Run(arguments.quick)
+    result = document(run.rows())
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1) + "\n")
     if arguments.html:
-        arguments.html.write_text(bench_report.page(result, described))
+        arguments.html.write_text(bench_report.page(result, run.machine))
     print_ratios(result)
-    say(f"{time.monotonic() - begun:5.0f} s: done")
+    run.say("done")
+    for failure in run.failures:
+        say(f"FAILED: {failure}")
+    return 1 if run.failures else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

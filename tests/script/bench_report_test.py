@@ -1,5 +1,7 @@
 """The benchmark's arithmetic and its page, on rows that a person can check. Nothing is measured."""
 
+import contextlib
+import io
 import sys
 import unittest
 import xml.etree.ElementTree
@@ -11,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "tools"))
 # pylint: disable=wrong-import-position
 import bench_fio  # noqa: E402
 import bench_report  # noqa: E402
-from bench import FIELDS, document  # noqa: E402
+from bench import FIELDS, Part, Run, document  # noqa: E402
 from bench_chart import line_chart  # noqa: E402
 from bench_ratios import median, ratio_floors, ratios  # noqa: E402
 from lab import bench_modes, sysbench  # noqa: E402
@@ -144,6 +146,18 @@ class Document(unittest.TestCase):
     def test_a_row_keeps_its_figures(self):
         found = document([commit("norep", per_s=7.0)])["rows"][0]
         self.assertEqual((found["per_s"], found["p50_us"], found["clients"]), (7.0, 10.0, 1))
+
+
+class Parts(unittest.TestCase):
+    def test_one_that_fails_leaves_no_rows_and_is_on_record(self):
+        def fail():
+            raise RuntimeError("no disk")
+
+        run = Run(quick=True)
+        with contextlib.redirect_stderr(io.StringIO()):
+            self.assertEqual(run.measured(Part("journal", 1, 1), fail), [])
+            self.assertEqual(run.measured(Part("loss", 1, 1), lambda: [1]), [1])
+        self.assertEqual(run.failures, ["journal: no disk"])
 
 
 class Honesty(unittest.TestCase):
