@@ -27,6 +27,8 @@ QUICK_S = 600
 # For the journals' check at the end, and the page.
 QUICK_RESERVE_S = 45
 PART_TIMEOUT_S = 7200
+# Where `python -m lab` is found.
+TOOLS = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def run_part(command, rows_file):
     done = subprocess.run(
         [str(word) for word in command],
         stdin=subprocess.DEVNULL,
+        cwd=TOOLS,
         timeout=PART_TIMEOUT_S,
         check=False,
     )
