@@ -1,44 +1,35 @@
 #include "catchup.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
-
-#include "bare_ring.h"
+#include "bare_file.h"
 #include "base/error.h"
 #include "lanes/near_end.h"
+#include "measure.h"
 #include "rows.h"
 #include "storage/journal.h"
-#include "storage/journal_file.h"
 
 namespace binlane::bench {
 namespace {
 
-constexpr std::uint64_t kNapUs = 100;
 // One write of the journal's largest batch.
 constexpr std::uint32_t kWriteBytes = kMaxBatchBlocks * kBlockSize;
 
 // Sequential durable writes of the journal's largest batch, in bytes per second: as many of them in
 // flight as the journal has.
 double raw_write(const CatchUpOptions& options, const std::string& path) {
-  JournalImage image(std::size_t{options.blocks} * kBlockSize);
-  const FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600));
-  if (!file.is_open() || write_all(file.get(), image.bytes(), 0) != 0 || ::fsync(file.get()) != 0)
-    throw StartupError(fmt::format("cannot make {}: {}", path, errno_text(errno)));
-  BareRing ring(file.get(), image.bytes());
-  Idle idle(options.idle, kNapUs);
+  BareFile file(path, options.blocks);
+  BareRing& ring = file.ring();
+  Idle idle = idle_of(options.idle);
   const std::uint64_t begin_ns = monotonic_ns();
-  const auto length_ns = static_cast<std::uint64_t>(options.seconds * kNanosPerSecond);
   std::uint64_t submitted = 0;
   const auto submit = [&] {
-    ring.submit(submitted % image.bytes().size(), kWriteBytes);
+    ring.submit(submitted % file.size(), kWriteBytes);
     submitted += kWriteBytes;
   };
   for (std::size_t i = 0; i < kMaxWritesInFlight; ++i) submit();
   std::uint64_t durable = 0;
-  while (monotonic_ns() - begin_ns < length_ns) {
+  while (monotonic_ns() - begin_ns < nanos(options.seconds)) {
     ring.wait_one(kWriteBytes, idle);
     durable += kWriteBytes;
     submit();

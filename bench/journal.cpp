@@ -1,16 +1,12 @@
 #include "journal.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
 #include <vector>
 
-#include "bare_ring.h"
+#include "bare_file.h"
 #include "base/error.h"
 #include "lanes/near_end.h"
+#include "measure.h"
 #include "rows.h"
 #include "storage/journal.h"
 #include "storage/journal_disk.h"
@@ -18,25 +14,12 @@
 namespace binlane::bench {
 namespace {
 
-constexpr std::uint64_t kNapUs = 100;
-constexpr double kWarmUpPart = 0.1;
-
-std::uint64_t nanos(double seconds) {
-  return static_cast<std::uint64_t>(seconds * static_cast<double>(kNanosPerSecond));
-}
-
-template <class Once>
-Histogram measure(double seconds, Once once) {
-  const std::uint64_t warm_ns = monotonic_ns() + nanos(seconds * kWarmUpPart);
-  while (monotonic_ns() < warm_ns) once();
-  Histogram histogram;
-  const std::uint64_t end_ns = monotonic_ns() + nanos(seconds);
-  while (monotonic_ns() < end_ns) {
-    const std::uint64_t begin_ns = monotonic_ns();
-    once();
-    histogram.record(monotonic_ns() - begin_ns);
-  }
-  return histogram;
+// Until `append` returns, in nanoseconds.
+template <class Appender>
+std::uint64_t timed_append(Appender& appender) {
+  const std::uint64_t begin_ns = monotonic_ns();
+  appender.append();
+  return monotonic_ns() - begin_ns;
 }
 
 // The journal and its disk as the replica's lane turns them, one append of a full block at a time.
@@ -47,7 +30,7 @@ class Production {
             JournalFile::open_or_format({path, std::uint64_t{options.blocks} * kBlockSize, false})),
         journal_(file_.image(), file_.start()),
         disk_(file_),
-        idle_(options.idle, kNapUs) {
+        idle_(idle_of(options.idle)) {
     disk_.attach();
     journal_.begin_at({1, 0});
   }
@@ -82,32 +65,19 @@ class Production {
   std::vector<std::byte> bytes_ = std::vector<std::byte>(kBlockPayloadSize, std::byte{0x42});
 };
 
-// A file of its own, made as the journal's is: written once, so that every write overwrites.
 class Bare {
  public:
   Bare(const JournalOptions& options, const std::string& path)
-      : image_(std::size_t{options.blocks} * kBlockSize),
-        file_(make(path, image_.bytes())),
-        ring_(file_.get(), image_.bytes()),
-        idle_(options.idle, kNapUs) {}
+      : file_(path, options.blocks), idle_(idle_of(options.idle)) {}
 
   void append() {
-    ring_.submit(offset_, kBlockSize);
-    ring_.wait_one(kBlockSize, idle_);
-    offset_ = (offset_ + kBlockSize) % image_.bytes().size();
+    file_.ring().submit(offset_, kBlockSize);
+    file_.ring().wait_one(kBlockSize, idle_);
+    offset_ = (offset_ + kBlockSize) % file_.size();
   }
 
  private:
-  static int make(const std::string& path, ConstBytes zeros) {
-    const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
-    if (descriptor < 0 || write_all(descriptor, zeros, 0) != 0 || ::fsync(descriptor) != 0)
-      throw StartupError(fmt::format("cannot make {}: {}", path, errno_text(errno)));
-    return descriptor;
-  }
-
-  JournalImage image_;
-  FileDescriptor file_;
-  BareRing ring_;
+  BareFile file_;
   Idle idle_;
   std::uint64_t offset_ = 0;
 };
@@ -121,9 +91,9 @@ int run_journal(const JournalOptions& options) {
   Rows rows;
   for (std::uint32_t round = 1; round <= options.rounds; ++round) {
     rows.add("journal", round, {{"bytes", kBlockSize}, {"disk", production.describe()}},
-             measure(options.seconds, [&] { production.append(); }));
+             measure(options.seconds, [&] { return timed_append(production); }));
     rows.add("journal_raw", round, {{"bytes", kBlockSize}},
-             measure(options.seconds, [&] { bare.append(); }));
+             measure(options.seconds, [&] { return timed_append(bare); }));
   }
   rows.write(options.json_path);
   return 0;

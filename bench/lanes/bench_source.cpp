@@ -2,11 +2,11 @@
 
 #include <limits>
 
+#include "measure.h"
+
 namespace binlane::bench {
 namespace {
 
-// The nap that binlaned takes by default.
-constexpr std::uint64_t kNapUs = 100;
 // Turns after which settle() is content: a port that always has work is measured as it is.
 constexpr int kSettleTurns = 10'000;
 
@@ -29,7 +29,7 @@ BenchSource::BenchSource(AnyPort& port, const Endpoint& replica, std::uint64_t s
       ports_{&port_},
       stream_(folder),
       cycle_(ports_, stream_, server_, clock_, queues_),
-      idle_(idle, kNapUs) {
+      idle_(idle_of(idle)) {
   cycle_.rebuild(kBenchEpoch, any_one(level));
   queues_.pause.resume();
   SourceCommand start;

@@ -7,14 +7,13 @@
 #include "lanes/bench_replica.h"
 #include "lanes/kernel_socket.h"
 #include "lanes/raw_port.h"
+#include "measure.h"
 #include "storage/journal_disk.h"
 
 namespace binlane::bench {
 namespace {
 
 constexpr std::uint64_t kSessionBoundNs = 10 * kNanosPerSecond;
-// The nap that binlaned takes by default.
-constexpr std::uint64_t kNapUs = 100;
 
 class FarEndRun {
  public:
@@ -54,7 +53,7 @@ class FarEndRun {
     const auto replica = std::make_unique<BenchReplica<Disk>>(
         port_.port(), disk, image, start, plan.source, plan.session_id, kSessionBoundNs);
     side_.ready(port_.endpoint());
-    Idle idle(options_.idle, kNapUs);
+    Idle idle = idle_of(options_.idle);
     while (!side_.over(plan)) {
       idle.after_turn(replica->do_work(), replica->batch());
       if (options_.loss > 0)
@@ -88,7 +87,7 @@ class FarEndRun {
   void echo_raw(const PeerPlan& plan) {
     RawPort raw;
     side_.ready(port_.endpoint());
-    Idle idle(options_.idle, kNapUs);
+    Idle idle = idle_of(options_.idle);
     while (!side_.over(plan)) {
       const std::uint32_t frames = raw.receive();
       for (std::uint32_t i = 0; i < frames; ++i) raw.send(plan.bytes);
@@ -101,7 +100,7 @@ class FarEndRun {
     std::uint64_t frames = 0;
     side_.page().bytes.store(0, std::memory_order_relaxed);
     side_.ready(port_.endpoint());
-    Idle idle(options_.idle, kNapUs);
+    Idle idle = idle_of(options_.idle);
     while (!side_.over(plan)) {
       const std::uint32_t now = raw.receive();
       frames += now;
@@ -116,8 +115,7 @@ class FarEndRun {
     side_.ready(socket.local());
     while (!side_.over(plan) && !socket.accept()) {
     }
-    const IdleStrategy strategy = plan.blocking ? IdleStrategy::spin : options_.idle;
-    Idle idle(strategy, kNapUs);
+    Idle idle = idle_of(plan.blocking ? IdleStrategy::spin : options_.idle);
     while (!side_.over(plan)) {
       const bool arrived = socket.receive();
       if (arrived) socket.send();

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "lanes/raw_port.h"
+#include "measure.h"
 
 namespace binlane::bench {
 namespace {
@@ -15,26 +16,8 @@ namespace {
 // Nothing that is measured takes this long; it bounds a run whose far end died.
 constexpr std::uint64_t kAnswerBoundNs = 5 * kNanosPerSecond;
 constexpr std::uint64_t kWindow = std::uint64_t{1} << 50;
-constexpr std::uint64_t kNapUs = 100;
-// Of the time asked for, this part goes before the measurement: caches, ARP, the first RTT sample.
-constexpr double kWarmUpPart = 0.1;
 // What catching up keeps under way: the run ends before the last bytes do.
 constexpr std::uint64_t kBulkStep = 64U << 20;
-
-std::uint64_t nanos(double seconds) {
-  return static_cast<std::uint64_t>(seconds * static_cast<double>(kNanosPerSecond));
-}
-
-// Calls `once` for a warm-up and then for `seconds`, and records what it returns.
-template <class Once>
-Histogram measure(double seconds, Once once) {
-  const std::uint64_t warm_ns = monotonic_ns() + nanos(seconds * kWarmUpPart);
-  while (monotonic_ns() < warm_ns) once();
-  Histogram histogram;
-  const std::uint64_t end_ns = monotonic_ns() + nanos(seconds);
-  while (monotonic_ns() < end_ns) histogram.record(once());
-  return histogram;
-}
 
 // One message there and back; 0 bytes lost is the rule on loopback and vhost, so a message that is
 // not back within the bound ends the run.
@@ -132,7 +115,7 @@ NearEnd::Repairs NearEnd::lossy_round_trips(std::uint32_t bytes, double seconds)
 Histogram NearEnd::raw_round_trips(std::uint32_t bytes, double seconds) {
   begin(PeerRole::raw, bytes, false);
   RawPort raw;
-  Idle idle(options_.idle, kNapUs);
+  Idle idle = idle_of(options_.idle);
   Histogram all = measure(seconds, [&] {
     return ping(
         idle, [&] { return raw.send(bytes); }, [&] { return raw.receive() > 0; });
@@ -147,7 +130,7 @@ Histogram NearEnd::socket_round_trips(SocketKind kind, std::uint32_t bytes, bool
       begin(kind == SocketKind::udp ? PeerRole::udp : PeerRole::tcp, bytes, blocking);
   KernelSocket socket(kind, bytes, blocking);
   socket.connect(at);
-  Idle idle(blocking ? IdleStrategy::spin : options_.idle, kNapUs);
+  Idle idle = idle_of(blocking ? IdleStrategy::spin : options_.idle);
   Histogram all = measure(seconds, [&] {
     return ping(
         idle, [&] { return socket.send(); }, [&] { return socket.receive(); });
@@ -178,7 +161,7 @@ double NearEnd::raw_throughput(double seconds) {
   const std::uint32_t bytes = port_->port().max_payload();
   begin(PeerRole::sink, bytes, false);
   RawPort raw;
-  Idle idle(options_.idle, kNapUs);
+  Idle idle = idle_of(options_.idle);
   const std::uint64_t begin_ns = monotonic_ns();
   const std::uint64_t end_ns = begin_ns + nanos(seconds);
   while (monotonic_ns() < end_ns) {
