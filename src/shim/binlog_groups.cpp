@@ -9,22 +9,6 @@
 namespace binlane {
 namespace {
 
-// Whether no group is open before an event of this type.
-bool stands_alone(EventType type) {
-  switch (type) {
-    case EventType::gtid:
-    case EventType::rotate:
-    case EventType::stop:
-    case EventType::format_description:
-    case EventType::gtid_list:
-    case EventType::binlog_checkpoint:
-    case EventType::start_encryption:
-      return true;
-    default:
-      return false;
-  }
-}
-
 // One file; false when `take` wants no more, or `error` is set.
 bool read_file(ArchiveReader& reader, std::uint32_t number, std::uint64_t from,
                const std::function<bool(const BinlogGroup&)>& take, std::string& error) {

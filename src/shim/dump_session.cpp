@@ -21,22 +21,6 @@ constexpr std::size_t kPieceSize = 64 << 10;
 // Stands before every event: "no error".
 constexpr std::array<std::byte, 1> kEventPrefix{std::byte{0}};
 
-// Whether no group is open before an event of this type.
-bool stands_alone(EventType type) {
-  switch (type) {
-    case EventType::gtid:
-    case EventType::rotate:
-    case EventType::stop:
-    case EventType::format_description:
-    case EventType::gtid_list:
-    case EventType::binlog_checkpoint:
-    case EventType::start_encryption:
-      return true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace
 
 DumpSession::DumpSession(FeedClient& client, FeedCounters& counters, ArchivePlace place,

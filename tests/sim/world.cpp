@@ -135,8 +135,14 @@ void World::advance(std::size_t work) {
   std::uint64_t next_ns =
       clock_.time_ns + (kIdleStepNs << std::min(idle_steps_ / 4, kMostIdleDoublings));
   ++idle_steps_;
-  next_ns = std::min({next_ns, network_->next_due_ns(), server_->next_due_ns()});
-  for (const auto& replica : replicas_) next_ns = std::min(next_ns, replica->next_due_ns());
+  // What is due already has had its turn and waits for something else: for a peer that is stopped,
+  // or for an ACK. It must not keep time from passing.
+  const auto wake = [&](std::uint64_t due_ns) {
+    if (due_ns > clock_.time_ns) next_ns = std::min(next_ns, due_ns);
+  };
+  wake(network_->next_due_ns());
+  wake(server_->next_due_ns());
+  for (const auto& replica : replicas_) wake(replica->next_due_ns());
   clock_.time_ns = std::max(clock_.time_ns + kBusyStepNs, next_ns);
 }
 

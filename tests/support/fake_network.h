@@ -37,8 +37,6 @@ class FakeNetwork {
  public:
   static constexpr std::uint32_t kMaxPayload = 1472;
   struct Packet {
-    std::uint64_t due_ns = 0;
-    std::uint64_t order = 0;
     Endpoint from;
     Endpoint to;
     std::uint32_t length = 0;
@@ -80,20 +78,24 @@ class FakeNetwork {
   // The next packet for `to` that is due, or null; its slot is the caller's until free().
   Packet* take(const Endpoint& to) {
     for (auto it = queue_.begin(); it != queue_.end(); ++it) {
-      Packet& packet = packets_[*it];
-      if (packet.due_ns > clock_.time_ns) break;
-      if (packet.to != to) continue;
+      if (it->due_ns > clock_.time_ns) break;
+      if (it->to != to) continue;
+      Packet* const packet = &packets_[it->index];
       queue_.erase(it);
-      return &packet;
+      return packet;
     }
     return nullptr;
   }
   void free(Packet* packet) {
     free_.push_back(static_cast<std::uint32_t>(packet - packets_.data()));
   }
-  // When the next packet arrives anywhere; UINT64_MAX when none is under way.
+  // When the next packet arrives anywhere; those that wait there to be taken do not count.
+  // UINT64_MAX when none is under way.
   std::uint64_t next_due_ns() const {
-    return queue_.empty() ? UINT64_MAX : packets_[queue_.front()].due_ns;
+    const auto next = std::upper_bound(
+        queue_.begin(), queue_.end(), clock_.time_ns,
+        [](std::uint64_t time_ns, const Flight& flight) { return time_ns < flight.due_ns; });
+    return next == queue_.end() ? UINT64_MAX : next->due_ns;
   }
   bool roll(double probability) {
     // Of our own making, so that a seed means the same with every standard library.
@@ -105,6 +107,13 @@ class FakeNetwork {
  private:
   static constexpr std::uint64_t kClogNs = 20 * kNanosPerMilli;
   static constexpr std::size_t kKept = 64;  // packets for replays
+
+  // A packet under way. What take() looks at lies together: every port asks in every turn.
+  struct Flight {
+    std::uint64_t due_ns;
+    Endpoint to;
+    std::uint32_t index;
+  };
 
   void replay_and_keep(const Endpoint& from, const Endpoint& to, ConstBytes bytes) {
     if (kept_.size() == kKept && roll(faults.replay)) {
@@ -137,8 +146,6 @@ class FakeNetwork {
     }
     const std::uint32_t index = free_.back();
     Packet& packet = packets_[index];
-    packet.due_ns = clock_.time_ns + delay_ns;
-    packet.order = ++order_;
     packet.from = from;
     packet.to = to;
     packet.length = static_cast<std::uint32_t>(bytes.size());
@@ -149,21 +156,19 @@ class FakeNetwork {
     if (roll(faults.truncate))
       packet.length = static_cast<std::uint32_t>(random_() % packet.length);
     free_.pop_back();
-    const auto later = [&](std::uint32_t a, std::uint32_t b) {
-      return packets_[a].due_ns != packets_[b].due_ns ? packets_[a].due_ns < packets_[b].due_ns
-                                                      : packets_[a].order < packets_[b].order;
-    };
-    queue_.insert(std::upper_bound(queue_.begin(), queue_.end(), index, later), index);
+    const Flight flight{clock_.time_ns + delay_ns, to, index};
+    // Behind those that are due at the same time: they were sent earlier.
+    const auto sooner = [](const Flight& a, const Flight& b) { return a.due_ns < b.due_ns; };
+    queue_.insert(std::upper_bound(queue_.begin(), queue_.end(), flight, sooner), flight);
   }
 
   const VirtualClock& clock_;
   std::mt19937_64 random_;
   std::vector<Packet> packets_;
   std::vector<std::uint32_t> free_;
-  std::vector<std::uint32_t> queue_;  // by arrival
+  std::vector<Flight> queue_;  // by arrival
   std::vector<Packet> kept_;
   std::uint64_t busy_until_ns_ = 0;
-  std::uint64_t order_ = 0;
   std::uint64_t overflows_ = 0;
 };
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import harness
 from lab import chaos_audit, chaos_terms, journal, rows, verify
 from lab.chaos_plan import plan
-from lab.cluster import short_folder
+from lab.fleet import short_folder
 from lab.load import Transaction
 
 MINUTES = 0.4

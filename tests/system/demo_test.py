@@ -9,7 +9,7 @@ from pathlib import Path
 
 import harness
 from lab import admin, process
-from lab.cluster import short_folder
+from lab.fleet import short_folder
 
 DEMO_SECONDS = 20
 DEMO_TIMEOUT_S = 400

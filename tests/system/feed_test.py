@@ -13,7 +13,7 @@ import unittest
 
 import harness
 from lab import mariadb, waiting
-from lab.cluster import short_folder
+from lab.fleet import short_folder
 
 FEED_SERVER = sys.argv.pop(1)
 WAIT_S = 60

@@ -11,10 +11,11 @@ import socket
 import subprocess
 import sys
 import unittest
+from pathlib import Path
 
 import harness
 from lab import mariadb, ports, process, rows, verify, waiting
-from lab.cluster import short_folder
+from lab.fleet import short_folder
 from lab.load import Load, Transaction, read_acknowledged
 
 ROTATIONS = 3
@@ -24,6 +25,15 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("ready", flush=True)
 while True:
     signal.pause()
+"""
+# The first thread ends at once, the second one when somebody writes to the pipe.
+OUTLIVED = """
+import ctypes, os, sys, threading
+def wait():
+    open(sys.argv[1]).read()
+    os._exit(0)
+threading.Thread(target=wait).start()
+ctypes.CDLL(None).pthread_exit(None)
 """
 
 
@@ -294,6 +304,21 @@ class Processes(unittest.TestCase):
         waiting.until(lambda: "ready" in stubborn.log_tail(), "the trap to stand", 10)
         self.assertFalse(stubborn.stop(timeout_s=1))
         self.assertFalse(stubborn.alive)
+
+    def test_process_whose_first_thread_is_gone_has_not_ended(self):
+        folder = short_folder()
+        self.addCleanup(shutil.rmtree, folder)
+        pipe = folder / "pipe"
+        os.mkfifo(pipe)
+        program = process.Process(
+            [sys.executable, "-c", OUTLIVED, pipe], folder / "pid", folder / "log"
+        )
+        program.start()
+        stat = Path(f"/proc/{program.pid}/stat")
+        waiting.until(lambda: ") Z " in stat.read_text(), "the first thread to end", 10)
+        self.assertTrue(program.alive)
+        pipe.write_text("go on")
+        waiting.until(lambda: not program.alive, "the second thread to end", 10)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ import unittest
 import harness
 from lab import mariadb, ports, waiting
 from lab.binlaned import Daemon
-from lab.cluster import ACKER_SERVER_ID, BINLANE_USER, PASSWORD, PRIVILEGES, short_folder
+from lab.cluster import ACKER_SERVER_ID, PRIVILEGES
+from lab.fleet import BINLANE_USER, PASSWORD, short_folder
 
 REFUSE_TIMEOUT_S = 30
 SOON_S = 30

@@ -9,7 +9,7 @@ import unittest
 
 import harness
 from lab import mariadb, waiting
-from lab.cluster import short_folder
+from lab.fleet import short_folder
 
 GROUPS_PROGRAM = sys.argv.pop(1)
 FOLLOW_PROGRAM = sys.argv.pop(1)

@@ -4,6 +4,8 @@ counters between its beginning and its end."""
 import os
 from pathlib import Path
 
+from .process import stat_fields
+
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 # Fields of a line of /proc/diskstats: the device's numbers, its name, then the counters.
 DISK_FLUSHES_FIELD = 18
@@ -11,9 +13,7 @@ DISK_FLUSHES_FIELD = 18
 
 def cpu_seconds(pid):
     """User and system time of a process that is alive."""
-    text = Path(f"/proc/{pid}/stat").read_text()
-    # The command's name stands in brackets and may hold anything, brackets included.
-    fields = text[text.rindex(")") + 2 :].split()
+    fields = stat_fields(pid)
     return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
 
 

@@ -4,8 +4,6 @@ Audits freeze the source's binlaned and read the replicas' journals as they are 
 acknowledged under a quorum must be held by a quorum at that very moment, without the source's help.
 """
 
-import time
-
 from . import chaos_audit, ledger, verify
 from .chaos_run import (
     JOURNAL_SIZE_MB,
@@ -13,6 +11,7 @@ from .chaos_run import (
     SETTLE_S,
     SMALL_SERVER,
     TIMEOUT_MS,
+    Audit,
     ChaosRun,
     Failure,
 )
@@ -67,30 +66,19 @@ class FlatChaos(ChaosRun):
     def promote(self, promotion):
         raise Failure(f"promotion of {promotion.heir}: these hosts have one role only")
 
-    def audit(self):
-        until_ns = time.monotonic_ns()
-        self.wait_polls()
-        daemon = self.cluster.daemon.process
-        daemon.pause()
-        try:
-            acknowledged, _ = read_acknowledged(self.load.acknowledged_file)
-            intervals, _ = ledger.read(self.ledger_file)
-            binlogs = self.cluster.source.binlogs()
-            copies = chaos_audit.copy_journals(self.cluster.replicas, self.cluster.folder)
-        finally:
-            daemon.resume()
-        acknowledged = [t for t in acknowledged if t.ended_ns < until_ns]
+    def evidence(self):
+        intervals, _ = ledger.read(self.ledger_file)
+        copies = chaos_audit.copy_journals(self.cluster.replicas, self.cluster.folder)
+        return intervals, self.cluster.source.binlogs(), copies
+
+    def judge(self, acknowledged, evidence):
+        intervals, binlogs, copies = evidence
         positions = self.books.read(binlogs)
         counted, missing = chaos_audit.under_quorum(acknowledged, positions, intervals)
         ends, differences = chaos_audit.held_by_replicas(copies, binlogs)
         losses = [f"row {row}: acknowledged, not in the source's binlogs" for row in missing]
         losses += chaos_audit.losses_without_source(counted, ends, QUORUM_COUNT)
-        self.counts["audits"] += 1
-        self.counts["audited_rows"] += len(counted)
-        self.event(f"audit: {len(counted)} rows under quorum, journals end at {ends}")
-        self.lost += losses
-        if losses or differences:
-            raise Failure(f"audit: {losses[:3]} {differences[:3]}")
+        return Audit(len(counted), ends, losses, differences)
 
     def wait_equal(self):
         binlogs = self.cluster.source.binlogs()

@@ -22,6 +22,7 @@ from .chaos_run import (
     SETTLE_S,
     SMALL_SERVER,
     TIMEOUT_MS,
+    Audit,
     ChaosRun,
     Failure,
 )
@@ -311,32 +312,20 @@ class HaChaos(ChaosRun):
 
     # --- the books -----------------------------------------------------------------------------
 
-    def audit(self):
+    def evidence(self):
+        self.term.intervals, _ = ledger.read(self.term.ledger_file, self.term.number)
+        return self.term.binlogs(), self.copy_journals()
+
+    def judge(self, acknowledged, evidence):
         """What the term's source had acknowledged must be in the journals of a quorum by now."""
-        until_ns = time.monotonic_ns()
-        self.wait_polls()
-        daemon = self.active.daemon.process
-        daemon.pause()
-        try:
-            acknowledged, _ = read_acknowledged(self.load.acknowledged_file)
-            self.term.intervals, _ = ledger.read(self.term.ledger_file, self.term.number)
-            binlogs = self.term.binlogs()
-            copies = self.copy_journals()
-        finally:
-            daemon.resume()
-        acknowledged = [t for t in acknowledged if t.ended_ns < until_ns]
+        binlogs, copies = evidence
         found, doubled = chaos_terms.places(self.terms, self.books)
         counted, missing = chaos_terms.under_quorum(acknowledged, found)
         ends, differences = chaos_audit.held_by_replicas(copies, binlogs)
         here = {row: place.end for row, place in counted.items() if place.term is self.term}
         losses = [f"row {row}: acknowledged, in no source's binlogs" for row in missing]
         losses += chaos_audit.losses_without_source(here, ends, QUORUM_COUNT)
-        self.counts["audits"] += 1
-        self.counts["audited_rows"] += len(here)
-        self.event(f"audit: {len(here)} rows under quorum in this term, journals end at {ends}")
-        self.lost += losses
-        if losses or differences or doubled:
-            raise Failure(f"audit: {losses[:3]} {differences[:3]} {doubled[:3]}")
+        return Audit(len(here), ends, losses, differences + doubled)
 
     def copy_journals(self):
         """Of the standbys that hold the term's stream: {name: JournalCopy}."""

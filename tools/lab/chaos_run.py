@@ -8,12 +8,13 @@ the books are balanced) stands in chaos_flat.py and chaos_ha.py.
 import subprocess
 import threading
 import time
+from dataclasses import dataclass
 
 import pymysql
 
 from . import chaos_audit, waiting
 from .chaos_plan import KILL, PAUSE, RESTART, plan
-from .load import Load
+from .load import Load, read_acknowledged
 from .programs import REPOSITORY
 
 TIMEOUT_MS = 1_000
@@ -45,6 +46,14 @@ def commit_name():
         check=False,
     )
     return done.stdout.strip() or "unknown"
+
+
+@dataclass(frozen=True)
+class Audit:
+    rows: int  # under quorum
+    ends: dict  # of the replicas' journals
+    losses: list
+    faults: list  # what else must not be
 
 
 class Failure(Exception):
@@ -110,7 +119,12 @@ class ChaosRun:
     def promote(self, promotion):
         raise NotImplementedError
 
-    def audit(self):
+    def evidence(self):
+        """What an audit needs of the disks, read while the source's binlaned stands still."""
+        raise NotImplementedError
+
+    def judge(self, acknowledged, evidence):
+        """Audit: the transactions that were acknowledged by then, against the evidence."""
         raise NotImplementedError
 
     def wait_equal(self):
@@ -120,6 +134,27 @@ class ChaosRun:
     def verify(self):
         """(what is wrong, figures), when all is quiet."""
         raise NotImplementedError
+
+    # --- the books -----------------------------------------------------------------------------
+
+    def audit(self):
+        """What was acknowledged under a quorum is held by one, now, without the source's help."""
+        until_ns = time.monotonic_ns()
+        self.wait_polls()
+        daemon = self.source_daemon.process
+        daemon.pause()
+        try:
+            acknowledged, _ = read_acknowledged(self.load.acknowledged_file)
+            evidence = self.evidence()
+        finally:
+            daemon.resume()
+        audit = self.judge([t for t in acknowledged if t.ended_ns < until_ns], evidence)
+        self.counts["audits"] += 1
+        self.counts["audited_rows"] += audit.rows
+        self.event(f"audit: {audit.rows} rows under quorum, journals end at {audit.ends}")
+        self.lost += audit.losses
+        if audit.losses or audit.faults:
+            raise Failure(f"audit: {audit.losses[:3]} {audit.faults[:3]}")
 
     def split_acks(self):
         return self.books.split_acks(self.under_quorum)

@@ -1,19 +1,10 @@
-"""A source and its replicas, each with its binlaned: what the demo, the tests and `lab up` run.
+"""A source and its replicas, each with its binlaned: what the demo, the tests and `lab up` run."""
 
-Layout under one short folder (unix socket paths are limited to 107 bytes):
-    <run>/source/{server,binlaned}/…   <run>/r1/{server,binlaned}/…   <run>/r1.vhost …
-"""
-
-import shutil
-import tempfile
-from pathlib import Path
-
-from . import mariadb, waiting
+from . import fleet, mariadb, waiting
 from .binlaned import Daemon
+from .fleet import BINLANE_USER, PASSWORD
 from .ports import free_port
 
-BINLANE_USER = "binlane"
-PASSWORD = "lab-password"
 ACKER_SERVER_ID = 900
 SOURCE_ADDRESS = "198.18.0.1:7100"
 REPLICA_ADDRESS = "198.18.0.{}:7100"
@@ -23,10 +14,6 @@ CATCH_UP_TIMEOUT_S = 120
 # it is, and to switch the server's semi-sync.
 # READ_ONLY ADMIN is for the fallback mode "fail" alone.
 PRIVILEGES = "REPLICATION SLAVE, REPLICATION MASTER ADMIN, BINLOG MONITOR, READ_ONLY ADMIN"
-
-
-def short_folder():
-    return Path(tempfile.mkdtemp(prefix="bl-", dir="/tmp"))
 
 
 class Replica:
@@ -61,18 +48,10 @@ class Replica:
         self.daemon = Daemon(folder / "binlaned", config, cluster.detached)
 
     def follow(self):
-        """Points the server's ordinary IO thread at its binlaned."""
-        self.server.query("STOP SLAVE")
-        self.server.query(
-            "CHANGE MASTER TO MASTER_HOST='127.0.0.1', "
-            f"MASTER_PORT={self.feed_port}, MASTER_USER='{BINLANE_USER}', "
-            f"MASTER_PASSWORD='{PASSWORD}', MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=2, "
-            "MASTER_USE_GTID=slave_pos"
-        )
-        self.server.query("START SLAVE")
+        fleet.follow(self.server, self.feed_port)
 
 
-class Cluster:
+class Cluster(fleet.Fleet):
     """Everything at once. Use as a context manager, or call start() and stop()."""
 
     def __init__(
@@ -94,8 +73,8 @@ class Cluster:
         source=None,
     ):
         """source: a server to use, whose life is somebody else's affair until stop()."""
+        super().__init__()
         self.name = name
-        self.folder = short_folder()
         self.detached = detached
         self.port = port
         self.journal_size_mb = journal_size_mb
@@ -106,9 +85,6 @@ class Cluster:
         self.quorum = quorum or f"ANY 1 ({', '.join(replica_names)})"
         self.timeout_ms = timeout_ms
         self._udp_port = None
-        self.password_file = self.folder / "password"
-        self.password_file.touch(mode=0o600)
-        self.password_file.write_text(PASSWORD + "\n")
         options = {**mariadb.source_options(), **(source_options or {})}
         self.source = source or mariadb.Server(
             self.folder / "source" / "server", 1, options, detached
@@ -193,25 +169,6 @@ class Cluster:
         self.wait_state("SEMISYNC")
         return self
 
-    def stop(self, remove=True):
-        """Ends all processes, daemons first, and deletes the folder."""
-        clean = True
-        for process in [d.process for d in self.daemons] + [s.process for s in self.servers]:
-            clean = process.stop() and clean
-        if remove:
-            shutil.rmtree(self.folder)
-        return clean
-
-    def __enter__(self):
-        try:
-            return self.start()
-        except BaseException:
-            self.stop(remove=False)
-            raise
-
-    def __exit__(self, *_):
-        self.stop()
-
     def source_status(self):
         """The source's part of its binlaned's status; {} while it does not answer."""
         status = self.daemon.try_status()
@@ -241,12 +198,4 @@ class Cluster:
         """Until every replica's server has executed all that the source has."""
         position = self.source.variable("gtid_binlog_pos")
         for replica in self.replicas:
-            wait = f"SELECT MASTER_GTID_WAIT('{position}', {timeout_s})"
-            if replica.server.query(wait, timeout_s + 10) != [(0,)]:
-                status = replica.server.replica_status()
-                raise waiting.WaitTimeout(
-                    f"{replica.name} did not reach {position} within {timeout_s} s: "
-                    f"gtid {replica.server.variable('gtid_slave_pos')}, "
-                    f"IO error {status.get('Last_IO_Error')!r}, "
-                    f"SQL error {status.get('Last_SQL_Error')!r}"
-                )
+            fleet.wait_executed(replica.name, replica.server, position, timeout_s)

@@ -9,12 +9,12 @@
 """
 
 import json
-import shutil
 import subprocess
 
-from . import journal, mariadb, waiting
+from . import fleet, journal, mariadb, waiting
 from .binlaned import Daemon
-from .cluster import ACKER_SERVER_ID, BINLANE_USER, PASSWORD, short_folder
+from .cluster import ACKER_SERVER_ID
+from .fleet import BINLANE_USER, PASSWORD
 from .ports import free_port
 from .programs import program
 
@@ -93,15 +93,7 @@ class Host:
         self.daemon = Daemon(cluster.folder / self.name / "binlaned", config)
 
     def follow(self):
-        """Points the server's ordinary IO thread at its own binlaned."""
-        self.server.query("STOP SLAVE")
-        self.server.query(
-            "CHANGE MASTER TO MASTER_HOST='127.0.0.1', "
-            f"MASTER_PORT={self.feed_port}, MASTER_USER='{BINLANE_USER}', "
-            f"MASTER_PASSWORD='{PASSWORD}', MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=2, "
-            "MASTER_USE_GTID=slave_pos"
-        )
-        self.server.query("START SLAVE")
+        fleet.follow(self.server, self.feed_port)
 
     def start(self):
         if not self.server.process.alive:
@@ -152,21 +144,14 @@ class Host:
 
     def wait_executed(self, gtid, timeout_s=APPLY_TIMEOUT_S):
         """Until this host's server has executed `gtid` as a replica."""
-        wait = f"SELECT MASTER_GTID_WAIT('{gtid}', {timeout_s})"
-        if self.server.query(wait, timeout_s + 10) == [(0,)]:
-            return
-        status = self.server.replica_status()
-        raise waiting.WaitTimeout(
-            f"{self.name} did not reach {gtid}: {self.server.variable('gtid_slave_pos')}, "
-            f"IO error {status.get('Last_IO_Error')!r}, SQL error {status.get('Last_SQL_Error')!r}"
-        )
+        fleet.wait_executed(self.name, self.server, gtid, timeout_s)
 
     def application(self, database=None):
         """A connection as an application has it."""
         return self.server.connect(user=APPLICATION_USER, database=database)
 
 
-class HaCluster:
+class HaCluster(fleet.Fleet):
     """Hosts of which the first begins as the source. A context manager, or start() and stop()."""
 
     def __init__(
@@ -179,16 +164,13 @@ class HaCluster:
         server_options=None,
         name="ha",
     ):
+        super().__init__()
         self.name = name
-        self.folder = short_folder()
         self.quorum_count = quorum_count
         self.timeout_ms = timeout_ms
         self.server_timeout_ms = server_timeout_ms
         self.journal_size_mb = journal_size_mb
         self.server_options = server_options or {}
-        self.password_file = self.folder / "password"
-        self.password_file.touch(mode=0o600)
-        self.password_file.write_text(PASSWORD + "\n")
         self.hosts = [Host(self, n, i) for i, n in enumerate(names)]
         for host in self.hosts:
             host.make_daemon([other for other in self.hosts if other is not host])
@@ -196,7 +178,6 @@ class HaCluster:
     def host(self, name):
         return next(host for host in self.hosts if host.name == name)
 
-    # What the harness shows when a case fails.
     @property
     def servers(self):
         return [host.server for host in self.hosts]
@@ -259,21 +240,3 @@ class HaCluster:
 
     def rejoin(self, name, *options):
         return self.host(name).binlane("rejoin", *options)
-
-    def stop(self, remove=True):
-        clean = True
-        for process in [d.process for d in self.daemons] + [s.process for s in self.servers]:
-            clean = process.stop() and clean
-        if remove:
-            shutil.rmtree(self.folder)
-        return clean
-
-    def __enter__(self):
-        try:
-            return self.start()
-        except BaseException:
-            self.stop(remove=False)
-            raise
-
-    def __exit__(self, *_):
-        self.stop()

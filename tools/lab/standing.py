@@ -9,7 +9,8 @@ import shutil
 from pathlib import Path
 
 from . import admin
-from .cluster import BINLANE_USER, PASSWORD, Cluster
+from .cluster import Cluster
+from .fleet import BINLANE_USER, PASSWORD
 from .process import Process
 from .programs import REPOSITORY
 
