@@ -48,6 +48,9 @@ void create_schema(const LoadOptions& options) {
       "cannot connect");
   check(mysql_query(connection.get(), kCreateDatabase) == 0, "cannot create the database");
   check(mysql_query(connection.get(), kCreateTable) == 0, "cannot create the table");
+  if (!options.hot_row) return;
+  check(mysql_query(connection.get(), kCreateHotTable) == 0, "cannot create the hot row's table");
+  check(mysql_query(connection.get(), kCreateHotRow) == 0, "cannot create the hot row");
 }
 
 bool exists(const std::string& path) {

@@ -25,6 +25,9 @@ struct LoadOptions {
   // A client's transactions take these row counts in turn.
   std::vector<std::uint32_t> rows_per_transaction = {1};
   std::uint32_t payload_bytes = 100;
+  // Every transaction updates the one same row instead: commits then wait for each other's locks.
+  // No numbered row is written, so there is nothing to keep in an acknowledged log.
+  bool hot_row = false;
   // Transactions begun per second over all clients; 0: each client begins the next when the last
   // one ended. With a rate, latency counts from the moment a transaction was due.
   double rate = 0;

@@ -141,7 +141,7 @@ bool LoadClient::one_transaction(std::uint64_t due_ns, std::uint32_t rows) {
   transaction.first_sequence = next_sequence_;
   transaction.rows = rows;
   transaction.begun_ns = monotonic_ns();
-  const bool committed = insert_rows(rows);
+  const bool committed = options_.hot_row ? execute(kUpdateHotRow) : insert_rows(rows);
   transaction.ended_ns = monotonic_ns();
   next_sequence_ += rows;
   if (!committed) {

@@ -188,7 +188,8 @@ void check_top(const toml::table& root, Config& config, ConfigErrors& errors) {
     errors.add(key_line(root, "metrics_listen"), "metrics_listen",
                "expected \"IPv4 address:port\", such as \"127.0.0.1:9632\"");
   if (config.faults.any())
-    config.warnings.push_back("danger_faults: datagrams are lost, doubled or reordered on purpose");
+    config.warnings.push_back(
+        "danger_faults: datagrams are lost, doubled, reordered or late on purpose");
   if (config.replica) {
     if (config.replica->journal.empty()) config.replica->journal = config.data_dir + "/journal";
     if (config.replica->archive.empty()) config.replica->archive = config.data_dir + "/archive";

@@ -13,6 +13,8 @@ constexpr double kDayMs = 24.0 * 3600 * 1000;
 constexpr double kYearMs = 365 * kDayMs;
 // Less than 1: with every datagram lost nothing could ever be tested.
 constexpr double kMaxProbability = 0.99;
+// Beyond what separates two sites; more is not a remote replica but a dead one.
+constexpr double kMaxFaultDelayUs = 1e6;
 constexpr KeyBounds kAnything{0, kMaxText};
 constexpr KeyBounds kPath{1, kMaxPath};
 constexpr KeyBounds kOptionalPath{0, kMaxPath};
@@ -276,6 +278,12 @@ std::span<const ConfigKey<FaultConfig>> fault_keys() {
        {0, kMaxProbability},
        kOptional,
        "datagrams held back behind later ones, for tests"},
+      {"delay_us",
+       &S::delay_us,
+       "us",
+       {0, kMaxFaultDelayUs},
+       kOptional,
+       "how much later every datagram arrives: a remote site, modelled"},
       {"seed", &S::seed, "", {0, kMaxU32}, kOptional, "makes the injected faults repeatable"},
   };
   return keys;

@@ -106,7 +106,7 @@ struct DpdkPort::Attacher {
     // The lane's cache may hold half as much again as its size, and the attaching thread has none;
     // twice that leaves room for a lane thread that comes after another.
     const unsigned count = mbufs_in_device + static_cast<unsigned>(kTxQueueFrames + 2 * kRxBurst) +
-                           static_cast<unsigned>(kFaultMaxHeld) + 3 * kPoolCache;
+                           static_cast<unsigned>(port.config_.faults.held_max()) + 3 * kPoolCache;
     const std::size_t frame = sizeof(EthernetHeader) + kDriverOverhead + conf.rxmode.mtu;
     const std::size_t room = RTE_PKTMBUF_HEADROOM + std::max(kMinDataRoom, frame);
     BL_ASSERT(room <= UINT16_MAX);

@@ -1,11 +1,13 @@
-// FaultInjector: seeded loss, duplication, reordering and corruption of what a port receives.
+// FaultInjector: seeded loss, duplication, reordering and corruption of what a port receives, and a
+// line of any length before it.
 //
 // For tests and demonstrations only ([danger_faults]). It works on arriving packets because a
 // DPDK receive callback may shrink and grow a burst freely, while a transmit callback cannot tell
 // the sender which of its packets it took away. Both ends configured alike disturb both directions.
 //
 // FaultInjector decides, FaultStage applies the decisions to a burst of items of any type; neither
-// does I/O nor reads a clock. The lane owns both.
+// does I/O nor reads a clock. What the delay holds back waits without a thread of its own: it comes
+// with the first burst that is asked for when its time has come. The lane owns both.
 #pragma once
 
 #include <array>
@@ -15,10 +17,20 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "dataplane/delay_line.h"
 #include "dataplane/port.h"
 #include "dataplane/port_counters.h"
 
 namespace binlane {
+
+// A held packet leaves after at most this long, however quiet the line is.
+inline constexpr std::uint64_t kFaultHoldNs = kNanosPerMilli;
+inline constexpr std::uint32_t kFaultMaxDelayPackets = 4;
+inline constexpr std::size_t kFaultMaxHeld = 16;
+// Packets under way on a line with a delay. More than these are lost and counted as that, as in a
+// switch whose buffer is full.
+inline constexpr std::size_t kFaultMaxDelayed = 512;
+static_assert(kFaultMaxDelayed >= kRxBurst);
 
 // Probabilities per packet, 0 … 1.
 struct FaultConfig {
@@ -26,9 +38,17 @@ struct FaultConfig {
   double duplicate = 0.0;
   double reorder = 0.0;
   double corrupt = 0.0;
+  // Every packet arrives this much later: a remote site, modelled.
+  std::uint64_t delay_us = 0;
   std::uint64_t seed = 1;
 
-  bool any() const noexcept { return loss > 0 || duplicate > 0 || reorder > 0 || corrupt > 0; }
+  bool any() const noexcept {
+    return loss > 0 || duplicate > 0 || reorder > 0 || corrupt > 0 || delay_us > 0;
+  }
+  // Packets that a FaultStage may have in its hands between two bursts.
+  std::size_t held_max() const noexcept {
+    return kFaultMaxHeld + (delay_us > 0 ? kFaultMaxDelayed : 0);
+  }
 };
 
 struct FaultCounters {
@@ -63,17 +83,13 @@ class FaultInjector {
   std::uint64_t loss_, duplicate_, reorder_, corrupt_;  // thresholds on 64-bit draws
 };
 
-// A held packet leaves after at most this long, however quiet the line is.
-inline constexpr std::uint64_t kFaultHoldNs = kNanosPerMilli;
-inline constexpr std::uint32_t kFaultMaxDelayPackets = 4;
-inline constexpr std::size_t kFaultMaxHeld = 16;
-
 // Ops of a FaultStage<Item, Ops>: how to drop, copy and damage an item.
 //   void drop(Item);  bool copy(Item, Item& copy) (false: no room);  void corrupt(Item, uint32_t)
 template <class Item, class Ops>
 class FaultStage {
  public:
-  explicit FaultStage(const FaultConfig& config) noexcept : injector_(config) {}
+  explicit FaultStage(const FaultConfig& config) noexcept
+      : injector_(config), line_(config.delay_us * kNanosPerMicro) {}
 
   // Applies the faults to `burst[0 … count)` in place and releases held items that are due.
   // Returns the new count, at most burst.size().
@@ -81,6 +97,7 @@ class FaultStage {
     BL_ASSERT(count <= burst.size() && count <= kRxBurst);
     std::array<Item, kRxBurst> arrived;
     for (std::size_t index = 0; index < count; ++index) arrived[index] = burst[index];
+    if (line_.delays()) count = through_the_line(arrived, count, now_ns, ops);
     std::size_t out = 0;
     for (std::size_t index = 0; index < count; ++index) {
       Item item = arrived[index];
@@ -117,6 +134,7 @@ class FaultStage {
   void clear(Ops ops) {
     for (std::size_t index = 0; index < held_count_; ++index) ops.drop(held_[index].item);
     held_count_ = 0;
+    while (!line_.empty()) ops.drop(line_.pop());
   }
 
   // Any thread.
@@ -134,6 +152,20 @@ class FaultStage {
     std::uint64_t release_sequence = 0;
     std::uint64_t deadline_ns = 0;
   };
+
+  // What has arrived goes into the line, and `packets` becomes what comes out of it.
+  std::size_t through_the_line(std::array<Item, kRxBurst>& packets, std::size_t count,
+                               std::uint64_t now_ns, Ops ops) {
+    for (std::size_t index = 0; index < count; ++index) {
+      if (line_.push(packets[index], now_ns)) continue;
+      seen_.add(1);
+      lost_.add(1);
+      ops.drop(packets[index]);
+    }
+    std::size_t out = 0;
+    while (out < packets.size() && line_.due(now_ns)) packets[out++] = line_.pop();
+    return out;
+  }
 
   void hold(Item item, std::uint32_t delay_packets, std::uint64_t now_ns) {
     BL_ASSERT(held_count_ < kFaultMaxHeld);
@@ -158,6 +190,7 @@ class FaultStage {
   }
 
   FaultInjector injector_;
+  DelayLine<Item, kFaultMaxDelayed> line_;
   std::uint64_t sequence_ = 0;  // packets seen
   std::size_t held_count_ = 0;
   std::array<Held, kFaultMaxHeld> held_{};

@@ -19,8 +19,11 @@
 namespace binlane {
 namespace {
 
-// One burst on its way up, as many copies and held packets as the fault stage may keep.
-constexpr std::size_t kRxSlots = 2 * kRxBurst + kFaultMaxHeld;
+// One burst on its way up, as many copies, and the packets that the fault stage may keep.
+constexpr std::size_t rx_slots(std::size_t held_max) {
+  return 2 * kRxBurst + held_max;
+}
+constexpr std::size_t kMaxRxSlots = rx_slots(kFaultMaxHeld + kFaultMaxDelayed);
 constexpr std::size_t kTxSlots = 128;
 constexpr int kWantedSocketBuffer = 4 * 1024 * 1024;
 // The kernel charges a small datagram with its buffer's true size; a full frame with about this.
@@ -62,8 +65,10 @@ struct UdpPort::Buffers {
   };
 
   Buffers(const PortConfig& config, std::uint32_t payload)
-      : stride(payload), rx_bytes(kRxSlots * stride), tx_bytes(kTxSlots * stride) {
-    for (std::size_t index = 0; index < kRxSlots; ++index) {
+      : stride(payload),
+        rx_bytes(rx_slots(config.faults.held_max()) * stride),
+        tx_bytes(kTxSlots * stride) {
+    for (std::size_t index = 0; index < rx_slots(config.faults.held_max()); ++index) {
       free_slots[free_count++] = static_cast<Slot>(index);
     }
     if (config.faults.any()) {
@@ -78,9 +83,9 @@ struct UdpPort::Buffers {
   std::vector<std::byte> rx_bytes, tx_bytes;
 
   std::size_t free_count = 0;
-  std::array<Slot, kRxSlots> free_slots{};
-  std::array<std::uint32_t, kRxSlots> rx_lengths{};
-  std::array<sockaddr_in, kRxSlots> rx_addresses{};
+  std::array<Slot, kMaxRxSlots> free_slots{};
+  std::array<std::uint32_t, kMaxRxSlots> rx_lengths{};
+  std::array<sockaddr_in, kMaxRxSlots> rx_addresses{};
   std::size_t delivered_count = 0;
   std::array<Slot, kRxBurst> delivered{};
   std::array<Datagram, kRxBurst> datagrams{};

@@ -230,11 +230,19 @@ class LoadThroughTrouble(unittest.TestCase):
         server = harness.server_alone(folder / "source")
         self.addCleanup(server.stop)
         load = Load(folder / "load", server, clients=2, pace=50, transactions=60)
-        load.start()
-        waiting.until(lambda: not load.process.alive, "the load to end by itself", 60)
-        summary = load.summary()
+        summary = load.start().finish(60)
         self.assertEqual(summary["commits"], 60)
         self.assertLess(summary["commits_per_second"], 60)
+
+    def test_every_client_updates_the_hot_row(self):
+        folder = short_folder()
+        self.addCleanup(shutil.rmtree, folder)
+        server = harness.server_alone(folder / "source")
+        self.addCleanup(server.stop)
+        load = Load(folder / "load", server, recorded=False, clients=4, transactions=40, hot_row=True)
+        self.assertEqual(load.start().finish(60)["commits"], 40)
+        self.assertEqual(server.query("SELECT id, updates FROM bench.hot"), [(1, 40)])
+        self.assertEqual(server.query("SELECT COUNT(*) FROM bench.numbered"), [(0,)])
 
 
 class Ports(unittest.TestCase):

@@ -277,7 +277,7 @@ TEST(Config, WarnsWhereSomethingIsLegalButUnwise) {
 TEST(Config, PrintedFormReadsBackAndShowsNoPassword) {
   const std::string text =
       source_text("server_password = \"s3cret\"\nserver_user = \"a\\\"b\\\\c\"\n") + kReplica +
-      "[danger_faults]\nloss = 0.05\n[lane]\nidle = \"nap\"\n";
+      "[danger_faults]\nloss = 0.05\ndelay_us = 200\n[lane]\nidle = \"nap\"\n";
   const Config config = parse_config(text, "c.toml");
   const std::string printed = print_config(config);
   EXPECT_EQ(printed.find("s3cret"), std::string::npos);
@@ -295,6 +295,7 @@ TEST(Config, PrintedFormReadsBackAndShowsNoPassword) {
   EXPECT_EQ(reread.source->server_user, "a\"b\\c");
   EXPECT_EQ(reread.lane.idle, IdleStrategy::nap);
   EXPECT_DOUBLE_EQ(reread.faults.loss, 0.05);
+  EXPECT_EQ(reread.faults.delay_us, 200U);
   EXPECT_TRUE(reread.source->quorum == config.source->quorum);
 }
 

@@ -143,5 +143,33 @@ TEST(FaultInjector, AFullBurstOfDuplicatesNeverOverflows) {
   EXPECT_EQ(out.size() + log.dropped.size(), 10'000 + counters.duplicated);
 }
 
+TEST(FaultInjector, ADelayedPacketComesWhenItIsDueAndInItsTurn) {
+  Stage stage({.delay_us = 100});
+  EXPECT_TRUE(FaultConfig{.delay_us = 100}.any());
+  Log log;
+  std::array<int, kRxBurst> burst{1, 2};
+  EXPECT_EQ(stage.apply(burst, 2, 1'000, {&log}), 0U);
+  burst[0] = 3;
+  EXPECT_EQ(stage.apply(burst, 1, 50'000, {&log}), 0U);
+  EXPECT_EQ(stage.apply(burst, 0, 100'999, {&log}), 0U);
+  ASSERT_EQ(stage.apply(burst, 0, 101'000, {&log}), 2U);
+  EXPECT_EQ(burst[0], 1);
+  EXPECT_EQ(burst[1], 2);
+  ASSERT_EQ(stage.apply(burst, 0, 150'000, {&log}), 1U);
+  EXPECT_EQ(burst[0], 3);
+  EXPECT_EQ(stage.counters().lost, 0U);
+}
+
+TEST(FaultInjector, WhatDoesNotFitTheDelayedLineIsLostAndCounted) {
+  Stage stage({.delay_us = 1'000'000});
+  Log log;
+  std::array<int, kRxBurst> burst{};
+  const std::size_t bursts = kFaultMaxDelayed / kRxBurst + 1;
+  for (std::size_t i = 0; i < bursts; ++i) EXPECT_EQ(stage.apply(burst, kRxBurst, 0, {&log}), 0U);
+  EXPECT_EQ(stage.counters().lost, bursts * kRxBurst - kFaultMaxDelayed);
+  stage.clear({&log});
+  EXPECT_EQ(log.dropped.size(), bursts * kRxBurst);
+}
+
 }  // namespace
 }  // namespace binlane

@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 
-from . import chaos, demo, standing
+from . import bench_commit, chaos, demo, standing
 
 
 def main():
@@ -29,6 +29,17 @@ def main():
     chaos_parser.add_argument("--seed", type=int, help="what happens to whom; drawn if not given")
     chaos_parser.add_argument("--port", choices=sorted(chaos.RUNS), default=chaos.PORT_DEFAULT)
     chaos_parser.add_argument("--keep", action="store_true", help="keep everything of a good run too")
+    bench_parser = verbs.add_parser("bench-commit", help="the part of ./dev bench that needs servers")
+    bench_parser.add_argument("--rounds", type=int, default=bench_commit.ROUNDS_DEFAULT)
+    bench_parser.add_argument("--seconds", type=int, default=2, help="length of one cell")
+    bench_parser.add_argument(
+        "--budget",
+        type=float,
+        default=bench_commit.BUDGET_DEFAULT_S,
+        help="seconds after which only what the ratios need is measured",
+    )
+    bench_parser.add_argument("--quick", action="store_true", help="fewer cells a round")
+    bench_parser.add_argument("--json", required=True, help="file for the rows")
     for name, text in (
         ("up", "start a source and two replicas and leave them running"),
         ("down", "end what `lab up` started"),
@@ -44,6 +55,10 @@ def main():
     if arguments.verb == "chaos":
         return chaos.run(
             arguments.minutes, arguments.json, arguments.seed, arguments.port, arguments.keep
+        )
+    if arguments.verb == "bench-commit":
+        return bench_commit.run(
+            arguments.rounds, arguments.seconds, arguments.budget, arguments.quick, arguments.json
         )
     return getattr(standing, arguments.verb)(arguments.json)
 

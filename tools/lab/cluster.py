@@ -70,7 +70,9 @@ class Cluster(fleet.Fleet):
         zones=None,
         detached=False,
         name="lab",
+        source=None,
     ):
+        """source: a server to use, whose life is somebody else's affair until stop()."""
         super().__init__()
         self.name = name
         self.detached = detached
@@ -84,7 +86,9 @@ class Cluster(fleet.Fleet):
         self.timeout_ms = timeout_ms
         self._udp_port = None
         options = {**mariadb.source_options(), **(source_options or {})}
-        self.source = mariadb.Server(self.folder / "source" / "server", 1, options, detached)
+        self.source = source or mariadb.Server(
+            self.folder / "source" / "server", 1, options, detached
+        )
         self.replicas = [Replica(self, n, i + 1) for i, n in enumerate(replica_names)]
         self.daemon = Daemon(
             self.folder / "source" / "binlaned",
@@ -144,6 +148,10 @@ class Cluster(fleet.Fleet):
         for server in self.servers:
             server.initialize()
             server.start()
+        self.create_user()
+
+    def create_user(self):
+        """The source's account that every binlaned uses."""
         self.source.query(f"CREATE USER '{BINLANE_USER}'@'localhost' IDENTIFIED BY '{PASSWORD}'")
         self.source.query(f"GRANT {PRIVILEGES} ON *.* TO '{BINLANE_USER}'@'localhost'")
 

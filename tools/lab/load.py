@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import waiting
 from .process import Process
 from .programs import program
 
@@ -41,8 +42,11 @@ def read_acknowledged(path):
 class Load:
     """One run of the load against one server, in the background."""
 
-    def __init__(self, folder, server, **options):
-        """Options are those of `binlane-bench load`, with _ for -."""
+    def __init__(self, folder, server, recorded=True, **options):
+        """Options are those of `binlane-bench load`, with _ for -; True is a flag.
+
+        recorded: every acknowledged transaction stands in the acknowledged log.
+        """
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.summary_file = self.folder / "summary.json"
@@ -55,11 +59,12 @@ class Load:
             server.socket,
             "--json",
             self.summary_file,
-            "--acknowledged",
-            self.acknowledged_file,
         ]
+        if recorded:
+            command += ["--acknowledged", self.acknowledged_file]
         for key, value in options.items():
-            command += ["--" + key.replace("_", "-"), value]
+            option = "--" + key.replace("_", "-")
+            command += [option] if value is True else [option, value]
         self.process = Process(command, self.folder / "load.pid", self.output_file)
         self._read_offset = 0
         self._partial = ""
@@ -111,6 +116,11 @@ class Load:
         """Ends the load cleanly; returns its summary."""
         if not self.process.stop(STOP_TIMEOUT_S):
             raise RuntimeError(f"the load did not end:\n{self.process.log_tail()}")
+        return self.summary()
+
+    def finish(self, timeout_s):
+        """Waits for a load that ends by itself; returns its summary."""
+        waiting.until(lambda: not self.process.alive, "the load to end", timeout_s)
         return self.summary()
 
     def summary(self):

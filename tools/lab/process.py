@@ -20,6 +20,13 @@ PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
+def stat_fields(pid):
+    """Of /proc/<pid>/stat from its third, the state, on. Raises when there is no such process."""
+    text = Path(f"/proc/{pid}/stat").read_text()
+    # The command's name stands in brackets and may hold anything, brackets included.
+    return text[text.rindex(")") + 2 :].split()
+
+
 def start_ticks(pid):
     """When the process began, in clock ticks since boot; None if it has ended.
 
@@ -27,11 +34,9 @@ def start_ticks(pid):
     call outlives the first one, and finishes what it does to the disk.
     """
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        fields = stat_fields(pid)
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The command's name stands in brackets and may hold anything, brackets included.
-    fields = text[text.rindex(")") + 2 :].split()
     state, threads, start = fields[0], int(fields[17]), int(fields[19])
     return None if state == "X" or (state == "Z" and threads <= 1) else start
 

@@ -1,0 +1,84 @@
+#include "lanes/bench_source.h"
+
+#include <limits>
+
+#include "measure.h"
+
+namespace binlane::bench {
+namespace {
+
+// Turns after which settle() is content: a port that always has work is measured as it is.
+constexpr int kSettleTurns = 10'000;
+
+QuorumRule any_one(AckLevel level) {
+  QuorumRule rule;
+  rule.number = 1;
+  rule.level = level;
+  rule.clause_count = 1;
+  rule.clauses[0].members = 1;
+  rule.clauses[0].count = 1;
+  return rule;
+}
+
+}  // namespace
+
+BenchSource::BenchSource(AnyPort& port, const Endpoint& replica, std::uint64_t session_id,
+                         std::uint64_t window, AckLevel level, IdleStrategy idle,
+                         const std::string& folder)
+    : port_(port),
+      ports_{&port_},
+      stream_(folder),
+      cycle_(ports_, stream_, server_, clock_, queues_),
+      idle_(idle_of(idle)) {
+  cycle_.rebuild(kBenchEpoch, any_one(level));
+  queues_.pause.resume();
+  SourceCommand start;
+  start.kind = SourceCommand::Kind::start_session;
+  start.peer = replica;
+  start.epoch = kBenchEpoch;
+  start.session_id = session_id;
+  start.window_end = window;
+  start.journal_id.bytes[0] = 1;
+  // The server syncs at once: what it costs is not part of this, that marks move is.
+  SourceCommand synced;
+  synced.kind = SourceCommand::Kind::set_synced;
+  synced.synced = {1, std::numeric_limits<std::uint64_t>::max()};
+  BL_ASSERT(queues_.commands.try_push(start) && queues_.commands.try_push(synced));
+  cycle_.do_work();
+}
+
+bool BenchSource::turn_until(std::uint64_t covered, std::uint64_t bound_ns) {
+  // The clock is looked at now and then only: the cycle itself reads it once a turn.
+  constexpr std::uint32_t kTurnsPerLook = 256;
+  const std::uint64_t end_ns = monotonic_ns() + bound_ns;
+  for (std::uint32_t turns = 1; server_.told.offset < covered; ++turns) {
+    idle_.after_turn(cycle_.do_work(), cycle_.batch());
+    if (turns % kTurnsPerLook != 0) continue;
+    SourceEvent event;
+    if (queues_.events.try_pop(event) || monotonic_ns() > end_ns) return false;
+  }
+  return true;
+}
+
+bool BenchSource::commit(std::uint64_t bytes, std::uint64_t bound_ns) {
+  const std::uint64_t frames = port_.committed();
+  committed_ += bytes;
+  stream_.commit(bytes);
+  const bool done = turn_until(committed_, bound_ns);
+  took_ns_ = monotonic_ns() - stream_.seen_at_ns();
+  frames_ = port_.committed() - frames;
+  return done;
+}
+
+bool BenchSource::bulk(std::uint64_t bytes, std::uint64_t backlog, std::uint64_t bound_ns) {
+  committed_ += bytes;
+  stream_.commit(bytes);
+  return turn_until(committed_ - std::min(backlog, committed_), bound_ns);
+}
+
+void BenchSource::settle() {
+  for (int turns = 0; turns < kSettleTurns && cycle_.do_work() > 0; ++turns) {
+  }
+}
+
+}  // namespace binlane::bench

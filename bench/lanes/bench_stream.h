@@ -1,0 +1,73 @@
+// BenchStream: a source's binlog for benchmarks of the lanes: as long as it is told to be, its
+// bytes read from a real file's page cache, as the production reader does, over and over.
+//
+// It is the SourceCycle's BinlogStream. The lane's thread owns it.
+#pragma once
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <string>
+
+#include "dataplane/source_cycle.h"
+#include "storage/file_util.h"
+
+namespace binlane::bench {
+
+class BenchStream {
+ public:
+  // Long enough that a bulk run does not read from the processor's caches alone.
+  static constexpr std::uint64_t kFileBytes = 64U << 20;
+
+  // Makes an unnamed file in `folder`. Throws StartupError.
+  explicit BenchStream(const std::string& folder);
+
+  // From the benchmark, between two turns: the server commits `bytes` more.
+  void commit(std::uint64_t bytes) noexcept { pending_ += bytes; }
+  // When the lane found them.
+  std::uint64_t seen_at_ns() const noexcept { return seen_at_ns_; }
+
+  // --- BinlogStream
+  bool poll(std::uint64_t now_ns) noexcept {
+    all_read_ns_ = now_ns;
+    if (written_ == pending_) return true;
+    written_ = pending_;
+    seen_at_ns_ = now_ns;
+    ++groups_;
+    return true;
+  }
+  std::uint64_t group_end() const noexcept { return written_; }
+  std::uint64_t groups() const noexcept { return groups_; }
+  std::uint64_t written() const noexcept { return written_; }
+  std::uint64_t all_read_ns() const noexcept { return all_read_ns_; }
+  int read(std::uint64_t at, MutableBytes out, StreamPiece& piece) noexcept {
+    const std::uint64_t in_file = at % kFileBytes;
+    const std::uint64_t room = std::min(written_ - at, kFileBytes - in_file);
+    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), room));
+    const ssize_t count = ::pread(file_.get(), out.data(), wanted, static_cast<off_t>(in_file));
+    if (count <= 0) return count == 0 ? ENODATA : errno;
+    piece.at = position_of(at);
+    piece.length = static_cast<std::uint32_t>(count);
+    piece.file_end = false;
+    return 0;
+  }
+  Position position_of(std::uint64_t at) const noexcept { return {kFile, at}; }
+  std::uint64_t linear_of(const Position& position) const noexcept {
+    return std::min(position.offset, written_);
+  }
+
+ private:
+  static constexpr std::uint32_t kFile = 1;
+
+  FileDescriptor file_;
+  std::uint64_t pending_ = 0;
+  std::uint64_t written_ = 0;
+  std::uint64_t groups_ = 0;
+  std::uint64_t all_read_ns_ = 0;
+  std::uint64_t seen_at_ns_ = 0;
+};
+static_assert(BinlogStream<BenchStream>);
+
+}  // namespace binlane::bench
