@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "control/fallback_text.h"
+#include "control/quorum_text.h"
 #include "shim/stream_scan.h"
 
 namespace binlane::sim {
@@ -96,7 +97,7 @@ void SourceHost::start() {
   drain_ = {};
   drain_.generation = generation;
   confirmer_ = {};
-  phase_ = Phase::looking;
+  phase_ = fenced_by_ == 0 ? Phase::looking : Phase::fenced;
   next_stream_ = NextStream::same;
   next_stream_file_ = 0;
   server_runs_ = 0;
@@ -197,6 +198,8 @@ void SourceHost::drain_turn() {
 
 void SourceHost::control() {
   const std::uint64_t now_ns = clock_.time_ns;
+  watch_terms();
+  if (phase_ == Phase::fenced) return work_as_fenced();
   if (std::exchange(server_changed_, false) && phase_ == Phase::running)
     end_incarnation("the server was restarted", NextStream::same);
   if (phase_ != Phase::running) {
@@ -215,6 +218,7 @@ void SourceHost::control() {
   sync_ourselves(marks, now_ns);
   tell_synced(marks);
   run_fallback(marks);
+  lift_read_only();
   tell_exposures(now_ns);
   store_state(marks, now_ns);
 }
@@ -248,6 +252,7 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
   SourceState next = state_;
   if (!settle_stream(next)) return false;
   const bool same_stream = state_.origin == next.origin;
+  const bool begun = state_.epoch.incarnation > 0;
   bool proven = true;
   if (same_stream && !prove_stream(next, proven)) return false;
   const std::uint32_t last = binlogs_.last();
@@ -279,10 +284,11 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
     return false;
   }
   if (!ledger_->begin_stream(state_.origin)) trace_.line(ledger_->failure());
-  fresh_stream_ = !same_stream;
+  fresh_stream_ = !same_stream || !begun;
   next_stream_ = NextStream::same;
   next_stream_file_ = 0;
   run_ = server_.run();
+  read_only_ = server_.read_only();
 
   stand_still();
   if (!same_stream) {  // the lane is bound anew
@@ -311,12 +317,20 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
   SourceHandshake::Identity identity;
   identity.cluster_id = cluster_id_of("simulated");
   identity.origin = state_.origin;
-  identity.candidate = state_.origin;
+  identity.candidate = options_.host_id;
   identity.stream_term = state_.epoch.term;
   identity.epoch = state_.epoch;
   identity.source_name = options_.name;
   identity.basename = state_.basename;
   identity.rule_number = rule_in_force_.number;
+  std::vector<std::string> names;
+  for (const HandshakeDesk::Replica& replica : options_.replicas) names.push_back(replica.name);
+  identity.rule = to_string(rule_in_force_, names);
+  if (!options_.sealed_origin.is_null()) {
+    identity.sealed_origin = options_.sealed_origin;
+    identity.sealed_term = options_.sealed_term;
+    identity.sealed_at = options_.sealed_at;
+  }
   desk_->begin_incarnation(identity, safe, state_.safe_marks);
   confirmer_.restart(state_.synced);
   synced_told_ = {};
@@ -592,7 +606,7 @@ bool SourceHost::carry_out(const FallbackAction& action) {
     case FallbackAction::Kind::close_intervals:
       return close_intervals(action.position);
     case FallbackAction::Kind::make_read_only:
-      return false;  // mode fail: its model server knows no read_only
+      return make_read_only();
   }
   return false;
 }
