@@ -21,6 +21,9 @@ constexpr std::uint64_t kOperatorsNs = 500 * kNanosPerMilli;
 constexpr std::uint64_t kHealingNs = 90 * kNanosPerSecond;
 constexpr std::uint64_t kFirstFaultNs = 300 * kNanosPerMilli;
 
+// Where a candidate's source listens, beside its replica's side.
+constexpr std::uint16_t kSourcePort = 7200;
+
 Trace* log_trace = nullptr;
 
 void log_to_trace(log::Level level, std::string_view event, std::string_view message) {
@@ -68,6 +71,8 @@ World::World(const WorldOptions& options)
   source.fallback.timeout_ns = 2 * kNanosPerSecond;
   source.fallback.server_timeout_ns = options.server.timeout_ns;
   source.fallback.recover_backoff_max_ns = 2 * kNanosPerSecond;
+  source.fallback.mode = options.mode;
+  source.host_id = Uuid::random();
   source.ledger_path = fmt::format("{}/binlane-sim.{}.ledger", options.directory, ::getpid());
   for (std::uint32_t i = 0; i < options.replicas; ++i)
     source.replicas.push_back({fmt::format("r{}", i), 0, Endpoint{10 + i, 7100}});
@@ -99,6 +104,7 @@ std::uint64_t World::virtual_ns() const {
 
 bool World::listens(const Endpoint& endpoint) const {
   if (endpoint == source_->endpoint()) return source_->up();
+  if (candidate_ && endpoint == candidate_->endpoint()) return candidate_->listens();
   return std::any_of(replicas_.begin(), replicas_.end(), [&](const auto& replica) {
     return replica->endpoint() == endpoint && replica->up();
   });
@@ -116,7 +122,9 @@ void World::step() {
       work += host == replicas_.size() ? source_->turn() : replicas_[host]->turn();
     }
   }
+  if (candidate_) work += candidate_->turn();
   checks_->after_step();
+  if (promotion_checks_) promotion_checks_->after_step();
   run_faults();
   restarts();
   if (clock_.time_ns >= next_operators_ns_) {
@@ -137,6 +145,7 @@ void World::advance(std::size_t work) {
   ++idle_steps_;
   next_ns = std::min({next_ns, network_->next_due_ns(), server_->next_due_ns()});
   for (const auto& replica : replicas_) next_ns = std::min(next_ns, replica->next_due_ns());
+  if (candidate_) next_ns = std::min(next_ns, candidate_->next_due_ns());
   clock_.time_ns = std::max(clock_.time_ns + kBusyStepNs, next_ns);
 }
 
@@ -193,7 +202,57 @@ std::string World::describe() const {
   for (const auto& view : source_->replicas()) {
     if (!view.refusal.empty()) text += fmt::format("; {}: {}", view.name, view.refusal);
   }
+  if (candidate_)
+    text += fmt::format("; candidate {} term {} phase {} sealed {} waits for \"{}\" refusal \"{}\"",
+                        candidate_->own().name(), candidate_->term(),
+                        static_cast<int>(candidate_->phase()), to_string(candidate_->sealed_at()),
+                        candidate_->waiting_for(), candidate_->refusal());
+  if (candidate_ && candidate_->source() != nullptr) {
+    text += fmt::format(
+        " its source: {} \"{}\" written {}", to_string(candidate_->source()->fallback_state()),
+        candidate_->source()->problem(), to_string(candidate_->server()->written()));
+    for (const auto& view : candidate_->source()->replicas())
+      if (!view.refusal.empty()) text += fmt::format("; {}: {}", view.name, view.refusal);
+  }
   return text;
+}
+
+Candidate& World::promote(std::size_t replica) {
+  BL_ASSERT(!candidate_ || candidate_->phase() == Candidate::Phase::given_up);
+  ReplicaHost& own = *replicas_.at(replica);
+  CandidateOptions options;
+  SourceHostOptions& source = options.source;
+  source.name = own.name();
+  source.local = {own.endpoint().ipv4, kSourcePort};
+  for (const auto& peer : replicas_) {
+    if (peer.get() != &own) source.replicas.push_back({peer->name(), 0, peer->endpoint()});
+  }
+  // One replica fewer, and the candidate itself holds everything.
+  const auto peers = static_cast<std::uint32_t>(source.replicas.size());
+  source.rule.number = source_->rule().number + 1;
+  source.rule.clause_count = 1;
+  source.rule.clauses[0] = {(1U << peers) - 1, std::min(options_.quorum, peers - 1)};
+  source.fallback.timeout_ns = 2 * kNanosPerSecond;
+  source.fallback.server_timeout_ns = options_.server.timeout_ns;
+  source.fallback.recover_backoff_max_ns = 2 * kNanosPerSecond;
+  source.host_id = Uuid::random();
+  source.ledger_path =
+      fmt::format("{}/binlane-sim.{}.second.ledger", options_.directory, ::getpid());
+  options.server = options_.server;
+  options.server.first_file = 1;
+  // What the server has executed of the sealed files.
+  options.next_gtid = [this](const BinlogStore& sealed) {
+    std::uint64_t next = 1;
+    for (const Commit& commit : server_->commits()) {
+      if (stream_holds(sealed, commit)) next = std::max(next, commit.gtid + 1);
+    }
+    return next;
+  };
+  promotion_checks_.reset();
+  candidate_ = std::make_unique<Candidate>(clock_, *network_, random_.fork(), trace_, own,
+                                           std::move(options));
+  promotion_checks_ = std::make_unique<PromotionChecks>(*this, *candidate_);
+  return *candidate_;
 }
 
 void World::run() {

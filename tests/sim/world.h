@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "binlog_store.h"
+#include "candidate.h"
 #include "checks/checks.h"
+#include "checks/promotion.h"
 #include "fault_plan.h"
 #include "host_calls.h"
 #include "mysqld.h"
@@ -33,6 +35,7 @@ struct WorldOptions {
   std::uint32_t quorum = 2;
   std::uint32_t journal_blocks = 128;
   MysqldOptions server;
+  FallbackMode mode = FallbackMode::degrade;
 };
 
 // The options that a seed stands for.
@@ -59,6 +62,8 @@ class World {
   void heal();
   // Operators mend what only they can.
   void operators();
+  // An operator asks for the promotion of this replica's host. Once more when one was refused.
+  Candidate& promote(std::size_t replica);
 
   const WorldOptions& options() const { return options_; }
   test::VirtualClock& clock() { return clock_; }
@@ -75,6 +80,10 @@ class World {
   const SourceHost& source() const { return *source_; }
   std::vector<std::unique_ptr<ReplicaHost>>& replicas() { return replicas_; }
   const std::vector<std::unique_ptr<ReplicaHost>>& replicas() const { return replicas_; }
+  // Null while nobody was asked to be promoted.
+  Candidate* candidate() { return candidate_.get(); }
+  const Candidate* candidate() const { return candidate_.get(); }
+  PromotionChecks* promotion_checks() { return promotion_checks_.get(); }
   Checks& checks() { return *checks_; }
   const std::array<std::uint32_t, kFaultKinds>& fault_counts() const { return fault_counts_; }
   std::uint64_t virtual_ns() const;
@@ -112,6 +121,8 @@ class World {
   std::unique_ptr<SourceHost> source_;
   std::vector<std::unique_ptr<ReplicaHost>> replicas_;
   std::unique_ptr<Checks> checks_;
+  std::unique_ptr<Candidate> candidate_;
+  std::unique_ptr<PromotionChecks> promotion_checks_;
   // Faults.
   std::vector<Fault> plan_;
   std::size_t next_fault_ = 0;

@@ -23,6 +23,8 @@ void Checks::check_feed(std::size_t replica) {
       (satisfied(holders_in_epoch(fed, world_.source().epoch())) ||
        satisfied(holders_in_epoch(fed, host.journal()->epoch()))))
     may_release_ = fed;
+  // Once the new rule covers what a promotion has sealed, all of that is released.
+  if (sealed() && world_.candidate()->released() && fed <= world_.candidate()->sealed_at()) return;
   if (fed > may_release_)
     fail("I7", fmt::format("{} feeds up to {}, what may be released ends at {}", host.name(),
                            to_string(fed), to_string(may_release_)));
