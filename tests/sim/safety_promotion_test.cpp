@@ -6,7 +6,7 @@
 namespace binlane::sim {
 namespace {
 
-using namespace script;
+using namespace scripted;
 
 constexpr std::uint64_t kPromotionNs = 60 * kNanosPerSecond;
 

@@ -10,7 +10,7 @@
 #include "violation.h"
 #include "world.h"
 
-namespace binlane::sim::script {
+namespace binlane::sim::scripted {
 
 inline constexpr std::uint64_t kMs = kNanosPerMilli;
 inline constexpr std::uint64_t kSoonNs = 30 * kNanosPerSecond;
@@ -50,4 +50,4 @@ inline std::size_t answered(const World& world, Answer answer) {
                     [answer](const Commit& commit) { return commit.answer == answer; }));
 }
 
-}  // namespace binlane::sim::script
+}  // namespace binlane::sim::scripted

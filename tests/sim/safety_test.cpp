@@ -7,7 +7,7 @@
 namespace binlane::sim {
 namespace {
 
-using namespace script;
+using namespace scripted;
 
 bool anybody_in_session(const World& world) {
   const auto views = world.source().replicas();
