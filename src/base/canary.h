@@ -56,6 +56,8 @@
   X(foreign_file_followed, "S16", "the next file need not go on where the last one ended")         \
   X(ack_not_repeated, "S13", "no second ACK for the exact position that the server asks for")      \
   X(ack_of_other_incarnation, "S3", "an ACK goes out on another incarnation's connection")         \
+  X(quorum_of_nothing, "I4",                                                                       \
+    "an incarnation without a quorum yet shows the oldest file's beginning")                       \
   X(purge_moves_marks, "S3",                                                                       \
     "a quorum in a purged file is taken for the oldest file that is left")                         \
   X(registered_at_end, "S3", "registers at the end of the binlog, which acknowledges all of it")   \

@@ -9,10 +9,11 @@
 // cannot be written, OFF is never asked for.
 //
 // Its state follows the server: a server that is ON when binlaned starts stays ON (its waiting
-// commits are not given up, safety rule S3); one that is OFF is recorded as such (unless the stream
-// is new, when nothing was promised yet) and switched on as soon as the quorum keeps up. An
-// operator who switches semi-sync off at the server is left alone until it is switched on there
-// again, the server restarts, or resume().
+// commits are not given up, safety rule S3); one that is OFF is recorded as such and switched on as
+// soon as the quorum keeps up. A new stream is the other way round: OFF is no entry, because
+// nothing was promised yet, and ON is recorded and switched OFF first, because the server may hold
+// ACKs of other binlogs (S16). An operator who switches semi-sync off at the server is left alone
+// until it is switched on there again, the server restarts, or resume().
 //
 // Limit: an "enabled = OFF" of somebody else that is taken back between two looks at the server is
 // not seen, because the server counts nothing while it is disabled. Everything else that lets

@@ -70,7 +70,7 @@ void Fallback::show(FallbackEvent event, const FallbackInputs& in) {
     default:
       transition.reason = reason_;
   }
-  transition.quorum = in.quorum.position;
+  transition.quorum = quorum_at_;
   transition.waiting = in.acker_registered ? in.dump.position : in.written.position;
   transition.at_ns = in.now_ns;
   transition.lasted_ns = in.now_ns - state_since_ns_;

@@ -457,7 +457,11 @@ bool SourceControl::carry_out(const FallbackAction& action) {
       if (!error.ok())
         log::error("semi_sync_switch_failed", "cannot switch the server's semi-sync {}: {}",
                    on ? "ON" : "OFF", to_string(error));
-      return error.ok();
+      if (!error.ok()) return false;
+      // What status tells must not lag behind the state that this leads to.
+      server_status_.enabled = server_status_.status_on = on;
+      next_poll_ns_ = 0;
+      return true;
     }
     case FallbackAction::Kind::make_read_only:
       return make_read_only();

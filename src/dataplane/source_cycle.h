@@ -142,7 +142,7 @@ struct SourceMarks {
   Position written_at;
   Position whole_at;  // behind the last whole event group that was read
   Position synced_at;
-  Position quorum_at;
+  Position quorum_at;        // null: this incarnation has seen no quorum yet
   Position quorum_group_at;  // the end of a whole event group that the quorum mark has passed;
                              // null: none yet
   Position released_at;
@@ -608,7 +608,9 @@ void SourceCycle<P, Stream, Server, C>::publish(std::size_t work, std::uint64_t 
   const bool torn = canary(Canary::half_group_synced);
   shown_.whole_at = stream_.position_of(torn ? stream_.written() : stream_.group_end());
   move(shown_.synced_at, shown_.synced);
-  move(shown_.quorum_at, shown_.quorum);
+  // A mark of 0 is none. The map begins with the oldest file that is left, and a quorum of earlier
+  // incarnations may lie in front of that.
+  if (shown_.quorum > 0 || canary(Canary::quorum_of_nothing)) move(shown_.quorum_at, shown_.quorum);
   shown_.quorum_group_at = quorum_group_at_;
   move(shown_.released_at, shown_.released);
   shown_.satisfiable = gate_.satisfiable();

@@ -607,14 +607,8 @@ TEST(Handshake, EveryMessageMayBeLostOrDoubled) {
   }
 }
 
-// Duplicates that the network held back until the session ran.
-TEST(Handshake, LateDuplicatesDoNotDisturbTheSession) {
-  Pair p;
-  p.stream.append(noise(5000));
-  p.hold(5000, 100);
-  p.stream.bytes()[3000] ^= std::byte{1};
-  p.begin();
-  std::vector<HelloMessage> kept;
+// Runs a handshake to its session, and keeps what the source said.
+void run_and_keep(Pair& p, std::vector<HelloMessage>& kept) {
   while (!p.source->session()) {
     p.now_ns += kStepNs;
     HelloMessage message;
@@ -627,6 +621,17 @@ TEST(Handshake, LateDuplicatesDoNotDisturbTheSession) {
     complete_writes(*p.log);
     ASSERT_LT(kept.size(), 20U);
   }
+}
+
+// Duplicates that the network held back until the session ran.
+TEST(Handshake, LateDuplicatesDoNotDisturbTheSession) {
+  Pair p;
+  p.stream.append(noise(5000));
+  p.hold(5000, 100);
+  p.stream.bytes()[3000] ^= std::byte{1};
+  p.begin();
+  std::vector<HelloMessage> kept;
+  ASSERT_NO_FATAL_FAILURE(run_and_keep(p, kept));
   ASSERT_GE(kept.size(), 3U);  // ask, compare, start
   for (const HelloMessage& message : kept) {
     p.to_replica(message);
@@ -642,18 +647,7 @@ TEST(Handshake, ALateStartBeginsNoSessionOnAnotherJournal) {
   p.stream.append(noise(500));
   p.begin();
   std::vector<HelloMessage> kept;
-  while (!p.source->session()) {
-    p.now_ns += kStepNs;
-    HelloMessage message;
-    if (p.source->poll(p.now_ns, message)) {
-      kept.push_back(message);
-      p.to_replica(message);
-    }
-    HelloMessage reply;
-    if (p.replica->poll(*p.log, p.session, 0, reply)) p.to_source(reply);
-    complete_writes(*p.log);
-    ASSERT_LT(kept.size(), 20U);
-  }
+  ASSERT_NO_FATAL_FAILURE(run_and_keep(p, kept));
   p.replica = std::make_unique<ReplicaHandshake>(kCluster, "r1");
   p.log = std::make_unique<MemoryLog>(256, 1U << 16);
   p.session.stop();

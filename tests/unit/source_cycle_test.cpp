@@ -129,6 +129,16 @@ TEST(SourceCycle, AQuorumOfDurableBytesIsToldToTheServer) {
   EXPECT_EQ(s.server.told, (Position{1, 7}));
 }
 
+// The map's first byte is no quorum's: what earlier incarnations proved may lie in front of it.
+TEST(SourceCycle, AnIncarnationWithoutAQuorumShowsNone) {
+  Source s;
+  s.write("three");
+  s.join(0);
+  EXPECT_TRUE(s.marks().quorum_at.is_null());
+  s.ack(0, 5, 5);
+  EXPECT_EQ(s.marks().quorum_at, (Position{1, 5}));
+}
+
 TEST(SourceCycle, ReleasedIsWhatIsSyncedAndHeldByAQuorum) {
   Source s;
   s.join(0);

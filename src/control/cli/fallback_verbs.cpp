@@ -7,6 +7,7 @@
 
 #include "binlane/admin.h"
 #include "control/cli/ask.h"
+#include "control/cli/shared_options.h"
 
 namespace binlane::cli {
 namespace {
@@ -19,10 +20,8 @@ struct FallbackOptions {
 };
 FallbackOptions g_options;
 
-void add_wait(CLI::App& app) {
-  app.add_option("--wait-s", g_options.wait_s, "how long to follow it")
-      ->check(CLI::Range(0, 86'400))
-      ->capture_default_str();
+void add_wait_option(CLI::App& app) {
+  add_wait(app, g_options.wait_s);
 }
 
 int show_state(const Context& context) {
@@ -151,10 +150,10 @@ int run_ledger(const Context& context) {
 }
 
 constexpr Verb kVerbs[] = {
-    {"degrade", "go on without semi-sync, on the record, until resume", "binlane degrade", add_wait,
-     run_degrade},
+    {"degrade", "go on without semi-sync, on the record, until resume", "binlane degrade",
+     add_wait_option, run_degrade},
     {"resume", "end a degrade, or an OFF that somebody set at the server",
-     "binlane resume --wait-s 60", add_wait, run_resume},
+     "binlane resume --wait-s 60", add_wait_option, run_resume},
     {"ledger", "what clients were given without a quorum",
      "binlane ledger list\n"
      "binlane ledger export 3 --json\n"

@@ -9,6 +9,7 @@
 
 #include "binlane/admin.h"
 #include "control/cli/ask.h"
+#include "control/cli/shared_options.h"
 
 namespace binlane::cli {
 namespace {
@@ -22,12 +23,6 @@ struct RoleOptions {
   std::string what;
 };
 RoleOptions g_options;
-
-void add_wait(CLI::App& app) {
-  app.add_option("--wait-s", g_options.wait_s, "how long to follow it")
-      ->check(CLI::Range(0, 86'400))
-      ->capture_default_str();
-}
 
 int show_promotion(const json& result, const Context& context) {
   if (context.as_json) {
@@ -108,7 +103,7 @@ void add_promote(CLI::App& app) {
   app.add_option("replica", g_options.replica, "the host's own name, as a guard")->required();
   app.add_flag("--dry-run", g_options.dry_run,
                "only say what it would take, as far as this host knows by itself");
-  add_wait(app);
+  add_wait(app, g_options.wait_s);
 }
 
 int run_promote(const Context& context) {
@@ -130,7 +125,7 @@ void add_rejoin(CLI::App& app) {
                "cut off what only this server has, where that is provably not committed");
   app.add_flag("--rebuilt", g_options.rebuilt,
                "the server was rebuilt from a copy: compare nothing");
-  add_wait(app);
+  add_wait(app, g_options.wait_s);
 }
 
 int run_rejoin(const Context& context) {

@@ -9,6 +9,7 @@
 #include "binlane/admin.h"
 #include "control/cli/ask.h"
 #include "control/cli/mysql_table.h"
+#include "control/cli/shared_options.h"
 #include "control/config_alias.h"
 #include "control/config_change.h"
 
@@ -29,20 +30,12 @@ struct SettingOptions {
 };
 SettingOptions g_options;
 
-void add_wait(CLI::App& app) {
-  app.add_option("--wait-s", g_options.wait_s, "how long to follow it")
-      ->check(CLI::Range(0, 86'400))
-      ->capture_default_str();
-}
-
 // --- variables
 
 void add_variables(CLI::App& app) {
   app.add_option("pattern", g_options.pattern, "only those whose names hold this");
   app.add_flag("--mysql", g_options.mysql, "under MySQL's names, as SHOW VARIABLES does");
-  app.add_option("--names", g_options.names, "with --mysql: which generation of names")
-      ->check(CLI::IsMember({"both", "source", "master"}))
-      ->capture_default_str();
+  add_names(app, g_options.names);
 }
 
 int show_mysql_variables(const Context& context) {
@@ -114,7 +107,7 @@ void add_quorum(CLI::App& app) {
   app.add_option("action", g_options.action, "show, or set RULE")
       ->check(CLI::IsMember({"show", "set"}));
   app.add_option("rule", g_options.rule, "such as 'ANY 2 (a, b, c)'");
-  add_wait(app);
+  add_wait(app, g_options.wait_s);
 }
 
 int show_quorum(const Context& context) {

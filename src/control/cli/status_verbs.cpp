@@ -7,6 +7,7 @@
 #include "binlane/admin.h"
 #include "control/cli/ask.h"
 #include "control/cli/mysql_table.h"
+#include "control/cli/shared_options.h"
 #include "control/status_text.h"
 
 namespace binlane::cli {
@@ -23,9 +24,7 @@ void add_status(CLI::App& app) {
   app.add_flag("--check", g_status.check, "exit with 4 when something is amiss");
   app.add_flag("--mysql", g_status.mysql,
                "as SHOW STATUS LIKE 'Rpl_semi_sync%' does, with the server's own values");
-  app.add_option("--names", g_status.names, "with --mysql: which generation of names")
-      ->check(CLI::IsMember({"both", "source", "master"}))
-      ->capture_default_str();
+  add_names(app, g_status.names);
 }
 
 int run_status(const Context& context) {
