@@ -49,7 +49,7 @@ void run_until_new_acks(World& world) {
 // S2: the source dies with a tail that only some replicas have. The winning log is sealed at its
 // last whole group, peers copy it, and only then the new stream begins; what was acknowledged is in
 // it, byte for byte (PromotionChecks), and every replica goes over to the new stream with exactly
-// the sealed bytes. Canary: lesser_log_promoted.
+// the sealed bytes. Canary: sealed_within_group.
 TEST(Safety, S2_TheOldStreamIsSealedBeforeTheNewOneBegins) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     World world(script(seed));
@@ -130,7 +130,7 @@ TEST(Safety, S10_WhatALaterTermLacksMakesAReplicaDiverged) {
 
 // S12: the new source's server takes no write before a quorum protects it, and the old source, back
 // again with its clients and its tail, completes no quorum behind the seal (I3 and I1 watch), is
-// FENCED by what the replicas promised, and stops taking writes. Canary: older_source_served.
+// FENCED by what the replicas promised, and stops taking writes. Canary: deposed_unnoticed.
 TEST(Safety, S12_TheOldSourceComesBackAndIsNone) {
   World world(script());
   run_until_semisync(world);
@@ -192,7 +192,7 @@ TEST(Safety, S14_AFenceSetIntersectsEveryQuorum) {
 // S1, S14: the source lives, and commits go on, while a replica is promoted: fenced replicas
 // acknowledge nothing of the older term any more, so whatever clients saw until then is in front of
 // the seal (I1), nothing behind it completes a quorum (I3), and no GTID is acknowledged twice.
-// Canary: promise_given_twice does not show here; older_source_served does.
+// Canaries: lesser_log_promoted, deposed_unnoticed.
 TEST(Safety, S14_APlannedPromotionUnderLoad) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     World world(script(seed));
@@ -210,7 +210,7 @@ TEST(Safety, S14_APlannedPromotionUnderLoad) {
 
 // S15: mode `fail`. The ledger is told first, then new commits are stopped while the waiting ones
 // still wait, then those are released as exposed, and the server is read-only; it takes writes
-// again only when a quorum protects them. Canary: ledger_after_release.
+// again only when a quorum protects them. Canary: released_before_read_only.
 TEST(Safety, S15_ModeFailStopsNewCommitsBeforeItReleases) {
   WorldOptions options = script();
   options.mode = FallbackMode::fail;
