@@ -30,6 +30,7 @@ Candidate::Candidate(test::VirtualClock& clock, test::FakeNetwork& network, Rand
       trace_(trace),
       own_(own),
       options_(std::move(options)),
+      opening_(own.openings()),
       port_(std::make_unique<test::FakePort>(network, options_.source.local)) {
   ports_[0] = port_.get();
   std::string problem = check_host();
@@ -41,7 +42,11 @@ std::size_t Candidate::turn() {
   std::size_t work_done = 0;
   if (server_) work_done += server_->turn();
   if (source_) return work_done + source_->turn();
-  if (phase_ == Phase::given_up) return work_done;
+  if (phase_ == Phase::given_up || clock_.time_ns < own_.paused_until_ns) return work_done;
+  if (own_.openings() != opening_ || !own_.up()) {
+    give_up("this host's daemon has died");
+    return work_done;
+  }
   if (cycle_) work_done += cycle_->do_work();
   if (clock_.time_ns >= control_ns_) {
     control_ns_ = clock_.time_ns + 1 + random_.below(kTurnNs);

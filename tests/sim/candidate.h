@@ -5,8 +5,9 @@
 //
 // Glue: the phases do what Promoter's do, function by function under the same names; of its own
 // journal it asks what OwnLog does (replica_own_log.cpp). Keep them alike. Not modelled: a daemon
-// that dies in the middle and goes on by its record; the server's execution is coarse (it has
-// executed what was archived).
+// that dies in the middle goes on by its record; here its promotion is given up, and the operator
+// asks for another, in a later term. The server's execution is coarse (it has executed what was
+// archived).
 #pragma once
 
 #include <cstdint>
@@ -60,6 +61,7 @@ class Candidate {
   const Endpoint& endpoint() const { return options_.source.local; }
   bool listens() const { return source_ ? source_->up() : phase_ < Phase::active; }
   const ReplicaHost& own() const { return own_; }
+  const QuorumRule& rule() const { return options_.source.rule; }
 
   // --- the old stream; null before it was sealed
   Position sealed_at() const { return sealed_at_; }
@@ -113,6 +115,7 @@ class Candidate {
   CandidateOptions options_;
   Phase phase_ = Phase::settle;
   PromotionStep step_ = PromotionStep::none;
+  const std::uint64_t opening_;  // of the journal; another one is another process
   Promise promise_;
   int attempts_ = 0;
   std::uint64_t control_ns_ = 0;

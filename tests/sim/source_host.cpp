@@ -101,6 +101,8 @@ void SourceHost::start() {
   next_stream_ = NextStream::same;
   next_stream_file_ = 0;
   server_runs_ = 0;
+  run_ = 0;
+  fenced_status_on_ = false;
   next_look_ns_ = next_poll_ns_ = next_store_ns_ = next_own_sync_ns_ = 0;
   control_ns_ = clock_.time_ns;
   trace_.note("source daemon starts");

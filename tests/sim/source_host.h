@@ -148,6 +148,9 @@ class SourceHost {
   void watch_terms();
   void fence(std::uint32_t term);
   void work_as_fenced();
+  void watch_fenced_server(std::uint64_t now_ns);
+  void begin_watching();
+  bool expose_fenced();
   void lift_read_only();
   bool make_read_only();
   void look_for_server(std::uint64_t now_ns);
@@ -193,6 +196,9 @@ class SourceHost {
   std::uint32_t fenced_by_ = 0;
   bool made_read_only_ = false;
   // The daemon.
+  std::optional<ServerCounters> fenced_counters_;  // as last seen, while FENCED
+  bool fenced_looked_ = false;
+  bool fenced_status_on_ = false;
   bool read_only_ = false;  // the server was, when the incarnation began
   bool state_failed_ = false;
   SourceState state_;

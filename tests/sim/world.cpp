@@ -20,9 +20,8 @@ constexpr std::uint64_t kOperatorsNs = 500 * kNanosPerMilli;
 // All is well again within this after the last fault.
 constexpr std::uint64_t kHealingNs = 90 * kNanosPerSecond;
 constexpr std::uint64_t kFirstFaultNs = 300 * kNanosPerMilli;
-
-// Where a candidate's source listens, beside its replica's side.
-constexpr std::uint16_t kSourcePort = 7200;
+// A FENCED source looks at its server more often than that (SourceHost).
+constexpr std::uint64_t kFencedLookNs = kNanosPerSecond;
 
 Trace* log_trace = nullptr;
 
@@ -127,6 +126,7 @@ void World::step() {
   if (promotion_checks_) promotion_checks_->after_step();
   run_faults();
   restarts();
+  promotions();
   if (clock_.time_ns >= next_operators_ns_) {
     next_operators_ns_ = clock_.time_ns + kOperatorsNs;
     if (!options_.scripted) operators();
@@ -166,6 +166,7 @@ void World::run_until(const std::function<bool()>& condition, std::uint64_t most
 
 // Everybody is there, in step, and semi-sync is on with nothing left to account for.
 bool World::healthy() const {
+  if (promotion_asked_) return well_promoted();
   if (!server_->up() || !source_->up() || !source_->running()) return false;
   if (source_->fallback_state() != FallbackState::semisync) return false;
   if (!source_->ledger()->open_intervals().empty()) return false;
@@ -217,44 +218,6 @@ std::string World::describe() const {
   return text;
 }
 
-Candidate& World::promote(std::size_t replica) {
-  BL_ASSERT(!candidate_ || candidate_->phase() == Candidate::Phase::given_up);
-  ReplicaHost& own = *replicas_.at(replica);
-  CandidateOptions options;
-  SourceHostOptions& source = options.source;
-  source.name = own.name();
-  source.local = {own.endpoint().ipv4, kSourcePort};
-  for (const auto& peer : replicas_) {
-    if (peer.get() != &own) source.replicas.push_back({peer->name(), 0, peer->endpoint()});
-  }
-  // One replica fewer, and the candidate itself holds everything.
-  const auto peers = static_cast<std::uint32_t>(source.replicas.size());
-  source.rule.number = source_->rule().number + 1;
-  source.rule.clause_count = 1;
-  source.rule.clauses[0] = {(1U << peers) - 1, std::min(options_.quorum, peers - 1)};
-  source.fallback.timeout_ns = 2 * kNanosPerSecond;
-  source.fallback.server_timeout_ns = options_.server.timeout_ns;
-  source.fallback.recover_backoff_max_ns = 2 * kNanosPerSecond;
-  source.host_id = Uuid::random();
-  source.ledger_path =
-      fmt::format("{}/binlane-sim.{}.second.ledger", options_.directory, ::getpid());
-  options.server = options_.server;
-  options.server.first_file = 1;
-  // What the server has executed of the sealed files.
-  options.next_gtid = [this](const BinlogStore& sealed) {
-    std::uint64_t next = 1;
-    for (const Commit& commit : server_->commits()) {
-      if (stream_holds(sealed, commit)) next = std::max(next, commit.gtid + 1);
-    }
-    return next;
-  };
-  promotion_checks_.reset();
-  candidate_ = std::make_unique<Candidate>(clock_, *network_, random_.fork(), trace_, own,
-                                           std::move(options));
-  promotion_checks_ = std::make_unique<PromotionChecks>(*this, *candidate_);
-  return *candidate_;
-}
-
 void World::run() {
   // The last fault has begun, and ended.
   while (next_fault_ < plan_.size() || !lasting_.empty() || server_restart_.wanted() ||
@@ -263,9 +226,13 @@ void World::run() {
                      [](const Restart& restart) { return restart.wanted(); }))
     step();
   heal();
+  if (promotion_asked_ && !ends_promoted()) return checks_->at_end();
   run_for(500 * kNanosPerMilli);  // commits go on for a while without faults
   server_->busy = false;
+  if (candidate_) candidate_->server()->busy = false;
   run_until([this] { return healthy(); }, kHealingNs, "everything well again");
+  // A FENCED source looks at what its server has let go only then.
+  if (promotion_asked_) run_for(kFencedLookNs);
   checks_->at_end();
 }
 

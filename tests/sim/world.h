@@ -64,6 +64,10 @@ class World {
   void operators();
   // An operator asks for the promotion of this replica's host. Once more when one was refused.
   Candidate& promote(std::size_t replica);
+  // One was, and is the source.
+  bool promoted() const;
+  // Some replica's medium may have lost what it had said to be safe.
+  bool media_lied() const;
 
   const WorldOptions& options() const { return options_; }
   test::VirtualClock& clock() { return clock_; }
@@ -106,6 +110,12 @@ class World {
   void advance(std::size_t work);
   void run_faults();
   void restarts();
+  void mend_trust(ReplicaHost& replica, const BinlogStore& binlogs, const Uuid& origin);
+  void begin_promotion(const Fault& fault, std::uint64_t back_ns);
+  void promotions();
+  bool ends_promoted();
+  bool well_promoted() const;
+  void operators_behind_promotion();
   ReplicaHost& pick(const Fault& fault) { return *replicas_[fault.draw % replicas_.size()]; }
   std::vector<Block> partition_of(const Fault& fault) const;
 
@@ -132,6 +142,10 @@ class World {
   Restart source_restart_;
   std::vector<Restart> replica_restarts_;
   std::uint64_t next_operators_ns_ = 0;
+  bool promotion_asked_ = false;
+  std::size_t next_candidate_ = 0;
+  std::uint64_t promotions_tried_ = 0;
+  std::uint64_t next_promotion_ns_ = 0;
   std::uint32_t idle_steps_ = 0;
 };
 

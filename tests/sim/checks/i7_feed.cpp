@@ -23,8 +23,9 @@ void Checks::check_feed(std::size_t replica) {
       (satisfied(holders_in_epoch(fed, world_.source().epoch())) ||
        satisfied(holders_in_epoch(fed, host.journal()->epoch()))))
     may_release_ = fed;
-  // Once the new rule covers what a promotion has sealed, all of that is released.
-  if (sealed() && world_.candidate()->released() && fed <= world_.candidate()->sealed_at()) return;
+  // What a promotion has sealed is released as far as the new rule covers it; peers may hear of
+  // that before the candidate looks.
+  if (sealed() && world_.promotion_checks()->covered(fed)) return;
   if (fed > may_release_)
     fail("I7", fmt::format("{} feeds up to {}, what may be released ends at {}", host.name(),
                            to_string(fed), to_string(may_release_)));

@@ -39,6 +39,7 @@ void PromotionChecks::on_sealed() {
 
 void PromotionChecks::on_old_answer(const Commit& commit) {
   if (candidate_.sealed_at().is_null() || commit.answer != Answer::acked || commit.unsafe) return;
+  if (world_.media_lied()) return;  // more may have failed than the rule tolerates
   ++compared_;
   if (commit.end > candidate_.sealed_at())
     fail("I1", fmt::format("commit {} ({}) was acknowledged, and the stream is sealed at {}",
@@ -64,19 +65,33 @@ void PromotionChecks::on_new_answer(const Commit& commit) {
     fail("split ACK",
          fmt::format("GTID {} was acknowledged by the old source and the new one", commit.gtid));
   // What a power cut would leave, by the rule of the new source.
-  const auto& peers = world_.replicas();
-  ReplicaSet holders = 0;
-  std::uint32_t index = 0;
-  for (const auto& peer : peers) {
-    if (peer.get() == &candidate_.own()) continue;
-    const bool holds =
-        peer->impaired || world_.checks().holds(*peer, commit, candidate_.new_origin());
-    if (holds) holders |= ReplicaSet{1} << index;
-    ++index;
-  }
+  const ReplicaSet holders = peers_that([&](const ReplicaHost& peer) {
+    return peer.impaired || world_.checks().holds(peer, commit, candidate_.new_origin());
+  });
   if (!candidate_.source()->rule_in_force().satisfied_by(holders))
     fail("I1", fmt::format("commit {} ({}) of the new source was acknowledged, held by {:#x}",
                            commit.id, to_string(commit.end), holders));
+}
+
+// The candidate's peers, as its rule counts them.
+ReplicaSet PromotionChecks::peers_that(const std::function<bool(const ReplicaHost&)>& do_so) const {
+  ReplicaSet found = 0;
+  std::uint32_t index = 0;
+  for (const auto& peer : world_.replicas()) {
+    if (peer.get() == &candidate_.own()) continue;
+    if (do_so(*peer)) found |= ReplicaSet{1} << index;
+    ++index;
+  }
+  return found;
+}
+
+bool PromotionChecks::covered(Position position) const {
+  const ReplicaSet holders = peers_that([&](const ReplicaHost& peer) {
+    if (peer.impaired || peer.stream().origin == candidate_.new_origin()) return true;
+    const RecoveredJournal found = peer.recover();
+    return found.start.epoch.term >= candidate_.term() && found.start.end >= position;
+  });
+  return position <= candidate_.sealed_at() && candidate_.rule().satisfied_by(holders);
 }
 
 void PromotionChecks::after_step() {

@@ -1,8 +1,7 @@
 // PromotionChecks: the invariants across a promotion, watched from the moment somebody asks for it.
 //
 //   I1   every commit that clients saw under quorum lies at or below the seal, byte for byte, in
-//   the
-//        winning log; and what the new source acknowledges is held by a quorum of its own
+//        the winning log; and what the new source acknowledges is held by a quorum of its own
 //   I3   the old source, alive or back again, completes no quorum behind the seal
 //   S2   nobody is fed anything of the old stream behind the seal, and the tail in front of it only
 //        once the new rule covers it
@@ -11,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -29,6 +29,8 @@ class PromotionChecks {
   PromotionChecks(World& world, Candidate& candidate);
 
   void after_step();
+  // By the new rule, under the new term; a position of the old stream.
+  bool covered(Position position) const;
   // The old server's; every answer.
   void on_old_answer(const Commit& commit);
 
@@ -39,6 +41,7 @@ class PromotionChecks {
   void on_sealed();
   void on_active();
   void on_new_answer(const Commit& commit);
+  ReplicaSet peers_that(const std::function<bool(const ReplicaHost&)>& do_so) const;
   void check_feeds();
   [[noreturn]] void fail(const std::string& invariant, const std::string& what) const;
 
