@@ -32,6 +32,19 @@ inline void run_until_semisync(World& world) {
       kSoonNs, "semi-sync");
 }
 
+// Some replica has half a group, which the server has not written out yet. Wants a
+// second_piece_ns of some milliseconds.
+inline void run_until_half_a_group(World& world) {
+  world.run_until(
+      [&] {
+        return world.server().within_group() &&
+               std::any_of(world.replicas().begin(), world.replicas().end(), [&](const auto& r) {
+                 return r->journal()->durable() >= world.server().written();
+               });
+      },
+      kSoonNs, "a replica that has half a group");
+}
+
 // The workload ends, and everybody gets there.
 inline void run_until_healthy(World& world) {
   world.server().busy = false;

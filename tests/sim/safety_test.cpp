@@ -175,15 +175,7 @@ void torn_files(bool trims) {
     World world(options);
     for (int i = 0; i < 3; ++i) {
       run_until_semisync(world);
-      world.run_until(
-          [&] {
-            return world.server().within_group() &&
-                   std::any_of(world.replicas().begin(), world.replicas().end(),
-                               [&](const auto& r) {
-                                 return r->journal()->durable() >= world.server().written();
-                               });
-          },
-          kSoonNs, "a replica that has half a group");
+      run_until_half_a_group(world);
       world.server().kill();
       world.run_for(1500 * kMs);
       world.server().start();

@@ -61,6 +61,8 @@ SourceHost::SourceHost(test::VirtualClock& clock, test::FakeNetwork& network, Ra
       port_(network, options_.local),
       view_(binlogs) {
   ::unlink(options_.ledger_path.c_str());
+  // The daemon's first start, as whatever it was then, is long over.
+  const Ledger begun(options_.ledger_path, LedgerIo::system());
 }
 
 SourceHost::~SourceHost() {
