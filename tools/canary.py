@@ -107,6 +107,7 @@ LIKELY = {
         "archive_digest_skipped",
         "cut_below_safe",
         "shorter_source_accepted",
+        "deposed_unnoticed",
     ),
     "quorum_gate": (
         "replica_counted_twice",
@@ -115,6 +116,7 @@ LIKELY = {
         "promoted_without_fence",
         "damaged_counted_as_inspected",
         "lesser_log_promoted",
+        "sealed_within_group",
     ),
     "source_cycle": (
         "failed_journal_counted",
@@ -162,6 +164,7 @@ LIKELY = {
         "ledger_after_release",
         "server_release_unnoticed",
         "recovery_without_catching_up",
+        "released_before_read_only",
     ),
     "verdict": (
         "diverged_verdict",

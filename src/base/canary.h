@@ -41,6 +41,8 @@
   X(promoted_without_fence, "S14", "a promotion needs no set that intersects every quorum")        \
   X(damaged_counted_as_inspected, "S4", "a log that lost acknowledged bytes proves something")     \
   X(lesser_log_promoted, "S1", "a candidate wins against a log that holds more")                   \
+  X(sealed_within_group, "S2", "a stream is sealed where its log ends, within an event group")     \
+  X(deposed_unnoticed, "S12", "a source does not hear that a replica is promised to a later term") \
   X(replica_counted_twice, "S4", "one journal under two names counts as two replicas")             \
   X(failed_journal_counted, "I2", "a replica whose journal's device failed still counts")          \
   X(released_beyond_synced, "S7", "the quorum alone decides what is released")                     \
@@ -67,6 +69,8 @@
   X(wall_clock_deadlines, "I4", "time comes from the wall clock")                                  \
   X(late_deadline, "S13", "a wait that moves may last beyond the server's own timeout")            \
   X(ledger_after_release, "I4", "the server is let go before the ledger says so")                  \
+  X(released_before_read_only, "S15",                                                              \
+    "mode fail lets waiting commits go before the server takes no new ones")                       \
   X(backlog_not_exposed, "I4", "an interval is closed in front of what the lane has not read yet") \
   X(ledger_streams_mixed, "S8", "positions of one stream's exposures are compared with another's") \
   X(exposure_told_late, "S10",                                                                     \

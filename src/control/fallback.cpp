@@ -213,7 +213,8 @@ void Fallback::check_record(const FallbackInputs& in) {
     // Where the server does not wait anyway, there is nothing to block.
     if (state_ == FallbackState::async) raise(FallbackEvent::server_off, in);
   } else if (!wanted || canary(Canary::ledger_after_release)) {
-    const bool fails = options_.mode == FallbackMode::fail && is_deadline(reason_);
+    const bool fails = options_.mode == FallbackMode::fail && is_deadline(reason_) &&
+                       !canary(Canary::released_before_read_only);
     raise(fails ? FallbackEvent::recorded_to_fail : FallbackEvent::recorded, in);
   }
 }

@@ -8,7 +8,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "control/quorum_text.h"
+#include "control/promotion_answer.h"
 #include "shim/stream_scan.h"
 #include "storage/archive_files.h"
 #include "storage/file_util.h"
@@ -18,16 +18,6 @@ namespace binlane {
 namespace {
 
 constexpr std::size_t kCopySize = std::size_t{1} << 20;
-
-PromotionRule rule_from(const std::string& text) {
-  PromotionRule rule;
-  rule.text = text;
-  rule.members = names_in_quorum_text(text);
-  const auto parsed = parse_quorum_rule(text, rule.members);
-  // One that cannot be read is satisfied by nobody knows what: nothing fences it.
-  if (const auto* found = std::get_if<QuorumRule>(&parsed)) rule.rule = *found;
-  return rule;
-}
 
 // Copies the first `size` bytes of a file behind what `out` has of the same file.
 std::string copy_file(const std::string& from, std::uint64_t size, ArchiveFiles& out) {
@@ -48,12 +38,6 @@ std::string copy_file(const std::string& from, std::uint64_t size, ArchiveFiles&
 }
 
 }  // namespace
-
-std::vector<PromotionRule> promotion_rules(const std::vector<std::string>& texts) {
-  std::vector<PromotionRule> rules;
-  for (const std::string& text : texts) rules.push_back(rule_from(text));
-  return rules;
-}
 
 std::string OwnLog::with_log(const std::function<std::string()>& work) {
   std::string problem;

@@ -54,9 +54,6 @@ class OwnLog {
   const Promise promise_;
 };
 
-// Rules from their texts, as journals have them on record.
-std::vector<PromotionRule> promotion_rules(const std::vector<std::string>& texts);
-
 // Shortens a complete copy to `end`, durably. Empty, or what went wrong.
 std::string cut_files(SealedFiles& files, Position end);
 

@@ -11,6 +11,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "control/promotion_answer.h"
 #include "control/promotion_plan.h"
 #include "control/quorum_text.h"
 #include "shim/archive_gtids.h"
@@ -26,47 +27,6 @@ namespace {
 // How often the server's GTID positions are looked at until they agree, and the pause between.
 constexpr int kOwnWriteLooks = 50;
 constexpr std::chrono::milliseconds kOwnWritePause{20};
-
-LogRelation relation_of(SourceHandshake::Match match) {
-  switch (match) {
-    case SourceHandshake::Match::same:
-      return LogRelation::same;
-    case SourceHandshake::Match::longer:
-      return LogRelation::longer;
-    case SourceHandshake::Match::differs:
-      return LogRelation::differs;
-    case SourceHandshake::Match::prefix:
-    case SourceHandshake::Match::other_stream:
-      break;
-  }
-  return LogRelation::prefix;
-}
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    lines.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return lines;
-}
-
-PromotionAnswer answer_of(const std::string& name, const SourceHandshake::Inspection& found) {
-  PromotionAnswer answer;
-  answer.log.name = name;
-  answer.log.journal_id = found.journal_id;
-  answer.log.stream = {found.origin, found.stream_term};
-  answer.log.epoch = found.log_epoch;
-  answer.log.end = found.end;
-  answer.log.damaged = (found.state & (wire::kStateDamaged | wire::kStateJournalFailed)) != 0;
-  // Rules that it could not tell may be ones that nobody else tells.
-  answer.log.learner = (found.state & wire::kStateLearner) != 0 || found.rules_cut_short;
-  answer.log.rules = promotion_rules(lines_of(found.rules));
-  answer.relation = relation_of(found.match);
-  answer.common = found.common;
-  return answer;
-}
 
 }  // namespace
 
@@ -353,7 +313,7 @@ void Promoter::take_replies(std::uint64_t now_ns) {
 void Promoter::take_inspections() {
   for (const HandshakeDesk::ReplicaView& peer : desk_->view()) {
     if (peer.inspection)
-      promotion_->on_answer(answer_of(peer.name, *peer.inspection));
+      promotion_->on_answer(promotion_answer(peer.name, *peer.inspection));
     else if (!peer.refusal.empty())
       promotion_->on_refusal(peer.name, peer.refusal);
   }

@@ -241,7 +241,7 @@ Promotion::Judgement Promotion::judgement() const {
 
 Position Promotion::sealed_at() const {
   BL_ASSERT(verdict() == PromotionVerdict::proven);
-  return whole_groups_;
+  return canary(Canary::sealed_within_group) ? candidate_.end : whole_groups_;
 }
 
 std::vector<std::string> Promotion::proof() const {

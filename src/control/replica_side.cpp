@@ -2,13 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <cstring>
-
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "control/config_value.h"
-#include "storage/block.h"
+#include "storage/stream_switch.h"
 
 namespace binlane {
 namespace {
@@ -22,23 +20,6 @@ std::unique_ptr<JournalFile> open_journal(const ReplicaConfig& replica) {
   options.size_bytes = replica.journal_size_mb << 20;
   options.danger_buffered = replica.danger_buffered_journal;
   return std::unique_ptr<JournalFile>(new JournalFile(JournalFile::open_or_format(options)));
-}
-
-// The newest block of a journal in which nothing is open or in flight.
-JournalConsumed newest_block(const Journal& journal, const JournalMeta& meta) {
-  JournalConsumed last = meta.archived;
-  BL_ASSERT(journal.idle());
-  if (journal.last_sequence() == last.sequence) return last;
-  const std::size_t slot = journal.last_sequence() % journal.block_count();
-  Block block;
-  std::memcpy(static_cast<void*>(&block), journal.image().data() + slot * kBlockSize, kBlockSize);
-  BL_ASSERT(block.sequence == journal.last_sequence());
-  last.sequence = journal.last_sequence();
-  last.crc = block.integrity.crc;
-  last.incarnation = block.incarnation;
-  last.epoch = block.epoch();
-  last.data_epoch = journal.data_epoch();
-  return last;
 }
 
 }  // namespace

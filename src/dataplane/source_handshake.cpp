@@ -287,6 +287,7 @@ void SourceHandshake::inspected(const wire::HelloAckBody& reply, Match match,
 void SourceHandshake::note_promise(const wire::HelloAckBody& reply) {
   const Epoch promised = from_wire(reply.promised);
   promised_ = std::max(promised_, promised);
+  if (canary(Canary::deposed_unnoticed)) return;
   deposed_ = deposed_ || promised.term > identity_.epoch.term;
 }
 

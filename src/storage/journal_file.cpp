@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "storage/block.h"
+#include "storage/stream_switch.h"
 
 namespace binlane {
 namespace {
@@ -336,34 +337,10 @@ int JournalFile::store(const JournalMeta& meta) {
 
 int JournalFile::switch_stream(const StreamIdentity& next, Position sealed_at,
                                const JournalConsumed& last) {
-  const int error = update([&](JournalMeta& meta) {
-    BL_ASSERT(last.sequence >= meta.archived.sequence);
-    if (!meta.stream.is_null()) {
-      if (meta.sealed.size() == kMaxSealedStreams) meta.sealed.erase(meta.sealed.begin());
-      meta.sealed.push_back({meta.stream, sealed_at, meta.own_folder});
-      meta.own_folder = true;
-    }
-    if (next.is_null()) meta.forgotten_term = std::max(meta.forgotten_term, meta.stream.term);
-    meta.stream = next;
-    meta.archived = last;
-    meta.archived.position = {};
-    meta.durable_sequence = last.sequence;
-    meta.durable = {last.epoch, {}};
-    meta.released = {};
-    meta.damaged_until = {};
-    meta.learner_until = {};
-    meta.rules.clear();
-  });
-  if (error != 0) return error;
-  JournalStart& start = recovered_.start;
-  start.next_sequence = last.sequence + 1;
-  start.previous_crc = last.crc;
-  start.archived_sequence = last.sequence;
-  start.archived = start.end = start.released = {};
-  start.archived_data_epoch = last.data_epoch;
-  start.epoch = last.epoch;
-  start.damaged_until = {};
-  return 0;
+  const int error =
+      update([&](JournalMeta& meta) { binlane::switch_stream(meta, next, sealed_at, last); });
+  if (error == 0) binlane::switch_stream(recovered_.start, last);
+  return error;
 }
 
 }  // namespace binlane

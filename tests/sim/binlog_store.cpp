@@ -45,6 +45,11 @@ void BinlogStore::truncate(std::uint32_t number, std::uint64_t size) {
   file.synced = std::min(file.synced, size);
 }
 
+void BinlogStore::cut(const Position& to) {
+  files_.erase(files_.upper_bound(to.file), files_.end());
+  truncate(to.file, to.offset);
+}
+
 void BinlogStore::purge_before(std::uint32_t number) {
   durable_known_ = false;
   for (auto& [at, file] : files_) {

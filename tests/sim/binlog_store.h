@@ -35,6 +35,8 @@ class BinlogStore {
   void sync_to(std::uint32_t number, std::uint64_t size);
   void clear_in_use(std::uint32_t number);
   void truncate(std::uint32_t number, std::uint64_t size);
+  // Everything behind is gone.
+  void cut(const Position& to);
   void purge_before(std::uint32_t number);
   // Everything is gone, also for the checks.
   void reset();

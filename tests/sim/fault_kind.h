@@ -53,8 +53,9 @@ enum class FaultKind : std::uint8_t {
   // Binlane's operator.
   quorum_change,
   wall_clock_jump,
+  promotion,  // planned, or because the source is lost
 };
-inline constexpr std::size_t kFaultKinds = 40;
+inline constexpr std::size_t kFaultKinds = 41;
 
 const char* to_string(FaultKind kind) noexcept;
 

@@ -50,8 +50,9 @@ constexpr std::array<const char*, kFaultKinds> kNames = {
     "reset_master",
     "quorum_change",
     "wall_clock_jump",
+    "promotion",
 };
-static_assert(static_cast<std::size_t>(FaultKind::wall_clock_jump) + 1 == kFaultKinds);
+static_assert(static_cast<std::size_t>(FaultKind::promotion) + 1 == kFaultKinds);
 
 constexpr std::uint64_t kMostKinds = 6;
 constexpr std::uint64_t kMostTimes = 3;

@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "storage/journal_store.h"
+#include "storage/stream_switch.h"
 
 namespace binlane::sim {
 
@@ -34,6 +35,14 @@ class HostSuperblock final : public JournalStore {
   const JournalStart& start() const noexcept override { return start_; }
   // What recovery found; once, at the opening.
   void set_start(const JournalStart& start) { start_ = start; }
+  // As JournalFile's.
+  [[nodiscard]] int switch_stream(const StreamIdentity& next, Position sealed_at,
+                                  const JournalConsumed& last) {
+    const int error =
+        update([&](JournalMeta& meta) { binlane::switch_stream(meta, next, sealed_at, last); });
+    if (error == 0) binlane::switch_stream(start_, last);
+    return error;
+  }
 
  private:
   int store(const JournalMeta& meta) override {

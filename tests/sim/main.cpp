@@ -46,6 +46,8 @@ RunResult run_seed(std::uint64_t seed, bool print) {
   result.virtual_ns = world.virtual_ns();
   result.faults = world.fault_counts();
   result.checks = world.checks().counts();
+  result.promotion_asked = world.candidate() != nullptr;
+  result.promoted = world.promoted();
   return result;
 }
 

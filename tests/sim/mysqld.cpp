@@ -19,7 +19,9 @@ ConstBytes slice(const std::vector<std::byte>& data, std::uint64_t from, std::ui
 
 Mysqld::Mysqld(const test::VirtualClock& clock, Random random, Trace& trace, BinlogStore& store,
                const MysqldOptions& options)
-    : clock_(clock), random_(random), trace_(trace), store_(store), options_(options) {}
+    : clock_(clock), random_(random), trace_(trace), store_(store), options_(options) {
+  next_gtid_ = options.first_gtid;
+}
 
 // --- life ---------------------------------------------------------------------------------------
 
@@ -31,6 +33,8 @@ void Mysqld::start() {
   counters_ = {};
   enabled_ = status_on_ = options_.enabled_at_start;
   sync_binlog_ = 1;
+  read_only_ = options_.read_only_at_start;
+  read_only_wanted_ = false;
   rotate_wanted_ = false;
   dump_end_ = {};
   if (!store_.empty()) recover();
@@ -44,7 +48,7 @@ void Mysqld::start() {
 void Mysqld::recover() {
   bool gone = false;
   last_group_end_ = {};
-  next_gtid_ = 1;
+  next_gtid_ = options_.first_gtid;
   for (Commit& commit : commits_) {
     if (commit.stream != resets_ || commit.lost) continue;
     gone = gone || !survives(commit);
@@ -116,13 +120,19 @@ void Mysqld::shut_down() {
 
 std::size_t Mysqld::turn() {
   if (!up_) return 0;
-  const std::size_t work = advance();
-  return work + answer_waiters();
+  std::size_t work = advance();
+  work += answer_waiters();
+  if (read_only_pending() && waiting_.empty() && group_.commits.empty()) {
+    read_only_ = true;
+    trace_.note("server is read-only");
+    ++work;
+  }
+  return work;
 }
 
 std::uint64_t Mysqld::next_due_ns() const {
   if (!up_) return UINT64_MAX;
-  return stage_ == Stage::idle && !busy && !rotate_wanted_ ? UINT64_MAX : due_ns_;
+  return stage_ == Stage::idle && !takes_writes() && !rotate_wanted_ ? UINT64_MAX : due_ns_;
 }
 
 std::size_t Mysqld::advance() {
@@ -131,7 +141,7 @@ std::size_t Mysqld::advance() {
     case Stage::idle:
       if (rotate_wanted_ || store_.file(file_).data.size() > options_.max_file_bytes) {
         begin_rotation();
-      } else if (busy) {
+      } else if (takes_writes()) {
         write_group();
       } else {
         return 0;
@@ -301,6 +311,12 @@ void Mysqld::set_enabled(bool on) {
     answer(group, Answer::exposed);
   }
   waiting_.clear();
+}
+
+void Mysqld::begin_read_only() {
+  if (read_only_ || read_only_wanted_) return;
+  trace_.note("read_only wanted", waiting_.size());
+  read_only_wanted_ = true;
 }
 
 // The killed leader's whole group goes on, and counts as acknowledged.

@@ -48,7 +48,9 @@ struct Commit {
 struct MysqldOptions {
   bool trims_torn_files = false;  // as MySQL does
   std::uint32_t first_file = 1;
-  bool enabled_at_start = true;  // semi-sync, in the server's configuration
+  std::uint64_t first_gtid = 1;     // behind what it executed as a replica
+  bool read_only_at_start = false;  // in its configuration
+  bool enabled_at_start = true;     // semi-sync, in the server's configuration
   std::uint64_t timeout_ns = 4 * kNanosPerSecond;
   std::uint64_t second_piece_ns = 60'000;  // at most; a group that is written in two pieces
   std::uint64_t max_file_bytes = 32 * 1024;
@@ -78,6 +80,8 @@ class Mysqld {
   void purge_before(std::uint32_t file);
   // False while somebody waits.
   bool reset_master();
+  // Clients send transactions, and it takes them.
+  bool takes_writes() const { return busy && !read_only_ && !read_only_wanted_; }
   void set_sync_binlog(std::uint64_t value) { sync_binlog_ = value; }
 
   // --- what binlaned asks by SQL
@@ -87,6 +91,11 @@ class Mysqld {
   bool status_on() const { return enabled_ && status_on_; }
   const ServerCounters& counters() const { return counters_; }
   void set_enabled(bool on);
+  // SET GLOBAL read_only=1 waits behind commits that wait, and blocks new ones meanwhile (S15).
+  void begin_read_only();
+  bool read_only_pending() const { return read_only_wanted_ && !read_only_; }
+  bool read_only() const { return read_only_; }
+  void lift_read_only() { read_only_ = read_only_wanted_ = false; }
 
   // --- the dump connection
   std::uint64_t dump_generation() const { return resets_; }
@@ -165,6 +174,8 @@ class Mysqld {
   // Semi-sync.
   bool enabled_ = false;
   bool status_on_ = false;
+  bool read_only_ = false;
+  bool read_only_wanted_ = false;  // by a statement
   Position acked_;
   ServerCounters counters_;
   std::uint64_t sync_binlog_ = 1;

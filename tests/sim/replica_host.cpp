@@ -5,15 +5,13 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "base/stream_digest.h"
 #include "binlog_store.h"
 
 namespace binlane::sim {
 namespace {
 
-// As ReplicaControl's turn, and how much of the archive's end a handshake proves.
+// As ReplicaControl's turn.
 constexpr std::uint64_t kTurnNs = 5 * kNanosPerMilli;
-constexpr std::uint64_t kBelowLength = 64 * 1024;
 
 }  // namespace
 
@@ -53,7 +51,7 @@ void ReplicaHost::reseed() {
   format();
   files_.remove_all();
   exposure_bytes_.reset();
-  fed_ = {};
+  fed_ = fed_before_ = {};
   impaired = false;
   ++reseeds_;
 }
@@ -87,15 +85,9 @@ void ReplicaHost::start() {
     forget();
     return;
   }
-  journal_ = std::make_unique<Journal>(MutableBytes(image_.get(), size_), start);
+  journal_.emplace(MutableBytes(image_.get(), size_), start);
   queues_ = std::make_unique<Cycle::Queues>();
-  groups_ = std::make_unique<TrackedGroups>();
-  try {
-    archiver_ =
-        std::make_unique<Archiver>(*store_, *journal_, kArchiveDirectory, *groups_,
-                                   archive_channel(queues_->released, queues_->archived), &files_);
-  } catch (const StartupError& refused) {
-    problem_ = refused.what();
+  if (!make_parts()) {
     trace_.line(name_ + " does not start: " + problem_);
     forget();
     return;
@@ -107,8 +99,9 @@ void ReplicaHost::start() {
   cycle_ = std::make_unique<Cycle>(port_, disk_, *journal_, clock_, *queues_,
                                    cluster_id_of(kClusterName), name_);
   queues_->pause.resume();
-  damaged_until_ = store_->meta().damaged_until;
-  if (!damaged_until_.is_null()) queues_->state.store(wire::kStateDamaged);
+  answers_.fill(0);
+  held_stream_ = false;
+  show_state();
   control_ns_ = archive_ns_ = clock_.time_ns;
   trace_.note("replica starts", local_.ipv4, start.end.file, start.end.offset);
 }
@@ -152,110 +145,56 @@ std::size_t ReplicaHost::turn() {
   return work;
 }
 
-// --- as ReplicaControl ----------------------------------------------------------------------
+// --- as ReplicaSide -------------------------------------------------------------------------
 
-void ReplicaHost::control() {
-  HelloMessage message;
-  for (std::size_t i = 0; i < kReplicaHelloQueue && queues_->hello_in.try_pop(message); ++i)
-    admit(message);
-  watch_repair();
+// A stream's folder bears its name; the first one's is the archive itself.
+std::string ReplicaHost::folder() const {
+  const JournalMeta meta = stored_meta();
+  const std::string subfolder = archive_subfolder(meta.stream, meta.own_folder);
+  return subfolder.empty() ? kArchiveDirectory : std::string(kArchiveDirectory) + "/" + subfolder;
 }
 
-void ReplicaHost::admit(const HelloMessage& message) {
-  FrameView frame;
-  if (decode(message.frame(), frame) != FrameFault::none) return;
-  if (frame.type() == wire::Type::exposed) return take_exposures(message, frame);
-  const auto body = body_as<wire::HelloBody>(frame);
-  if (body.cluster_id != cluster_id_of(kClusterName) || field_text(body.replica_name) != name_)
-    return;
-  if (body.phase == static_cast<std::uint8_t>(wire::Phase::refuse)) {
-    refusal_ = field_text(body.reason);
-    return;
+bool ReplicaHost::make_parts() {
+  archiver_.reset();
+  groups_ = std::make_unique<TrackedGroups>();
+  try {
+    archiver_ =
+        std::make_unique<Archiver>(*store_, *journal_, folder(), *groups_,
+                                   archive_channel(queues_->released, queues_->archived), &files_);
+  } catch (const StartupError& refused) {
+    problem_ = refused.what();
+    return false;
   }
-  AdmittedHello hello;
-  hello.message = message;
-  const std::string refusal = judge(frame, body);
-  const JournalMeta meta = store_->meta();
-  hello.origin = meta.stream.origin;
-  hello.stream_term = meta.stream.term;
-  hello.journal_id = meta.journal;
-  hello.answer_id = random_u64();
-  hello.promised = {meta.promise.term, 0};
-  hello.promised_to = meta.promise.candidate;
-  if (refusal.empty()) {
-    if (!meta.stream.is_null()) add_archive_digest(hello, meta.stream.basename);
-    if (body.phase == static_cast<std::uint8_t>(wire::Phase::start)) refusal_.clear();
-  } else {
-    hello.refused = true;
-    set_field(hello.reason, refusal);
-    refusal_ = refusal;
+  return true;
+}
+
+std::string ReplicaHost::switch_stream(const StreamIdentity& next, Position sealed_at) {
+  BL_ASSERT(queues_->pause.standing());
+  const int error = store_->switch_stream(next, sealed_at, newest_block(*journal_, store_->meta()));
+  if (error != 0) return "the superblock cannot be stored";
+  // As ReplicaLane::rebuild().
+  cycle_->end_session();
+  ReleaseMark mark;
+  while (queues_->released.try_pop(mark)) {
   }
-  // A full queue loses it, as the network might.
-  static_cast<void>(queues_->admitted.try_push(hello));
-}
-
-void ReplicaHost::take_exposures(const HelloMessage& message, const FrameView& frame) {
-  const auto list = decode_exposures(body_as<wire::ExposedBody>(frame));
-  const JournalMeta meta = store_->meta();
-  exposures_->set_owner({meta.journal, meta.stream.origin, meta.stream.term});
-  if (!list || !exposures_->take(*list)) return;
-  wire::ExposedAckBody body;
-  body.number = list->number;
-  FrameTags tags;
-  tags.type = wire::Type::exposed_ack;
-  tags.epoch = frame.epoch();
-  tags.session_id = frame.header.session_id;
-  HelloMessage answer;
-  answer.peer = message.peer;
-  std::memcpy(answer.bytes.data() + sizeof(wire::Header), static_cast<const void*>(&body),
-              sizeof body);
-  answer.length = seal(answer.bytes, tags, sizeof body);
-  static_cast<void>(queues_->answers.try_push(answer));
-}
-
-std::string ReplicaHost::judge(const FrameView& frame, const wire::HelloBody& body) {
-  StreamIdentity stream;
-  std::copy(std::begin(body.origin), std::end(body.origin), stream.origin.bytes.begin());
-  stream.term = body.stream_term;
-  stream.basename = field_text(body.basename);
-  if (stream.origin.is_null() || stream.basename.empty()) return "the HELLO names no stream";
-  if (const std::string mismatch = store_->stream_mismatch(stream); !mismatch.empty())
-    return mismatch;
-  if (frame.epoch().term < store_->promise().term) return "the term is over";
-  if (body.phase != static_cast<std::uint8_t>(wire::Phase::start)) return {};
-  Uuid candidate;
-  std::copy(std::begin(body.candidate), std::end(body.candidate), candidate.bytes.begin());
-  if (const auto problem = store_->store_promise({frame.epoch().term, candidate}); problem)
-    return *problem;
-  if (store_->stream().is_null() && store_->set_stream(stream) != 0)
-    return "the journal cannot be bound to the stream";
+  std::uint64_t sequence = 0;
+  while (queues_->archived.try_pop(sequence)) {
+  }
+  archiver_.reset();
+  journal_.emplace(MutableBytes(image_.get(), size_), store_->start());
+  cycle_->forget_archive();
+  if (!make_parts()) return problem_;
+  fed_before_ = fed_;
+  fed_ = {};
+  ++streams_switched_;
+  trace_.note("stream switched", local_.ipv4, sealed_at.file, sealed_at.offset);
   return {};
-}
-
-void ReplicaHost::add_archive_digest(AdmittedHello& hello, const std::string& basename) {
-  const Position end = archiver_->status().durable;
-  if (end.is_null() || end.offset == 0) return;
-  const std::uint64_t length = std::min(kBelowLength, end.offset);
-  std::vector<std::byte> bytes(length);
-  const std::string path =
-      std::string(kArchiveDirectory) + "/" + binlog_file_name(basename, end.file);
-  if (files_.read(path, end.offset - length, bytes) != static_cast<std::int64_t>(length)) return;
-  hello.below_digest = digest_bytes(0, end.offset - length, bytes);
-  hello.below_length = length;
-  hello.below_end = end;
-}
-
-void ReplicaHost::watch_repair() {
-  const ReplicaLaneMarks marks = queues_->marks.load();
-  if (damaged_until_.is_null() || !damaged_until_.is_reached_by(marks.epoch, marks.durable)) return;
-  if (store_->clear_damage() != 0) return;
-  trace_.note("journal repaired", local_.ipv4);
-  queues_->state.store(0);
-  damaged_until_ = {};
 }
 
 // The binlog server, at its fastest: whatever may be served is served.
 void ReplicaHost::feed() {
+  // Not what a later term does not hold, not after a restart either (S10).
+  if (exposures_->diverged()) return;
   const Position whole = archiver_->end_watch().whole_groups();
   if (whole > fed_) {
     fed_ = whole;
@@ -274,7 +213,7 @@ RecoveredJournal ReplicaHost::recover() const {
 }
 
 std::string ReplicaHost::archive_path(std::uint32_t number) const {
-  return std::string(kArchiveDirectory) + "/" + binlog_file_name(kBasename, number);
+  return folder() + "/" + binlog_file_name(kBasename, number);
 }
 
 }  // namespace binlane::sim

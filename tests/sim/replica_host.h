@@ -1,10 +1,12 @@
 // ReplicaHost: a replica's machine in virtual time: the real lane, journal, recovery, superblock
 // logic, archiver and group tracker over a model disk and model files.
 //
-// Glue: control() does what ReplicaControl's thread does around the production classes, and start()
-// what Daemon and JournalFile do. Keep them alike.
+// Glue: control() does what ReplicaControl's thread does around the production classes
+// (replica_admit.cpp), start() what Daemon and JournalFile do, and what a promotion asks of its own
+// log is OwnLog's (replica_own_log.cpp). Keep them alike.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -12,8 +14,10 @@
 #include <string>
 #include <vector>
 
+#include "binlog_store.h"
 #include "control/exposure_record.h"
 #include "control/feed_glue.h"
+#include "control/promotion.h"
 #include "dataplane/replica_cycle.h"
 #include "host_files.h"
 #include "host_superblock.h"
@@ -52,6 +56,19 @@ class ReplicaHost {
   // An operator gives it an empty journal and archive.
   void reseed();
 
+  // No source is served from now on, and this is what it is told; empty: they are.
+  void refuse_all(const std::string& reason) { refuse_all_ = reason; }
+
+  // --- its own promotion, as OwnLog: empty, or what went wrong
+  std::string fence_for(const Promise& promise);
+  std::string settled(const Promise& promise, bool& done);
+  // What is held, for the proof, and how much of it was released.
+  std::string describe(const Promise& promise, PromotionLog& log, Position& released);
+  // The whole stream, archive and journal together.
+  std::string export_to(const Promise& promise, BinlogStore& store);
+  std::string cut(const Promise& promise, Position to, Epoch epoch, bool& done);
+  std::string release(const Promise& promise, Position to);
+
   // --- faults
   test::ModelDisk& disk() { return disk_; }
   HostFiles& files() { return files_; }
@@ -64,7 +81,7 @@ class ReplicaHost {
   // --- for checks
   const std::string& name() const { return name_; }
   Endpoint endpoint() const { return local_; }
-  const Journal* journal() const { return journal_.get(); }
+  const Journal* journal() const { return journal_ ? &*journal_ : nullptr; }
   // Whose stream its journal is; null: blank.
   StreamIdentity stream() const { return decode_superblock(superblock_).stream; }
   bool damaged() const;
@@ -76,14 +93,18 @@ class ReplicaHost {
   ExposureState exposures() const {
     return exposure_bytes_ ? *decode_exposure_state(*exposure_bytes_) : ExposureState{};
   }
-  // What its server has been fed.
+  // What its server has been fed of the stream that it holds.
   Position fed() const { return fed_; }
+  // And of the one before, which was sealed.
+  Position fed_before() const { return fed_before_; }
+  std::uint64_t streams_switched() const { return streams_switched_; }
   std::uint64_t reseeds() const { return reseeds_; }
   std::uint64_t openings() const { return openings_; }
   // What a power cut at this very moment would leave.
   RecoveredJournal recover() const;
   ConstBytes platter() const { return {platter_.get(), size_}; }
   JournalMeta stored_meta() const { return decode_superblock(superblock_); }
+  // A file of the stream that it holds.
   std::string archive_path(std::uint32_t number) const;
   const HostFiles& files() const { return files_; }
   const std::string& refusal() const { return refusal_; }
@@ -101,8 +122,26 @@ class ReplicaHost {
   void admit(const HelloMessage& message);
   void take_exposures(const HelloMessage& message, const FrameView& frame);
   std::string judge(const FrameView& frame, const wire::HelloBody& body);
+  // As ReplicaControl's.
+  bool is_of_now(std::uint64_t answer_id) const;
+  void watch_stream();
+  std::string judge_stream(const wire::HelloBody& body, const StreamIdentity& stream,
+                           const Promise& candidate);
+  std::string judge_divergence(const StreamIdentity& stream, Position sealed_at,
+                               const Promise& candidate);
+  std::string follow(const StreamIdentity& stream, Position sealed_at, const Promise& candidate);
+  std::string bind(const wire::HelloBody& body, const StreamIdentity& stream, Epoch epoch);
+  void own_exposures();
   void add_archive_digest(AdmittedHello& hello, const std::string& basename);
   void watch_repair();
+  void show_state();
+  // As ReplicaSide's.
+  std::string folder() const;
+  bool make_parts();
+  std::string switch_stream(const StreamIdentity& next, Position sealed_at);
+  // As OwnLog's.
+  std::string with_log(const Promise& promise) const;
+  void stand_still();
   void feed();
 
   test::VirtualClock& clock_;
@@ -117,6 +156,8 @@ class ReplicaHost {
   HostFiles files_;
   std::optional<std::vector<std::byte>> exposure_bytes_;
   Position fed_;
+  Position fed_before_;
+  std::uint64_t streams_switched_ = 0;
   std::uint64_t reseeds_ = 0;
   std::uint64_t openings_ = 0;
   test::FakePort port_;
@@ -124,13 +165,18 @@ class ReplicaHost {
   // The daemon.
   Memory image_;
   std::unique_ptr<HostSuperblock> store_;
-  std::unique_ptr<Journal> journal_;
+  std::optional<Journal> journal_;  // in place, since the cycle holds on to it
   std::unique_ptr<Cycle::Queues> queues_;
   std::unique_ptr<Cycle> cycle_;
   std::unique_ptr<TrackedGroups> groups_;
   std::unique_ptr<Archiver> archiver_;
   std::optional<ExposureRecord> exposures_;
-  LogMark damaged_until_;
+  // As ReplicaControl's.
+  std::array<std::uint64_t, 64> answers_{};
+  std::size_t next_answer_ = 0;
+  bool held_stream_ = false;
+  bool not_yet_ = false;
+  std::string refuse_all_;
   std::string problem_;
   std::string refusal_;
   std::uint64_t control_ns_ = 0;

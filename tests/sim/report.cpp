@@ -29,6 +29,8 @@ void Report::add(const RunResult& result) {
   virtual_ns += result.virtual_ns;
   hash += scatter(result.seed, result.hash);
   checks = sum(checks, result.checks);
+  promoted += result.promoted ? 1 : 0;
+  unproven += result.promotion_asked && !result.promoted ? 1 : 0;
   for (std::size_t a = 0; a < kFaultKinds; ++a) {
     faults[a] += result.faults[a];
     for (std::size_t b = a + 1; b < kFaultKinds; ++b)
@@ -52,6 +54,8 @@ void Report::add(const Report& other) {
   not_the_same += other.not_the_same;
   hash += other.hash;
   checks = sum(checks, other.checks);
+  promoted += other.promoted;
+  unproven += other.unproven;
   for (std::size_t a = 0; a < kFaultKinds; ++a) {
     faults[a] += other.faults[a];
     for (std::size_t b = 0; b < kFaultKinds; ++b) pairs[a][b] += other.pairs[a][b];
@@ -84,6 +88,8 @@ std::string Report::to_json() const {
   json["trace_hash"] = fmt::format("{:016x}", hash);
   json["first_failing_seed"] = nullptr;
   if (failures > 0) json["first_failing_seed"] = failed[0].seed;
+  json["runs_with_a_promotion"] = promoted;
+  json["runs_with_promotions_refused"] = unproven;
   auto& checked = json["checked"];
   checked["commits_under_quorum"] = checks.acked;
   checked["I1_quorums_on_platters"] = checks.quorums;

@@ -21,6 +21,8 @@ struct RunResult {
   std::uint64_t sessions = 0;
   std::array<std::uint32_t, kFaultKinds> faults{};
   CheckCounts checks;
+  bool promotion_asked = false;
+  bool promoted = false;
   std::string violation;  // empty: none
 };
 
@@ -43,6 +45,8 @@ struct Report {
   // Runs in which both occurred.
   std::array<std::array<std::uint64_t, kFaultKinds>, kFaultKinds> pairs{};
   CheckCounts checks;
+  std::uint64_t promoted = 0;  // runs in which a replica became the source
+  std::uint64_t unproven = 0;  // and those in which nobody could
   std::size_t failures = 0;
   std::array<FailedSeed, kMostFailures> failed{};
 

@@ -1,56 +1,13 @@
 // The safety rules, one scripted run each, by their names. All of I1 to I8 are watched in every
 // step of them as well; a check that fails throws Violation, which fails the test.
 //
-// Not here: S2, S10, S12, S14 and S15 (promotion, marks of degraded intervals on replicas, mode
-// `fail`): the simulator has no second source yet.
-#include <gtest/gtest.h>
-
-#include <algorithm>
-#include <string>
-
-#include "violation.h"
-#include "world.h"
+// S2, S10, S12, S14 and S15 stand in safety_promotion_test.cpp.
+#include "safety_script.h"
 
 namespace binlane::sim {
 namespace {
 
-constexpr std::uint64_t kMs = kNanosPerMilli;
-constexpr std::uint64_t kSoonNs = 30 * kNanosPerSecond;
-
-WorldOptions script(std::uint64_t seed = 1) {
-  WorldOptions options;
-  options.seed = seed;
-  options.scripted = true;
-  options.server.group_pause_ns = 10 * kMs;
-  return options;
-}
-
-void run_until_semisync(World& world) {
-  world.run_until(
-      [&] {
-        return world.source().fallback_state() == FallbackState::semisync &&
-               world.checks().counts().acked > 0;
-      },
-      kSoonNs, "semi-sync");
-}
-
-// The workload ends, and everybody gets there.
-void run_until_healthy(World& world) {
-  world.server().busy = false;
-  world.run_until([&] { return world.healthy(); }, kSoonNs, "everything well");
-  world.checks().at_end();
-}
-
-void cut_off_all_replicas(World& world) {
-  world.blocks = {{world.source().endpoint().ipv4, 0}, {0, world.source().endpoint().ipv4}};
-}
-
-std::size_t answered(const World& world, Answer answer) {
-  const auto& commits = world.server().commits();
-  return static_cast<std::size_t>(
-      std::count_if(commits.begin(), commits.end(),
-                    [answer](const Commit& commit) { return commit.answer == answer; }));
-}
+using namespace scripted;
 
 bool anybody_in_session(const World& world) {
   const auto views = world.source().replicas();
@@ -218,15 +175,7 @@ void torn_files(bool trims) {
     World world(options);
     for (int i = 0; i < 3; ++i) {
       run_until_semisync(world);
-      world.run_until(
-          [&] {
-            return world.server().within_group() &&
-                   std::any_of(world.replicas().begin(), world.replicas().end(),
-                               [&](const auto& r) {
-                                 return r->journal()->durable() >= world.server().written();
-                               });
-          },
-          kSoonNs, "a replica that has half a group");
+      run_until_half_a_group(world);
       world.server().kill();
       world.run_for(1500 * kMs);
       world.server().start();

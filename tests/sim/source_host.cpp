@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "control/fallback_text.h"
+#include "control/quorum_text.h"
 #include "shim/stream_scan.h"
 
 namespace binlane::sim {
@@ -59,6 +60,8 @@ SourceHost::SourceHost(test::VirtualClock& clock, test::FakeNetwork& network, Ra
       port_(network, options_.local),
       view_(binlogs) {
   ::unlink(options_.ledger_path.c_str());
+  // The daemon's first start, as whatever it was then, is long over.
+  const Ledger begun(options_.ledger_path, LedgerIo::system());
 }
 
 SourceHost::~SourceHost() {
@@ -94,9 +97,11 @@ void SourceHost::start() {
   drain_.generation = generation;
   synced_ = {};
   registration_.emplace();
-  phase_ = Phase::looking;
+  phase_ = fenced_by_ == 0 ? Phase::looking : Phase::fenced;
   next_stream_ = {};
   server_runs_ = 0;
+  run_ = 0;
+  fenced_status_on_ = false;
   next_look_ns_ = next_poll_ns_ = next_store_ns_ = 0;
   control_ns_ = clock_.time_ns;
   trace_.note("source daemon starts");
@@ -192,6 +197,8 @@ void SourceHost::drain_turn() {
 
 void SourceHost::control() {
   const std::uint64_t now_ns = clock_.time_ns;
+  watch_terms();
+  if (phase_ == Phase::fenced) return work_as_fenced();
   if (registration_->take_server_changed() && phase_ == Phase::running)
     end_incarnation({"the server was restarted", {}});
   if (phase_ != Phase::running) {
@@ -210,6 +217,7 @@ void SourceHost::control() {
   sync_ourselves(marks, now_ns);
   if (phase_ == Phase::running) synced_.tell(marks, *queues_);
   run_fallback(marks);
+  lift_read_only();
   if (phase_ == Phase::running) exposures_->poll(*desk_, now_ns);
   store_state(marks, now_ns);
 }
@@ -254,6 +262,7 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
   fresh_stream_ = fresh;
   next_stream_ = {};
   run_ = server_.run();
+  read_only_ = server_.read_only();
 
   stand_still();
   if (!begin->same_stream) {
@@ -279,12 +288,20 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
   SourceHandshake::Identity identity;
   identity.cluster_id = cluster_id_of("simulated");
   identity.origin = state_.origin;
-  identity.candidate = state_.origin;
+  identity.candidate = options_.host_id;
   identity.stream_term = state_.epoch.term;
   identity.epoch = state_.epoch;
   identity.source_name = options_.name;
   identity.basename = state_.basename;
   identity.rule_number = rule_in_force_.number;
+  std::vector<std::string> names;
+  for (const HandshakeDesk::Replica& replica : options_.replicas) names.push_back(replica.name);
+  identity.rule = to_string(rule_in_force_, names);
+  if (!options_.sealed_origin.is_null()) {
+    identity.sealed_origin = options_.sealed_origin;
+    identity.sealed_term = options_.sealed_term;
+    identity.sealed_at = options_.sealed_at;
+  }
   desk_->begin_incarnation(identity, begin->safe, state_.safe_marks);
   synced_.restart(state_.synced);
   ++incarnations_;
@@ -446,7 +463,7 @@ bool SourceHost::carry_out(const FallbackAction& action) {
     case FallbackAction::Kind::close_intervals:
       return close_intervals(action.position);
     case FallbackAction::Kind::make_read_only:
-      return false;  // mode fail: its model server knows no read_only
+      return make_read_only();
   }
   return false;
 }

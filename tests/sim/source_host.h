@@ -1,9 +1,9 @@
-// SourceHost: the source's machine in virtual time, its server aside: the real lane (duty cycle,
+// SourceHost: a source's machine in virtual time, its server aside: the real lane (duty cycle,
 // tailer, reader, sessions, gate), handshakes, fallback state machine, ledger, confirmer of
-// `synced`, and state.
+// `synced`, and state. The host's role, and what is about read_only, is in source_role.cpp.
 //
-// control() stands for SourceControl's thread: it calls the same pieces in the same order. Drain and
-// Link stand for DumpDrain and SemiSyncLink.
+// control() stands for SourceControl's thread: it calls the same pieces in the same order. Drain
+// and Link stand for DumpDrain and SemiSyncLink.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +39,12 @@ struct SourceHostOptions {
   FallbackOptions fallback;
   std::vector<HandshakeDesk::Replica> replicas;
   std::string ledger_path;
+  Uuid host_id;                 // names this host as a candidate for ever
+  bool standby_beside = false;  // a replica's side runs on the same host
+  // The stream that a promotion of this host sealed; null: none.
+  Uuid sealed_origin;
+  std::uint32_t sealed_term = 0;
+  Position sealed_at;
 };
 
 // Stands for the drain thread: the dump connection as the lane and control see it.
@@ -109,9 +115,13 @@ class SourceHost {
   static bool ledger_fails();
   // The operator removes what the daemon asks him to remove, for a new beginning.
   void forget_state() { state_bytes_.reset(); }
+  // What a promotion has put on record, before the first start as a source.
+  void adopt_state(const SourceState& state) { state_bytes_ = encode_source_state(state); }
 
   // --- for checks
   bool running() const { return phase_ == Phase::running; }
+  // The term that ended our own; 0: none has, as far as we know.
+  std::uint32_t fenced_by() const { return fenced_by_; }
   const std::string& problem() const { return problem_; }
   const std::optional<SourceState>& state() const { return shown_state_; }
   FallbackState fallback_state() const;
@@ -136,9 +146,17 @@ class SourceHost {
     std::uint32_t number = 0;
     bool is_same_as(const Run& other) const { return number == other.number; }
   };
-  enum class Phase : std::uint8_t { looking, refused, running };
+  enum class Phase : std::uint8_t { looking, refused, running, fenced };
 
   void control();
+  void watch_terms();
+  void fence(std::uint32_t term);
+  void work_as_fenced();
+  void watch_fenced_server(std::uint64_t now_ns);
+  void begin_watching();
+  bool expose_fenced();
+  void lift_read_only();
+  bool make_read_only();
   void look_for_server(std::uint64_t now_ns);
   bool begin_incarnation(std::uint64_t now_ns);
   void end_incarnation(const IncarnationEnd& end);
@@ -172,7 +190,13 @@ class SourceHost {
   // What survives the daemon; the ledger has a file of its own.
   std::optional<std::vector<std::byte>> state_bytes_;
   std::optional<SourceState> shown_state_;
+  std::uint32_t fenced_by_ = 0;
+  bool made_read_only_ = false;
   // The daemon.
+  std::optional<ServerCounters> fenced_counters_;  // as last seen, while FENCED
+  bool fenced_looked_ = false;
+  bool fenced_status_on_ = false;
+  bool read_only_ = false;  // the server was, when the incarnation began
   bool state_failed_ = false;
   SourceState state_;
   std::unique_ptr<Ledger> ledger_;

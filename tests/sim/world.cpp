@@ -20,6 +20,8 @@ constexpr std::uint64_t kOperatorsNs = 500 * kNanosPerMilli;
 // All is well again within this after the last fault.
 constexpr std::uint64_t kHealingNs = 90 * kNanosPerSecond;
 constexpr std::uint64_t kFirstFaultNs = 300 * kNanosPerMilli;
+// A FENCED source looks at its server more often than that (SourceHost).
+constexpr std::uint64_t kFencedLookNs = kNanosPerSecond;
 
 Trace* log_trace = nullptr;
 
@@ -68,6 +70,8 @@ World::World(const WorldOptions& options)
   source.fallback.timeout_ns = 2 * kNanosPerSecond;
   source.fallback.server_timeout_ns = options.server.timeout_ns;
   source.fallback.recover_backoff_max_ns = 2 * kNanosPerSecond;
+  source.fallback.mode = options.mode;
+  source.host_id = Uuid::random();
   source.ledger_path = fmt::format("{}/binlane-sim.{}.ledger", options.directory, ::getpid());
   for (std::uint32_t i = 0; i < options.replicas; ++i)
     source.replicas.push_back({fmt::format("r{}", i), 0, Endpoint{10 + i, 7100}});
@@ -99,6 +103,7 @@ std::uint64_t World::virtual_ns() const {
 
 bool World::listens(const Endpoint& endpoint) const {
   if (endpoint == source_->endpoint()) return source_->up();
+  if (candidate_ && endpoint == candidate_->endpoint()) return candidate_->listens();
   return std::any_of(replicas_.begin(), replicas_.end(), [&](const auto& replica) {
     return replica->endpoint() == endpoint && replica->up();
   });
@@ -116,9 +121,12 @@ void World::step() {
       work += host == replicas_.size() ? source_->turn() : replicas_[host]->turn();
     }
   }
+  if (candidate_) work += candidate_->turn();
   checks_->after_step();
+  if (promotion_checks_) promotion_checks_->after_step();
   run_faults();
   restarts();
+  promotions();
   if (clock_.time_ns >= next_operators_ns_) {
     next_operators_ns_ = clock_.time_ns + kOperatorsNs;
     if (!options_.scripted) operators();
@@ -143,6 +151,7 @@ void World::advance(std::size_t work) {
   wake(network_->next_due_ns());
   wake(server_->next_due_ns());
   for (const auto& replica : replicas_) wake(replica->next_due_ns());
+  if (candidate_) wake(candidate_->next_due_ns());
   clock_.time_ns = std::max(clock_.time_ns + kBusyStepNs, next_ns);
 }
 
@@ -163,6 +172,7 @@ void World::run_until(const std::function<bool()>& condition, std::uint64_t most
 
 // Everybody is there, in step, and semi-sync is on with nothing left to account for.
 bool World::healthy() const {
+  if (promotion_asked_) return well_promoted();
   if (!server_->up() || !source_->up() || !source_->running()) return false;
   if (source_->fallback_state() != FallbackState::semisync) return false;
   if (!source_->ledger()->open_intervals().empty()) return false;
@@ -199,6 +209,18 @@ std::string World::describe() const {
   for (const auto& view : source_->replicas()) {
     if (!view.refusal.empty()) text += fmt::format("; {}: {}", view.name, view.refusal);
   }
+  if (candidate_)
+    text += fmt::format("; candidate {} term {} phase {} sealed {} waits for \"{}\" refusal \"{}\"",
+                        candidate_->own().name(), candidate_->term(),
+                        static_cast<int>(candidate_->phase()), to_string(candidate_->sealed_at()),
+                        candidate_->waiting_for(), candidate_->refusal());
+  if (candidate_ && candidate_->source() != nullptr) {
+    text += fmt::format(
+        " its source: {} \"{}\" written {}", to_string(candidate_->source()->fallback_state()),
+        candidate_->source()->problem(), to_string(candidate_->server()->written()));
+    for (const auto& view : candidate_->source()->replicas())
+      if (!view.refusal.empty()) text += fmt::format("; {}: {}", view.name, view.refusal);
+  }
   return text;
 }
 
@@ -210,9 +232,13 @@ void World::run() {
                      [](const Restart& restart) { return restart.wanted(); }))
     step();
   heal();
+  if (promotion_asked_ && !ends_promoted()) return checks_->at_end();
   run_for(500 * kNanosPerMilli);  // commits go on for a while without faults
   server_->busy = false;
+  if (candidate_) candidate_->server()->busy = false;
   run_until([this] { return healthy(); }, kHealingNs, "everything well again");
+  // A FENCED source looks at what its server has let go only then.
+  if (promotion_asked_) run_for(kFencedLookNs);
   checks_->at_end();
 }
 

@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "binlog_store.h"
+#include "candidate.h"
 #include "checks/checks.h"
+#include "checks/promotion.h"
 #include "fault_plan.h"
 #include "host_calls.h"
 #include "mysqld.h"
@@ -33,6 +35,7 @@ struct WorldOptions {
   std::uint32_t quorum = 2;
   std::uint32_t journal_blocks = 128;
   MysqldOptions server;
+  FallbackMode mode = FallbackMode::degrade;
 };
 
 // The options that a seed stands for.
@@ -59,6 +62,12 @@ class World {
   void heal();
   // Operators mend what only they can.
   void operators();
+  // An operator asks for the promotion of this replica's host. Once more when one was refused.
+  Candidate& promote(std::size_t replica);
+  // One was, and is the source.
+  bool promoted() const;
+  // Some replica's medium may have lost what it had said to be safe.
+  bool media_lied() const;
 
   const WorldOptions& options() const { return options_; }
   test::VirtualClock& clock() { return clock_; }
@@ -75,6 +84,10 @@ class World {
   const SourceHost& source() const { return *source_; }
   std::vector<std::unique_ptr<ReplicaHost>>& replicas() { return replicas_; }
   const std::vector<std::unique_ptr<ReplicaHost>>& replicas() const { return replicas_; }
+  // Null while nobody was asked to be promoted.
+  Candidate* candidate() { return candidate_.get(); }
+  const Candidate* candidate() const { return candidate_.get(); }
+  PromotionChecks* promotion_checks() { return promotion_checks_.get(); }
   Checks& checks() { return *checks_; }
   const std::array<std::uint32_t, kFaultKinds>& fault_counts() const { return fault_counts_; }
   std::uint64_t virtual_ns() const;
@@ -97,6 +110,12 @@ class World {
   void advance(std::size_t work);
   void run_faults();
   void restarts();
+  void mend_trust(ReplicaHost& replica, const BinlogStore& binlogs, const Uuid& origin);
+  void begin_promotion(const Fault& fault, std::uint64_t back_ns);
+  void promotions();
+  bool ends_promoted();
+  bool well_promoted() const;
+  void operators_behind_promotion();
   ReplicaHost& pick(const Fault& fault) { return *replicas_[fault.draw % replicas_.size()]; }
   std::vector<Block> partition_of(const Fault& fault) const;
 
@@ -112,6 +131,8 @@ class World {
   std::unique_ptr<SourceHost> source_;
   std::vector<std::unique_ptr<ReplicaHost>> replicas_;
   std::unique_ptr<Checks> checks_;
+  std::unique_ptr<Candidate> candidate_;
+  std::unique_ptr<PromotionChecks> promotion_checks_;
   // Faults.
   std::vector<Fault> plan_;
   std::size_t next_fault_ = 0;
@@ -121,6 +142,10 @@ class World {
   Restart source_restart_;
   std::vector<Restart> replica_restarts_;
   std::uint64_t next_operators_ns_ = 0;
+  bool promotion_asked_ = false;
+  std::size_t next_candidate_ = 0;
+  std::uint64_t promotions_tried_ = 0;
+  std::uint64_t next_promotion_ns_ = 0;
   std::uint32_t idle_steps_ = 0;
 };
 

@@ -69,7 +69,9 @@ void World::run_faults() {
       server_->kill_waiter();
       over = true;
     }
-    if (fault.kind == FaultKind::reset_master) over = server_->reset_master() || over;
+    // Who is about to promote somebody resets nothing.
+    if (fault.kind == FaultKind::reset_master)
+      over = promotion_asked_ || server_->reset_master() || over;
     if (!over) {
       ++i;
       continue;
@@ -246,6 +248,9 @@ void World::begin_fault(const Fault& fault) {
       calls_->wall_offset_s += static_cast<std::int64_t>(fault.draw % (2 * kWallJump_s)) -
                                static_cast<std::int64_t>(kWallJump_s);
       break;
+    case FaultKind::promotion:
+      begin_promotion(fault, back_ns);
+      break;
     case FaultKind::kill_waiter:
     case FaultKind::reset_master:
       break;  // run_faults() finds the moment
@@ -378,7 +383,16 @@ void World::restarts() {
   }
 }
 
+// A machine that was replaced counts again once it has everything.
+void World::mend_trust(ReplicaHost& replica, const BinlogStore& binlogs, const Uuid& origin) {
+  if (replica.impaired && replica.disk().honest() && !replica.damaged() &&
+      fault_counts_[static_cast<std::size_t>(FaultKind::bit_rot)] == 0 &&
+      replica.journal()->durable() >= binlogs.durable_until() && replica.stream().origin == origin)
+    replica.impaired = false;
+}
+
 void World::operators() {
+  if (promotion_asked_) return operators_behind_promotion();
   if (!source_->up() || !server_->up()) return;
   const bool reset = server_->resets() > 0;
   // The binlogs were reset while nobody watched: the daemon says what to do.
@@ -395,12 +409,7 @@ void World::operators() {
   for (std::size_t i = 0; i < views.size(); ++i) {
     ReplicaHost& replica = *replicas_[i];
     if (!replica.up()) continue;
-    // A machine that was replaced counts again once it has everything.
-    if (replica.impaired && replica.disk().honest() && !replica.damaged() &&
-        fault_counts_[static_cast<std::size_t>(FaultKind::bit_rot)] == 0 &&
-        replica.journal()->durable() >= binlogs_.durable_until() &&
-        replica.stream().origin == source_->origin())
-      replica.impaired = false;
+    mend_trust(replica, binlogs_, source_->origin());
     const std::string& refusal = views[i].refusal;
     if (views[i].in_session || refusal.empty()) continue;
     const bool foreign = refusal.find("holds the stream") != std::string::npos ||

@@ -36,6 +36,7 @@ void Checks::on_packet(const Endpoint& from, ConstBytes bytes) {
 }
 
 void Checks::on_answer(const Commit& commit) {
+  if (world_.promotion_checks() != nullptr) world_.promotion_checks()->on_old_answer(commit);
   if (commit.answer == Answer::acked) {
     ++counts_.acked;
     check_quorum_holds(commit);
@@ -75,6 +76,19 @@ void Checks::follow_stream() {
   acked_gtids_.clear();
   exposures_.clear();
   promised_ = false;
+}
+
+bool Checks::sealed() const {
+  const Candidate* const candidate = world_.candidate();
+  return candidate != nullptr && !candidate->sealed_at().is_null() &&
+         candidate->old_stream().origin == origin_;
+}
+
+bool Checks::held_before(const ReplicaHost& replica, const Position& position) const {
+  const JournalMeta meta = replica.stored_meta();
+  return std::any_of(meta.sealed.begin(), meta.sealed.end(), [&](const SealedStream& stream) {
+    return stream.stream.origin == origin_ && stream.end >= position;
+  });
 }
 
 void Checks::after_step() {

@@ -55,6 +55,8 @@ class Checks {
   void after_step();
   void at_end();
   Position told() const { return told_; }
+  // What a power cut would leave of a commit of this stream there.
+  bool holds(const ReplicaHost& replica, const Commit& commit, const Uuid& origin) const;
   const CheckCounts& counts() const { return counts_; }
 
  private:
@@ -65,6 +67,7 @@ class Checks {
     std::uint64_t durable_log = 0;
     std::uint64_t openings = 0;
     std::uint64_t reseeds = 0;
+    std::uint64_t streams_switched = 0;
     // I7, I8
     Position fed;
     Position compared;
@@ -80,7 +83,9 @@ class Checks {
   void on_told(Position position);
 
   void check_quorum_holds(const Commit& commit);
-  bool holds(const ReplicaHost& replica, const Commit& commit) const;
+  // It holds a later stream, and this one up to `position` before it.
+  bool held_before(const ReplicaHost& replica, const Position& position) const;
+  bool sealed() const;  // by a promotion, the stream that positions here are of
   void check_ack(const FrameView& frame, std::size_t replica);
   void note_started(const FrameView& frame, std::size_t replica);
   ReplicaSet holders_in_epoch(Position position, Epoch epoch) const;

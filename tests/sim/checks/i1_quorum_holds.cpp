@@ -32,17 +32,19 @@ void Checks::check_quorum_holds(const Commit& commit) {
 ReplicaSet Checks::holders_of(const Commit& commit) const {
   ReplicaSet holders = 0;
   for (std::size_t i = 0; i < of_.size(); ++i) {
-    if (holds(*world_.replicas()[i], commit)) holders |= ReplicaSet{1} << i;
+    const ReplicaHost& replica = *world_.replicas()[i];
+    if (holds(replica, commit, origin_) || held_before(replica, commit.end))
+      holders |= ReplicaSet{1} << i;
   }
   return holders;
 }
 
 // What a power cut would leave of the commit: its archive's synced bytes, then its journal's.
-bool Checks::holds(const ReplicaHost& replica, const Commit& commit) const {
+bool Checks::holds(const ReplicaHost& replica, const Commit& commit, const Uuid& origin) const {
   if (replica.impaired) return true;
   if (replica.up() && replica.journal()->durable() < commit.end) return false;
   const JournalMeta meta = replica.stored_meta();
-  if (meta.stream.origin != origin_) return false;
+  if (meta.stream.origin != origin) return false;
   const RecoveredJournal found = replica.recover();
   if (!found.refusal.empty() || found.start.end < commit.end) return false;
   std::vector<std::byte> bytes(commit.end.offset - commit.begin.offset);

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "../violation.h"
 #include "../world.h"
 #include "checks.h"
@@ -17,7 +19,16 @@ ReplicaSet Checks::holders_in_epoch(Position position, Epoch epoch) const {
     const RecoveredJournal found = up ? RecoveredJournal{} : replica.recover();
     const Epoch log_epoch = up ? replica.journal()->epoch() : found.start.epoch;
     const Position durable = up ? replica.journal()->durable() : found.start.end;
-    if (log_epoch == epoch && durable >= position && replica.stream().origin == origin_)
+    // A candidate's log, and those that it has brought to its seal, hold what they held when they
+    // were fenced; a group that was not whole then is cut off.
+    const bool passed_on =
+        sealed() && log_epoch.term > epoch.term && position <= world_.candidate()->log_end();
+    const Position wanted =
+        passed_on ? std::min(position, world_.candidate()->sealed_at()) : position;
+    const bool counts = log_epoch == epoch || passed_on;
+    if ((counts && durable >= wanted && replica.stream().origin == origin_) ||
+        (sealed() && position <= world_.candidate()->log_end() &&
+         held_before(replica, std::min(position, world_.candidate()->sealed_at()))))
       holders |= ReplicaSet{1} << i;
   }
   return holders;

@@ -15,6 +15,13 @@ void Checks::check_durable_grows(std::size_t replica) {
   if (host.reseeds() != of.reseeds) {
     of = {};
     of.reseeds = host.reseeds();
+    of.streams_switched = host.streams_switched();
+  }
+  if (host.streams_switched() != of.streams_switched) {
+    const OfReplica before = of;
+    of = {};
+    of.reseeds = before.reseeds;
+    of.streams_switched = host.streams_switched();
   }
   if (!host.up()) return;
   ++counts_.turns;

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "../violation.h"
 #include "../world.h"
 #include "base/stream_digest.h"
@@ -15,6 +17,8 @@ void Checks::check_cut(const FrameView& frame) {
   const auto body = body_as<wire::HelloBody>(frame);
   if (body.phase != static_cast<std::uint8_t>(wire::Phase::start) || body.cut_to == wire::kNoCut)
     return;
+  // Of another stream, which a promotion has begun.
+  if (!std::equal(origin_.bytes.begin(), origin_.bytes.end(), body.origin)) return;
   const std::string name(field_text(body.replica_name));
   for (const auto& host : world_.replicas()) {
     if (host->name() != name || !host->up() || host->impaired) continue;

@@ -23,6 +23,9 @@ void Checks::check_feed(std::size_t replica) {
       (satisfied(holders_in_epoch(fed, world_.source().epoch())) ||
        satisfied(holders_in_epoch(fed, host.journal()->epoch()))))
     may_release_ = fed;
+  // What a promotion has sealed is released as far as the new rule covers it; peers may hear of
+  // that before the candidate looks.
+  if (sealed() && world_.promotion_checks()->covered(fed)) return;
   if (fed > may_release_)
     fail("I7", fmt::format("{} feeds up to {}, what may be released ends at {}", host.name(),
                            to_string(fed), to_string(may_release_)));

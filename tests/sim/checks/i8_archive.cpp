@@ -26,9 +26,14 @@ void Checks::check_archive(std::size_t replica) {
   while (of.compared < end) {
     const std::uint32_t number = of.compared.file;
     const auto* const archived = host.files().data(host.archive_path(number));
-    if (!world_.binlogs().has(number))
+    // Behind a promotion its log decides, whatever the old source has done since.
+    const bool promoted = sealed() && world_.candidate()->released() &&
+                          world_.candidate()->sealed().has(number) &&
+                          host.stored_meta().promise.term >= world_.candidate()->term();
+    const BinlogStore& truth = promoted ? world_.candidate()->sealed() : world_.binlogs();
+    if (!truth.has(number))
       fail("I8", fmt::format("{} archived file {}, which never was", host.name(), number));
-    const auto& data = world_.binlogs().file(number).data;
+    const auto& data = truth.file(number).data;
     const std::uint64_t to = end.file > number ? data.size() : end.offset;
     if (to > data.size() || (to > 0 && (archived == nullptr || archived->size() < to)))
       fail("I8", fmt::format("{} archived {} up to {}, it has {} at the source", host.name(),

@@ -1,0 +1,348 @@
+#include "candidate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+#include "control/promotion_answer.h"
+#include "control/quorum_text.h"
+#include "shim/stream_scan.h"
+
+namespace binlane::sim {
+namespace {
+
+// As in Promoter, and as in SourceControl.
+constexpr std::uint64_t kInspectNs = 5 * kNanosPerSecond;
+constexpr std::uint64_t kInspectGraceNs = 300 * kNanosPerMilli;
+constexpr std::uint64_t kStragglerNs = 10 * kNanosPerSecond;
+constexpr int kMaxTermAttempts = 4;
+constexpr std::uint64_t kTurnNs = 5 * kNanosPerMilli;
+
+}  // namespace
+
+Candidate::Candidate(test::VirtualClock& clock, test::FakeNetwork& network, Random random,
+                     Trace& trace, ReplicaHost& own, CandidateOptions options)
+    : clock_(clock),
+      network_(network),
+      random_(random),
+      trace_(trace),
+      own_(own),
+      options_(std::move(options)),
+      opening_(own.openings()),
+      port_(std::make_unique<test::FakePort>(network, options_.source.local)) {
+  ports_[0] = port_.get();
+  std::string problem = check_host();
+  if (problem.empty()) problem = start_term(0);
+  if (!problem.empty() && phase_ != Phase::given_up) give_up(problem);
+}
+
+std::size_t Candidate::turn() {
+  std::size_t work_done = 0;
+  if (server_) work_done += server_->turn();
+  if (source_) return work_done + source_->turn();
+  if (phase_ == Phase::given_up || clock_.time_ns < own_.paused_until_ns) return work_done;
+  if (own_.openings() != opening_ || !own_.up()) {
+    give_up("this host's daemon has died");
+    return work_done;
+  }
+  if (cycle_) work_done += cycle_->do_work();
+  if (clock_.time_ns >= control_ns_) {
+    control_ns_ = clock_.time_ns + 1 + random_.below(kTurnNs);
+    work(clock_.time_ns);
+  }
+  return work_done;
+}
+
+void Candidate::work(std::uint64_t now_ns) {
+  switch (phase_) {
+    case Phase::settle:
+      return settle(now_ns);
+    case Phase::inspect:
+      return inspect(now_ns);
+    case Phase::cut:
+      return cut(now_ns);
+    case Phase::cover:
+      return cover(now_ns);
+    case Phase::execute:
+      take_replies(now_ns);
+      return execute();
+    case Phase::active:
+    case Phase::given_up:
+      return;
+  }
+}
+
+std::string Candidate::check_host() const {
+  if (!own_.up()) return "this host's daemon is not there";
+  const JournalMeta meta = own_.stored_meta();
+  if (meta.stream.is_null() || own_.journal()->durable().is_null())
+    return "this host holds no stream that it could go on with";
+  if (!meta.damaged_until.is_null()) return "this host's journal lost bytes";
+  if (own_.exposures().divergence) return "this host is DIVERGED";
+  if (!meta.learner_until.is_null()) return "this host's journal has not caught up";
+  return {};
+}
+
+std::string Candidate::start_term(std::uint32_t largest_seen) {
+  const JournalMeta meta = own_.stored_meta();
+  const auto term = Promotion::next_term(meta.promise.term, largest_seen);
+  if (!term) return "there is no term left";
+  promise_ = {*term, options_.source.host_id};
+  old_stream_ = meta.stream;
+  new_origin_ = Uuid::random();
+  store(PromotionStep::fencing);
+  ++attempts_;
+  if (std::string problem = own_.fence_for(promise_); !problem.empty()) return problem;
+  trace_.note("promotion", own_.endpoint().ipv4, promise_.term);
+  phase_ = Phase::settle;
+  return {};
+}
+
+void Candidate::settle(std::uint64_t now_ns) {
+  bool done = false;
+  std::string problem = own_.settled(promise_, done);
+  if (problem.empty() && !done) return wait_for("the journal's writes in flight");
+  log_ = {};
+  log_.name = own_.name();
+  if (problem.empty()) problem = own_.describe(promise_, log_, released_);
+  sealed_.reset();
+  if (problem.empty()) problem = own_.export_to(promise_, sealed_);
+  if (!problem.empty()) return give_up(problem);
+  StreamStart newest;
+  const ScanResult scan = scan_stream(view_, sealed_.last(), sealed_.last(), newest);
+  if (!scan.ok()) return give_up(fmt::format("file {} cannot be read", scan.file));
+  whole_groups_ = newest.tracker.last_group_end();
+  std::vector<std::string> names;
+  for (const HandshakeDesk::Replica& peer : options_.source.replicas) names.push_back(peer.name);
+  promotion_.emplace(log_, whole_groups_, std::move(names));
+  if (!serve(true, now_ns)) return;
+  begun_ns_ = now_ns;
+  proven_ns_ = 0;
+  phase_ = Phase::inspect;
+  wait_for("the peers' answers");
+}
+
+// The source's lane and handshakes, over the sealed files.
+bool Candidate::serve(bool inspecting, std::uint64_t now_ns) {
+  StreamStart start;
+  const ScanResult scan = scan_stream(view_, sealed_.first(), sealed_.last(), start);
+  if (!scan.ok()) {
+    give_up(fmt::format("file {} cannot be read", scan.file));
+    return false;
+  }
+  const SourceHostOptions& source = options_.source;
+  const Epoch epoch{promise_.term, 0};
+  queues_ = std::make_unique<SourceLaneQueues>();
+  stream_ = std::make_unique<Stream>(view_);
+  link_ = std::make_unique<Link>(drain_, clock_);
+  cycle_ = std::make_unique<Cycle>(ports_, *stream_, *link_, clock_, *queues_);
+  queues_->pause.request();
+  cycle_->do_work();
+  BL_ASSERT(queues_->pause.standing());
+  if (stream_->start(start, now_ns) != 0) {
+    give_up("the sealed stream cannot be opened");
+    return false;
+  }
+  cycle_->rebuild(epoch, source.rule);
+  stream_proof_ = std::make_unique<FileStreamProof<BinlogView>>(view_);
+  stream_proof_->refresh(stream_->tailer().map(), stream_->written());
+  queues_->pause.resume();
+  desk_ = std::make_unique<HandshakeDesk>(source.replicas, *stream_proof_, *queues_);
+  std::vector<std::string> names;
+  for (const HandshakeDesk::Replica& peer : source.replicas) names.push_back(peer.name);
+  SourceHandshake::Identity identity;
+  identity.cluster_id = cluster_id_of(kClusterName);
+  identity.origin = old_stream_.origin;
+  identity.stream_term = old_stream_.term;
+  identity.epoch = epoch;
+  identity.candidate = source.host_id;
+  identity.source_name = own_.name();
+  identity.basename = old_stream_.basename;
+  identity.rule_number = source.rule.number;
+  identity.rule = to_string(source.rule, names);
+  identity.inspect = inspecting;
+  const JournalMeta meta = own_.stored_meta();
+  if (!meta.sealed.empty()) {
+    identity.sealed_origin = meta.sealed.back().stream.origin;
+    identity.sealed_term = meta.sealed.back().stream.term;
+    identity.sealed_at = meta.sealed.back().end;
+  }
+  desk_->begin_incarnation(identity, {}, {});
+  synced_told_ = false;
+  return true;
+}
+
+void Candidate::take_replies(std::uint64_t now_ns) {
+  SourceEvent event;
+  for (std::size_t i = 0; i < kLaneQueue && queues_->events.try_pop(event); ++i)
+    desk_->on_event(event, now_ns);
+  HelloMessage message;
+  for (std::size_t i = 0; i < kHelloQueue && queues_->hello_in.try_pop(message); ++i)
+    desk_->on_reply(message, now_ns);
+  desk_->poll(now_ns);
+}
+
+void Candidate::take_inspections() {
+  for (const HandshakeDesk::ReplicaView& peer : desk_->view()) {
+    if (peer.inspection)
+      promotion_->on_answer(promotion_answer(peer.name, *peer.inspection));
+    else if (!peer.refusal.empty())
+      promotion_->on_refusal(peer.name, peer.refusal);
+  }
+}
+
+void Candidate::inspect(std::uint64_t now_ns) {
+  take_replies(now_ns);
+  take_inspections();
+  std::uint32_t seen = 0;
+  for (const HandshakeDesk::ReplicaView& peer : desk_->view()) {
+    if (!peer.inspection) seen = std::max(seen, peer.promised_term);
+  }
+  if (seen >= promise_.term && attempts_ < kMaxTermAttempts) {
+    end_serving();
+    if (const std::string problem = start_term(seen); !problem.empty()) give_up(problem);
+    return;
+  }
+  if (now_ns - begun_ns_ > kInspectNs) promotion_->close();
+  proof_ = promotion_->proof();
+  switch (promotion_->verdict()) {
+    case PromotionVerdict::open:
+      return wait_for(promotion_->reason());
+    case PromotionVerdict::refused:
+      better_ = promotion_->better_candidate();
+      return give_up(promotion_->reason());
+    case PromotionVerdict::proven:
+      break;
+  }
+  if (proven_ns_ == 0) proven_ns_ = now_ns;
+  if (!promotion_->complete() && now_ns - proven_ns_ < kInspectGraceNs)
+    return wait_for("peers that may hold a longer log");
+  seal();
+}
+
+void Candidate::seal() {
+  for (const std::string& line : proof_) trace_.line(line);
+  end_serving();
+  sealed_at_ = std::max(promotion_->sealed_at(), released_);
+  sealed_.cut(sealed_at_);
+  store(PromotionStep::sealed);
+  trace_.note("stream sealed", promise_.term, sealed_at_.file, sealed_at_.offset);
+  phase_ = Phase::cut;
+  if (on_sealed) on_sealed();
+}
+
+void Candidate::cut(std::uint64_t now_ns) {
+  bool done = false;
+  const std::string problem = own_.cut(promise_, sealed_at_, {promise_.term, 0}, done);
+  if (!problem.empty()) return give_up(problem);
+  if (!done) return wait_for("the journal's record of the new term");
+  if (!serve(false, now_ns)) return;
+  begun_ns_ = 0;
+  phase_ = Phase::cover;
+}
+
+void Candidate::cover(std::uint64_t now_ns) {
+  take_replies(now_ns);
+  if (desk_->deposed_by() > promise_.term) return give_up("a later term has begun elsewhere");
+  if (!synced_told_) {
+    SourceCommand command;
+    command.kind = SourceCommand::Kind::set_synced;
+    command.synced = sealed_at_;
+    synced_told_ = queues_->commands.try_push(command);
+  }
+  const SourceMarks marks = queues_->marks.load();
+  if (marks.epoch != Epoch{promise_.term, 0} || marks.released_at < sealed_at_)
+    return wait_for("the rule to cover the seal");
+  if (step_ == PromotionStep::sealed) store(PromotionStep::released);
+  if (const std::string problem = own_.release(promise_, sealed_at_); !problem.empty())
+    return give_up(problem);
+  if (begun_ns_ == 0) begun_ns_ = now_ns;
+  if (stragglers(marks, now_ns)) return;
+  phase_ = Phase::execute;
+}
+
+bool Candidate::stragglers(const SourceMarks& marks, std::uint64_t now_ns) {
+  std::string names;
+  for (std::size_t i = 0; i < options_.source.replicas.size(); ++i) {
+    const ReplicaMarks& peer = marks.replicas[i];
+    if (peer.connected && peer.durable < marks.written)
+      names += " " + options_.source.replicas[i].name;
+  }
+  if (names.empty() || now_ns - begun_ns_ > kStragglerNs) return false;
+  wait_for("these replicas to reach the end of the sealed stream:" + names);
+  return true;
+}
+
+void Candidate::execute() {
+  if (own_.archive_end() != sealed_at_) return wait_for("the local server to execute everything");
+  store(PromotionStep::executed);
+  end_serving();
+  activate();
+}
+
+// The file that the server begins now is the new stream's first.
+void Candidate::activate() {
+  port_->discard();
+  port_.reset();
+  MysqldOptions server = options_.server;
+  server.first_gtid = options_.next_gtid(sealed_);
+  server.enabled_at_start = false;  // binlaned switches it ON (a standby has it OFF)
+  server.read_only_at_start = true;
+  server_ = std::make_unique<Mysqld>(clock_, random_.fork(), trace_, binlogs_, server);
+  SourceHostOptions source = options_.source;
+  source.standby_beside = true;
+  source.sealed_origin = old_stream_.origin;
+  source.sealed_term = old_stream_.term;
+  source.sealed_at = sealed_at_;
+  source_ = std::make_unique<SourceHost>(clock_, network_, random_.fork(), trace_, binlogs_,
+                                         *server_, source);
+  SourceState state;
+  state.origin = new_origin_;
+  state.epoch = {promise_.term, 0};
+  state.basename = kBasename;
+  state.stream_start = {server.first_file, 0};
+  state.quorum = {server.first_file, kBinlogMagicSize};
+  source_->adopt_state(state);
+  store(PromotionStep::active);
+  own_.refuse_all("this host is a source itself");
+  phase_ = Phase::active;
+  waiting_for_.clear();
+  if (on_active) on_active();
+  server_->start();
+  source_->start();
+}
+
+void Candidate::store(PromotionStep step) {
+  BL_ASSERT(may_follow(step_, step));
+  step_ = step;
+}
+
+void Candidate::end_serving() {
+  if (desk_) desk_->close();
+  desk_.reset();
+  if (cycle_) port_->crash();
+  cycle_.reset();
+  link_.reset();
+  stream_.reset();
+  queues_.reset();
+}
+
+void Candidate::give_up(const std::string& reason) {
+  trace_.line("promotion refused: " + reason);
+  for (const std::string& line : proof_) trace_.line(line);
+  end_serving();
+  if (may_follow(step_, PromotionStep::none)) step_ = PromotionStep::none;
+  refusal_ = reason;
+  waiting_for_.clear();
+  phase_ = Phase::given_up;
+}
+
+void Candidate::wait_for(const std::string& what) {
+  if (what == waiting_for_) return;
+  waiting_for_ = what;
+  trace_.line("promotion waits for " + what);
+}
+
+}  // namespace binlane::sim
