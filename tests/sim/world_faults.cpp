@@ -55,8 +55,11 @@ double share(std::uint64_t draw, std::uint64_t most_percent) {
 }  // namespace
 
 void World::run_faults() {
-  while (next_fault_ < plan_.size() && plan_[next_fault_].at_ns <= clock_.time_ns)
-    begin_fault(plan_[next_fault_++]);
+  while (next_fault_ < plan_.size() && plan_[next_fault_].at_ns <= clock_.time_ns) {
+    Fault fault = plan_[next_fault_++];
+    fault.at_ns = clock_.time_ns;  // what was looked at before this step has not seen it
+    begin_fault(fault);
+  }
   for (std::size_t i = 0; i < lasting_.size();) {
     const Fault fault = lasting_[i];
     bool over = clock_.time_ns >= fault.at_ns + fault.length_ns;
