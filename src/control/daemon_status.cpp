@@ -236,6 +236,7 @@ void add_state(json& out, const SourceControl::View& view) {
   out["problem"] = text_or_null(view.problem);
   out["role"] = to_string(view.role.role);
   out["fenced_by"] = view.role.fenced_by;
+  out["fence_reason"] = text_or_null(view.role.fence_reason);
   out["blocked"] = view.blocked;
   out["held"] = view.held;
   out["read_only"] = view.read_only;

@@ -135,8 +135,22 @@ class SourceControl {
   std::string ask_promotion(bool dry_run);
   // Any thread: the same for a host that was the source and shall be a replica again.
   std::string ask_rejoin(const RejoinOptions& options);
+  // Any thread: a source hands out no more quorum, a standby serves no source of this term any
+  // more. The report says what was done and how to leave it.
+  struct Fenced {
+    std::string problem;  // empty: it is fenced
+    std::vector<std::string> report;
+  };
+  Fenced ask_fence(const std::string& reason);
+  // Any thread: ends that on a source, as long as no later term has begun. Empty, or why not.
+  std::string ask_unfence();
 
  private:
+  // Why a source is fenced: the later term, or 0 and what an operator said.
+  struct FenceCause {
+    std::uint32_t term = 0;
+    std::string reason;
+  };
   // Why an incarnation ends, and what the next one is of.
   enum class NextStream : std::uint8_t { same, anew };
 
@@ -154,7 +168,10 @@ class SourceControl {
   bool connect_poller(ServerFacts& facts);
   bool connect_commands();
   void watch_terms();
-  void fence(std::uint32_t term);
+  bool fence(const FenceCause& cause);
+  std::string fence_by_operator(const std::string& reason, std::vector<std::string>& report);
+  std::string fence_standby(std::vector<std::string>& report);
+  std::string lift_fence();
   void lift_read_only();
   void answer_questions();
   std::string apply(const Config& next);
@@ -162,6 +179,7 @@ class SourceControl {
   std::string begin_rule_change(const SourceConfig& next);
   std::uint64_t new_rule_covers(const SourceMarks& marks) const;
   void watch_slow(const SourceMarks& marks);
+  void leave_read_only_mark();
   bool make_read_only();
   std::optional<QuorumRule> rule_to_begin_with();
   void settle_rule(const SourceMarks& marks);
