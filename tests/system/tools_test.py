@@ -1,18 +1,26 @@
 """The verbs for people and their shells, each on the running lab."""
 
+import fcntl
 import json
 import os
+import pty
+import select
 import shutil
+import struct
 import subprocess
 import tarfile
 import tempfile
+import termios
 
 import harness
 from lab import toml, waiting
 from lab.cli import binlane
+from lab.programs import program
 from quorum_case import SOON_S, QuorumCase
 
 TOOL_TIMEOUT_S = 30
+# rmcup of an xterm: back to the screen that was there before.
+LEAVES_SCREEN = b"\x1b[?1049l"
 
 
 def shell(program, script):
@@ -41,6 +49,38 @@ class Tools(QuorumCase):
         self.assertIn('binlane_state{state="SEMISYNC"} 1', metrics)
         self.assertIn("mysql_global_status_rpl_semi_sync_master_status 1", metrics)
         self.run_binlane("ping", "--json")
+
+    def test_top_on_a_terminal(self):
+        leader, follower = pty.openpty()
+        self.addCleanup(os.close, leader)
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 160, 0, 0))
+        command = [program("binlane"), "--socket", self.cluster.daemon.admin_socket, "top"]
+        process = subprocess.Popen(
+            [*command, "--interval-ms", "100"],
+            stdin=follower,
+            stdout=follower,
+            stderr=follower,
+            env={**os.environ, "TERM": "xterm"},
+        )
+        self.addCleanup(process.kill)
+        os.close(follower)
+        shown = b""
+
+        def read():
+            nonlocal shown
+            if select.select([leader], [], [], 0)[0]:
+                shown += os.read(leader, 65536)
+            return shown
+
+        for text in (b"q ends it", b"SEMISYNC", b"r1", b"r2", b"acknowledged commits/s"):
+            waiting.until(
+                lambda text=text: text in read(), lambda text=text: f"{text} in {shown}", SOON_S
+            )
+        self.assertIsNone(process.poll())
+        os.write(leader, b"q")
+        self.assertEqual(process.wait(SOON_S), 0)
+        # The terminal gets back what it showed before.
+        waiting.until(lambda: LEAVES_SCREEN in read(), lambda: f"its end in {shown}", SOON_S)
 
     def test_hist_and_trace(self):
         for _ in range(20):
