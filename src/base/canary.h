@@ -42,6 +42,9 @@
   X(damaged_counted_as_inspected, "S4", "a log that lost acknowledged bytes proves something")     \
   X(lesser_log_promoted, "S1", "a candidate wins against a log that holds more")                   \
   X(replica_counted_twice, "S4", "one journal under two names counts as two replicas")             \
+  X(old_rule_dropped, "S4", "a rule that is changed while it runs holds no more from then on")     \
+  X(new_rule_uncovered, "S4",                                                                      \
+    "a new rule stands alone before those that have it on record hold what was acknowledged")      \
   X(failed_journal_counted, "I2", "a replica whose journal's device failed still counts")          \
   X(released_beyond_synced, "S7", "the quorum alone decides what is released")                     \
   X(replica_trusts_released, "S9", "a replica releases what its source has not synced")            \

@@ -31,6 +31,7 @@
 #include "control/promoter.h"
 #include "control/read_only_setter.h"
 #include "control/rejoiner.h"
+#include "control/rule_change.h"
 #include "control/slow_replicas.h"
 #include "control/source_lane.h"
 #include "control/source_state.h"
@@ -177,7 +178,6 @@ class SourceControl {
   std::string apply(const Config& next);
   std::string apply_to_server(const SourceConfig& next);
   std::string begin_rule_change(const SourceConfig& next);
-  std::uint64_t new_rule_covers(const SourceMarks& marks) const;
   void watch_slow(const SourceMarks& marks);
   void leave_read_only_mark();
   bool make_read_only();
@@ -260,10 +260,7 @@ class SourceControl {
   std::string problem_;
   std::uint64_t next_look_ns_ = 0;
   std::uint64_t rule_number_ = 0;
-  // A change while running: both rules, and what was acknowledged before they held together, once
-  // that is known.
-  std::optional<QuorumRule> rule_both_;
-  std::optional<std::uint64_t> rule_cover_;
+  std::optional<RuleChange> rule_change_;  // one while running
   bool rule_open_ = false;    // two rules are in force: the one on record, and the new one
   Position rule_must_cover_;  // what the old rule alone has had acknowledged
   bool read_only_ = false;    // of the server when the incarnation began; until it is lifted
