@@ -93,6 +93,7 @@ LIKELY = {
         "new_rule_uncovered",
     ),
     "receiver_session": (
+        "applied_unasked",
         "received_jumps_gap",
         "stale_epoch_data_accepted",
         "stale_session_data_accepted",

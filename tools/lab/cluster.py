@@ -56,6 +56,12 @@ class Replica:
                 "feed_password_file": cluster.password_file,
             },
         }
+        if name in cluster.ask_servers:
+            config["replica"] |= {
+                "server_socket": self.server.socket,
+                "server_user": BINLANE_USER,
+                "server_password_file": cluster.password_file,
+            }
         if cluster.faults:
             config["danger_faults"] = {**cluster.faults, "seed": number + 1}
         self.daemon = Daemon(folder / "binlaned", config, cluster.detached)
@@ -89,6 +95,7 @@ class Cluster:
         lane=None,
         source_config=None,
         zones=None,
+        ask_servers=(),
         detached=False,
         name="lab",
     ):
@@ -100,6 +107,8 @@ class Cluster:
         self.replica_options = replica_options or {}
         self.faults = faults or {}
         self.zones = zones or {}
+        # Replicas whose binlaned asks their server what it has executed (level applied).
+        self.ask_servers = ask_servers
         self.lane = {"mode": "shared", "idle": "auto", **(lane or {})}
         self.quorum = quorum or f"ANY 1 ({', '.join(replica_names)})"
         self.timeout_ms = timeout_ms
