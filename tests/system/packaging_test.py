@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -18,15 +19,16 @@ PACKAGING = harness.REPOSITORY / "packaging"
 TOOL_TIMEOUT_S = 60
 DOWNLOAD_TIMEOUT_S = 120
 EXPOSURE_MOST = 3.5
+COMMITS = 20
 
 
-def promtool():
-    """The program, or None with the reason. Debian's package starts a service, so where it is not
-    installed only the program is taken out of it."""
-    found = shutil.which("promtool")
+def prometheus_program(name):
+    """promtool or prometheus, or None with the reason. Debian's package starts a service, so where it
+    is not installed only the programs are taken out of it."""
+    found = shutil.which(name)
     if found:
         return found, None
-    kept = harness.REPOSITORY / "build" / "tools" / "promtool"
+    kept = harness.REPOSITORY / "build" / "tools" / name
     if kept.exists():
         return kept, None
     with tempfile.TemporaryDirectory() as folder:
@@ -38,7 +40,7 @@ def promtool():
             if done.returncode != 0:
                 return None, f"{' '.join(step)}: {done.stderr.strip()[-200:]}"
         kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(Path(folder) / "out/usr/bin/promtool", kept)
+        shutil.copy(Path(folder) / "out/usr/bin" / name, kept)
     return kept, None
 
 
@@ -53,12 +55,59 @@ def run(*command, timeout=TOOL_TIMEOUT_S, **options):
     )
 
 
+class Prometheus:
+    """A Prometheus that scrapes one address; a context manager."""
+
+    def __init__(self, program, folder, target):
+        self.address = f"127.0.0.1:{mariadb.free_port()}"
+        self.log = folder / "log"
+        config = folder / "prometheus.yml"
+        config.write_text(
+            "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n"
+            f"scrape_configs: [{{job_name: binlane, static_configs: [{{targets: ['{target}']}}]}}]\n"
+        )
+        self.command = [
+            program,
+            f"--config.file={config}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address={self.address}",
+            "--enable-feature=native-histograms",
+        ]
+        self.process = None
+
+    def __enter__(self):
+        with self.log.open("w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(TOOL_TIMEOUT_S)
+
+    def query(self, expression):
+        """Values by (stage, replica); {} while it does not answer."""
+        if self.process.poll() is not None:
+            raise RuntimeError(self.log.read_text())
+        question = urllib.parse.urlencode({"query": expression})
+        try:
+            with urllib.request.urlopen(
+                f"http://{self.address}/api/v1/query?{question}", timeout=TOOL_TIMEOUT_S
+            ) as answer:
+                rows = json.load(answer)["data"]["result"]
+        except OSError:
+            return {}
+        return {
+            (row["metric"]["stage"], row["metric"].get("replica", "")): float(row["value"][1])
+            for row in rows
+        }
+
+
 class Packaging(QuorumCase):
     """A source with a metrics endpoint, and its replicas."""
 
     @classmethod
     def setUpClass(cls):
-        cls.promtool, cls.why_not = promtool()
+        cls.promtool, cls.why_not = prometheus_program("promtool")
         cls.metrics_port = mariadb.free_port()
         super().setUpClass()
         daemon = cls.cluster.daemon
@@ -88,6 +137,33 @@ class Packaging(QuorumCase):
         for text in (self.metrics(), metrics_of(self.cluster.replica("r1").daemon)):
             done = run(self.promtool, "check", "metrics", input=text)
             self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""), text)
+
+    def test_prometheus_takes_native_histograms(self):
+        """Of every stage and replica, and the classic ones beside them."""
+        prometheus, why_not = prometheus_program("prometheus")
+        if prometheus is None:
+            self.skipTest(why_not)
+        for _ in range(COMMITS):
+            self.commit()
+        with tempfile.TemporaryDirectory() as folder, Prometheus(
+            prometheus, Path(folder), f"127.0.0.1:{self.metrics_port}"
+        ) as server:
+            expected = {("quorum", ""), ("released", "")}
+            expected |= {(stage, name) for stage in ("received", "durable") for name in ("r1", "r2")}
+
+            def agreed():
+                native = server.query("histogram_count(binlane_stage_native_seconds)")
+                classic = server.query("binlane_stage_seconds_count")
+                enough = all(native.get(key, 0) >= COMMITS for key in expected)
+                return enough and native == classic
+
+            waiting.until(agreed, lambda: server.query("binlane_stage_seconds_count"), SOON_S)
+            # To the width of a bucket of ours and of one of Prometheus'.
+            median = server.query("histogram_quantile(0.5, binlane_stage_native_seconds)")
+            stages = self.run_binlane("hist", "--json").json()["stages"]
+            for row in stages:
+                key = (row["stage"], row["replica"])
+                self.assertAlmostEqual(median[key] / (row["p50_ns"] / 1e9), 1, delta=0.25, msg=key)
 
     def test_alert_rules_and_their_tests(self):
         self.need_promtool()
