@@ -1,8 +1,9 @@
 """What is installed beside the programs: alert rules, dashboard, units; and the metrics they speak of."""
 
 import json
-import socket
+import os
 import re
+import socket
 import shutil
 import subprocess
 import tempfile
@@ -207,6 +208,31 @@ class Packaging(QuorumCase):
         level = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
         self.assertIsNotNone(level, done.stdout + done.stderr)
         self.assertLessEqual(float(level.group(1)), EXPOSURE_MOST)
+
+    def test_user_groups_and_folders(self):
+        """As a machine's own systemd makes them from our files, in a folder that stands for it."""
+        if not shutil.which("systemd-sysusers"):
+            self.skipTest("no systemd-sysusers")
+        if os.geteuid() != 0:
+            self.skipTest("needs root to give folders away")
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            for name in ("etc", "run", "var/lib"):
+                (root / name).mkdir(parents=True)
+            for tool, options, name in (
+                ("systemd-sysusers", [], "binlane.sysusers"),
+                ("systemd-tmpfiles", ["--create"], "binlane.tmpfiles"),
+            ):
+                done = run(tool, f"--root={root}", *options, PACKAGING / "systemd" / name)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            user = (root / "etc/passwd").read_text()
+            uid = int(re.search(r"^binlane:x:(\d+):.*nologin$", user, re.MULTILINE).group(1))
+            groups = (root / "etc/group").read_text()
+            self.assertRegex(groups, r"(?m)^binlane-admin:")
+            self.assertRegex(groups, r"(?m)^mysql:.*binlane$")
+            for name, owner in (("run/binlane", uid), ("var/lib/binlane", uid), ("etc/binlane", 0)):
+                made = (root / name).stat()
+                self.assertEqual((made.st_uid, made.st_mode & 0o777), (owner, 0o750), name)
 
     def test_the_unit_speaks_systemds_protocol(self):
         """READY when it is up, fed watchdog, STOPPING: on a socket as systemd gives it."""

@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import shutil
+import signal
 import struct
 import subprocess
 import tarfile
@@ -126,6 +127,37 @@ class Tools(QuorumCase):
             daemon.config_file.write_text(kept)
         self.run_binlane("reload")
         self.assertEqual(self.cluster.source_status()["timeout_ms"], 1000)
+
+    def test_a_hangup_reloads(self):
+        daemon = self.cluster.daemon
+        kept = daemon.config_file.read_text()
+        try:
+            config = {**daemon.config, "source": {**daemon.config["source"], "timeout_ms": 4321}}
+            daemon.config_file.write_text(toml.dumps(config))
+            daemon.process.signal(signal.SIGHUP)
+            waiting.until(
+                lambda: self.cluster.source_status()["timeout_ms"] == 4321, "the reload", SOON_S
+            )
+        finally:
+            daemon.config_file.write_text(kept)
+        self.run_binlane("reload")
+
+    def test_the_daemon_checks_a_configuration(self):
+        daemon = self.cluster.daemon
+        with tempfile.TemporaryDirectory() as folder:
+            wrong = os.path.join(folder, "wrong.toml")
+            with open(wrong, "w", encoding="utf-8") as file:
+                file.write(daemon.config_file.read_text().replace("timeout_ms", "timeuot_ms", 1))
+            for path, code in ((daemon.config_file, 0), (wrong, 1)):
+                done = subprocess.run(
+                    [program("binlaned"), "--config", path, "--check-config"],
+                    capture_output=True,
+                    text=True,
+                    timeout=TOOL_TIMEOUT_S,
+                    check=False,
+                )
+                self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn('did you mean "timeout_ms"', done.stderr)
 
     def test_config_explain_list_check_show(self):
         text = binlane(None, "config", "explain", "rpl_semi_sync_source_timeout").text
