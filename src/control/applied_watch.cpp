@@ -113,9 +113,13 @@ bool AppliedWatch::begin() {
   fixed.set(from);
   ArchiveGtids gtids(place, fixed, [this] { return stopping(); });
   const auto history = gtids.history();
-  if (!history) return false;
+  if (!history) {
+    failed(gtids.error());
+    return false;
+  }
   reader_.emplace(place, limit_);
   if (!reader_->open(from)) {
+    failed(reader_->error());
     reader_.reset();
     return false;
   }
