@@ -90,7 +90,13 @@ void AppliedWatch::work() {
     limit_.wait_beyond(limit_.whole_groups(), until_ns);
     return;
   }
-  if (!read_groups()) return pause(kRetryPause);
+  const Position limit = limit_.whole_groups();
+  if (!read_groups()) {
+    // From the limit on again, as at the start.
+    reader_.reset();
+    groups_ = {};
+    return pause(kRetryPause);
+  }
   if (!groups_.empty()) {
     const auto state = ask_server();
     if (!state) return pause(kRetryPause);
@@ -100,7 +106,7 @@ void AppliedWatch::work() {
   if (groups_.empty()) executed_ = std::max(executed_, reader_->position());
   if (executed_ > told_ && tell_(executed_)) told_ = executed_;
   if (!options_.awaited()) return pause(kUnawaitedPause);
-  if (groups_.empty()) limit_.wait_beyond(reader_->position(), until_ns);
+  if (groups_.empty()) limit_.wait_beyond(std::max(reader_->position(), limit), until_ns);
 }
 
 // Everything in front of the limit as it is now counts as one stretch.
@@ -136,12 +142,14 @@ bool AppliedWatch::read_groups() {
         break;
       case GroupReader::Step::at_limit:
         return true;
-      case GroupReader::Step::file_end:
-        if (!reader_->open({reader_->position().file + 1, 0})) {
-          failed(reader_->error());
-          return false;
-        }
-        break;
+      case GroupReader::Step::file_end: {
+        const Position next{reader_->position().file + 1, 0};
+        // A file of which nothing is released yet may not exist.
+        if (limit_.whole_groups() <= Position{next.file, kBinlogMagicSize}) return true;
+        if (reader_->open(next)) break;
+        failed(reader_->error());
+        return false;
+      }
       case GroupReader::Step::failed:
         failed(reader_->error());
         return false;
