@@ -41,6 +41,7 @@ UNIT_TESTS = (
     "quorum_gate",
     "receiver_session",
     "recovery",
+    "rule_change",
     "sender_session",
     "source_cycle",
     "source_state",
@@ -87,7 +88,12 @@ LIKELY = {
         "half_group_fed",
         "in_use_flag_not_mirrored",
     ),
+    "rule_change": (
+        "old_rule_dropped",
+        "new_rule_uncovered",
+    ),
     "receiver_session": (
+        "applied_unasked",
         "received_jumps_gap",
         "stale_epoch_data_accepted",
         "stale_session_data_accepted",

@@ -35,6 +35,12 @@ inline constexpr const char* kVerbPing = "ping";
 // source. Answered at once; "promotion" tells how it goes on.
 inline constexpr const char* kVerbPromote = "promote";
 inline constexpr const char* kVerbPromotion = "promotion";
+// {"verb": "fence", "host": NAME, "reason": TEXT}: operators; this host, whose name is given as a
+// guard, hands out no more quorum (a source), or serves no source of this term any more (others).
+// {"verb": "unfence", "host": NAME}: operators; ends that on a source.
+inline constexpr const char* kVerbFence = "fence";
+inline constexpr const char* kVerbUnfence = "unfence";
+inline constexpr std::size_t kMaxFenceReasonBytes = 200;
 // {"verb": "rejoin", "cut": false, "rebuilt": false}: this host, which was the source, shall be a
 // replica again. Answered at once; "rejoining" tells how it goes on.
 inline constexpr const char* kVerbRejoin = "rejoin";

@@ -94,6 +94,8 @@ enum AckState : std::uint16_t {
       1 << 1,  // repairing bytes that were acknowledged once: not to be counted as inspected
   kStateLearner =
       1 << 2,  // a journal that began anew and has not caught up: not to be counted as inspected
+  kStateAppliedKnown =
+      1 << 3,  // its server has executed all in front of the session: `applied` counts, even at 0
 };
 
 // Replica to source. Cumulative and idempotent.

@@ -44,6 +44,10 @@
   X(sealed_within_group, "S2", "a stream is sealed where its log ends, within an event group")     \
   X(deposed_unnoticed, "S12", "a source does not hear that a replica is promised to a later term") \
   X(replica_counted_twice, "S4", "one journal under two names counts as two replicas")             \
+  X(old_rule_dropped, "S4", "a rule that is changed while it runs holds no more from then on")     \
+  X(new_rule_uncovered, "S4",                                                                      \
+    "a new rule stands alone before those that have it on record hold what was acknowledged")      \
+  X(applied_unasked, "S9", "what is durable on a replica counts as executed by its server")        \
   X(failed_journal_counted, "I2", "a replica whose journal's device failed still counts")          \
   X(released_beyond_synced, "S7", "the quorum alone decides what is released")                     \
   X(replica_trusts_released, "S9", "a replica releases what its source has not synced")            \

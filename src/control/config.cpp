@@ -142,8 +142,6 @@ void check_source(const toml::table& table, Config& config, ConfigErrors& errors
                fmt::format("the rule has {} characters, the replicas' records take {}: use shorter "
                            "names",
                            canonical.size(), kMaxRuleLength));
-  if (source.quorum.level == AckLevel::applied)
-    errors.add(line, "source.quorum", "LEVEL applied is not available in this version");
   if (source.quorum.level == AckLevel::received)
     config.warnings.push_back(
         "source.quorum: LEVEL received lets a commit return before any replica has it on stable "
@@ -235,6 +233,8 @@ Config read(std::string_view text, const std::string& path, bool readable_by_oth
     check_replica(*table, config, errors);
     read_secret(*table, kReplicaSection, "feed_password", replica.feed_password_file,
                 replica.feed_password, inline_secret, errors);
+    read_secret(*table, kReplicaSection, "server_password", replica.server_password_file,
+                replica.server_password, inline_secret, errors);
   }
   check_top(root, config, errors);
   if (inline_secret && readable_by_others)

@@ -89,6 +89,11 @@ struct ReplicaConfig {
   std::string feed_password_file;
   Secret feed_password;
   std::uint64_t feed_server_id = 0;
+  // The local server, for rules of level `applied`; empty: the [source] section's, if there is one.
+  std::string server_socket;
+  std::string server_user = "binlane";
+  std::string server_password_file;
+  Secret server_password;
   bool danger_buffered_journal = false;
 };
 

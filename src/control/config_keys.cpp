@@ -250,6 +250,19 @@ std::span<const ConfigKey<ReplicaConfig>> replica_keys() {
        "server_id that the feed shows to the local server, which must differ from that server's "
        "own; "
        "0: the source's, as its binlog says"},
+      {"server_socket", &S::server_socket, "", kOptionalPath, kOptional,
+       "unix socket of the local database server, which is asked what it has executed, for quorum "
+       "rules of level applied; left out: the [source] section's server"},
+      {"server_user",
+       &S::server_user,
+       "",
+       {1, 128},
+       kOptional,
+       "account there; it needs no privileges"},
+      {"server_password_file", &S::server_password_file, "", kOptionalPath, kOptional,
+       "file with that account's password on its one line; mode 0600 or 0640"},
+      {"server_password", &S::server_password, "", kAnything, kOptional,
+       "the password itself; prefer server_password_file"},
       {"danger_buffered_journal", &S::danger_buffered_journal, "", kUnbounded, kOptional,
        "writes the journal through the page cache, for file systems that refuse O_DIRECT; for "
        "tests"},

@@ -2,17 +2,35 @@
 
 #include <fmt/format.h>
 
+#include "control/own_log.h"
+#include "control/promotion_plan.h"
+
 namespace binlane {
 
 using nlohmann::json;
 
-AdminReply ask_promotion(const Config& config, Daemon& daemon, const json& request) {
-  const auto found = request.find("replica");
+namespace {
+
+json text(const std::string& value) {
+  return value.empty() ? json(nullptr) : json(value);
+}
+
+// The member that names the host which the request is meant for: its role must not change because
+// somebody mistook a socket.
+std::optional<AdminError> guard(const Config& config, const json& request, const char* field) {
+  const auto found = request.find(field);
   if (found == request.end() || !found->is_string())
-    return AdminError{"replica", "expected the name of the host that is to become the source"};
+    return AdminError{field, "expected the name of this daemon's host, as a guard"};
   if (*found != config.name)
-    return AdminError{"replica", fmt::format("this daemon is {}'s; ask the daemon of {}",
-                                             config.name, found->get<std::string>())};
+    return AdminError{field, fmt::format("this daemon is {}'s; ask the daemon of {}", config.name,
+                                         found->get<std::string>())};
+  return std::nullopt;
+}
+
+}  // namespace
+
+AdminReply ask_promotion(const Config& config, Daemon& daemon, const json& request) {
+  if (const auto error = guard(config, request, "replica")) return *error;
   if (daemon.source_control() == nullptr)
     return AdminError{"", "this host has no [source] section: it cannot become a source"};
   const auto dry_run = request.find("dry_run");
@@ -23,14 +41,6 @@ AdminReply ask_promotion(const Config& config, Daemon& daemon, const json& reque
     return AdminError{"", problem};
   return json{{"begun", true}};
 }
-
-namespace {
-
-json text(const std::string& value) {
-  return value.empty() ? json(nullptr) : json(value);
-}
-
-}  // namespace
 
 json promotion_status(const Daemon& daemon) {
   if (daemon.source_control() == nullptr) return {{"running", false}, {"step", "NONE"}};
@@ -79,6 +89,35 @@ json rejoin_status(const Daemon& daemon) {
           {"waiting_for", text(view.rejoin.waiting_for)},
           {"diverging_groups", view.rejoin.diverging_groups},
           {"refusal", text(view.rejoin.refusal)}};
+}
+
+AdminReply fence_host(const Config& config, Daemon& daemon, const json& request) {
+  if (const auto error = guard(config, request, "host")) return *error;
+  const auto reason = request.find("reason");
+  if (reason == request.end() || !reason->is_string() ||
+      reason->get_ref<const std::string&>().empty())
+    return AdminError{"reason", "expected a text: why it is fenced"};
+  if (reason->get_ref<const std::string&>().size() > admin::kMaxFenceReasonBytes)
+    return AdminError{"reason", fmt::format("longer than {} bytes", admin::kMaxFenceReasonBytes)};
+  if (daemon.source_control() != nullptr) {
+    const auto done = daemon.source_control()->ask_fence(reason->get<std::string>());
+    if (!done.problem.empty()) return AdminError{"", done.problem};
+    return json{{"fenced", true}, {"report", done.report}};
+  }
+  std::uint32_t term = 0;
+  if (const std::string problem = fence_for_nobody(*daemon.replica(), term); !problem.empty())
+    return AdminError{"", problem};
+  return json{{"fenced", true},
+              {"report", fence_report(log_at_a_glance(config.name, *daemon.replica()), term)}};
+}
+
+AdminReply unfence_host(const Config& config, Daemon& daemon, const json& request) {
+  if (const auto error = guard(config, request, "host")) return *error;
+  if (daemon.source_control() == nullptr)
+    return AdminError{"", "this host has no [source] section: it never was a source"};
+  if (const std::string problem = daemon.source_control()->ask_unfence(); !problem.empty())
+    return AdminError{"", problem};
+  return json{{"fenced", false}};
 }
 
 }  // namespace binlane

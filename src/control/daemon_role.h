@@ -16,5 +16,8 @@ nlohmann::json promotion_status(const Daemon& daemon);
 // The same for a host that was the source.
 AdminReply ask_rejoin(Daemon& daemon, const nlohmann::json& request);
 nlohmann::json rejoin_status(const Daemon& daemon);
+// Fences this host, or lifts that; the request's `host` must be its name.
+AdminReply fence_host(const Config& config, Daemon& daemon, const nlohmann::json& request);
+AdminReply unfence_host(const Config& config, Daemon& daemon, const nlohmann::json& request);
 
 }  // namespace binlane

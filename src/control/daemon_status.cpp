@@ -69,6 +69,7 @@ json replica_of_source_json(const HandshakeDesk::ReplicaView& view, const Replic
               {"learner", (marks.state & wire::kStateLearner) != 0}};
   row["received"] = marks.connected ? position_json(marks.received_at) : json(nullptr);
   row["durable"] = marks.connected ? position_json(marks.durable_at) : json(nullptr);
+  row["applied"] = marks.connected ? position_json(marks.applied_at) : json(nullptr);
   if (marks.connected) {
     row["received_lag_bytes"] = lag(marks.received);
     row["durable_lag_bytes"] = lag(marks.durable);
@@ -236,6 +237,7 @@ void add_state(json& out, const SourceControl::View& view) {
   out["problem"] = text_or_null(view.problem);
   out["role"] = to_string(view.role.role);
   out["fenced_by"] = view.role.fenced_by;
+  out["fence_reason"] = text_or_null(view.role.fence_reason);
   out["blocked"] = view.blocked;
   out["held"] = view.held;
   out["read_only"] = view.read_only;

@@ -169,6 +169,18 @@ void register_roles(AdminServer& server, Daemon& daemon, Settings& settings) {
   server.on(admin::kVerbPromotion,
             [&](const json&, const AdminPeer&) -> AdminReply { return promotion_status(daemon); });
   server.on(
+      admin::kVerbFence,
+      [&](const json& request, const AdminPeer&) {
+        return fence_host(*settings.current(), daemon, request);
+      },
+      AdminRole::op);
+  server.on(
+      admin::kVerbUnfence,
+      [&](const json& request, const AdminPeer&) {
+        return unfence_host(*settings.current(), daemon, request);
+      },
+      AdminRole::op);
+  server.on(
       admin::kVerbRejoin,
       [&](const json& request, const AdminPeer&) { return ask_rejoin(daemon, request); },
       AdminRole::op);

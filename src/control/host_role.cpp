@@ -37,6 +37,7 @@ std::string encode(const RoleState& state) {
               {"host_id", encode(state.host_id)},
               {"role", to_string(state.role)},
               {"fenced_by", state.fenced_by},
+              {"fence_reason", state.fence_reason},
               {"step", static_cast<int>(promotion.step)},
               {"term", promotion.term},
               {"old_origin", encode(promotion.old_stream.origin)},
@@ -69,6 +70,8 @@ RoleState decode(ConstBytes bytes) {
   state.host_id = decode_uuid(value.at("host_id"));
   state.role = decode_role(value.at("role"));
   state.fenced_by = value.at("fenced_by").get<std::uint32_t>();
+  // Records of before there was `binlane fence` have none.
+  state.fence_reason = value.value("fence_reason", std::string());
   PromotionRecord& promotion = state.promotion;
   promotion.step = static_cast<PromotionStep>(step);
   promotion.term = value.at("term").get<std::uint32_t>();

@@ -40,7 +40,8 @@ struct PromotionRecord {
 struct RoleState {
   Uuid host_id;  // names this host as a candidate for ever
   HostRole role = HostRole::source;
-  std::uint32_t fenced_by = 0;  // the term that ended our own; fenced only
+  std::uint32_t fenced_by = 0;  // the term that ended our own; fenced only. 0: an operator did
+  std::string fence_reason;     // what that operator said
   PromotionRecord promotion;
   // The quorum rule that everything acknowledged so far is covered by; a new one comes into force
   // beside it first (safety rule S4). Empty: there was none.

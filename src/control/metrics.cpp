@@ -246,7 +246,7 @@ ClientMetric histogram_of(const json& stage) {
   return metric;
 }
 
-// prometheus-cpp 1.0 knows no native histograms: these are classic ones.
+// Classic ones; the native ones are not for the text format (metrics_protobuf.h).
 void add_stages(std::vector<MetricFamily>& all, const json& stages) {
   MetricFamily family{"binlane_stage_seconds",
                       "From the moment a commit group is seen in the binlog to each stage.",

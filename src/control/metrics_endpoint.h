@@ -1,15 +1,13 @@
-// MetricsEndpoint: serves the metrics over HTTP for Prometheus. Its threads are prometheus-cpp's.
+// MetricsEndpoint: serves the metrics over HTTP for Prometheus, as text, or as protobuf to whoever
+// asks for it. Its threads are civetweb's (prometheus-cpp's own server, which cannot negotiate).
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
-namespace prometheus {
-class Exposer;
-class Collectable;
-}  // namespace prometheus
+struct mg_context;
+struct mg_connection;
 
 namespace binlane {
 
@@ -22,8 +20,10 @@ class MetricsEndpoint {
   MetricsEndpoint& operator=(const MetricsEndpoint&) = delete;
 
  private:
-  std::shared_ptr<prometheus::Collectable> source_;
-  std::unique_ptr<prometheus::Exposer> exposer_;
+  static int serve(mg_connection* connection, void* self);
+
+  std::function<nlohmann::json()> status_;
+  mg_context* server_ = nullptr;
 };
 
 }  // namespace binlane

@@ -193,6 +193,27 @@ std::string OwnLog::release(Position to) {
   });
 }
 
+PromotionLog log_at_a_glance(const std::string& name, ReplicaSide& side) {
+  const JournalMeta meta = side.file().meta();
+  const ReplicaLaneMarks marks = side.lane().queues().marks.load();
+  PromotionLog log;
+  log.name = name;
+  log.journal_id = meta.journal;
+  log.stream = {meta.stream.origin, meta.stream.term};
+  log.epoch = marks.epoch;
+  log.end = marks.durable;
+  log.rules = promotion_rules(meta.rules);
+  return log;
+}
+
+std::string fence_for_nobody(ReplicaSide& side, std::uint32_t& term) {
+  const JournalMeta meta = side.file().meta();
+  const auto next = Promotion::next_term(meta.promise.term, 0);
+  if (!next) return "there is no term left";
+  term = *next;
+  return OwnLog(side, Promise{term, meta.journal}).fence();
+}
+
 std::string cut_files(SealedFiles& files, Position end) {
   BL_ASSERT(end <= files.end);
   const auto path = [&](std::uint32_t number) {

@@ -54,6 +54,15 @@ class OwnLog {
   const Promise promise_;
 };
 
+// What a host's own journal holds, read from beside the lane, which may be taking more at this
+// moment. `name`: the host's.
+PromotionLog log_at_a_glance(const std::string& name, ReplicaSide& side);
+
+// Fences a host's own journal without a candidate: the next term is promised to the journal itself,
+// under whose id nobody ever bids, and the session with the older source ends. `term` is which.
+// Empty, or what went wrong.
+std::string fence_for_nobody(ReplicaSide& side, std::uint32_t& term);
+
 // Shortens a complete copy to `end`, durably. Empty, or what went wrong.
 std::string cut_files(SealedFiles& files, Position end);
 

@@ -67,20 +67,6 @@ void Promoter::begin() {
   log::error("promotion_refused", "{}", problem);
 }
 
-// Read from beside the lane, which may be taking more at this moment.
-PromotionLog Promoter::own_log_now() const {
-  const JournalMeta meta = replica_.file().meta();
-  const ReplicaLaneMarks marks = replica_.lane().queues().marks.load();
-  PromotionLog log;
-  log.name = config_.name;
-  log.journal_id = meta.journal;
-  log.stream = {meta.stream.origin, meta.stream.term};
-  log.epoch = marks.epoch;
-  log.end = marks.durable;
-  log.rules = promotion_rules(meta.rules);
-  return log;
-}
-
 void Promoter::plan() {
   BL_ASSERT(!running());
   view_ = {};
@@ -90,7 +76,7 @@ void Promoter::plan() {
   const auto term = Promotion::next_term(promised, 0);
   if (!term) view_.refusal = "there is no term left";
   const ReplicaControl::View replica = replica_.control().view();
-  view_.proof = promotion_plan(own_log_now(), term.value_or(promised),
+  view_.proof = promotion_plan(log_at_a_glance(config_.name, replica_), term.value_or(promised),
                                replica.marks.connected ? replica.source_name : std::string());
 }
 

@@ -82,7 +82,6 @@ class Promoter {
 
   std::string start_term(std::uint32_t largest_seen);
   std::string check_host() const;
-  PromotionLog own_log_now() const;
   std::string check_server();
   std::string check_own_writes();
   void settle();

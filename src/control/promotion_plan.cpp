@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <bit>
+#include <utility>
 
 #include "base/assert.h"
 
@@ -63,6 +64,25 @@ std::string rule_line(const PromotionRule& rule, const std::string& candidate) {
 
 }  // namespace
 
+std::vector<std::string> fence_plan(const PromotionLog& log) {
+  std::vector<std::string> lines;
+  for (const PromotionRule& rule : log.rules) lines.push_back(rule_line(rule, log.name));
+  return lines;
+}
+
+std::vector<std::string> fence_report(const PromotionLog& log, std::uint32_t term) {
+  std::vector<std::string> lines = {
+      fmt::format("{} is fenced: it has promised term {} to nobody, and serves no source of an "
+                  "older one any more",
+                  log.name, term),
+      "a source that asks it is FENCED by that. One that cannot reach it may go on with others:"};
+  for (std::string& line : fence_plan(log)) lines.push_back(std::move(line));
+  lines.emplace_back(
+      "to leave it: binlane promote on a host that has a [source] section, then binlane rejoin on "
+      "the old source");
+  return lines;
+}
+
 std::vector<std::string> promotion_plan(const PromotionLog& candidate, std::uint32_t term,
                                         const std::string& source) {
   std::vector<std::string> lines;
@@ -72,8 +92,7 @@ std::vector<std::string> promotion_plan(const PromotionLog& candidate, std::uint
       candidate.name, to_string(candidate.journal_id), term, to_string(candidate.stream.origin),
       candidate.stream.term, candidate.epoch.term, candidate.epoch.incarnation,
       to_string(candidate.end)));
-  for (const PromotionRule& rule : candidate.rules)
-    lines.push_back(rule_line(rule, candidate.name));
+  for (std::string& line : fence_plan(candidate)) lines.push_back(std::move(line));
   if (!source.empty())
     lines.push_back(fmt::format("{} is in a session with this host, and would be fenced", source));
   lines.push_back(

@@ -82,6 +82,7 @@ bool Rejoiner::run(const RejoinOptions& options) {
   RoleState role = role_.state();
   role.role = HostRole::standby;
   role.fenced_by = 0;
+  role.fence_reason.clear();
   role.promotion = {};
   if (const int error = role_.store(role); error != 0)
     return refuse(fmt::format("the host's role cannot be stored: {}", errno_text(error)));

@@ -59,6 +59,7 @@ class ReplicaLane {
     }
     // In place, since the cycle holds on to it.
     journal_.emplace(file.image(), file.start());
+    queues_.applied_log.store(0, std::memory_order_relaxed);
     cycle_.forget_archive();
   }
   std::string describe_disk() const { return disk_.describe(); }

@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <filesystem>
+
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "control/config_value.h"
+#include "control/promotion_answer.h"
 #include "storage/stream_switch.h"
 
 namespace binlane {
@@ -69,7 +73,57 @@ std::shared_ptr<ReplicaSide::StreamParts> ReplicaSide::make_parts() {
   }
   parts->limit = std::make_unique<ArchiveFeedLimit>(parts->archiver->end_watch());
   parts->feed = std::make_unique<BinlogServer>(std::move(feed), *parts->limit);
+  parts->applied = make_applied_watch(*parts);
   return parts;
+}
+
+// The host's own server, where it is known: as the one whose commits wait when this host is the
+// source, or as this section's own.
+std::unique_ptr<AppliedWatch> ReplicaSide::make_applied_watch(const StreamParts& parts) {
+  const ReplicaConfig& replica = *config_.replica;
+  AppliedWatch::Options options;
+  if (!replica.server_socket.empty())
+    options.account = {replica.server_socket, replica.server_user,
+                       replica.server_password.reveal()};
+  else if (config_.source)
+    options.account = {config_.source->server_socket, config_.source->server_user,
+                       config_.source->server_password.reveal()};
+  else
+    return nullptr;
+  options.archive_dir = parts.folder;
+  options.basename = [this] { return file_->stream().basename; };
+  options.awaited = [this] {
+    const auto rules = promotion_rules(file_->meta().rules);
+    return std::any_of(rules.begin(), rules.end(), [](const PromotionRule& rule) {
+      return rule.rule.level == AckLevel::applied;
+    });
+  };
+  return std::make_unique<AppliedWatch>(
+      std::move(options), *parts.limit,
+      [this, &parts](Position executed) { return tell_applied(parts, executed); });
+}
+
+// The lane's marks say where one position is in the log, and the archive's files how far another is
+// from there. False: the archive does not reach that far yet.
+bool ReplicaSide::tell_applied(const StreamParts& parts, Position executed) {
+  const ReplicaLaneMarks marks = lane_.queues().marks.load();
+  const Position complete = parts.limit->whole_groups();  // older files are
+  const Position first = std::min(executed, marks.released);
+  const Position last = std::max(executed, marks.released);
+  if (marks.released.is_null() || last.file > complete.file) return false;
+  const std::string basename = file_->stream().basename;
+  const auto units = units_between(first, last, [&](std::uint32_t file) {
+    std::error_code error;
+    const auto size =
+        std::filesystem::file_size(parts.folder + "/" + binlog_file_name(basename, file), error);
+    return error ? std::optional<std::uint64_t>() : size;
+  });
+  if (!units) return false;
+  const bool behind = executed < marks.released;
+  if (behind && *units > marks.released_log) return false;  // from before this journal began
+  const std::uint64_t log = behind ? marks.released_log - *units : marks.released_log + *units;
+  lane_.queues().applied_log.store(log, std::memory_order_relaxed);
+  return true;
 }
 
 std::shared_ptr<const ReplicaSide::StreamParts> ReplicaSide::parts() const {
@@ -92,11 +146,20 @@ void ReplicaSide::begin_feed() {
     log::error("diverged", "this replica is DIVERGED: its server is fed nothing. Rebuild it");
   else
     parts_->feed->start();
+  if (parts_->applied) parts_->applied->start();
+}
+
+// Before the archive: the watch reads its files, and tells the lane.
+void ReplicaSide::end_parts() {
+  if (parts_->applied) parts_->applied->stop();
+  parts_->feed->stop();
+  parts_->archiver->stop();
 }
 
 void ReplicaSide::stop_serving() {
   // Control first: it alone makes new parts.
   if (control_) control_->stop();
+  if (parts_->applied) parts_->applied->stop();
   parts_->feed->stop();
 }
 
@@ -109,16 +172,14 @@ std::string ReplicaSide::adopt_stream(const StreamIdentity& stream, const LogMar
   if (const int error = file_->set_stream(stream, learner); error != 0)
     return fmt::format("the journal cannot be bound to the stream: {}", errno_text(error));
   if (folder_of(file_->meta()) == parts_->folder) return {};
-  parts_->feed->stop();
-  parts_->archiver->stop();
+  end_parts();
   replace_parts();
   return {};
 }
 
 std::string ReplicaSide::switch_stream(const StreamIdentity& next, Position sealed_at) {
   BL_ASSERT(lane_.queues().pause.standing());
-  parts_->feed->stop();
-  parts_->archiver->stop();
+  end_parts();
   const int error =
       file_->switch_stream(next, sealed_at, newest_block(lane_.journal(), file_->meta()));
   // Marks and sequence numbers of the old parts mean nothing to the new ones.

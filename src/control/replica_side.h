@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 
+#include "control/applied_watch.h"
 #include "control/config.h"
 #include "control/exposure_record.h"
 #include "control/feed_glue.h"
@@ -34,6 +35,8 @@ class ReplicaSide {
     std::unique_ptr<ArchiveFeedLimit> limit;
     std::unique_ptr<BinlogServer> feed;
     std::string folder;  // of the archived files
+    // Null: nothing says where the local server is. Last, because its thread uses the others.
+    std::unique_ptr<AppliedWatch> applied;
   };
 
   // Opens journal and archive. `port` outlives this. Throws StartupError.
@@ -71,6 +74,9 @@ class ReplicaSide {
   std::string folder_of(const JournalMeta& meta) const;
   std::shared_ptr<StreamParts> make_parts();
   void begin_feed();
+  void end_parts();
+  std::unique_ptr<AppliedWatch> make_applied_watch(const StreamParts& parts);
+  bool tell_applied(const StreamParts& parts, Position executed);
   void replace_parts();
 
   const Config& config_;

@@ -33,6 +33,7 @@
 #include "control/read_only_setter.h"
 #include "control/registration_gate.h"
 #include "control/rejoiner.h"
+#include "control/rule_change.h"
 #include "control/slow_replicas.h"
 #include "control/source_lane.h"
 #include "control/source_state.h"
@@ -136,8 +137,23 @@ class SourceControl {
   std::string ask_promotion(bool dry_run);
   // Any thread: the same for a host that was the source and shall be a replica again.
   std::string ask_rejoin(const RejoinOptions& options);
+  // Any thread: a source hands out no more quorum, a standby serves no source of this term any
+  // more. The report says what was done and how to leave it.
+  struct Fenced {
+    std::string problem;  // empty: it is fenced
+    std::vector<std::string> report;
+  };
+  Fenced ask_fence(const std::string& reason);
+  // Any thread: ends that on a source, as long as no later term has begun. Empty, or why not.
+  std::string ask_unfence();
 
  private:
+  // Why a source is fenced: the later term, or 0 and what an operator said.
+  struct FenceCause {
+    std::uint32_t term = 0;
+    std::string reason;
+  };
+
   void run();
   void work(std::uint64_t now_ns);
   void work_as_source(std::uint64_t now_ns);
@@ -152,14 +168,17 @@ class SourceControl {
   bool connect_poller(ServerFacts& facts);
   bool connect_commands();
   void watch_terms();
-  void fence(std::uint32_t term);
+  bool fence(const FenceCause& cause);
+  std::string fence_by_operator(const std::string& reason, std::vector<std::string>& report);
+  std::string fence_standby(std::vector<std::string>& report);
+  std::string lift_fence();
   void lift_read_only();
   void answer_questions();
   std::string apply(const Config& next);
   std::string apply_to_server(const SourceConfig& next);
   std::string begin_rule_change(const SourceConfig& next);
-  std::uint64_t new_rule_covers(const SourceMarks& marks) const;
   void watch_slow(const SourceMarks& marks);
+  void leave_read_only_mark();
   bool make_read_only();
   std::optional<QuorumRule> rule_to_begin_with();
   void settle_rule(const SourceMarks& marks);
@@ -233,10 +252,7 @@ class SourceControl {
   std::string problem_;
   std::uint64_t next_look_ns_ = 0;
   std::uint64_t rule_number_ = 0;
-  // A change while running: both rules, and what was acknowledged before they held together, once
-  // that is known.
-  std::optional<QuorumRule> rule_both_;
-  std::optional<std::uint64_t> rule_cover_;
+  std::optional<RuleChange> rule_change_;  // one while running
   bool rule_open_ = false;    // two rules are in force: the one on record, and the new one
   Position rule_must_cover_;  // what the old rule alone has had acknowledged
   bool read_only_ = false;    // of the server when the incarnation began; until it is lifted

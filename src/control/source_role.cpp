@@ -38,43 +38,7 @@ void SourceControl::watch_terms() {
   if (state_.origin.is_null()) return;
   std::uint32_t term = desk_ ? desk_->deposed_by() : 0;
   if (replica_ != nullptr) term = std::max(term, replica_->control().deposed_by());
-  if (term > state_.epoch.term) fence(term);
-}
-
-// Nothing of the older term may complete a quorum any more, whatever happens from here on (I3), and
-// this host never bids again by itself (S1).
-void SourceControl::fence(std::uint32_t term) {
-  const std::uint32_t own = state_.epoch.term;
-  const SourceMarks marks = lane_.queues().marks.load();
-  const Position shown = marks.epoch == state_.epoch ? marks.quorum_group_at : Position{};
-  const Position quorum =
-      std::max({state_.quorum, shown, Position{state_.stream_start.file, kBinlogMagicSize}});
-  end_incarnation(
-      {fmt::format("a replica was promoted in term {}: term {} is over", term, own), {}});
-  RoleState role = role_.state();
-  role.role = HostRole::fenced;
-  role.fenced_by = term;
-  if (const int error = role_.store(role); error != 0) {
-    // It stays a source by its record, and is refused again by the same replicas.
-    log::error("role_not_stored", "cannot store {}: {}", role_file_path(config_),
-               errno_text(error));
-    return;
-  }
-  // What the server's clients still wait for it will release by itself, at its own timeout (S8).
-  if (!ledger_.expose(quorum, state_.epoch, ExposureKind::server_side,
-                      fmt::format("fenced by term {}", term)))
-    log::error("ledger_failed", "the exposure after {} is not on record: {}", to_string(quorum),
-               ledger_.failure());
-  log::error("fenced",
-             "this host is FENCED: term {} has begun elsewhere. Commits behind {} are without a "
-             "quorum. When the new source is up, binlane rejoin makes this host its replica",
-             term, to_string(quorum));
-  phase_ = Phase::fenced;
-  next_poll_ns_ = 0;
-  fenced_looked_ = false;  // an ACK from before may still count
-  const bool seen = fallback_ && fallback_->server_counters();
-  fenced_counters_ = seen ? *fallback_->server_counters() : state_.counters;
-  tell_replica_side();
+  if (term > state_.epoch.term) fence({term, fmt::format("term {} has begun elsewhere", term)});
 }
 
 // Only a standby holds another source's stream.
@@ -293,6 +257,8 @@ void SourceControl::work_as_fenced(std::uint64_t now_ns) {
     problem_.clear();
     return;
   }
+  // A fence may be lifted, and then nobody else would know whose read_only it is.
+  if (replica_ == nullptr) leave_read_only_mark();
   const QueryResult set = command_connection_.query(kReadOnlySql);
   if (set.ok()) {
     log::warning("read_only", "the server is read-only now: this host is FENCED");

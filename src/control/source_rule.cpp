@@ -5,37 +5,52 @@
 // quorum then needs both. Every session puts the new rule on its replica's record first. Once a set
 // of replicas that satisfies both has it, and holds everything that the old rule alone had had
 // acknowledged, the new rule covers all there is, and stands alone.
-//
-// The gate's quorum mark never decreases, so while it runs "holds everything" is worked out from
-// the marks of those replicas that have the new rule.
 
 #include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "control/quorum_text.h"
+#include "control/rule_change.h"
 #include "control/source_control.h"
-#include "dataplane/quorum_gate.h"
 
 namespace binlane {
 namespace {
 
-// Both rules at once; nothing when that has more clauses than a rule can have.
-std::optional<QuorumRule> both(const QuorumRule& old_rule, const QuorumRule& new_rule) {
-  QuorumRule rule = new_rule;
-  rule.level = std::max(old_rule.level, new_rule.level);
-  for (std::uint32_t i = 0; i < old_rule.clause_count; ++i) {
-    if (rule.clause_count == kMaxClauses) return std::nullopt;
-    rule.clauses[rule.clause_count++] = old_rule.clauses[i];
+std::string list_of(const std::vector<std::string>& names) {
+  return names.empty() ? "nobody" : fmt::format("{}", fmt::join(names, ", "));
+}
+
+// Why the replicas that are there cannot satisfy a rule; empty when they can.
+std::string unsatisfied_by(const QuorumRule& rule, const std::vector<std::string>& names,
+                           const SourceMarks& marks) {
+  std::vector<std::string> connected;
+  std::vector<std::string> unknown;
+  ReplicaSet set = 0;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (!marks.replicas[i].connected) continue;
+    connected.push_back(names[i]);
+    if (rule.level == AckLevel::applied && marks.replicas[i].applied == 0)
+      unknown.push_back(names[i]);
+    else
+      set |= ReplicaSet{1} << i;
   }
-  return rule;
+  if (rule.satisfied_by(set)) return {};
+  std::string problem =
+      fmt::format(" cannot be satisfied now: connected {} {}",
+                  connected.size() == 1 ? "is only" : "are only", list_of(connected));
+  if (!unknown.empty())
+    problem += fmt::format(
+        ", of which these do not tell what their servers have executed (replica.server_socket is "
+        "not set there, or the server does not answer or is far behind): {}",
+        list_of(unknown));
+  return problem;
 }
 
 }  // namespace
 
 std::optional<QuorumRule> SourceControl::rule_to_begin_with() {
-  rule_both_.reset();
-  rule_cover_.reset();
+  rule_change_.reset();
   const auto names = source_.replica_names();
   const std::string text = to_string(source_.quorum, names);
   RoleState role = role_.state();
@@ -52,7 +67,7 @@ std::optional<QuorumRule> SourceControl::rule_to_begin_with() {
   }
   const auto before = parse_quorum_rule(role.rule, names);
   const auto* const known = std::get_if<QuorumRule>(&before);
-  const auto rule = known == nullptr ? std::nullopt : both(*known, source_.quorum);
+  const auto rule = known == nullptr ? std::nullopt : both_rules(*known, source_.quorum);
   if (!rule) {
     refuse(fmt::format(
         "the quorum rule was {} and shall be {}: a change needs all replicas of both until it is "
@@ -79,19 +94,9 @@ std::string SourceControl::begin_rule_change(const SourceConfig& next) {
     return fmt::format("the change to {} is not finished yet; the rule on record is {}",
                        to_string(source_.quorum, names), role_.state().rule);
   const SourceMarks marks = lane_.queues().marks.load();
-  std::vector<std::string> connected;
-  ReplicaSet set = 0;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (!marks.replicas[i].connected) continue;
-    set |= ReplicaSet{1} << i;
-    connected.push_back(names[i]);
-  }
-  if (!next.quorum.satisfied_by(set))
-    return fmt::format(
-        "{} cannot be satisfied now: connected {} {}", text,
-        connected.size() == 1 ? "is only" : "are only",
-        connected.empty() ? "nobody" : fmt::format("{}", fmt::join(connected, ", ")));
-  auto rule = both(source_.quorum, next.quorum);
+  if (const std::string problem = unsatisfied_by(next.quorum, names, marks); !problem.empty())
+    return text + problem;
+  auto rule = both_rules(source_.quorum, next.quorum);
   if (!rule)
     return fmt::format("{} and {} have more than {} clauses together: change it in steps",
                        role_.state().rule, text, kMaxClauses);
@@ -100,8 +105,7 @@ std::string SourceControl::begin_rule_change(const SourceConfig& next) {
   rule->number = ++rule_number_;
   command.rule = *rule;
   if (!send(command)) return "the lane does not take commands; try again";
-  rule_both_ = rule;
-  rule_cover_.reset();
+  rule_change_.emplace(*rule);
   rule_open_ = true;
   desk_->change_rule(text, false);
   log::warning("rule_changes",
@@ -111,29 +115,10 @@ std::string SourceControl::begin_rule_change(const SourceConfig& next) {
   return {};
 }
 
-// What replicas that have the new rule on record satisfy both rules for.
-std::uint64_t SourceControl::new_rule_covers(const SourceMarks& marks) const {
-  QuorumGate gate;
-  gate.set_rule(*rule_both_);
-  const ReplicaSet holders = desk_->holders();
-  for (std::size_t i = 0; i < kMaxReplicas; ++i) {
-    if ((holders >> i & 1U) == 0 || !marks.replicas[i].connected) continue;
-    Uuid own;  // that no journal counts twice, the lane has seen to
-    own.bytes[0] = static_cast<std::uint8_t>(i + 1);
-    if (gate.connect(i, own))
-      gate.update(i, marks.replicas[i].received, marks.replicas[i].durable,
-                  marks.replicas[i].applied);
-  }
-  return gate.quorum();
-}
-
 void SourceControl::settle_rule(const SourceMarks& marks) {
   if (!rule_open_ || phase_ != Phase::running) return;
-  if (rule_both_) {
-    if (marks.rule_number != rule_number_) return;
-    // The first marks under both rules bound what the old one alone has had acknowledged.
-    if (!rule_cover_) rule_cover_ = marks.quorum;
-    if (new_rule_covers(marks) < *rule_cover_) return;
+  if (rule_change_) {
+    if (!rule_change_->settled(marks, desk_->holders())) return;
   } else if (!marks.satisfiable || marks.quorum_at < rule_must_cover_) {
     return;
   }
@@ -152,9 +137,8 @@ void SourceControl::settle_rule(const SourceMarks& marks) {
   ++rule_number_;
   rule_open_ = false;
   // The older rule may be forgotten now; a promotion need not prove anything by it any more.
-  if (rule_both_) desk_->change_rule(role.rule, true);
-  rule_both_.reset();
-  rule_cover_.reset();
+  if (rule_change_) desk_->change_rule(role.rule, true);
+  rule_change_.reset();
   log::warning("rule_changed", "the quorum rule is {} now", role.rule);
 }
 

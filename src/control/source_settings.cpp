@@ -167,15 +167,19 @@ void SourceControl::watch_slow(const SourceMarks& marks) {
   slow_told_ = slow_.slow();
 }
 
+// A server without a replica's side beside it is made writable again only where this mark stands.
+void SourceControl::leave_read_only_mark() {
+  if (made_read_only_) return;
+  const FileDescriptor mark(
+      ::open(read_only_mark_path(config_).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, kMarkMode));
+  if (!mark.is_open() || sync_directory(config_.data_dir) != 0)
+    log::error("read_only", "cannot leave a mark that read_only is ours: {}", errno_text(errno));
+  made_read_only_ = true;
+}
+
 // S15: the statement waits behind the commits that wait for a quorum, and stops new ones meanwhile.
 bool SourceControl::make_read_only() {
-  if (!made_read_only_) {
-    const FileDescriptor mark(
-        ::open(read_only_mark_path(config_).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, kMarkMode));
-    if (!mark.is_open() || sync_directory(config_.data_dir) != 0)
-      log::error("read_only", "cannot leave a mark that read_only is ours: {}", errno_text(errno));
-    made_read_only_ = true;
-  }
+  leave_read_only_mark();
   read_only_setter_.begin();
   const std::uint64_t until_ns = monotonic_ns() + kPendingNs;
   while (monotonic_ns() < until_ns) {

@@ -83,6 +83,8 @@ class ReceiverSession {
   wire::AckBody make_ack(const Log& log, std::uint16_t state, std::uint64_t now_ns) noexcept;
   std::uint64_t next_packet_number() noexcept { return ++ack_number_; }
 
+  // What the local server has executed, as a log offset that only grows; 0 while nobody knows.
+  void note_applied(std::uint64_t applied_log) noexcept { applied_log_ = applied_log; }
   std::uint64_t synced() const noexcept { return synced_; }
   std::uint64_t released_seen() const noexcept { return released_seen_; }
   const ReceiverCounters& counters() const noexcept { return counters_; }
@@ -124,6 +126,10 @@ class ReceiverSession {
   }
   template <StreamLog Log>
   std::uint64_t window_end(const Log& log) const noexcept;
+  // The server has executed everything in front of this session.
+  bool applied_known() const noexcept { return applied_log_ != 0 && applied_log_ >= origin_log_; }
+  template <StreamLog Log>
+  std::uint64_t applied(const Log& log) const noexcept;
 
   bool active_ = false;
   bool ack_now_ = false;
@@ -137,6 +143,9 @@ class ReceiverSession {
   std::uint64_t largest_packet_ns_ = 0;
   std::array<std::uint64_t, wire::kBitmapBits / 64> bitmap_{};
   std::uint64_t durable_acked_ = 0;
+  std::uint64_t applied_log_ = 0;
+  std::uint64_t applied_acked_ = 0;
+  bool applied_known_acked_ = false;
   std::uint64_t window_sent_ = 0;
   std::uint64_t last_ack_ns_ = 0;
   std::uint32_t repeats_ = 0;
@@ -159,7 +168,8 @@ void ReceiverSession::start(std::uint64_t session_id, Epoch epoch, std::uint64_t
   epoch_ = epoch;
   origin_log_ = origin_log;
   received_ = durable_acked_ = log.end_log() - origin_log;
-  synced_ = released_seen_ = 0;
+  synced_ = released_seen_ = applied_acked_ = 0;
+  applied_known_acked_ = false;
   largest_packet_ = largest_packet_ns_ = 0;
   bitmap_ = {};
   window_sent_ = window_end(log);
@@ -277,10 +287,19 @@ std::uint64_t ReceiverSession::window_end(const Log& log) const noexcept {
   return received_ + std::uint64_t{log.free_blocks()} * kWindowBytesPerBlock;
 }
 
+// A server that is ahead of this journal (it was copied from another host) counts up to its end.
+template <StreamLog Log>
+std::uint64_t ReceiverSession::applied(const Log& log) const noexcept {
+  if (canary(Canary::applied_unasked)) return log.durable_log() - origin_log_;
+  const std::uint64_t until = std::min(applied_log_, log.durable_log());
+  return applied_known() ? std::max(until - origin_log_, applied_acked_) : 0;
+}
+
 template <StreamLog Log>
 bool ReceiverSession::ack_due(const Log& log, std::uint64_t now_ns) const noexcept {
   if (!active_) return false;
   if (ack_now_ || log.durable_log() - origin_log_ != durable_acked_) return true;
+  if (applied(log) != applied_acked_ || applied_known() != applied_known_acked_) return true;
   // A window that was shut and opened again is news to a source that waits for it.
   const std::uint64_t step = std::uint64_t{log.block_count()} * kWindowBytesPerBlock / kWindowSteps;
   if (window_sent_ < received_ + step && window_end(log) >= window_sent_ + step) return true;
@@ -293,26 +312,32 @@ template <StreamLog Log>
 wire::AckBody ReceiverSession::make_ack(const Log& log, std::uint16_t state,
                                         std::uint64_t now_ns) noexcept {
   const std::uint64_t durable = log.durable_log() - origin_log_;
-  const bool news = ack_now_ || durable != durable_acked_;
+  const std::uint64_t applied = this->applied(log);
+  const bool known = applied_known();
+  const bool news = ack_now_ || durable != durable_acked_ || applied != applied_acked_ ||
+                    known != applied_known_acked_;
   BL_ASSERT(durable >= durable_acked_ && durable <= received_);  // I2, I5
   repeats_ = news ? 0 : repeats_ + 1;
   if (!news) ++counters_.ack_repeats;
   ++counters_.acks;
   ack_now_ = false;
   durable_acked_ = durable;
+  applied_acked_ = applied;
+  applied_known_acked_ = known;
   last_ack_ns_ = now_ns;
   window_sent_ = std::max(window_sent_, window_end(log));
 
   wire::AckBody ack;
   ack.received = received_ + (canary(Canary::received_jumps_gap) ? slots_used_ : 0);
   ack.durable = durable;
+  ack.applied = applied;
   ack.released_seen = released_seen_;
   ack.window_end = window_sent_;
   ack.largest_packet = largest_packet_;
   std::memcpy(ack.bitmap, bitmap_.data(), sizeof ack.bitmap);
   const std::uint64_t delay = now_ns - largest_packet_ns_;
   ack.ack_delay_ns = static_cast<std::uint32_t>(std::min<std::uint64_t>(delay, UINT32_MAX));
-  ack.state = state;
+  ack.state = static_cast<std::uint16_t>(state | (known ? wire::kStateAppliedKnown : 0));
   return ack;
 }
 

@@ -79,7 +79,8 @@ struct ReplicaLaneQueues {
   SpscQueue<ReleaseMarkType, kArchiveQueue> released;   // lane → archive
   SpscQueue<std::uint64_t, kArchiveQueue> archived;     // archive → lane
   SeqlockValue<ReplicaLaneMarks> marks;
-  std::atomic<std::uint16_t> state{0};  // wire::AckState bits that control knows of
+  std::atomic<std::uint16_t> state{0};        // wire::AckState bits that control knows of
+  std::atomic<std::uint64_t> applied_log{0};  // what the local server has executed; 0: unknown
 };
 
 template <Port P, class D, class Log, Clock C>
@@ -273,6 +274,7 @@ requires WritableLog<Log, D> std::size_t ReplicaCycle<P, D, Log, C>::acknowledge
     std::uint64_t now_ns)
 noexcept {
   // A failed journal is told at once, and again whenever the source asks for an ACK.
+  session_.note_applied(queues_.applied_log.load(std::memory_order_relaxed));
   const bool failure_untold = session_.active() && journal_.failed() && !failure_told_;
   if (!session_.ack_due(journal_, now_ns) && !failure_untold) return 0;
   const MutableBytes buffer = port_.tx_buffer();

@@ -121,9 +121,10 @@ struct ReplicaMarks {
   std::uint16_t state = 0;
   std::uint64_t received = 0;  // stream map's linear
   std::uint64_t durable = 0;
-  std::uint64_t applied = 0;
+  std::uint64_t applied = 0;  // 0: unknown
   Position received_at;
   Position durable_at;
+  Position applied_at;
   std::uint64_t rtt_ns = 0;
   SenderCounters counters;
 };
@@ -230,6 +231,13 @@ class SourceCycle {
     std::uint64_t exposure_known = 0;
     std::uint64_t released = 0;  // what it was told, in the stream's linear offsets
   };
+
+  // In the stream's linear offsets; 0 while it is unknown.
+  static std::uint64_t applied_of(const Peer& peer) noexcept {
+    const std::uint64_t applied = peer.session.applied();
+    const bool known = applied > 0 || (peer.session.peer_state() & wire::kStateAppliedKnown) != 0;
+    return known ? peer.origin + applied : 0;
+  }
 
   std::size_t take_commands(std::uint64_t now_ns) noexcept;
   void start_session(const SourceCommand& command, std::uint64_t now_ns) noexcept;
@@ -540,7 +548,7 @@ void SourceCycle<P, Stream, Server, C>::on_ack(const FrameView& frame,
     }
     const std::uint64_t origin = peer.origin;
     gate_.update(i, origin + peer.session.received(), origin + peer.session.durable(),
-                 peer.session.applied() == 0 ? 0 : origin + peer.session.applied());
+                 applied_of(peer));
     queues_.stages.on_received(i, origin + peer.session.received(), now_ns);
     queues_.stages.on_durable(i, origin + peer.session.durable(), now_ns);
     return;
@@ -623,7 +631,8 @@ void SourceCycle<P, Stream, Server, C>::publish(std::size_t work, std::uint64_t 
     marks.state = peer.session.peer_state();
     marks.received = peer.origin + peer.session.received();
     marks.durable = peer.origin + peer.session.durable();
-    marks.applied = peer.session.applied();
+    marks.applied = applied_of(peer);
+    marks.applied_at = marks.applied == 0 ? Position{} : stream_.position_of(marks.applied);
     marks.received_at = stream_.position_of(marks.received);
     marks.durable_at = stream_.position_of(marks.durable);
     marks.rtt_ns = peer.session.round_trip().smoothed_ns();

@@ -3,59 +3,26 @@
 #include <fmt/format.h>
 
 #include "shim/archive_gtids.h"
-#include "shim/feed_event.h"
 #include "shim/fixed_feed_limit.h"
 
 namespace binlane {
-namespace {
-
-// One file; false when `take` wants no more, or `error` is set.
-bool read_file(ArchiveReader& reader, std::uint32_t number, std::uint64_t from,
-               const std::function<bool(const BinlogGroup&)>& take, std::string& error) {
-  if (!reader.open(number)) {
-    error = reader.error();
-    return false;
-  }
-  std::optional<BinlogGroup> open;
-  const auto close = [&](std::uint64_t at) {
-    if (!open) return true;
-    open->end = {number, at};
-    const bool more = take(*open);
-    open.reset();
-    return more;
-  };
-  ArchivedEvent event;
-  for (;;) {
-    const auto step = reader.next(event);
-    if (step == ArchiveReader::Step::failed) {
-      error = reader.error();
-      return false;
-    }
-    if (step != ArchiveReader::Step::event) return close(reader.position().offset);
-    if (stands_alone(event.header.type) && !close(event.offset)) return false;
-    if (event.header.type != EventType::gtid || event.offset < from) continue;
-    const auto gtid = parse_gtid_event(event.front);
-    if (!gtid) {
-      error = "corrupt GTID event";
-      return false;
-    }
-    open = BinlogGroup{gtid->gtid, {number, event.offset}, {}};
-  }
-}
-
-}  // namespace
-
 std::string read_groups(const ArchivePlace& place, Position from, std::uint32_t last,
                         const std::function<bool(const BinlogGroup&)>& take) {
   // Every file counts as complete: what is torn at its end is no whole group.
   FixedFeedLimit limit;
   limit.set({last + 1, 0});
-  ArchiveReader reader(place, limit);
-  std::string error;
+  GroupReader reader(place, limit);
+  BinlogGroup group;
   for (std::uint32_t number = from.file; number <= last; ++number) {
-    if (!read_file(reader, number, number == from.file ? from.offset : 0, take, error)) break;
+    if (!reader.open({number, 0})) return reader.error();
+    for (;;) {
+      const auto step = reader.next(group);
+      if (step == GroupReader::Step::failed) return reader.error();
+      if (step != GroupReader::Step::group) break;
+      if (group.begin >= from && !take(group)) return {};
+    }
   }
-  return error;
+  return {};
 }
 
 GroupSearch find_group(const ArchivePlace& place, std::uint32_t first, std::uint32_t last,

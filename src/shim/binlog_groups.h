@@ -10,16 +10,9 @@
 #include <vector>
 
 #include "base/position.h"
-#include "shim/archive_reader.h"
-#include "shim/gtid_state.h"
+#include "shim/group_reader.h"
 
 namespace binlane {
-
-struct BinlogGroup {
-  GtidEntry gtid;
-  Position begin;
-  Position end;  // behind its last event
-};
 
 // Calls `take` for every whole event group that begins at or behind `from`, up to the end of file
 // `last`, until it returns false. Empty, or what went wrong. MariaDB's binlogs only.

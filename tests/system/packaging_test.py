@@ -1,11 +1,13 @@
 """What is installed beside the programs: alert rules, dashboard, units; and the metrics they speak of."""
 
 import json
-import socket
+import os
 import re
+import socket
 import shutil
 import subprocess
 import tempfile
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -18,15 +20,16 @@ PACKAGING = harness.REPOSITORY / "packaging"
 TOOL_TIMEOUT_S = 60
 DOWNLOAD_TIMEOUT_S = 120
 EXPOSURE_MOST = 3.5
+COMMITS = 20
 
 
-def promtool():
-    """The program, or None with the reason. Debian's package starts a service, so where it is not
-    installed only the program is taken out of it."""
-    found = shutil.which("promtool")
+def prometheus_program(name):
+    """promtool or prometheus, or None with the reason. Debian's package starts a service, so where it
+    is not installed only the programs are taken out of it."""
+    found = shutil.which(name)
     if found:
         return found, None
-    kept = harness.REPOSITORY / "build" / "tools" / "promtool"
+    kept = harness.REPOSITORY / "build" / "tools" / name
     if kept.exists():
         return kept, None
     with tempfile.TemporaryDirectory() as folder:
@@ -38,7 +41,7 @@ def promtool():
             if done.returncode != 0:
                 return None, f"{' '.join(step)}: {done.stderr.strip()[-200:]}"
         kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(Path(folder) / "out/usr/bin/promtool", kept)
+        shutil.copy(Path(folder) / "out/usr/bin" / name, kept)
     return kept, None
 
 
@@ -53,12 +56,59 @@ def run(*command, timeout=TOOL_TIMEOUT_S, **options):
     )
 
 
+class Prometheus:
+    """A Prometheus that scrapes one address; a context manager."""
+
+    def __init__(self, program, folder, target):
+        self.address = f"127.0.0.1:{mariadb.free_port()}"
+        self.log = folder / "log"
+        config = folder / "prometheus.yml"
+        config.write_text(
+            "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n"
+            f"scrape_configs: [{{job_name: binlane, static_configs: [{{targets: ['{target}']}}]}}]\n"
+        )
+        self.command = [
+            program,
+            f"--config.file={config}",
+            f"--storage.tsdb.path={folder / 'data'}",
+            f"--web.listen-address={self.address}",
+            "--enable-feature=native-histograms",
+        ]
+        self.process = None
+
+    def __enter__(self):
+        with self.log.open("w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(TOOL_TIMEOUT_S)
+
+    def query(self, expression):
+        """Values by (stage, replica); {} while it does not answer."""
+        if self.process.poll() is not None:
+            raise RuntimeError(self.log.read_text())
+        question = urllib.parse.urlencode({"query": expression})
+        try:
+            with urllib.request.urlopen(
+                f"http://{self.address}/api/v1/query?{question}", timeout=TOOL_TIMEOUT_S
+            ) as answer:
+                rows = json.load(answer)["data"]["result"]
+        except OSError:
+            return {}
+        return {
+            (row["metric"]["stage"], row["metric"].get("replica", "")): float(row["value"][1])
+            for row in rows
+        }
+
+
 class Packaging(QuorumCase):
     """A source with a metrics endpoint, and its replicas."""
 
     @classmethod
     def setUpClass(cls):
-        cls.promtool, cls.why_not = promtool()
+        cls.promtool, cls.why_not = prometheus_program("promtool")
         cls.metrics_port = mariadb.free_port()
         super().setUpClass()
         daemon = cls.cluster.daemon
@@ -88,6 +138,33 @@ class Packaging(QuorumCase):
         for text in (self.metrics(), metrics_of(self.cluster.replica("r1").daemon)):
             done = run(self.promtool, "check", "metrics", input=text)
             self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""), text)
+
+    def test_prometheus_takes_native_histograms(self):
+        """Of every stage and replica, and the classic ones beside them."""
+        prometheus, why_not = prometheus_program("prometheus")
+        if prometheus is None:
+            self.skipTest(why_not)
+        for _ in range(COMMITS):
+            self.commit()
+        with tempfile.TemporaryDirectory() as folder, Prometheus(
+            prometheus, Path(folder), f"127.0.0.1:{self.metrics_port}"
+        ) as server:
+            expected = {("quorum", ""), ("released", "")}
+            expected |= {(stage, name) for stage in ("received", "durable") for name in ("r1", "r2")}
+
+            def agreed():
+                native = server.query("histogram_count(binlane_stage_native_seconds)")
+                classic = server.query("binlane_stage_seconds_count")
+                enough = all(native.get(key, 0) >= COMMITS for key in expected)
+                return enough and native == classic
+
+            waiting.until(agreed, lambda: server.query("binlane_stage_seconds_count"), SOON_S)
+            # To the width of a bucket of ours and of one of Prometheus'.
+            median = server.query("histogram_quantile(0.5, binlane_stage_native_seconds)")
+            stages = self.run_binlane("hist", "--json").json()["stages"]
+            for row in stages:
+                key = (row["stage"], row["replica"])
+                self.assertAlmostEqual(median[key] / (row["p50_ns"] / 1e9), 1, delta=0.25, msg=key)
 
     def test_alert_rules_and_their_tests(self):
         self.need_promtool()
@@ -131,6 +208,31 @@ class Packaging(QuorumCase):
         level = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
         self.assertIsNotNone(level, done.stdout + done.stderr)
         self.assertLessEqual(float(level.group(1)), EXPOSURE_MOST)
+
+    def test_user_groups_and_folders(self):
+        """As a machine's own systemd makes them from our files, in a folder that stands for it."""
+        if not shutil.which("systemd-sysusers"):
+            self.skipTest("no systemd-sysusers")
+        if os.geteuid() != 0:
+            self.skipTest("needs root to give folders away")
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            for name in ("etc", "run", "var/lib"):
+                (root / name).mkdir(parents=True)
+            for tool, options, name in (
+                ("systemd-sysusers", [], "binlane.sysusers"),
+                ("systemd-tmpfiles", ["--create"], "binlane.tmpfiles"),
+            ):
+                done = run(tool, f"--root={root}", *options, PACKAGING / "systemd" / name)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            user = (root / "etc/passwd").read_text()
+            uid = int(re.search(r"^binlane:x:(\d+):.*nologin$", user, re.MULTILINE).group(1))
+            groups = (root / "etc/group").read_text()
+            self.assertRegex(groups, r"(?m)^binlane-admin:")
+            self.assertRegex(groups, r"(?m)^mysql:.*binlane$")
+            for name, owner in (("run/binlane", uid), ("var/lib/binlane", uid), ("etc/binlane", 0)):
+                made = (root / name).stat()
+                self.assertEqual((made.st_uid, made.st_mode & 0o777), (owner, 0o750), name)
 
     def test_the_unit_speaks_systemds_protocol(self):
         """READY when it is up, fed watchdog, STOPPING: on a socket as systemd gives it."""

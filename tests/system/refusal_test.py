@@ -171,6 +171,12 @@ class Ports(RefusalCase):
             config["replica"]["feed_listen"] = f"127.0.0.1:{taken.getsockname()[1]}"
             self.check_refused_at_start(config, "feed_listen")
 
+    def test_metrics_port_in_use(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            config = replica_config(self.folder)
+            config["metrics_listen"] = f"127.0.0.1:{taken.getsockname()[1]}"
+            self.check_refused_at_start(config, "metrics_listen", "cannot listen there")
+
     def test_second_daemon_on_one_data_folder(self):
         config = replica_config(self.folder)
         first = self.daemon(config)

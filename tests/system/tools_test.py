@@ -1,18 +1,27 @@
 """The verbs for people and their shells, each on the running lab."""
 
+import fcntl
 import json
 import os
+import pty
+import select
 import shutil
+import signal
+import struct
 import subprocess
 import tarfile
 import tempfile
+import termios
 
 import harness
 from lab import toml, waiting
 from lab.cli import binlane
+from lab.programs import program
 from quorum_case import SOON_S, QuorumCase
 
 TOOL_TIMEOUT_S = 30
+# rmcup of an xterm: back to the screen that was there before.
+LEAVES_SCREEN = b"\x1b[?1049l"
 
 
 def shell(program, script):
@@ -41,6 +50,38 @@ class Tools(QuorumCase):
         self.assertIn('binlane_state{state="SEMISYNC"} 1', metrics)
         self.assertIn("mysql_global_status_rpl_semi_sync_master_status 1", metrics)
         self.run_binlane("ping", "--json")
+
+    def test_top_on_a_terminal(self):
+        leader, follower = pty.openpty()
+        self.addCleanup(os.close, leader)
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 160, 0, 0))
+        command = [program("binlane"), "--socket", self.cluster.daemon.admin_socket, "top"]
+        process = subprocess.Popen(
+            [*command, "--interval-ms", "100"],
+            stdin=follower,
+            stdout=follower,
+            stderr=follower,
+            env={**os.environ, "TERM": "xterm"},
+        )
+        self.addCleanup(process.kill)
+        os.close(follower)
+        shown = b""
+
+        def read():
+            nonlocal shown
+            if select.select([leader], [], [], 0)[0]:
+                shown += os.read(leader, 65536)
+            return shown
+
+        for text in (b"q ends it", b"SEMISYNC", b"r1", b"r2", b"acknowledged commits/s"):
+            waiting.until(
+                lambda text=text: text in read(), lambda text=text: f"{text} in {shown}", SOON_S
+            )
+        self.assertIsNone(process.poll())
+        os.write(leader, b"q")
+        self.assertEqual(process.wait(SOON_S), 0)
+        # The terminal gets back what it showed before.
+        waiting.until(lambda: LEAVES_SCREEN in read(), lambda: f"its end in {shown}", SOON_S)
 
     def test_hist_and_trace(self):
         for _ in range(20):
@@ -86,6 +127,37 @@ class Tools(QuorumCase):
             daemon.config_file.write_text(kept)
         self.run_binlane("reload")
         self.assertEqual(self.cluster.source_status()["timeout_ms"], 1000)
+
+    def test_a_hangup_reloads(self):
+        daemon = self.cluster.daemon
+        kept = daemon.config_file.read_text()
+        try:
+            config = {**daemon.config, "source": {**daemon.config["source"], "timeout_ms": 4321}}
+            daemon.config_file.write_text(toml.dumps(config))
+            daemon.process.signal(signal.SIGHUP)
+            waiting.until(
+                lambda: self.cluster.source_status()["timeout_ms"] == 4321, "the reload", SOON_S
+            )
+        finally:
+            daemon.config_file.write_text(kept)
+        self.run_binlane("reload")
+
+    def test_the_daemon_checks_a_configuration(self):
+        daemon = self.cluster.daemon
+        with tempfile.TemporaryDirectory() as folder:
+            wrong = os.path.join(folder, "wrong.toml")
+            with open(wrong, "w", encoding="utf-8") as file:
+                file.write(daemon.config_file.read_text().replace("timeout_ms", "timeuot_ms", 1))
+            for path, code in ((daemon.config_file, 0), (wrong, 1)):
+                done = subprocess.run(
+                    [program("binlaned"), "--config", path, "--check-config"],
+                    capture_output=True,
+                    text=True,
+                    timeout=TOOL_TIMEOUT_S,
+                    check=False,
+                )
+                self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn('did you mean "timeout_ms"', done.stderr)
 
     def test_config_explain_list_check_show(self):
         text = binlane(None, "config", "explain", "rpl_semi_sync_source_timeout").text

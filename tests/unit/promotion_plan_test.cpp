@@ -1,4 +1,4 @@
-// promotion_plan: what a dry run says, rule by rule.
+// promotion_plan: what a dry run and a fence say, rule by rule.
 #include "control/promotion_plan.h"
 
 #include <gtest/gtest.h>
@@ -57,6 +57,17 @@ TEST(PromotionPlan, NamesTermAndSource) {
   EXPECT_NE(lines[0].find("up to 3:400"), std::string::npos) << lines[0];
   EXPECT_EQ(lines[1], "a is in a session with this host, and would be fenced");
   EXPECT_NE(lines.back().find("nobody was asked"), std::string::npos);
+}
+
+TEST(FenceReport, SaysTheTermWhoElseAndTheWayOut) {
+  PromotionLog log;
+  log.name = "b";
+  log.rules = {rule_of("ANY 1 (b, c)")};
+  const auto lines = fence_report(log, 4);
+  ASSERT_EQ(lines.size(), 4U);
+  EXPECT_NE(lines[0].find("b is fenced: it has promised term 4 to nobody"), std::string::npos);
+  EXPECT_EQ(lines[2], "rule ANY 1 (b, c): besides b these have to be fenced and inspected: c");
+  EXPECT_NE(lines[3].find("binlane promote"), std::string::npos);
 }
 
 }  // namespace

@@ -100,6 +100,42 @@ TEST(ReceiverSession, DurableIsSaidWhenTheWriteCompletesAndNotBefore) {
   EXPECT_EQ(ack->durable, 3U);
 }
 
+TEST(ReceiverSession, AppliedIsSaidAsFarAsTheServerAndTheJournalAre) {
+  Receiver r;
+  r.data(1, 0, "abcdef");
+  r.complete();
+  auto ack = r.ack();
+  ASSERT_TRUE(ack);
+  EXPECT_EQ(ack->durable, 6U);
+  EXPECT_EQ(ack->applied, 0U) << "nobody has asked the server";
+  EXPECT_EQ(ack->state & wire::kStateAppliedKnown, 0);
+  r.session.note_applied(4);
+  ack = r.ack();
+  ASSERT_TRUE(ack) << "it is news by itself";
+  EXPECT_EQ(ack->applied, 4U);
+  EXPECT_NE(ack->state & wire::kStateAppliedKnown, 0);
+  EXPECT_FALSE(r.ack());
+  r.session.note_applied(100);
+  ack = r.ack();
+  ASSERT_TRUE(ack);
+  EXPECT_EQ(ack->applied, 6U) << "the server came from a copy of a host that had more";
+}
+
+TEST(ReceiverSession, AppliedIsKnownOnceTheServerIsThereWhereTheSessionBegan) {
+  Receiver r;
+  r.data(1, 0, "abcdef");
+  r.complete();
+  ASSERT_TRUE(r.ack());
+  r.session.start(kSession + 1, kEpoch, 6, r.log);
+  r.session.note_applied(5);
+  EXPECT_FALSE(r.ack());
+  r.session.note_applied(6);
+  const auto ack = r.ack();
+  ASSERT_TRUE(ack);
+  EXPECT_EQ(ack->applied, 0U);
+  EXPECT_NE(ack->state & wire::kStateAppliedKnown, 0);
+}
+
 TEST(ReceiverSession, OutOfOrderFramesWaitAndAreReported) {
   Receiver r;
   r.data(3, 6, "ghi");

@@ -43,6 +43,12 @@ class Replica:
                 "feed_password_file": cluster.password_file,
             },
         }
+        if name in cluster.ask_servers:
+            config["replica"] |= {
+                "server_socket": self.server.socket,
+                "server_user": BINLANE_USER,
+                "server_password_file": cluster.password_file,
+            }
         if cluster.faults:
             config["danger_faults"] = {**cluster.faults, "seed": number + 1}
         self.daemon = Daemon(folder / "binlaned", config, cluster.detached)
@@ -68,6 +74,7 @@ class Cluster(fleet.Fleet):
         lane=None,
         source_config=None,
         zones=None,
+        ask_servers=(),
         detached=False,
         name="lab",
         source=None,
@@ -81,6 +88,8 @@ class Cluster(fleet.Fleet):
         self.replica_options = replica_options or {}
         self.faults = faults or {}
         self.zones = zones or {}
+        # Replicas whose binlaned asks their server what it has executed (level applied).
+        self.ask_servers = ask_servers
         self.lane = {"mode": "shared", "idle": "auto", **(lane or {})}
         self.quorum = quorum or f"ANY 1 ({', '.join(replica_names)})"
         self.timeout_ms = timeout_ms

@@ -1,4 +1,4 @@
-// Verbs about which host is the source: promote, promotion, rejoin, verdict.
+// Verbs about which host is the source: promote, promotion, fence, rejoin, verdict.
 #include "control/cli/role_verbs.h"
 
 #include <fmt/format.h>
@@ -16,6 +16,9 @@ namespace {
 
 struct RoleOptions {
   std::string replica;
+  std::string host;
+  std::string reason;
+  bool lift = false;
   std::uint32_t wait_s = 60;
   bool dry_run = false;
   bool cut = false;
@@ -120,6 +123,30 @@ int run_promotion(const Context& context) {
   return result ? show_promotion(*result, context) : code;
 }
 
+void add_fence(CLI::App& app) {
+  app.add_option("host", g_options.host, "the host's own name, as a guard")->required();
+  auto* const lift = app.add_flag("--lift", g_options.lift,
+                                  "end it on a source, as long as no other host was promoted");
+  app.add_option("--reason", g_options.reason, "why, for the ledger, the log and the status")
+      ->excludes(lift);
+}
+
+int run_fence(const Context& context) {
+  json arguments = {{"host", g_options.host}};
+  if (!g_options.lift) arguments["reason"] = g_options.reason;
+  int code = kExitOk;
+  const auto result = ask(context, g_options.lift ? admin::kVerbUnfence : admin::kVerbFence, code,
+                          std::move(arguments));
+  if (!result) return code == kExitError ? kExitRefused : code;
+  if (context.as_json)
+    print_json(*result);
+  else if (g_options.lift)
+    fmt::print("the fence is lifted: this host is the source again\n");
+  else
+    for (const json& line : member(*result, "report")) fmt::print("{}\n", line.get<std::string>());
+  return kExitOk;
+}
+
 void add_rejoin(CLI::App& app) {
   app.add_flag("--cut", g_options.cut,
                "cut off what only this server has, where that is provably not committed");
@@ -155,6 +182,8 @@ constexpr Verb kVerbs[] = {
      add_promote, run_promote},
     {"promotion", "show how far the promotion of this host has got", "binlane promotion --json",
      nothing, run_promotion},
+    {"fence", "fence this daemon's host now: no more quorum from a source, or for one",
+     "binlane fence a --reason 'its disk is going'\nbinlane fence a --lift", add_fence, run_fence},
     {"rejoin", "make this host, which was the source, a replica of the new one",
      "binlane rejoin\nbinlane rejoin --cut", add_rejoin, run_rejoin},
     {"verdict", "say whether a transaction survived, as far as this host can tell",

@@ -1,0 +1,50 @@
+// GroupReader: the event groups of the archive's files, one after the other, up to the feed's
+// limit; it goes on where it stopped when the limit moves. MariaDB's binlogs only. One thread owns
+// it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/position.h"
+#include "shim/archive_reader.h"
+#include "shim/gtid_state.h"
+
+namespace binlane {
+
+struct BinlogGroup {
+  GtidEntry gtid;
+  Position begin;
+  Position end;  // behind its last event
+};
+
+class GroupReader {
+ public:
+  enum class Step : std::uint8_t {
+    group,
+    at_limit,  // nothing more is released; try again when it is
+    file_end,  // the file's last group was read
+    failed,    // see error()
+  };
+
+  // `limit` outlives the reader.
+  GroupReader(ArchivePlace place, FeedLimit& limit) : reader_(std::move(place), limit) {}
+
+  // Goes to `from`: an offset of 0, or where an event begins. False, with error(), when its file
+  // cannot be opened.
+  bool open(Position from);
+  Step next(BinlogGroup& group);
+
+  // Every group that ends before here was given.
+  Position position() const noexcept { return open_ ? open_->begin : reader_.position(); }
+  const std::string& error() const noexcept { return error_.empty() ? reader_.error() : error_; }
+
+ private:
+  ArchiveReader reader_;
+  std::optional<BinlogGroup> open_;  // where it ends is not known yet
+  std::string error_;
+};
+
+}  // namespace binlane
