@@ -26,10 +26,12 @@ void Checks::check_archive(std::size_t replica) {
   while (of.compared < end) {
     const std::uint32_t number = of.compared.file;
     const auto* const archived = host.files().data(host.archive_path(number));
-    // Behind a promotion its log decides, whatever the old source has done since.
-    const bool promoted = sealed() && world_.candidate()->released() &&
-                          world_.candidate()->sealed().has(number) &&
-                          host.stored_meta().promise.term >= world_.candidate()->term();
+    // Behind a promotion its log decides, whatever the old source has done since; peers may hear
+    // that the seal is covered before the candidate looks.
+    const bool promoted =
+        sealed() && world_.candidate()->sealed().has(number) &&
+        (world_.candidate()->released() || world_.promotion_checks()->covered(end)) &&
+        host.stored_meta().promise.term >= world_.candidate()->term();
     const BinlogStore& truth = promoted ? world_.candidate()->sealed() : world_.binlogs();
     if (!truth.has(number))
       fail("I8", fmt::format("{} archived file {}, which never was", host.name(), number));
