@@ -118,6 +118,12 @@ LIKELY = {
     "quorum_gate": (
         "replica_counted_twice",
     ),
+    "safety": (
+        "incarnation_not_raised",
+        "killed_waiter_unnoticed",
+        "released_at_rule_level",
+        "reset_passed_over",
+    ),
     "promotion": (
         "promoted_without_fence",
         "damaged_counted_as_inspected",

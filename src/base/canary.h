@@ -38,6 +38,7 @@
   X(wrong_retransmit_offset, "I8", "a retransmission is read from the byte before")                \
   X(ack_repeats_forgotten, "-", "a replica does not repeat an ACK that was lost")                  \
   X(promise_given_twice, "S1", "a replica promises one term to two candidates")                    \
+  X(incarnation_not_raised, "S1", "a source that was restarted goes on in its old epoch")          \
   X(promoted_without_fence, "S14", "a promotion needs no set that intersects every quorum")        \
   X(damaged_counted_as_inspected, "S4", "a log that lost acknowledged bytes proves something")     \
   X(lesser_log_promoted, "S1", "a candidate wins against a log that holds more")                   \
@@ -50,6 +51,8 @@
   X(applied_unasked, "S9", "what is durable on a replica counts as executed by its server")        \
   X(failed_journal_counted, "I2", "a replica whose journal's device failed still counts")          \
   X(released_beyond_synced, "S7", "the quorum alone decides what is released")                     \
+  X(released_at_rule_level, "S9",                                                                  \
+    "what a rule of level received is satisfied with is released to the replicas' servers")        \
   X(replica_trusts_released, "S9", "a replica releases what its source has not synced")            \
   X(released_goes_back, "-", "a recovery takes back what was released while degraded")             \
   X(digest_skipped, "S6", "the handshake takes the un-released logs for equal")                    \
@@ -59,6 +62,7 @@
   X(names_compared_as_strings, "S17", "binlog.1000000 sorts before binlog.999999")                 \
   X(shrunken_file_ignored, "S6", "a binlog that became shorter is followed on")                    \
   X(reset_unnoticed, "S3", "after a restart any binlog with the right number is the stream")       \
+  X(reset_passed_over, "S16", "binlogs that begin anew are taken for the same stream")             \
   X(foreign_file_followed, "S16", "the next file need not go on where the last one ended")         \
   X(ack_not_repeated, "S13", "no second ACK for the exact position that the server asks for")      \
   X(ack_of_other_incarnation, "S3", "an ACK goes out on another incarnation's connection")         \
@@ -87,6 +91,8 @@
   X(ledger_not_synced, "I4", "a line of the ledger is not made durable")                           \
   X(stale_acks_kept, "S16", "a server whose binlogs were reset goes on with the old ones' ACKs")   \
   X(server_release_unnoticed, "S8", "commits that the server lets go by itself go unnoticed")      \
+  X(killed_waiter_unnoticed, "S8",                                                                 \
+    "commits that complete while the quorum stands still are passed over")                         \
   X(recovery_without_catching_up, "-", "semi-sync comes back while the replicas are far behind")
 
 namespace binlane {

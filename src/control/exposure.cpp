@@ -88,7 +88,7 @@ wire::ExposedBody encode_exposures(const ExposureList& list) {
 std::optional<ExposureList> decode_exposures(const wire::ExposedBody& body) {
   if (body.count > wire::kExposedEntries) return std::nullopt;
   ExposureList list;
-  std::copy(std::begin(body.origin), std::end(body.origin), list.origin.bytes.begin());
+  list.origin = uuid_of(body.origin);
   list.term = body.stream_term;
   list.number = body.number;
   list.total = body.total;

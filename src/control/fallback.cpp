@@ -172,7 +172,7 @@ void Fallback::check_silent_release(const FallbackInputs& in) {
   if (!suspicion_ || in.sampled_ns < suspicion_->after_ns) return;
   const bool still = covered_ == suspicion_->covered && server_should_wait();
   suspicion_.reset();
-  if (still) raise(FallbackEvent::server_released, in);
+  if (still && !canary(Canary::killed_waiter_unnoticed)) raise(FallbackEvent::server_released, in);
 }
 
 void Fallback::check_conditions(const FallbackInputs& in) {

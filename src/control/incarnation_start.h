@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 
+#include "base/canary.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "control/source_state.h"
@@ -66,7 +67,7 @@ IncarnationEnd end_of(TailEvent why, const Tailer& tailer) {
     case TailEvent::shrunk:
       return {fmt::format("binlog {} became shorter", file), {}};
     case TailEvent::reset:
-      return {"the server's binlogs were reset", {true, 0}};
+      return {"the server's binlogs were reset", {!canary(Canary::reset_passed_over), 0}};
     case TailEvent::gap:
       return {fmt::format("binlog {} does not go on where the one before it ended", file),
               {true, file}};
@@ -112,7 +113,8 @@ class StartFinder {
     state.synced = std::max(state.synced, std::min(*synced, begin.start.tracker.last_group_end()));
     state.anchor = make_anchor(files_, state.synced, state.anchor);
     state.basename = found_.basename;
-    state.epoch.incarnation += 1;
+    if (!canary(Canary::incarnation_not_raised) || state.epoch.incarnation == 0)
+      state.epoch.incarnation += 1;
     state.server_run = found_.server_run;
     state.run_start = {found_.run_first_file, kBinlogMagicSize};
     if (begin.same_stream) begin.safe = std::min(before.synced, before.quorum);
@@ -196,7 +198,8 @@ class StartFinder {
     if (size < 0)
       return refuse(fmt::format("cannot read binlog {}: {}", found_.last,
                                 errno_text(static_cast<int>(-size))));
-    const SyncResult synced = sync_(first, found_.last);
+    const SyncResult synced =
+        canary(Canary::synced_without_fdatasync) ? SyncResult{} : sync_(first, found_.last);
     if (synced.error != 0)
       return refuse(
           fmt::format("cannot sync binlog {}: {}", synced.file, errno_text(synced.error)));

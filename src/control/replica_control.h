@@ -1,13 +1,10 @@
 // ReplicaControl: the ordinary thread behind a replica's lane.
 //
-// It admits HELLOs: checks that cluster, names and stream are ours, makes durable what must be
-// before an answer (the promise: safety rule S1; the journal's stream; the quorum rule: S4), adds
-// what only files can tell (the digest of the archive's end), and hands them to the lane, which
-// answers. It also watches over a damaged journal's repair, and goes over to the stream that
-// follows a sealed one (S2).
+// It has HELLOs judged (ReplicaAdmission) and hands them to the lane, which answers; does for that
+// what only it can: reads the archive, has the lane stand still, goes over to the stream that
+// follows a sealed one (S2). It also watches over a damaged journal's repair.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -20,6 +17,7 @@
 #include "base/position.h"
 #include "control/config.h"
 #include "control/exposure_record.h"
+#include "control/replica_admission.h"
 #include "control/replica_lane.h"
 #include "storage/journal_file.h"
 
@@ -39,7 +37,7 @@ struct Successor {
   std::uint32_t sealed_digest = 0;  // of the file it ended in, from its first byte to there
 };
 
-class ReplicaControl {
+class ReplicaControl : private AdmissionHost {
  public:
   struct View {
     StreamIdentity stream;
@@ -64,7 +62,7 @@ class ReplicaControl {
 
   // `side` owns this.
   ReplicaControl(const Config& config, ReplicaSide& side);
-  ~ReplicaControl();
+  ~ReplicaControl() override;
   ReplicaControl(const ReplicaControl&) = delete;
   ReplicaControl& operator=(const ReplicaControl&) = delete;
 
@@ -83,25 +81,21 @@ class ReplicaControl {
   bool call(const std::function<void()>& work);
 
  private:
+  // --- AdmissionHost
+  std::string refuse_all(const wire::HelloBody& body, const Promise& candidate) override;
+  ReplicaLaneMarks marks() override;
+  ArchiverStatus archive() override;
+  std::optional<std::uint32_t> digest_archive(Position end, std::uint64_t length) override;
+  std::string count_groups(Divergence& divergence) override;
+  void diverge(const Divergence& divergence) override;
+  std::string adopt_stream(const StreamIdentity& stream, const LogMark& learner) override;
+  std::string follow_stream(const StreamIdentity& stream, Position sealed_at, bool& done) override;
+
   void run();
   void work();
   void admit(const HelloMessage& message);
-  std::string judge(const FrameView& frame, const wire::HelloBody& body);
-  bool is_of_now(std::uint64_t answer_id) const;
-  void watch_stream();
-  std::string judge_stream(const wire::HelloBody& body, const StreamIdentity& stream,
-                           const Promise& candidate);
-  // In replica_exposure.cpp.
-  void take_exposures(const HelloMessage& message, const FrameView& frame);
-  std::string judge_divergence(const StreamIdentity& stream, Position sealed_at,
-                               const Promise& candidate);
-  std::string diverge(const Divergence& divergence, const std::vector<std::string>& named);
-  void own_exposures();
-
-  std::string follow(const StreamIdentity& stream, Position sealed_at, const Promise& candidate);
-  std::string bind(const wire::HelloBody& body, const StreamIdentity& stream, Epoch epoch);
+  void record_exposures(const HelloMessage& message, const FrameView& frame);
   void note_refusal(const std::string& refusal);
-  void add_archive_digest(AdmittedHello& hello, const std::string& basename);
   void watch_repair();
   void show_meta();
 
@@ -109,13 +103,9 @@ class ReplicaControl {
   ReplicaSide& side_;
   JournalFile& file_;
   ReplicaLane& lane_;
-  std::uint64_t cluster_id_;
   std::atomic<std::uint32_t> deposed_by_{0};
-  // Answers to ASK that a START may name: the newest ones, since the journal was last given up.
-  std::array<std::uint64_t, 64> answers_{};
-  std::size_t next_answer_ = 0;
-  bool held_stream_ = false;
-  bool not_yet_ = false;  // the HELLO at hand is to be answered when it is repeated
+  ReplicaAdmission admission_;
+  std::vector<std::string> diverged_groups_;  // the first of those that were counted last
 
   mutable std::mutex mutex_;  // never held over I/O: status must answer while the disk is slow
   std::condition_variable wake_;

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/epoch.h"
 #include "base/position.h"
+#include "base/uuid.h"
 #include "binlane/wire.h"
 
 namespace binlane {
@@ -68,6 +69,13 @@ void set_field(char (&field)[N], std::string_view text) noexcept {
   const std::size_t length = text.size() < N - 1 ? text.size() : N - 1;
   std::memset(field, 0, N);
   std::memcpy(field, text.data(), length);
+}
+
+// A UUID as frames carry it.
+inline Uuid uuid_of(const std::uint8_t (&bytes)[16]) noexcept {
+  Uuid uuid;
+  std::memcpy(uuid.bytes.data(), bytes, sizeof bytes);
+  return uuid;
 }
 
 inline wire::WirePosition to_wire(Position position) noexcept {

@@ -187,9 +187,10 @@ class SourceCycle {
     move_synced();
     move_released(now_ns);
     work += send(now_ns);
+    // Nothing below sends: what is new is on its way before anything else is looked at.
+    for (P* port : ports_) port->flush();
     work += receive(now_ns);
     work += acknowledge(now_ns);
-    for (P* port : ports_) port->flush();
     publish(work, now_ns);
     return work;
   }
@@ -586,7 +587,8 @@ void SourceCycle<P, Stream, Server, C>::move_synced() noexcept {
 // another one (safety rule S9).
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
 void SourceCycle<P, Stream, Server, C>::move_released(std::uint64_t now_ns) noexcept {
-  const std::uint64_t quorum = gate_.durable_quorum();
+  const bool own_level = canary(Canary::released_at_rule_level);
+  const std::uint64_t quorum = own_level ? gate_.quorum() : gate_.durable_quorum();
   const bool beyond = canary(Canary::released_beyond_synced);
   const std::uint64_t mark = degraded_ ? synced_ : beyond ? quorum : std::min(synced_, quorum);
   const bool back = canary(Canary::released_goes_back);

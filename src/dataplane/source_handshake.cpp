@@ -117,8 +117,7 @@ bool SourceHandshake::on_reply(const FrameView& frame, const Endpoint& peer, std
       session_->durable = reply.log_length;
       session_->window_end = reply.window_end;
       session_->state = reply.state;
-      std::copy(std::begin(reply.journal_id), std::end(reply.journal_id),
-                session_->journal_id.bytes.begin());
+      session_->journal_id = uuid_of(reply.journal_id);
       session_->peer = peer;
       session_->cut = cut_to_ == wire::kNoCut ? 0 : log_length_ - cut_to_;
       refusal_.clear();
@@ -272,9 +271,8 @@ void SourceHandshake::inspected(const wire::HelloAckBody& reply, Match match,
   Inspection& found = *(inspection_ = Inspection{});
   found.match = match;
   found.common = common;
-  std::copy(std::begin(reply.journal_id), std::end(reply.journal_id),
-            found.journal_id.bytes.begin());
-  std::copy(std::begin(reply.origin), std::end(reply.origin), found.origin.bytes.begin());
+  found.journal_id = uuid_of(reply.journal_id);
+  found.origin = uuid_of(reply.origin);
   found.stream_term = reply.stream_term;
   found.log_epoch = from_wire(reply.log_epoch);
   found.end = from_wire(reply.durable);

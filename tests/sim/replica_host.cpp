@@ -99,14 +99,15 @@ void ReplicaHost::start() {
   cycle_ = std::make_unique<Cycle>(port_, disk_, *journal_, clock_, *queues_,
                                    cluster_id_of(kClusterName), name_);
   queues_->pause.resume();
-  answers_.fill(0);
-  held_stream_ = false;
+  admission_.emplace(name_, cluster_id_of(kClusterName), *store_, *exposures_,
+                     static_cast<AdmissionHost&>(*this));
   show_state();
   control_ns_ = archive_ns_ = clock_.time_ns;
   trace_.note("replica starts", local_.ipv4, start.end.file, start.end.offset);
 }
 
 void ReplicaHost::forget() {
+  admission_.reset();
   archiver_.reset();
   groups_.reset();
   cycle_.reset();

@@ -1,12 +1,11 @@
 // ReplicaHost: a replica's machine in virtual time: the real lane, journal, recovery, superblock
 // logic, archiver and group tracker over a model disk and model files.
 //
-// Glue: control() does what ReplicaControl's thread does around the production classes
-// (replica_admit.cpp), start() what Daemon and JournalFile do, and what a promotion asks of its own
-// log is OwnLog's (replica_own_log.cpp). Keep them alike.
+// control() stands for ReplicaControl's thread (replica_admit.cpp), start() does what Daemon and
+// JournalFile do, and what a promotion asks of its own log is OwnLog's (replica_own_log.cpp): keep
+// those alike.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -15,9 +14,9 @@
 #include <vector>
 
 #include "binlog_store.h"
-#include "control/exposure_record.h"
 #include "control/feed_glue.h"
 #include "control/promotion.h"
+#include "control/replica_admission.h"
 #include "dataplane/replica_cycle.h"
 #include "host_files.h"
 #include "host_superblock.h"
@@ -34,7 +33,7 @@ namespace binlane::sim {
 inline constexpr const char* kArchiveDirectory = "archive";
 inline constexpr const char* kClusterName = "simulated";
 
-class ReplicaHost {
+class ReplicaHost final : private AdmissionHost {
  public:
   using Cycle = ReplicaCycle<test::FakePort, test::ModelDisk, Journal, test::VirtualClock>;
 
@@ -120,20 +119,15 @@ class ReplicaHost {
   void forget();
   void control();
   void admit(const HelloMessage& message);
-  void take_exposures(const HelloMessage& message, const FrameView& frame);
-  std::string judge(const FrameView& frame, const wire::HelloBody& body);
-  // As ReplicaControl's.
-  bool is_of_now(std::uint64_t answer_id) const;
-  void watch_stream();
-  std::string judge_stream(const wire::HelloBody& body, const StreamIdentity& stream,
-                           const Promise& candidate);
-  std::string judge_divergence(const StreamIdentity& stream, Position sealed_at,
-                               const Promise& candidate);
-  std::string follow(const StreamIdentity& stream, Position sealed_at, const Promise& candidate);
-  std::string bind(const wire::HelloBody& body, const StreamIdentity& stream, Epoch epoch);
-  void own_exposures();
-  void add_archive_digest(AdmittedHello& hello, const std::string& basename);
-  void watch_repair();
+  // --- AdmissionHost
+  std::string refuse_all(const wire::HelloBody& body, const Promise& candidate) override;
+  ReplicaLaneMarks marks() override;
+  ArchiverStatus archive() override;
+  std::optional<std::uint32_t> digest_archive(Position end, std::uint64_t length) override;
+  std::string count_groups(Divergence& divergence) override;
+  void diverge(const Divergence& divergence) override;
+  std::string adopt_stream(const StreamIdentity& stream, const LogMark& learner) override;
+  std::string follow_stream(const StreamIdentity& stream, Position sealed_at, bool& done) override;
   void show_state();
   // As ReplicaSide's.
   std::string folder() const;
@@ -171,11 +165,7 @@ class ReplicaHost {
   std::unique_ptr<TrackedGroups> groups_;
   std::unique_ptr<Archiver> archiver_;
   std::optional<ExposureRecord> exposures_;
-  // As ReplicaControl's.
-  std::array<std::uint64_t, 64> answers_{};
-  std::size_t next_answer_ = 0;
-  bool held_stream_ = false;
-  bool not_yet_ = false;
+  std::optional<ReplicaAdmission> admission_;
   std::string refuse_all_;
   std::string problem_;
   std::string refusal_;
