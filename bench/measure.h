@@ -15,7 +15,7 @@ inline constexpr double kWarmUpPart = 0.1;
 
 // What binlaned does between two turns, with the nap that it takes by default.
 inline Idle idle_of(IdleStrategy strategy) noexcept {
-  constexpr std::uint64_t kNapUs = 100;
+  constexpr std::uint64_t kNapUs = 50;
   return {strategy, kNapUs};
 }
 

@@ -30,8 +30,9 @@ std::string to_string(const PortSpec& port);
 struct LaneConfig {
   LaneMode mode = LaneMode::shared;
   IdleStrategy idle = IdleStrategy::automatic;
-  std::uint64_t nap_us = 100;
+  std::uint64_t nap_us = 50;
   std::int64_t cpu = -1;  // -1: not pinned
+  bool give_way = true;
 };
 
 // What becomes of commits that are released without a quorum, on the replicas that have them

@@ -91,6 +91,8 @@ std::span<const ConfigKey<LaneConfig>> lane_keys() {
        {-1, 1023},
        kOptional,
        "core to pin the lane to; -1: let the kernel choose"},
+      {"give_way", &LaneConfig::give_way, "", kUnbounded, kOptional,
+       "on fewer than 4 cores: the kernel prefers the server's threads to this daemon's"},
   };
   return keys;
 }

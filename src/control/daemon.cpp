@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "control/config_value.h"
+#include "control/give_way.h"
 
 namespace binlane {
 namespace {
@@ -67,6 +68,8 @@ Daemon::Daemon(const Config& config) : config_(config) {
   if (needs_eal(config)) eal_start(eal_config(config));
   if (config.replica) make_replica();
   if (config.source) make_source();
+  if (config_.lane.give_way)
+    static_cast<void>(give_way_to_server(std::thread::hardware_concurrency()));
   start_lanes();
   if (replica_side_) replica_side_->start();
   if (source_control_) source_control_->start();
@@ -131,11 +134,15 @@ void Daemon::start_lanes() {
     agents.back().push_back(std::move(agent));
   };
   if (source_lane_)
-    add({{}, [this] { return source_lane_->do_work(); }, [this] { return source_lane_->batch(); }});
+    add({{},
+         [this] { return source_lane_->do_work(); },
+         [this] { return source_lane_->batch(); },
+         {}});
   if (replica_side_) {
     ReplicaLane& lane = replica_side_->lane();
     add({[&lane] { lane.attach(); }, [&lane] { return lane.do_work(); },
-         [&lane] { return lane.batch(); }});
+         [&lane] { return lane.batch(); },
+         [&lane](std::uint64_t length_ns) { return lane.wait(length_ns); }});
     lane.go_on();
   }
   for (std::size_t i = 0; i < agents.size(); ++i) {

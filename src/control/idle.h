@@ -25,8 +25,9 @@ class Idle {
       : strategy_(strategy), nap_ns_(nap_us * kNanosPerMicro) {}
 
   // After every turn: `work` was done; `batch` is how many commits (or frames) came at once, 0 when
-  // none did.
-  void after_turn(std::size_t work, std::size_t batch) noexcept {
+  // none did. `nap(nanoseconds)` sleeps so long, or less where something is there to be seen.
+  template <class Nap>
+  void after_turn(std::size_t work, std::size_t batch, Nap nap) noexcept {
     if (batch > 0) crowd_ += (static_cast<double>(batch) - crowd_) / kCrowdMemory;
     if (work > 0) {
       empty_turns_ = 0;
@@ -41,16 +42,24 @@ class Idle {
         ::sched_yield();
         break;
       case IdleStrategy::nap:
-        nap();
+        nap(nap_ns_);
         break;
       case IdleStrategy::automatic:
         if (crowd_ >= kCrowd || empty_turns_ > kQuietTurns) {
-          nap();
+          nap(nap_ns_);
         } else {
           ::sched_yield();
         }
         break;
     }
+  }
+
+  void after_turn(std::size_t work, std::size_t batch) noexcept { after_turn(work, batch, sleep); }
+
+  static void sleep(std::uint64_t length_ns) noexcept {
+    const timespec pause{static_cast<time_t>(length_ns / kNanosPerSecond),
+                         static_cast<long>(length_ns % kNanosPerSecond)};
+    ::nanosleep(&pause, nullptr);  // woken early by a signal: one turn sooner
   }
 
  private:
@@ -59,11 +68,6 @@ class Idle {
   static constexpr double kCrowdMemory = 16.0;
   // Turns without work after which the lane is taken for quiet: some milliseconds of yielding.
   static constexpr std::uint64_t kQuietTurns = 20'000;
-
-  void nap() const noexcept {
-    const timespec pause{0, static_cast<long>(nap_ns_)};
-    ::nanosleep(&pause, nullptr);  // woken early by a signal: one turn sooner
-  }
 
   IdleStrategy strategy_;
   std::uint64_t nap_ns_;

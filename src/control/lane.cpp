@@ -1,8 +1,10 @@
 #include "control/lane.h"
 
 #include <pthread.h>
+#include <sys/prctl.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <exception>
 #include <utility>
 
@@ -42,6 +44,11 @@ void Lane::run(std::promise<void>& attached) {
       log::warning("lane_not_pinned", "lane {} cannot be pinned to processor {}: {}", options_.name,
                    options_.cpu, errno_text(error));
   }
+  // A nap ends when it shall, and not up to 50 us later, as is the rule for ordinary threads.
+  constexpr unsigned long kTimerSlackNs = 1;
+  if (::prctl(PR_SET_TIMERSLACK, kTimerSlackNs) != 0)
+    log::warning("timer_slack", "lane {}: naps last longer than they should: {}", options_.name,
+                 errno_text(errno));
   const EalThread registration;
   try {
     for (const LaneAgent& agent : agents_) {
@@ -61,8 +68,16 @@ void Lane::run(std::promise<void>& attached) {
       batch = std::max(batch, agent.batch());
     }
     turns_.store(turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    idle.after_turn(work, batch);
+    idle.after_turn(work, batch, [this](std::uint64_t length_ns) { nap(length_ns); });
   }
+}
+
+// A write's completion ends it.
+void Lane::nap(std::uint64_t length_ns) const {
+  for (const LaneAgent& agent : agents_) {
+    if (agent.wait && agent.wait(length_ns)) return;
+  }
+  Idle::sleep(length_ns);
 }
 
 }  // namespace binlane

@@ -25,6 +25,9 @@ struct LaneAgent {
   std::function<std::size_t()> do_work;
   // How many commits or frames the last turn brought at once.
   std::function<std::size_t()> batch;
+  // Sleeps until what it waits for from its disk is there, but no longer than this; false, at once,
+  // when it waits for nothing. May be empty.
+  std::function<bool(std::uint64_t)> wait;
 };
 
 class Lane {
@@ -32,7 +35,7 @@ class Lane {
   struct Options {
     std::string name;  // of the thread, at most 15 characters
     IdleStrategy idle = IdleStrategy::automatic;
-    std::uint64_t nap_us = 100;
+    std::uint64_t nap_us = 50;
     std::int64_t cpu = -1;  // -1: not pinned
   };
   Lane(Options options, std::vector<LaneAgent> agents);
@@ -50,6 +53,7 @@ class Lane {
 
  private:
   void run(std::promise<void>& attached);
+  void nap(std::uint64_t length_ns) const;
 
   Options options_;
   std::vector<LaneAgent> agents_;

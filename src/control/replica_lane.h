@@ -30,6 +30,11 @@ class ReplicaLane {
   void attach() { disk_.attach(); }
   std::size_t do_work() noexcept { return cycle_.do_work(); }
   std::size_t batch() const noexcept { return cycle_.batch(); }
+  bool wait(std::uint64_t length_ns) noexcept {
+    if (journal_->idle()) return false;
+    disk_.wait(length_ns);
+    return true;
+  }
 
   Queues& queues() noexcept { return queues_; }
   // For the archive, before the lane starts and for its cursor (storage/journal_cursor.h says what
