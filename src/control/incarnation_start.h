@@ -198,8 +198,7 @@ class StartFinder {
     if (size < 0)
       return refuse(fmt::format("cannot read binlog {}: {}", found_.last,
                                 errno_text(static_cast<int>(-size))));
-    const SyncResult synced =
-        canary(Canary::synced_without_fdatasync) ? SyncResult{} : sync_(first, found_.last);
+    const SyncResult synced = sync_(first, found_.last);
     if (synced.error != 0)
       return refuse(
           fmt::format("cannot sync binlog {}: {}", synced.file, errno_text(synced.error)));

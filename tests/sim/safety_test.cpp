@@ -208,7 +208,14 @@ TEST(Safety, S7_WhatIsAnnouncedAsSyncedIsSynced) {
   world.server().start();
   ASSERT_LT(world.binlogs().file(old).synced, world.binlogs().file(old).data.size());
   const std::uint64_t before = world.source().incarnations();
-  world.run_until([&] { return world.source().incarnations() > before; }, kSoonNs, "incarnation");
+  world.run_until(
+      [&] {
+        // What the lane says is what the replicas are told.
+        const Position told = world.source().marks().synced_at;
+        EXPECT_LE(told, world.binlogs().durable_until());
+        return world.source().incarnations() > before && told.file > old;
+      },
+      kSoonNs, "an incarnation that announces the new file");
   EXPECT_EQ(world.binlogs().file(old).synced, world.binlogs().file(old).data.size());
   run_until_healthy(world);
 }
