@@ -35,6 +35,10 @@
 
 namespace binlane {
 
+// How the cause begins that fencing a source gives an interval. It says only that nobody looked
+// from then on; a rejoin goes by that.
+inline constexpr std::string_view kFencedCause = "fenced: ";
+
 // Who let the commits go. One interval may have several causes, one after another.
 enum class ExposureKind : std::uint8_t {
   own,         // Binlane switched semi-sync off

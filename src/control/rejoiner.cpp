@@ -171,7 +171,7 @@ std::string Rejoiner::prove_uncommitted(const Successor& successor, const Compar
   for (const LedgerInterval& interval : ledger_.list()) {
     // The one that fencing opened says only that nobody looked from then on.
     const bool by_fencing =
-        interval.causes.size() == 1 && interval.causes[0].reason.starts_with("fenced by");
+        interval.causes.size() == 1 && interval.causes[0].reason.starts_with(kFencedCause);
     const bool open =
         std::any_of(ledger_.open_intervals().begin(), ledger_.open_intervals().end(),
                     [&](const LedgerInterval& other) { return other.id == interval.id; });

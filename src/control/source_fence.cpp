@@ -39,7 +39,7 @@ bool SourceControl::fence(const FenceCause& cause) {
   }
   // What the server's clients still wait for it will release by itself, at its own timeout (S8).
   if (!state_.origin.is_null() && !ledger_.expose(quorum, state_.epoch, ExposureKind::server_side,
-                                                  fmt::format("fenced: {}", cause.reason)))
+                                                  fmt::format("{}{}", kFencedCause, cause.reason)))
     log::error("ledger_failed", "the exposure after {} is not on record: {}", to_string(quorum),
                ledger_.failure());
   log::error("fenced",
