@@ -80,7 +80,9 @@ const std::map<std::string, IdleStrategy> kIdleNames = {{"auto", IdleStrategy::a
                                                         {"yield", IdleStrategy::yield},
                                                         {"nap", IdleStrategy::nap}};
 
-void add_rounds(CLI::App& app, TransportOptions& options) {
+// What every measurement has.
+template <class Options>
+void add_common(CLI::App& app, Options& options) {
   app.add_option("--rounds", options.rounds, "Rounds; each measures everything once")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
@@ -89,6 +91,11 @@ void add_rounds(CLI::App& app, TransportOptions& options) {
       ->capture_default_str();
   app.add_option("--idle", options.idle, "What an end does between empty turns")
       ->transform(CLI::CheckedTransformer(kIdleNames));
+  app.add_option("--json", options.json_path, "File for the rows; standard output if not given");
+}
+
+void add_rounds(CLI::App& app, TransportOptions& options) {
+  add_common(app, options);
   app.add_option("--bytes", options.bytes, "Bytes of a commit, or a frame")
       ->delimiter(',')
       ->check(CLI::Range(14, 1376))
@@ -97,7 +104,6 @@ void add_rounds(CLI::App& app, TransportOptions& options) {
       ->delimiter(',')
       ->check(CLI::IsMember({"vhost", "udp"}))
       ->capture_default_str();
-  app.add_option("--json", options.json_path, "File for the rows; standard output if not given");
 }
 
 void add_transport(CLI::App& app, TransportOptions& options, std::function<int()>& run) {
@@ -121,21 +127,13 @@ void add_loss(CLI::App& app, TransportOptions& options, std::function<int()>& ru
 // What journal and catchup have in common.
 template <class Options>
 void add_storage(CLI::App& app, Options& options) {
+  add_common(app, options);
   app.add_option("--folder", options.folder, "Where the journal is made and removed again")
       ->check(CLI::ExistingDirectory)
-      ->capture_default_str();
-  app.add_option("--rounds", options.rounds, "Rounds; each measures everything once")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
-  app.add_option("--seconds", options.seconds, "Length of one measurement")
-      ->check(CLI::Range(0.05, 600.0))
       ->capture_default_str();
   app.add_option("--blocks", options.blocks, "Blocks of the journal's ring")
       ->check(CLI::Range(64, 1 << 20))
       ->capture_default_str();
-  app.add_option("--idle", options.idle, "What an end does between empty turns")
-      ->transform(CLI::CheckedTransformer(kIdleNames));
-  app.add_option("--json", options.json_path, "File for the rows; standard output if not given");
 }
 
 void add_journal(CLI::App& app, JournalOptions& options, std::function<int()>& run) {

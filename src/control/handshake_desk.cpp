@@ -99,6 +99,16 @@ void HandshakeDesk::renew_one(std::uint64_t now_ns) {
   }
 }
 
+void HandshakeDesk::take_replies(std::uint64_t now_ns) {
+  SourceEvent event;
+  for (std::size_t i = 0; i < kLaneQueue && queues_.events.try_pop(event); ++i)
+    on_event(event, now_ns);
+  HelloMessage message;
+  for (std::size_t i = 0; i < kHelloQueue && queues_.hello_in.try_pop(message); ++i)
+    on_reply(message, now_ns);
+  poll(now_ns);
+}
+
 void HandshakeDesk::poll(std::uint64_t now_ns) {
   if (!open_) return;
   renew_one(now_ns);

@@ -54,6 +54,9 @@ class HandshakeDesk {
 
   // Sends the HELLOs that are due.
   void poll(std::uint64_t now_ns);
+  // Takes all that the lane has brought, and then polls; for a promotion, where nobody else has a
+  // use for it.
+  void take_replies(std::uint64_t now_ns);
   // True when the message answers an ASK: the proof must be fresh before on_reply() takes it.
   static bool needs_fresh_proof(const HelloMessage& message);
   void on_reply(const HelloMessage& message, std::uint64_t now_ns);

@@ -8,12 +8,12 @@
 #pragma once
 
 #include <sched.h>
-#include <time.h>
 
 #include <cstddef>
 #include <cstdint>
 
 #include "base/clock.h"
+#include "base/sleep.h"
 
 namespace binlane {
 
@@ -54,12 +54,8 @@ class Idle {
     }
   }
 
-  void after_turn(std::size_t work, std::size_t batch) noexcept { after_turn(work, batch, sleep); }
-
-  static void sleep(std::uint64_t length_ns) noexcept {
-    const timespec pause{static_cast<time_t>(length_ns / kNanosPerSecond),
-                         static_cast<long>(length_ns % kNanosPerSecond)};
-    ::nanosleep(&pause, nullptr);  // woken early by a signal: one turn sooner
+  void after_turn(std::size_t work, std::size_t batch) noexcept {
+    after_turn(work, batch, sleep_for_ns);
   }
 
  private:

@@ -1,4 +1,4 @@
-// find_start(): where an incarnation of a source begins, or why there can be none: which stream the
+// StartFinder: where an incarnation of a source begins, or why there can be none: which stream the
 // binlogs are of (safety rules S3, S5, S16), and what of them is durable before the first byte of
 // it is announced (S7). Also what ends an incarnation, and which stream the next one is of then.
 //

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/sleep.h"
 #include "dataplane/eal.h"
 
 namespace binlane {
@@ -77,7 +78,7 @@ void Lane::nap(std::uint64_t length_ns) const {
   for (const LaneAgent& agent : agents_) {
     if (agent.wait && agent.wait(length_ns)) return;
   }
-  Idle::sleep(length_ns);
+  sleep_for_ns(length_ns);
 }
 
 }  // namespace binlane

@@ -209,7 +209,7 @@ void Promoter::work(std::uint64_t now_ns) {
     case Phase::cover:
       return cover(now_ns);
     case Phase::execute:
-      take_replies(now_ns);
+      desk_->take_replies(now_ns);
       return execute();
     case Phase::activate:
       return activate();
@@ -286,33 +286,12 @@ bool Promoter::serve(bool inspecting) {
   return true;
 }
 
-void Promoter::take_replies(std::uint64_t now_ns) {
-  SourceEvent event;
-  for (std::size_t i = 0; i < kLaneQueue && lane_.queues().events.try_pop(event); ++i)
-    desk_->on_event(event, now_ns);
-  HelloMessage message;
-  for (std::size_t i = 0; i < kHelloQueue && lane_.queues().hello_in.try_pop(message); ++i)
-    desk_->on_reply(message, now_ns);
-  desk_->poll(now_ns);
-}
-
-void Promoter::take_inspections() {
-  for (const HandshakeDesk::ReplicaView& peer : desk_->view()) {
-    if (peer.inspection)
-      promotion_->on_answer(promotion_answer(peer.name, *peer.inspection));
-    else if (!peer.refusal.empty())
-      promotion_->on_refusal(peer.name, peer.refusal);
-  }
-}
-
 void Promoter::inspect(std::uint64_t now_ns) {
-  take_replies(now_ns);
-  take_inspections();
+  desk_->take_replies(now_ns);
+  const auto peers = desk_->view();
+  take_inspections(*promotion_, peers);
   // Peers that have promised this term, or a later one, to somebody else.
-  std::uint32_t seen = 0;
-  for (const HandshakeDesk::ReplicaView& peer : desk_->view()) {
-    if (!peer.inspection) seen = std::max(seen, peer.promised_term);
-  }
+  const std::uint32_t seen = promised_elsewhere(peers);
   if (seen >= record().term && attempts_ < kMaxTermAttempts) {
     log::warning("promotion", "term {} is promised to somebody already: bidding for a later one",
                  seen);
@@ -381,7 +360,7 @@ void Promoter::cut() {
 }
 
 void Promoter::cover(std::uint64_t now_ns) {
-  take_replies(now_ns);
+  desk_->take_replies(now_ns);
   PromotionRecord next = record();
   if (desk_->deposed_by() > next.term)
     return give_up(fmt::format("term {} has begun elsewhere", desk_->deposed_by()));

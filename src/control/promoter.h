@@ -86,7 +86,6 @@ class Promoter {
   std::string check_own_writes();
   void settle();
   void inspect(std::uint64_t now_ns);
-  void take_inspections();
   void seal();
   void cut();
   bool serve(bool inspecting);
@@ -99,7 +98,6 @@ class Promoter {
   bool covered_by_server(std::string& stands_at);
   bool query(const std::string& sql, QueryResult& result);
 
-  void take_replies(std::uint64_t now_ns);
   bool store(const PromotionRecord& record);
   void give_up(const std::string& reason);
   void end_serving();

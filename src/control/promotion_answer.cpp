@@ -69,4 +69,21 @@ PromotionAnswer promotion_answer(const std::string& name,
   return answer;
 }
 
+void take_inspections(Promotion& promotion, const std::vector<HandshakeDesk::ReplicaView>& peers) {
+  for (const HandshakeDesk::ReplicaView& peer : peers) {
+    if (peer.inspection)
+      promotion.on_answer(promotion_answer(peer.name, *peer.inspection));
+    else if (!peer.refusal.empty())
+      promotion.on_refusal(peer.name, peer.refusal);
+  }
+}
+
+std::uint32_t promised_elsewhere(const std::vector<HandshakeDesk::ReplicaView>& peers) {
+  std::uint32_t term = 0;
+  for (const HandshakeDesk::ReplicaView& peer : peers) {
+    if (!peer.inspection) term = std::max(term, peer.promised_term);
+  }
+  return term;
+}
+
 }  // namespace binlane

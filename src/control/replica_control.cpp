@@ -251,7 +251,8 @@ void ReplicaControl::watch_repair() {
     const std::lock_guard lock(mutex_);
     view_.marks = marks;
   }
-  if (admission_.watch_repair(marks)) show_meta();
+  // Asked of the superblock only while something is to be repaired.
+  if (lane_.queues().state.load() != 0 && admission_.watch_repair(marks)) show_meta();
 }
 
 void ReplicaControl::show_meta() {

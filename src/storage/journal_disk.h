@@ -2,14 +2,12 @@
 // that the duty cycle is instantiated once.
 #pragma once
 
-#include <time.h>
-
 #include <cstdint>
 #include <span>
 #include <string>
 #include <variant>
 
-#include "base/clock.h"
+#include "base/sleep.h"
 #include "storage/buffered_disk.h"
 #include "storage/disk.h"
 #include "storage/journal_file.h"
@@ -37,9 +35,7 @@ class JournalDisk {
   // Sleeps until a completion is there or the time is over.
   void wait(std::uint64_t timeout_ns) noexcept {
     if (auto* const uring = std::get_if<UringDisk>(&disk_)) return uring->wait(timeout_ns);
-    const timespec time{static_cast<time_t>(timeout_ns / kNanosPerSecond),
-                        static_cast<long>(timeout_ns % kNanosPerSecond)};
-    ::nanosleep(&time, nullptr);
+    sleep_for_ns(timeout_ns);
   }
   // For `status`.
   std::string describe() const {

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/sleep.h"
 #include "storage/block.h"
 #include "storage/stream_switch.h"
 
@@ -309,8 +310,7 @@ void JournalFile::lock_ring() {
                       "flight: {}",
                       options_.path, errno_text(error)));
     }
-    const timespec pause{0, static_cast<long>(kLockPauseNs)};
-    ::nanosleep(&pause, nullptr);
+    sleep_for_ns(kLockPauseNs);
   }
 }
 

@@ -66,7 +66,7 @@ void Candidate::work(std::uint64_t now_ns) {
     case Phase::cover:
       return cover(now_ns);
     case Phase::execute:
-      take_replies(now_ns);
+      desk_->take_replies(now_ns);
       return execute();
     case Phase::active:
     case Phase::given_up:
@@ -174,32 +174,11 @@ bool Candidate::serve(bool inspecting, std::uint64_t now_ns) {
   return true;
 }
 
-void Candidate::take_replies(std::uint64_t now_ns) {
-  SourceEvent event;
-  for (std::size_t i = 0; i < kLaneQueue && queues_->events.try_pop(event); ++i)
-    desk_->on_event(event, now_ns);
-  HelloMessage message;
-  for (std::size_t i = 0; i < kHelloQueue && queues_->hello_in.try_pop(message); ++i)
-    desk_->on_reply(message, now_ns);
-  desk_->poll(now_ns);
-}
-
-void Candidate::take_inspections() {
-  for (const HandshakeDesk::ReplicaView& peer : desk_->view()) {
-    if (peer.inspection)
-      promotion_->on_answer(promotion_answer(peer.name, *peer.inspection));
-    else if (!peer.refusal.empty())
-      promotion_->on_refusal(peer.name, peer.refusal);
-  }
-}
-
 void Candidate::inspect(std::uint64_t now_ns) {
-  take_replies(now_ns);
-  take_inspections();
-  std::uint32_t seen = 0;
-  for (const HandshakeDesk::ReplicaView& peer : desk_->view()) {
-    if (!peer.inspection) seen = std::max(seen, peer.promised_term);
-  }
+  desk_->take_replies(now_ns);
+  const auto peers = desk_->view();
+  take_inspections(*promotion_, peers);
+  const std::uint32_t seen = promised_elsewhere(peers);
   if (seen >= promise_.term && attempts_ < kMaxTermAttempts) {
     end_serving();
     if (const std::string problem = start_term(seen); !problem.empty()) give_up(problem);
@@ -244,7 +223,7 @@ void Candidate::cut(std::uint64_t now_ns) {
 }
 
 void Candidate::cover(std::uint64_t now_ns) {
-  take_replies(now_ns);
+  desk_->take_replies(now_ns);
   if (desk_->deposed_by() > promise_.term) return give_up("a later term has begun elsewhere");
   if (!synced_told_) {
     SourceCommand command;

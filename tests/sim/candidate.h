@@ -93,8 +93,6 @@ class Candidate {
   std::string start_term(std::uint32_t largest_seen);
   void settle(std::uint64_t now_ns);
   bool serve(bool inspecting, std::uint64_t now_ns);
-  void take_replies(std::uint64_t now_ns);
-  void take_inspections();
   void inspect(std::uint64_t now_ns);
   void seal();
   void cut(std::uint64_t now_ns);

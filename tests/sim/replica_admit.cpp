@@ -14,7 +14,7 @@ void ReplicaHost::control() {
   HelloMessage message;
   for (std::size_t i = 0; i < kReplicaHelloQueue && queues_->hello_in.try_pop(message); ++i)
     admit(message);
-  if (admission_->watch_repair(queues_->marks.load())) show_state();
+  if (queues_->state.load() != 0 && admission_->watch_repair(queues_->marks.load())) show_state();
 }
 
 void ReplicaHost::admit(const HelloMessage& message) {

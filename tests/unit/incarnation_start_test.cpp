@@ -10,32 +10,20 @@
 #include "control/registration_gate.h"
 #include "control/synced_teller.h"
 #include "fake_binlog_files.h"
+#include "numbered_binlog.h"
 
 namespace binlane {
 namespace {
 
 using testing::BinlogWriter;
-using testing::Bytes;
 using testing::FakeBinlogFiles;
-
-Bytes binlog(std::uint64_t first, int groups) {
-  BinlogWriter writer;
-  writer.magic();
-  writer.format(0);
-  writer.gtid_list({{0, 1, first - 1}});
-  for (int i = 0; i < groups; ++i) {
-    writer.gtid(first + static_cast<std::uint64_t>(i));
-    writer.rows(200);
-    writer.xid();
-  }
-  return writer.bytes();
-}
+using testing::numbered_binlog;
 
 class StartTest : public ::testing::Test {
  protected:
   StartTest() {
-    files.append(3, binlog(100, 5));
-    files.append(4, binlog(105, 5));
+    files.append(3, numbered_binlog(100, 5));
+    files.append(4, numbered_binlog(105, 5));
   }
   std::optional<IncarnationStart> find(const SourceState& before, const NextStream& next = {}) {
     synced.clear();
@@ -110,7 +98,7 @@ TEST_F(StartTest, AServerThatLostWhatWasSyncedIsRefused) {
 
 TEST_F(StartTest, OtherBytesUnderTheSameNamesAreRefused) {
   const SourceState state = find({})->state;
-  files.replace(4, binlog(7, 50));
+  files.replace(4, numbered_binlog(7, 50));
   EXPECT_FALSE(find(state));
   EXPECT_NE(refusal.find("do not hold what was synced"), std::string::npos) << refusal;
 }
@@ -118,7 +106,7 @@ TEST_F(StartTest, OtherBytesUnderTheSameNamesAreRefused) {
 TEST_F(StartTest, WithoutTheProofThePersistedQuorumIsForgotten) {
   SourceState state = find({})->state;
   state.quorum = end(4);
-  files.append(5, binlog(110, 1));
+  files.append(5, numbered_binlog(110, 1));
   files.remove(4);
   found = {5, 5, "binlog", "run 1", 5};
   const auto begin = find(state);

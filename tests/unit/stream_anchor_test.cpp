@@ -6,6 +6,7 @@
 #include "binlog_writer.h"
 #include "control/source_state.h"
 #include "fake_binlog_files.h"
+#include "numbered_binlog.h"
 
 namespace binlane {
 namespace {
@@ -13,26 +14,13 @@ namespace {
 using testing::BinlogWriter;
 using testing::Bytes;
 using testing::FakeBinlogFiles;
+using testing::numbered_binlog;
 
 constexpr std::uint32_t kFile = 3;
 
-// File `kFile` of a server that has written `groups` groups into it, the first with number `first`.
-Bytes binlog(std::uint64_t first, int groups, std::uint32_t created_s = 0) {
-  BinlogWriter writer;
-  writer.magic();
-  writer.format(created_s);
-  writer.gtid_list({{0, 1, first - 1}});
-  for (int i = 0; i < groups; ++i) {
-    writer.gtid(first + static_cast<std::uint64_t>(i));
-    writer.rows(200);
-    writer.xid();
-  }
-  return writer.bytes();
-}
-
 class StreamAnchorTest : public ::testing::Test {
  protected:
-  StreamAnchorTest() { files.append(kFile, binlog(100, 40)); }
+  StreamAnchorTest() { files.append(kFile, numbered_binlog(100, 40)); }
   Position end() { return {kFile, files.data(kFile).size()}; }
   FakeBinlogFiles files;
 };
@@ -46,7 +34,7 @@ TEST_F(StreamAnchorTest, TheSameStreamIsKnownAgainWhenItHasGrown) {
   more.xid();
   files.append(kFile, more.bytes());
   files.data(kFile)[kInUseOffset] &= ~kInUseBit;  // the server has ended it since
-  files.append(kFile + 1, binlog(141, 1));
+  files.append(kFile + 1, numbered_binlog(141, 1));
   EXPECT_EQ(check_anchor(files, anchor), AnchorCheck::same);
 }
 
@@ -56,8 +44,8 @@ TEST_F(StreamAnchorTest, AResetThatNobodySawShowsThoughTheNumbersPassTheOldPlace
   SourceState state;
   state.quorum = state.synced = end();
   state.anchor = make_anchor(files, state.synced, {});
-  files.replace(kFile, binlog(7, 80));
-  files.append(kFile + 1, binlog(87, 80));
+  files.replace(kFile, numbered_binlog(7, 80));
+  files.append(kFile + 1, numbered_binlog(87, 80));
   ASSERT_GT((Position{kFile + 1, 4}), registration_position(state));  // names and lengths fit
   EXPECT_EQ(check_anchor(files, state.anchor), AnchorCheck::differs);
 }
@@ -65,7 +53,7 @@ TEST_F(StreamAnchorTest, AResetThatNobodySawShowsThoughTheNumbersPassTheOldPlace
 // The very same groups again (a replayed dump): the file's own beginning tells.
 TEST_F(StreamAnchorTest, TheSameGroupsInAnotherFileAreAnotherStream) {
   const StreamAnchor anchor = make_anchor(files, end(), {});
-  files.replace(kFile, binlog(100, 40, 1'700'000'000));
+  files.replace(kFile, numbered_binlog(100, 40, 1'700'000'000));
   EXPECT_EQ(check_anchor(files, anchor), AnchorCheck::differs);
 }
 
@@ -98,7 +86,7 @@ TEST_F(StreamAnchorTest, WhatCannotBeReadIsNeverTakenForTheSame) {
 // The first bytes of a file are the same in every file; the anchor before is still true.
 TEST_F(StreamAnchorTest, APlaceThatSaysNothingKeepsTheAnchorBefore) {
   const StreamAnchor anchor = make_anchor(files, end(), {});
-  files.append(kFile + 1, binlog(140, 0));
+  files.append(kFile + 1, numbered_binlog(140, 0));
   EXPECT_EQ(make_anchor(files, {kFile + 1, 4}, anchor), anchor);
   EXPECT_EQ(make_anchor(files, {kFile + 7, 400}, anchor), anchor);
   EXPECT_EQ(make_anchor(files, {kFile, end().offset + 1}, anchor), anchor);

@@ -1,0 +1,24 @@
+// numbered_binlog(): the bytes of a binlog file whose groups bear numbers in a row.
+#pragma once
+
+#include <cstdint>
+
+#include "binlog_writer.h"
+
+namespace binlane::testing {
+
+// Of a server that has written `groups` groups into it, the first with number `first`.
+inline Bytes numbered_binlog(std::uint64_t first, int groups, std::uint32_t created_s = 0) {
+  BinlogWriter writer;
+  writer.magic();
+  writer.format(created_s);
+  writer.gtid_list({{0, 1, first - 1}});
+  for (int i = 0; i < groups; ++i) {
+    writer.gtid(first + static_cast<std::uint64_t>(i));
+    writer.rows(200);
+    writer.xid();
+  }
+  return writer.bytes();
+}
+
+}  // namespace binlane::testing
