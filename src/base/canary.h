@@ -81,6 +81,12 @@
     "mode fail lets waiting commits go before the server takes no new ones")                       \
   X(backlog_not_exposed, "I4", "an interval is closed in front of what the lane has not read yet") \
   X(ledger_streams_mixed, "S8", "positions of one stream's exposures are compared with another's") \
+  X(foreign_interval_covers, "I4",                                                                 \
+    "an open interval of an older stream counts as the record of the new one's exposure")          \
+  X(fencing_not_caught_up, "S8",                                                                   \
+    "a host that could not record its fencing does not do so when it starts again")                \
+  X(told_forgotten_at_end, "S5",                                                                   \
+    "an incarnation is held to what the one before had stored, not to all that it told")           \
   X(exposure_told_late, "S10",                                                                     \
     "a replica is told what was released before it has the exposure on record")                    \
   X(exposure_acked_before_durable, "S8",                                                           \
@@ -90,6 +96,10 @@
   X(held_release_told, "S10", "a replica is told of what was released though it should hold it")   \
   X(ledger_not_synced, "I4", "a line of the ledger is not made durable")                           \
   X(stale_acks_kept, "S16", "a server whose binlogs were reset goes on with the old ones' ACKs")   \
+  X(fresh_only_once, "S16",                                                                        \
+    "a daemon that died before it took a new stream's old ACKs back does not do so later")         \
+  X(fresh_without_record, "S16",                                                                   \
+    "a server that may hold ACKs of other binlogs is shown as waiting for a quorum")               \
   X(server_release_unnoticed, "S8", "commits that the server lets go by itself go unnoticed")      \
   X(killed_waiter_unnoticed, "S8",                                                                 \
     "commits that complete while the quorum stands still are passed over")                         \

@@ -209,7 +209,9 @@ void Fallback::check_record(const FallbackInputs& in) {
   if (phase_ != FallbackPhase::recording || in_flight_) return;
   const bool wanted = wanted_[0] || wanted_[1];
   if (ledger_failed_) {
-    raise(FallbackEvent::record_failed, in);
+    const bool fresh =
+        reason_ == FallbackReason::stream_new && !canary(Canary::fresh_without_record);
+    raise(fresh ? FallbackEvent::fresh_unrecorded : FallbackEvent::record_failed, in);
     // Where the server does not wait anyway, there is nothing to block.
     if (state_ == FallbackState::async) raise(FallbackEvent::server_off, in);
   } else if (!wanted || canary(Canary::ledger_after_release)) {

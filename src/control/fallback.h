@@ -1,6 +1,6 @@
 // Fallback: decides when the source's server waits for the quorum and when it no longer does.
 //
-//   STARTING → ASYNC ⇄ CATCHING_UP ⇄ SEMISYNC        (FENCED, STANDBY, REFUSED reserved)
+//   STARTING → ASYNC ⇄ CATCHING_UP ⇄ SEMISYNC        (FENCED, STANDBY reserved)
 //
 // A state machine without I/O and clock: the control thread feeds it what it sees (tick) and does
 // the one action that it asks for, then reports how that went (complete). The order of actions is
@@ -12,7 +12,7 @@
 // commits are not given up, safety rule S3); one that is OFF is recorded as such and switched on as
 // soon as the quorum keeps up. A new stream is the other way round: OFF is no entry, because
 // nothing was promised yet, and ON is recorded and switched OFF first, because the server may hold
-// ACKs of other binlogs (S16). An operator who switches semi-sync off at the server is left alone
+// ACKs of other binlogs (S16); if that cannot be recorded the source is REFUSED. An operator who switches semi-sync off at the server is left alone
 // until it is switched on there again, the server restarts, or resume().
 //
 // Limit: an "enabled = OFF" of somebody else that is taken back between two looks at the server is

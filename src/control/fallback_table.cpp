@@ -97,8 +97,10 @@ constexpr FallbackRow kTable[] = {
     {P::recording, on(E::recorded), P::turning_off, F::turn_off},
     {P::recording, on(E::recorded_to_fail), P::closing, F::read_only},
     {P::recording, on(E::record_failed), P::blocked, F::none},
+    {P::recording, on(E::fresh_unrecorded), P::refused, F::none},
     {P::recording, on(E::server_restarted), P::starting, F::expose_aside},
-    {P::recording, all_but(E::recorded, E::recorded_to_fail, E::record_failed, E::server_restarted),
+    {P::recording, all_but(E::recorded, E::recorded_to_fail, E::record_failed, E::fresh_unrecorded,
+                           E::server_restarted),
      P::recording, F::none},
 
     // Only when no new commit gets through are those that wait let go (S15).
@@ -124,10 +126,15 @@ constexpr FallbackRow kTable[] = {
     {P::blocked, on(E::server_restarted), P::starting, F::expose_aside},
     {P::blocked, all_but(E::wait_ended, E::server_off, E::server_restarted), P::blocked, F::none},
 
+    // Clients get an OK that no quorum stands behind. It is not called semi-sync, and nothing is
+    // released on top of it. An OFF of somebody else, or the server's end, makes it forget.
+    {P::refused, on(E::server_off), P::async, F::count_off},
+    {P::refused, on(E::server_restarted), P::fresh, F::none},
+    {P::refused, all_but(E::server_off, E::server_restarted), P::refused, F::none},
+
     // Reserved phases are entered and left by parts that do not exist yet.
     {P::fenced, kAll, P::fenced, F::none},
     {P::standby, kAll, P::standby, F::none},
-    {P::refused, kAll, P::refused, F::none},
     // clang-format on
 };
 
@@ -196,6 +203,7 @@ const char* to_string(FallbackEvent event) noexcept {
                                                                "server_released",
                                                                "recorded",
                                                                "record_failed",
+                                                               "fresh_unrecorded",
                                                                "turned_off",
                                                                "turn_off_failed",
                                                                "turned_on",

@@ -27,7 +27,7 @@ enum class FallbackPhase : std::uint8_t {
   blocked,      // the ledger cannot be written: commits wait, nothing is released by us
   fenced,       // reserved: a newer term exists
   standby,      // reserved: the server is a replica itself
-  refused,      // reserved: the server's settings do not allow it
+  refused,      // the server waits by ACKs of other binlogs; taking them back cannot be recorded
 };
 inline constexpr std::size_t kFallbackPhases = 15;
 
@@ -38,6 +38,7 @@ enum class FallbackEvent : std::uint8_t {
   server_released,  // it let commits go without our acknowledgement
   recorded,         // every cause that was to be recorded is in the ledger
   record_failed,
+  fresh_unrecorded,  // the same, of what was to be taken back in a new stream
   turned_off,
   turn_off_failed,
   turned_on,
@@ -56,7 +57,7 @@ enum class FallbackEvent : std::uint8_t {
   covered,     // the quorum covers all that was exposed
   wait_ended,  // nobody has waited too long
 };
-inline constexpr std::size_t kFallbackEvents = 23;
+inline constexpr std::size_t kFallbackEvents = 24;
 
 enum class FallbackEffect : std::uint8_t {
   none,

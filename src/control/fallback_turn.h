@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/canary.h"
 #include "control/fallback.h"
 #include "control/ledger.h"
 #include "control/source_state.h"
@@ -30,8 +31,8 @@ inline FallbackStart fallback_start(const SourceState& state, const Ledger& ledg
                                     bool fresh_stream, bool same_run) {
   FallbackStart start;
   start.fresh = fresh_stream;
-  start.exposed_from = std::max(state.looked, Position{state.stream_start.file, kBinlogMagicSize});
-  start.interval_open = !ledger.open_intervals().empty();
+  start.exposed_from = std::max(state.looked, beginning_of(state));
+  start.interval_open = ledger.open_in_stream();
   start.server_restarted = !fresh_stream && !same_run;
   if (same_run) start.counters = state.counters;
   return start;
@@ -58,7 +59,27 @@ inline FallbackInputs fallback_inputs(const FallbackSight& sight, const StreamPr
   return inputs;
 }
 
-// What goes on record while an incarnation runs.
+// From time to time; at once when the stream can be given its first anchor, for until then nobody
+// could tell another stream from it, and when it has its first quorum.
+inline bool state_is_due(const SourceState& before, const Position& synced,
+                         const SourceMarks& marks, std::uint64_t now_ns,
+                         std::uint64_t due_ns) noexcept {
+  return now_ns >= due_ns || (before.anchor.at.is_null() && can_anchor(synced)) ||
+         (before.quorum.is_null() && !marks.quorum_group_at.is_null());
+}
+
+// What goes on record as an incarnation ends, so that the next one is held to all that replicas were
+// told. The anchor stays: the files may be others by now.
+inline SourceState ended_state(const SourceState& before, const Position& synced,
+                               const SourceMarks& marks) {
+  SourceState next = before;
+  if (marks.epoch != before.epoch || canary(Canary::told_forgotten_at_end)) return next;
+  next.synced = std::max(next.synced, synced);
+  next.quorum = std::max(next.quorum, marks.quorum_group_at);
+  return next;
+}
+
+// And while it runs.
 template <BinlogFiles Files>
 SourceState grown_state(const SourceState& before, Files& files, const Position& synced,
                         const SourceMarks& marks, const Fallback& fallback) {

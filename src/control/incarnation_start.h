@@ -49,6 +49,8 @@ struct IncarnationStart {
   StreamStart start;  // for the tailer
   std::uint32_t first = 0;
   bool same_stream = false;
+  // No quorum of this stream is on record: what the server was told can only be of another (S16).
+  bool fresh = false;
   // False: what could tell that the binlogs are this stream's was purged. Nothing that was
   // acknowledged before is known to be in them, and only the quorum of this incarnation says where
   // to register (S3).
@@ -94,6 +96,8 @@ class StartFinder {
     if (!settle_stream(begin.state, next)) return std::nullopt;
     SourceState& state = begin.state;
     begin.same_stream = before.origin == state.origin;
+    begin.fresh = !begin.same_stream || before.epoch.incarnation == 0 ||
+                  (before.quorum.is_null() && !canary(Canary::fresh_only_once));
     if (begin.same_stream && !prove_stream(state, begin.proven)) return std::nullopt;
     begin.first = std::max(found_.first, state.stream_start.file);
     const auto synced = sync_everything(std::max(begin.first, state.synced.file));

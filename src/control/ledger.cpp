@@ -214,6 +214,25 @@ std::optional<std::uint64_t> Ledger::expose(Position from, Epoch epoch, Exposure
   return open_interval(from, epoch, kind, reason);
 }
 
+bool Ledger::expose_fencing(Position from, Epoch epoch, std::string_view reason) {
+  const auto by_fencing = [](const ExposureCause& cause) {
+    return cause.reason.starts_with(kFencedCause);
+  };
+  for (const LedgerInterval& interval : open_) {
+    if (is_of_this_stream(interval) &&
+        std::any_of(interval.causes.begin(), interval.causes.end(), by_fencing))
+      return true;
+  }
+  return expose(from, epoch, ExposureKind::server_side, fmt::format("{}{}", kFencedCause, reason))
+      .has_value();
+}
+
+bool Ledger::open_in_stream() const noexcept {
+  return std::any_of(open_.begin(), open_.end(), [this](const LedgerInterval& interval) {
+    return is_of_this_stream(interval) || canary(Canary::foreign_interval_covers);
+  });
+}
+
 std::string Ledger::acknowledge(std::uint64_t id, std::string_view by) {
   if (id == 0 || id >= next_id_) return fmt::format("there is no interval {}", id);
   if (id <= acknowledged_) return fmt::format("interval {} is acknowledged already", id);

@@ -154,6 +154,10 @@ class Ledger {
   [[nodiscard]] std::optional<std::uint64_t> expose(Position from, Epoch epoch, ExposureKind kind,
                                                     std::string_view reason);
 
+  // Puts on record that nobody looks any more from where this host was fenced; once is enough, so a
+  // host that starts FENCED asks again, in case the disk failed then.
+  [[nodiscard]] bool expose_fencing(Position from, Epoch epoch, std::string_view reason);
+
   // On the record: a person (`by`) has dealt with all intervals up to `id`. Empty, or why not: one
   // of them is open, or there is no such interval.
   [[nodiscard]] std::string acknowledge(std::uint64_t id, std::string_view by);
@@ -161,6 +165,8 @@ class Ledger {
   std::uint64_t acknowledged_up_to() const noexcept { return acknowledged_; }
 
   const std::vector<LedgerInterval>& open_intervals() const noexcept { return open_; }
+  // An exposure of this stream is on record and not over; one of an older stream covers nothing.
+  bool open_in_stream() const noexcept;
   // Open ones and the newest closed ones, by id.
   std::vector<LedgerInterval> list() const;
   const LedgerTotals& totals() const noexcept { return totals_; }

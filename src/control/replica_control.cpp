@@ -37,8 +37,7 @@ std::optional<std::uint32_t> digest_file_tail(const PosixBinlogFiles& files, Pos
 }  // namespace
 
 ReplicaControl::ReplicaControl(const Config& config, ReplicaSide& side)
-    : config_(config),
-      side_(side),
+    : side_(side),
       file_(side.file()),
       lane_(side.lane()),
       admission_(config.name, cluster_id_of(config.cluster), side.file(), side.exposures(), *this) {

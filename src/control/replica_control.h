@@ -99,7 +99,6 @@ class ReplicaControl : private AdmissionHost {
   void watch_repair();
   void show_meta();
 
-  const Config& config_;
   ReplicaSide& side_;
   JournalFile& file_;
   ReplicaLane& lane_;

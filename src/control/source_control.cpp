@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/canary.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "control/fallback_text.h"
@@ -129,6 +130,8 @@ void SourceControl::stop() {
 
 void SourceControl::run() {
   if (promoter_ && role_.state().role == HostRole::standby) promoter_->resume();
+  if (role_.state().role == HostRole::fenced && !canary(Canary::fencing_not_caught_up))
+    record_fencing(std::max(state_.quorum, beginning_of(state_)));
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     lock.unlock();
@@ -423,9 +426,13 @@ void SourceControl::log_transition(const FallbackTransition& transition) {
 }
 
 void SourceControl::store_state(const SourceMarks& marks, std::uint64_t now_ns) {
-  if (phase_ != Phase::running || now_ns < next_store_ns_) return;
+  if (phase_ != Phase::running) return;
+  if (!state_is_due(state_, synced_.synced(), marks, now_ns, next_store_ns_)) return;
   next_store_ns_ = now_ns + kStoreNs;
-  const SourceState next = grown_state(state_, *files_, synced_.synced(), marks, *fallback_);
+  store(grown_state(state_, *files_, synced_.synced(), marks, *fallback_));
+}
+
+void SourceControl::store(const SourceState& next) {
   if (next == state_) return;
   if (const int error = state_file_.store(next); error != 0) {
     // What is on record stays true, only older; a registration would begin lower.

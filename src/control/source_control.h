@@ -169,6 +169,7 @@ class SourceControl {
   bool connect_commands();
   void watch_terms();
   bool fence(const FenceCause& cause);
+  void record_fencing(const Position& quorum);
   std::string fence_by_operator(const std::string& reason, std::vector<std::string>& report);
   std::string fence_standby(std::vector<std::string>& report);
   std::string lift_fence();
@@ -205,6 +206,7 @@ class SourceControl {
   bool close_intervals(const Position& to);
   void log_transition(const FallbackTransition& transition);
   Position dump_position() const;
+  void store(const SourceState& next);
   void store_state(const SourceMarks& marks, std::uint64_t now_ns);
   void refuse(const std::string& problem);
   void publish();

@@ -24,8 +24,7 @@ namespace binlane {
 bool SourceControl::fence(const FenceCause& cause) {
   const SourceMarks marks = lane_.queues().marks.load();
   const Position shown = marks.epoch == state_.epoch ? marks.quorum_group_at : Position{};
-  const Position quorum =
-      std::max({state_.quorum, shown, Position{state_.stream_start.file, kBinlogMagicSize}});
+  const Position quorum = std::max({state_.quorum, shown, beginning_of(state_)});
   end_incarnation({cause.reason, {}});
   RoleState role = role_.state();
   role.role = HostRole::fenced;
@@ -38,10 +37,7 @@ bool SourceControl::fence(const FenceCause& cause) {
     return false;
   }
   // What the server's clients still wait for it will release by itself, at its own timeout (S8).
-  if (!state_.origin.is_null() && !ledger_.expose(quorum, state_.epoch, ExposureKind::server_side,
-                                                  fmt::format("{}{}", kFencedCause, cause.reason)))
-    log::error("ledger_failed", "the exposure after {} is not on record: {}", to_string(quorum),
-               ledger_.failure());
+  record_fencing(quorum);
   log::error("fenced",
              "this host is FENCED: {}. Commits behind {} are without a quorum. When another host "
              "is the source, binlane rejoin makes this one its replica",
@@ -53,6 +49,14 @@ bool SourceControl::fence(const FenceCause& cause) {
   fenced_counters_ = seen ? *fallback_->server_counters() : state_.counters;
   tell_replica_side();
   return true;
+}
+
+void SourceControl::record_fencing(const Position& quorum) {
+  if (state_.origin.is_null() ||
+      ledger_.expose_fencing(quorum, state_.epoch, role_.state().fence_reason))
+    return;
+  log::error("ledger_failed", "the exposure after {} is not on record: {}", to_string(quorum),
+             ledger_.failure());
 }
 
 SourceControl::Fenced SourceControl::ask_fence(const std::string& reason) {

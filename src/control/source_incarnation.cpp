@@ -27,7 +27,7 @@ bool SourceControl::adopt(const IncarnationStart& begin, const ServerFacts& fact
     refuse(fmt::format("cannot store {}: {}", state_file_path(config_), errno_text(error)));
     return false;
   }
-  fresh_stream_ = !begin.same_stream || state_.epoch.incarnation == 0;
+  fresh_stream_ = begin.fresh;
   state_ = begin.state;
   // Only now: until the record stands, the next attempt begins anew as well.
   next_stream_ = {};
@@ -134,6 +134,7 @@ void SourceControl::end_incarnation(const IncarnationEnd& end) {
     lane_.link().detach();
     lane_.stream().stop();
   }
+  store(ended_state(state_, synced_.synced(), lane_.queues().marks.load()));
   phase_ = Phase::looking;
   problem_ = end.reason;
   next_look_ns_ = 0;

@@ -17,6 +17,7 @@
 #include "base/uuid.h"
 #include "control/stream_anchor.h"
 #include "dataplane/source_handshake.h"
+#include "shim/binlog_event.h"
 #include "storage/durable_record.h"
 
 namespace binlane {
@@ -51,6 +52,11 @@ struct SourceState {
 
   bool operator==(const SourceState&) const = default;
 };
+
+// Of the stream: its first event.
+inline Position beginning_of(const SourceState& state) noexcept {
+  return {state.stream_start.file, kBinlogMagicSize};
+}
 
 inline constexpr std::size_t kMaxStateBasenameLength = 512;
 inline constexpr std::size_t kMaxServerRunLength = 256;

@@ -26,6 +26,12 @@ namespace binlane {
 inline constexpr std::uint64_t kAnchorHead = 1024;
 inline constexpr std::uint64_t kAnchorTail = 4096;
 
+// Not before the format description's own time stamp is covered: in front of that all streams are
+// the same.
+inline constexpr std::uint64_t kLeastAnchored = 64;
+
+inline bool can_anchor(const Position& at) noexcept { return at.offset >= kLeastAnchored; }
+
 struct StreamAnchor {
   Position at;  // null: none
   std::uint32_t digest = 0;
@@ -71,9 +77,7 @@ std::optional<std::uint32_t> anchor_digest(Files& files, FileHandle handle, std:
 // says nothing, and an error leaves what is on record true, only older.
 template <BinlogFiles Files>
 StreamAnchor make_anchor(Files& files, Position at, const StreamAnchor& before) {
-  // Not before the format description's own time stamp is covered.
-  constexpr std::uint64_t kLeast = 64;
-  if (at.offset < kLeast) return before;
+  if (!can_anchor(at)) return before;
   const int handle = files.open(at.file);
   if (handle < 0) return before;
   bool failed = false;

@@ -296,6 +296,7 @@ void Candidate::activate() {
 void Candidate::store(PromotionStep step) {
   BL_ASSERT(may_follow(step_, step));
   step_ = step;
+  ever_released_ = ever_released_ || step >= PromotionStep::released;
 }
 
 void Candidate::end_serving() {

@@ -70,7 +70,8 @@ class Candidate {
   const PromotionStream& old_stream() const { return log_.stream; }
   // Of the own log, when it was fenced.
   Position released_before() const { return released_; }
-  bool released() const { return step_ >= PromotionStep::released; }
+  // Ever: a candidate that gives up takes nothing back.
+  bool released() const { return ever_released_; }
 
   // --- the new one; null before it is active
   const Uuid& new_origin() const { return new_origin_; }
@@ -122,6 +123,7 @@ class Candidate {
   PromotionLog log_;
   StreamIdentity old_stream_;
   Position released_;
+  bool ever_released_ = false;
   Position whole_groups_;
   Position sealed_at_;
   std::optional<Promotion> promotion_;

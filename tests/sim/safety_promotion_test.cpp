@@ -166,6 +166,34 @@ TEST(Safety, S12_TheOldSourceComesBackAndIsNone) {
   EXPECT_EQ(answered(world, Answer::acked), before);
 }
 
+// S8, S12: the ledger's disk fails just when the old source learns that it is deposed. What its
+// server lets go from then on is on record as soon as a daemon can write there again, for a rejoin
+// goes by it. Canary: fencing_not_caught_up.
+TEST(Safety, S12_AFencingThatCouldNotBeRecordedIsCaughtUp) {
+  World world(script());
+  run_until_semisync(world);
+  world.run_for(300 * kMs);
+  lose_source(world);
+  const Candidate& candidate = run_until_decided(world, 0);
+  ASSERT_EQ(candidate.phase(), Candidate::Phase::active) << candidate.refusal();
+  world.server().start();
+  SourceHost::fail_ledger(true);
+  world.source().start();
+  world.run_until([&] { return world.source().fenced_by() == candidate.term(); }, kSoonNs,
+                  "FENCED");
+  ASSERT_TRUE(world.source().ledger()->failed());
+  ASSERT_TRUE(world.source().ledger()->open_intervals().empty());
+  SourceHost::fail_ledger(false);
+  world.source().kill();
+  world.source().start();
+  ASSERT_EQ(world.source().ledger()->open_intervals().size(), 1U);
+  // Once is enough.
+  world.source().kill();
+  world.source().start();
+  EXPECT_EQ(world.source().ledger()->open_intervals().size(), 1U);
+  EXPECT_EQ(world.source().ledger()->open_intervals()[0].causes.size(), 1U);
+}
+
 // S14: ANY 1 of 3 needs all three fenced: any one of them may have acknowledged a commit alone. One
 // that does not answer keeps the promotion from being proven, and it is the one that holds what was
 // acknowledged last. Canary: promoted_without_fence.

@@ -344,6 +344,67 @@ TEST(Safety, S16_AfterAResetReplicasAreReseeded) {
   run_until_healthy(world);
 }
 
+// S16, I4: the same while an exposure of the old stream is on record still and the ledger's disk
+// has failed. That record says nothing of the new stream: Binlane releases nobody (I4 watches).
+// Canaries: foreign_interval_covers, fresh_without_record, fresh_only_once.
+TEST(Safety, S16_AnOldStreamsExposureCoversNothing) {
+  World world(script());
+  run_until_semisync(world);
+  cut_off_all_replicas(world);
+  world.run_until([&] { return world.source().fallback_state() == FallbackState::async; }, kSoonNs,
+                  "degraded");
+  SourceHost::fail_ledger(true);
+  world.blocks.clear();
+  run_until_semisync(world);
+  ASSERT_FALSE(world.source().ledger()->open_intervals().empty());
+  const std::uint64_t releases = world.checks().counts().releases;
+  const Uuid before = world.source().origin();
+  world.run_until([&] { return world.server().reset_master(); }, kSoonNs, "a moment for RESET");
+  world.run_until([&] { return world.source().origin() != before; }, kSoonNs, "a new stream");
+  world.run_for(2 * kNanosPerSecond);
+  EXPECT_EQ(world.checks().counts().releases, releases);
+  EXPECT_EQ(world.source().fallback_state(), FallbackState::refused);
+  // A daemon that can write there again makes it good.
+  SourceHost::fail_ledger(false);
+  world.source().kill();
+  world.source().start();
+  world.run_until([&] { return every_refusal_says(world, "holds the stream"); }, kSoonNs,
+                  "refusals");
+  world.operators();
+  run_until_healthy(world);
+  EXPECT_EQ(world.checks().counts().releases, releases + 1);
+}
+
+// S5: the server is restarted, and its binlogs are reset before anybody has looked, within the
+// second in which the stream began: nothing of the new file differs from the old one's beginning.
+// What replicas were told shows that this is not their stream. Canary: told_forgotten_at_end.
+TEST(Safety, S5_AnIncarnationIsHeldToAllThatWasTold) {
+  World world(script());
+  run_until_semisync(world);
+  const Uuid origin = world.source().origin();
+  world.run_until([&] { return world.server().reset_master(); }, kSoonNs, "a moment for RESET");
+  world.run_until([&] { return world.source().origin() != origin; }, kSoonNs, "a new stream");
+  world.run_until([&] { return every_refusal_says(world, "holds the stream"); }, kSoonNs,
+                  "refusals");
+  world.operators();
+  run_until_semisync(world);
+  const Uuid before = world.source().origin();
+  world.server().kill();
+  world.run_for(300 * kMs);
+  world.source().paused_until_ns = world.clock().time_ns + 20 * kMs;
+  world.server().start();
+  world.run_until([&] { return world.server().reset_master(); }, kSoonNs, "a moment for RESET");
+  world.run_until([&] { return !world.source().running(); }, kSoonNs, "the incarnation's end");
+  world.run_until([&] { return world.source().problem().find("synced before") != std::string::npos; },
+                  kSoonNs, "a refusal");
+  EXPECT_EQ(world.source().origin(), before);
+  world.operators();
+  world.run_until([&] { return every_refusal_says(world, "holds the stream"); }, kSoonNs,
+                  "refusals");
+  world.operators();
+  run_until_healthy(world);
+}
+
 // S17: binlog.1000000 comes after binlog.999999, for us.
 TEST(Safety, S17_FileNumbersAreNumbers) {
   WorldOptions options = script();

@@ -89,6 +89,8 @@ void SourceHost::start() {
   }
   shown_state_ = state_;
   ledger_ = std::make_unique<Ledger>(options_.ledger_path, ledger_io());
+  if (!state_.origin.is_null() && !ledger_->begin_stream(state_.origin))
+    trace_.line(ledger_->failure());
   rule_in_force_ = options_.rule;
   port_.discard();
   queues_ = std::make_unique<SourceLaneQueues>();
@@ -99,6 +101,8 @@ void SourceHost::start() {
   synced_ = {};
   registration_.emplace();
   phase_ = fenced_by_ == 0 ? Phase::looking : Phase::fenced;
+  if (phase_ == Phase::fenced && !canary(Canary::fencing_not_caught_up))
+    record_fencing(std::max(state_.quorum, beginning_of(state_)));
   next_stream_ = {};
   server_runs_ = 0;
   run_ = 0;
@@ -254,13 +258,12 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
     return false;
   }
   same_run_ = begin->same_stream && state_.server_run == found.server_run;
-  const bool fresh = !begin->same_stream || state_.epoch.incarnation == 0;
   if (store(begin->state) != 0) {
     refuse("cannot store the state");
     return false;
   }
   if (!ledger_->begin_stream(state_.origin)) trace_.line(ledger_->failure());
-  fresh_stream_ = fresh;
+  fresh_stream_ = begin->fresh;
   next_stream_ = {};
   run_ = server_.run();
   read_only_ = server_.read_only();
@@ -323,6 +326,8 @@ void SourceHost::end_incarnation(const IncarnationEnd& end) {
   registration_->close();
   stand_still();
   stream_->stop();
+  const SourceState last = ended_state(state_, synced_.synced(), queues_->marks.load());
+  if (last != state_) static_cast<void>(store(last));
   phase_ = Phase::looking;
   problem_ = end.reason;
   next_look_ns_ = 0;
@@ -478,7 +483,8 @@ bool SourceHost::close_intervals(const Position& to) {
 }
 
 void SourceHost::store_state(const SourceMarks& marks, std::uint64_t now_ns) {
-  if (phase_ != Phase::running || now_ns < next_store_ns_) return;
+  if (phase_ != Phase::running) return;
+  if (!state_is_due(state_, synced_.synced(), marks, now_ns, next_store_ns_)) return;
   next_store_ns_ = now_ns + kStoreNs;
   const SourceState next = grown_state(state_, view_, synced_.synced(), marks, *fallback_);
   if (next != state_) static_cast<void>(store(next));

@@ -151,6 +151,7 @@ class SourceHost {
   void control();
   void watch_terms();
   void fence(std::uint32_t term);
+  void record_fencing(const Position& quorum);
   void work_as_fenced();
   void watch_fenced_server(std::uint64_t now_ns);
   void begin_watching();

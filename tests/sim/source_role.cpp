@@ -24,18 +24,21 @@ void SourceHost::watch_terms() {
 void SourceHost::fence(std::uint32_t term) {
   const SourceMarks marks = queues_->marks.load();
   const Position shown = marks.epoch == state_.epoch ? marks.quorum_group_at : Position{};
-  const Position quorum =
-      std::max({state_.quorum, shown, Position{state_.stream_start.file, kBinlogMagicSize}});
+  const Position quorum = std::max({state_.quorum, shown, beginning_of(state_)});
   end_incarnation({fmt::format("a replica was promoted in term {}", term), {}});
   fenced_by_ = term;
-  if (!ledger_->expose(quorum, state_.epoch, ExposureKind::server_side, "fenced"))
-    trace_.line(ledger_->failure());
+  record_fencing(quorum);
   trace_.note("fenced", term);
   phase_ = Phase::fenced;
   next_poll_ns_ = 0;
   fenced_looked_ = false;
   const bool seen = fallback_ && fallback_->server_counters();
   fenced_counters_ = seen ? *fallback_->server_counters() : state_.counters;
+}
+
+void SourceHost::record_fencing(const Position& quorum) {
+  if (!ledger_->expose_fencing(quorum, state_.epoch, "a replica was promoted"))
+    trace_.line(ledger_->failure());
 }
 
 void SourceHost::work_as_fenced() {

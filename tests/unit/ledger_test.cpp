@@ -283,6 +283,39 @@ TEST_F(LedgerTest, WellFormedNonsenseIsRefused) {
   EXPECT_NE(refusal().find("before it began"), std::string::npos) << refusal();
 }
 
+// Only an open interval of the stream at hand says that its commits may be released.
+TEST_F(LedgerTest, AnOpenIntervalOfAnotherStreamIsNoneOfThisOne) {
+  Ledger ledger(path(), faulty_io());
+  ASSERT_TRUE(ledger.begin_stream(Uuid::random()));
+  EXPECT_FALSE(ledger.open_in_stream());
+  ASSERT_TRUE(ledger.expose({1, 100}, kEpoch, ExposureKind::own, "timeout"));
+  EXPECT_TRUE(ledger.open_in_stream());
+  g_write_error = EIO;
+  EXPECT_FALSE(ledger.begin_stream(Uuid::random()));
+  EXPECT_EQ(ledger.open_intervals().size(), 1U);
+  EXPECT_FALSE(ledger.open_in_stream());
+}
+
+// A host that could not put its fencing on record does so when it starts again, and only once.
+TEST_F(LedgerTest, FencingIsRecordedOnce) {
+  const Uuid stream = Uuid::random();
+  {
+    Ledger ledger(path(), faulty_io());
+    ASSERT_TRUE(ledger.begin_stream(stream));
+    g_write_error = EIO;
+    EXPECT_FALSE(ledger.expose_fencing(kFrom, kEpoch, "deposed"));
+    g_write_error = 0;
+  }
+  for (int starts = 0; starts < 2; ++starts) {
+    Ledger ledger(path());
+    ASSERT_TRUE(ledger.begin_stream(stream));
+    EXPECT_TRUE(ledger.expose_fencing(kFrom, kEpoch, "deposed"));
+    ASSERT_EQ(ledger.open_intervals().size(), 1U);
+    ASSERT_EQ(ledger.open_intervals()[0].causes.size(), 1U);
+    EXPECT_EQ(ledger.open_intervals()[0].causes[0].reason, "fenced: deposed");
+  }
+}
+
 TEST_F(LedgerTest, AFailedWriteIsFinal) {
   {
     Ledger ledger(path(), faulty_io());
