@@ -38,6 +38,7 @@ class BenchStream {
     ++groups_;
     return true;
   }
+  bool settled() const noexcept { return true; }
   std::uint64_t group_end() const noexcept { return written_; }
   std::uint64_t groups() const noexcept { return groups_; }
   std::uint64_t written() const noexcept { return written_; }

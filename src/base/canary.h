@@ -85,6 +85,12 @@
     "an open interval of an older stream counts as the record of the new one's exposure")          \
   X(fencing_not_caught_up, "S8",                                                                   \
     "a host that could not record its fencing does not do so when it starts again")                \
+  X(unrecorded_forgotten, "S8",                                                                    \
+    "what a failed ledger could not take is not recorded by a later daemon either")                \
+  X(restart_accounted_early, "S8",                                                                 \
+    "a server's restart counts as recorded although the daemon died before it was")                \
+  X(acked_behind_reset, "S16",                                                                     \
+    "an ACK goes out though the binlog was not looked at since a pause, or cannot be followed")     \
   X(told_forgotten_at_end, "S5",                                                                   \
     "an incarnation is held to what the one before had stored, not to all that it told")           \
   X(exposure_told_late, "S10",                                                                     \

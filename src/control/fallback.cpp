@@ -62,6 +62,7 @@ Fallback::Fallback(const FallbackOptions& options, const FallbackStart& start)
       deadline_(options.timeout_ns, hard_limit_ns(options)),
       quorum_at_(start.exposed_from),
       interval_open_(start.interval_open),
+      ledger_failed_(start.ledger_failed),
       baseline_(start.counters) {
   // What an earlier binlaned recorded covers whatever has happened since.
   noted_.fill(start.interval_open);
@@ -70,6 +71,9 @@ Fallback::Fallback(const FallbackOptions& options, const FallbackStart& start)
     // Its recovery may have committed what was waiting, or its end let it go.
     ++counters_.server_restarts;
     reason_ = FallbackReason::server_restarted;
+    want(ExposureKind::server_side, reason_, start.exposed_from);
+  } else if (start.unrecorded) {
+    reason_ = FallbackReason::unrecorded;
     want(ExposureKind::server_side, reason_, start.exposed_from);
   }
 }
@@ -279,7 +283,7 @@ void Fallback::apply(FallbackEffect effect, FallbackEvent event, const FallbackI
       if (phase_ != FallbackPhase::starting) {
         reason_ = held_ ? FallbackReason::operator_off : FallbackReason::server_stopped;
         ++counters_.server_releases;
-      } else if (reason_ != FallbackReason::server_restarted) {
+      } else if (reason_ == FallbackReason::started) {
         reason_ = FallbackReason::off_at_start;
       }
       want(ExposureKind::server_side, reason_, looked_at_[0]);
@@ -346,11 +350,35 @@ void Fallback::apply(FallbackEffect effect, FallbackEvent event, const FallbackI
 }
 
 void Fallback::want(ExposureKind kind, FallbackReason reason, const Position& from) {
-  if (ledger_failed_) return;
+  if (ledger_failed_) return miss(kind, reason);
   const bool closing = in_flight_ && in_flight_->kind == FallbackAction::Kind::close_intervals;
   if (interval_open_ && noted_[index_of(kind)] && !closing) return;
   auto& wanted = wanted_[index_of(kind)];
   if (!wanted) wanted = Wanted{reason, from};
+}
+
+// Nothing is recorded any more, what was wanted neither.
+void Fallback::fail_ledger() noexcept {
+  ledger_failed_ = true;
+  for (const ExposureKind kind : {ExposureKind::server_side, ExposureKind::own}) {
+    auto& wanted = wanted_[index_of(kind)];
+    if (wanted) miss(kind, wanted->reason);
+    wanted.reset();
+  }
+}
+
+// An open interval covers what comes behind it, and is not closed any more. What Binlane would have
+// released it does not release without a record, except a new stream's, where clients have an OK.
+void Fallback::miss(ExposureKind kind, FallbackReason reason) noexcept {
+  BL_ASSERT(ledger_failed_);
+  const bool released = kind == ExposureKind::server_side || reason == FallbackReason::stream_new;
+  if (released && !interval_open_) unrecorded_ = true;
+}
+
+bool Fallback::accounts() const noexcept {
+  const auto server_side = index_of(ExposureKind::server_side);
+  const bool under_way = in_flight_ && in_flight_->kind == FallbackAction::Kind::open_interval;
+  return !unrecorded_ && !wanted_[server_side] && !under_way;
 }
 
 // Whatever may have been released until now lies before the end of the binlog as it is read from
@@ -425,8 +453,8 @@ void Fallback::complete(bool success, std::uint64_t now_ns) {
         interval_open_ = true;
         noted_[index_of(action.exposure)] = true;
       } else {
-        ledger_failed_ = true;
-        wanted_.fill(std::nullopt);
+        fail_ledger();
+        miss(action.exposure, action.reason);
       }
       // The table hears of it as `recorded` or `record_failed`, when it is all there.
       return;
@@ -435,8 +463,7 @@ void Fallback::complete(bool success, std::uint64_t now_ns) {
         interval_open_ = false;
         noted_.fill(false);
       } else {
-        ledger_failed_ = true;
-        wanted_.fill(std::nullopt);
+        fail_ledger();
       }
       completed_ = success ? FallbackEvent::closed : FallbackEvent::close_failed;
       return;

@@ -67,6 +67,7 @@ enum class FallbackReason : std::uint8_t {
   caught_up,
   server_on,  // it was ON already, or somebody switched it on
   turn_on_failed,
+  unrecorded,  // what it released could not be recorded then
   stream_new,  // the stream is new, and the server waits already
 };
 // A sentence for logs, ledger and status.
@@ -86,7 +87,9 @@ struct FallbackStart {
   bool fresh = false;             // the stream is new: no quorum was ever promised to anybody
   Position exposed_from{};        // exposed_from() as persisted; in a new stream its beginning
   bool interval_open = false;     // the ledger has an open interval
+  bool ledger_failed = false;     // and takes no entry any more
   bool server_restarted = false;  // since the state was persisted
+  bool unrecorded = false;        // what it released before may be missing in the ledger
   // The persisted counters, if the server is still the same run.
   std::optional<ServerCounters> counters{};
 };
@@ -208,6 +211,8 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // How long it must have been connected before it is said to catch up; grows while it comes and
   // goes.
   std::uint64_t connect_hold_ns() const noexcept;
+  // Everything that the server has released by itself as far as is known is in the ledger.
+  bool accounts() const noexcept;
   // As last looked at; to be persisted beside the server's run.
   const std::optional<ServerCounters>& server_counters() const noexcept { return baseline_; }
 
@@ -225,6 +230,8 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   void check_waits(const FallbackInputs& in);
   void check_record(const FallbackInputs& in);
   void check_recovery(const FallbackInputs& in);
+  void fail_ledger() noexcept;
+  void miss(ExposureKind kind, FallbackReason reason) noexcept;
   void want(ExposureKind kind, FallbackReason reason, const Position& from);
   void begin_era(const FallbackInputs& in);
   void watch_for_exposure(const FallbackInputs& in);
@@ -258,6 +265,7 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // Ledger.
   bool interval_open_ = false;
   bool ledger_failed_ = false;
+  bool unrecorded_ = false;            // a release that no interval has, for that reason
   std::array<bool, kKinds> noted_{};  // causes that the open interval has
   std::array<std::optional<Wanted>, kKinds> wanted_{};
   std::optional<std::uint64_t> close_after_ns_;  // a mark sampled after this bounds the exposure

@@ -41,6 +41,8 @@ const char* to_string(FallbackReason reason) noexcept {
       return "no quorum within the timeout";
     case FallbackReason::link_lost:
       return "the dump connection to the server was lost";
+    case FallbackReason::unrecorded:
+      return "what the server released before could not be recorded then";
     case FallbackReason::server_stopped:
       return "the server stopped waiting by itself";
     case FallbackReason::operator_off:

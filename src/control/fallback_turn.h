@@ -33,8 +33,10 @@ inline FallbackStart fallback_start(const SourceState& state, const Ledger& ledg
   start.fresh = fresh_stream;
   start.exposed_from = std::max(state.looked, beginning_of(state));
   start.interval_open = ledger.open_in_stream();
-  start.server_restarted = !fresh_stream && !same_run;
-  if (same_run) start.counters = state.counters;
+  start.ledger_failed = ledger.failed();
+  start.server_restarted = state.unaccounted && !same_run;
+  start.unrecorded = state.unaccounted && same_run;
+  if (same_run && !state.unaccounted) start.counters = state.counters;
   return start;
 }
 
@@ -86,8 +88,10 @@ SourceState grown_state(const SourceState& before, Files& files, const Position&
   SourceState next = before;
   next.synced = std::max(next.synced, synced);
   next.quorum = std::max(next.quorum, marks.quorum_group_at);
-  next.looked = std::max(next.looked, fallback.exposed_from());
+  next.unaccounted = !fallback.accounts() && !canary(Canary::unrecorded_forgotten);
   if (next.synced != before.synced) next.anchor = make_anchor(files, next.synced, next.anchor);
+  if (next.unaccounted) return next;
+  next.looked = std::max(next.looked, fallback.exposed_from());
   if (fallback.server_counters()) next.counters = *fallback.server_counters();
   return next;
 }

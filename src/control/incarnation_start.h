@@ -41,6 +41,7 @@ struct FoundBinlogs {
   std::uint32_t last = 0;
   std::string basename;
   std::string server_run;            // as it goes on record
+  bool same_run = false;             // which is the one on record
   std::uint32_t run_first_file = 0;  // the first one of this run of the server
 };
 
@@ -49,6 +50,7 @@ struct IncarnationStart {
   StreamStart start;  // for the tailer
   std::uint32_t first = 0;
   bool same_stream = false;
+  bool same_run = false;  // of the server, too
   // No quorum of this stream is on record: what the server was told can only be of another (S16).
   bool fresh = false;
   // False: what could tell that the binlogs are this stream's was purged. Nothing that was
@@ -98,6 +100,11 @@ class StartFinder {
     begin.same_stream = before.origin == state.origin;
     begin.fresh = !begin.same_stream || before.epoch.incarnation == 0 ||
                   (before.quorum.is_null() && !canary(Canary::fresh_only_once));
+    begin.same_run = begin.same_stream && found_.same_run;
+    // On record until the ledger has it: this daemon may die before.
+    state.unaccounted =
+        !begin.fresh && ((state.unaccounted && !canary(Canary::restart_accounted_early)) ||
+                         !begin.same_run);
     if (begin.same_stream && !prove_stream(state, begin.proven)) return std::nullopt;
     begin.first = std::max(found_.first, state.stream_start.file);
     const auto synced = sync_everything(std::max(begin.first, state.synced.file));

@@ -21,8 +21,7 @@ std::string directory_of(const std::string& path) {
 
 // What the finder found goes on record; nothing may be done in the incarnation before.
 bool SourceControl::adopt(const IncarnationStart& begin, const ServerFacts& facts) {
-  const auto last_run = parse_server_run(state_.server_run);
-  same_run_ = begin.same_stream && last_run && last_run->is_same_as(facts.run);
+  same_run_ = begin.same_run;
   if (const int error = state_file_.store(begin.state); error != 0) {
     refuse(fmt::format("cannot store {}: {}", state_file_path(config_), errno_text(error)));
     return false;
@@ -59,8 +58,10 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   const auto rule = rule_to_begin_with();
   if (!rule) return false;
   files_.emplace(index.directory, index.basename);
-  const FoundBinlogs found{index.first, index.last, index.basename, to_string(facts.run),
-                           run_files.first};
+  const auto last_run = parse_server_run(state_.server_run);
+  const FoundBinlogs found{index.first,          index.last,
+                           index.basename,       to_string(facts.run),
+                           last_run && last_run->is_same_as(facts.run), run_files.first};
   const auto sync = [this](std::uint32_t first, std::uint32_t last) {
     return sync_files(*files_, first, last);
   };

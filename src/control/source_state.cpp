@@ -13,7 +13,7 @@
 namespace binlane {
 namespace {
 
-constexpr std::uint32_t kVersion = 3;
+constexpr std::uint32_t kVersion = 4;
 
 struct DiskPosition {
   le32 file;
@@ -47,8 +47,9 @@ struct DiskState {
   le16 basename_length;
   le16 server_run_length;
   le16 safe_mark_count;
+  std::uint8_t unaccounted;  // 0 or 1
 };
-static_assert(sizeof(DiskState) == 134 && alignof(DiskState) == 1);
+static_assert(sizeof(DiskState) == 135 && alignof(DiskState) == 1);
 static_assert(sizeof(DiskState) + kMaxStateBasenameLength + kMaxServerRunLength +
                   kMaxSafeMarks * sizeof(DiskSafeMark) <=
               DurableRecord::kMaxPayloadSize);
@@ -92,6 +93,7 @@ std::vector<std::byte> encode_source_state(const SourceState& state) {
   disk.basename_length = static_cast<std::uint16_t>(state.basename.size());
   disk.server_run_length = static_cast<std::uint16_t>(state.server_run.size());
   disk.safe_mark_count = static_cast<std::uint16_t>(state.safe_marks.size());
+  disk.unaccounted = state.unaccounted ? 1 : 0;
   const std::size_t texts_size = state.basename.size() + state.server_run.size();
   std::vector<std::byte> bytes(sizeof disk + texts_size +
                                state.safe_marks.size() * sizeof(DiskSafeMark));
@@ -117,7 +119,7 @@ std::optional<SourceState> decode_source_state(ConstBytes bytes) {
   const std::size_t basename_length = disk.basename_length;
   const std::size_t server_run_length = disk.server_run_length;
   if (disk.version != kVersion || basename_length > kMaxStateBasenameLength ||
-      server_run_length > kMaxServerRunLength || disk.safe_mark_count > kMaxSafeMarks ||
+      server_run_length > kMaxServerRunLength || disk.safe_mark_count > kMaxSafeMarks || disk.unaccounted > 1 ||
       bytes.size() != sizeof disk + basename_length + server_run_length +
                           disk.safe_mark_count * sizeof(DiskSafeMark))
     return std::nullopt;
@@ -130,6 +132,7 @@ std::optional<SourceState> decode_source_state(ConstBytes bytes) {
   state.quorum = from_disk(disk.quorum);
   state.looked = from_disk(disk.looked);
   state.counters = {disk.yes_tx, disk.no_tx, disk.no_times};
+  state.unaccounted = disk.unaccounted == 1;
   state.anchor = {from_disk(disk.anchor_at), disk.anchor_digest};
   const char* const texts = reinterpret_cast<const char*>(bytes.data()) + sizeof disk;
   state.basename.assign(texts, basename_length);

@@ -44,6 +44,9 @@ struct SourceState {
   // the server was looked at, nobody knows.
   Position looked;
   ServerCounters counters;  // of that server run, when it was looked at
+  // What the server released by itself behind `looked` is not in the ledger yet: the server was
+  // restarted and nobody has got to it, or the ledger could not be written.
+  bool unaccounted = false;
   // What was safe when each incarnation began, oldest first, so that a replica that was away
   // meanwhile is held to what it must share, and to no more (S5). See remember_safe_mark().
   std::vector<SafeMark> safe_marks;

@@ -48,6 +48,8 @@ concept BinlogStream = requires(S stream, const S& view, std::uint64_t at, Mutab
   // Looks for new bytes. False once the stream cannot go on as it is (restart, RESET, error):
   // control decides.
   { stream.poll(at) } -> std::same_as<bool>;
+  // What the server writes now is known to be this stream's.
+  { view.settled() } -> std::same_as<bool>;
   { view.written() } -> std::same_as<std::uint64_t>;
   // Everything that the server had written by then lies before written().
   { view.all_read_ns() } -> std::same_as<std::uint64_t>;
@@ -571,6 +573,8 @@ std::size_t SourceCycle<P, Stream, Server, C>::acknowledge(std::uint64_t now_ns)
       watched_group_ = newest;
     }
   }
+  // A position of this stream means other bytes in the next one (safety rule S16).
+  if (!stream_.settled() && !canary(Canary::acked_behind_reset)) return 0;
   return server_.poll(acknowledged_at_);
 }
 

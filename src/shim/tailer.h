@@ -86,6 +86,9 @@ class Tailer {
   // Behind the last whole event group, linear; <= written().
   std::uint64_t group_end() const noexcept { return group_end_; }
 
+  // The file at hand is known to go on where the one before it ended, and to be the server's still.
+  bool settled() const noexcept { return header_checked_ && live_; }
+
   // Everything that was in the binlogs at this time has been read, as far as it was to be read.
   std::uint64_t all_read_ns() const noexcept { return all_read_ns_; }
 
@@ -120,12 +123,14 @@ class Tailer {
   Phase phase_ = Phase::stopped;
   FileHandle handle_ = kNoFile;
   bool header_checked_ = false;  // of a file that was opened behind another one
+  bool live_ = false;            // its name meant it still when that was last asked
   bool successor_seen_ = false;  // the next file exists though this one has no last event
   int error_ = 0;
   std::uint64_t written_ = 0;
   std::uint64_t group_end_ = 0;
   std::uint64_t growth_ns_ = 0;
   std::uint64_t probe_ns_ = 0;
+  std::uint64_t polled_ns_ = 0;
   std::uint64_t all_read_ns_ = 0;
   TailCounters counters_;
   GroupTracker tracker_;
@@ -146,9 +151,11 @@ int Tailer<Files>::start(StreamStart& start, std::uint64_t now_ns) noexcept {
   handle_ = handle;
   phase_ = Phase::tailing;
   header_checked_ = true;
+  live_ = true;
   successor_seen_ = false;
   growth_ns_ = now_ns;
   probe_ns_ = now_ns;
+  polled_ns_ = now_ns;
   window_.reset(map_.current_begin() + tracker_.end().offset);
   publish();
   if (tracker_.ended()) end_file();
@@ -164,8 +171,13 @@ void Tailer<Files>::stop() noexcept {
 
 template <BinlogFiles Files>
 TailEvent Tailer<Files>::poll(std::uint64_t now_ns) noexcept {
+  const bool paused = now_ns - polled_ns_ > kIdleProbe_ns && !canary(Canary::acked_behind_reset);
+  polled_ns_ = now_ns;
   switch (phase_) {
     case Phase::tailing:
+      // A lane that stood still must not go by the growth of a file that is not the server's any
+      // more: what it has yet to read of it may have been written before a RESET, or a PURGE.
+      if (paused) live_ = !files_.replaced(handle_, map_.current_file());
       return read_tail(now_ns);
     case Phase::between:
       return open_next(now_ns);
@@ -221,6 +233,7 @@ TailEvent Tailer<Files>::probe_idle(std::uint64_t now_ns) noexcept {
     return halt(TailEvent::shrunk);
   if (length > tracker_.end().offset) return TailEvent::none;
   if (files_.replaced(handle_, map_.current_file())) return halt(TailEvent::reset);
+  live_ = true;
   // The next file was there before this last, vain read: nothing will be added to this one.
   if (successor_seen_) return halt(TailEvent::server_restarted);
   const int next = files_.open(map_.current_file() + 1);
@@ -269,6 +282,7 @@ TailEvent Tailer<Files>::open_next(std::uint64_t now_ns) noexcept {
 template <BinlogFiles Files>
 TailEvent Tailer<Files>::check_header() noexcept {
   header_checked_ = true;
+  live_ = true;
   // The first file of a server's run behind a Rotate: it died before it made the next file itself.
   if (tracker_.format().startup_s != 0) return halt(TailEvent::server_restarted);
   switch (tracker_.continuity()) {

@@ -247,7 +247,9 @@ void SourceHost::look_for_server(std::uint64_t now_ns) {
 
 bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
   const FoundBinlogs found{binlogs_.first(), binlogs_.last(), kBasename,
-                           fmt::format("run {}", server_.run()), server_.first_file_of_run()};
+                           fmt::format("run {}", server_.run()),
+                           state_.server_run == fmt::format("run {}", server_.run()),
+                           server_.first_file_of_run()};
   const auto sync = [this](std::uint32_t first, std::uint32_t last) {
     return sync_files(first, last);
   };
@@ -257,7 +259,7 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
     refuse(finder.refusal());
     return false;
   }
-  same_run_ = begin->same_stream && state_.server_run == found.server_run;
+  same_run_ = begin->same_run;
   if (store(begin->state) != 0) {
     refuse("cannot store the state");
     return false;

@@ -156,6 +156,7 @@ class StreamOfLane {
   }
   std::uint64_t all_read_ns() const { return stream_.all_read_ns(); }
   std::uint64_t groups() const { return stream_.groups(); }
+  bool settled() const { return known; }
   std::uint64_t group_end() const { return std::min(written_, stream_.group_end()); }
   std::uint64_t written() const { return written_; }
   int read(std::uint64_t at, MutableBytes out, StreamPiece& piece) {
@@ -175,6 +176,7 @@ class StreamOfLane {
   void restart() { written_ = stream_.written(); }
 
   bool frozen = false;  // the tailer sees nothing new
+  bool known = true;    // what the server writes is this stream
 
  private:
   MemoryStream& stream_;

@@ -670,6 +670,53 @@ TEST(Fallback, ARestartBeforeTheStartIsAnExposureToo) {
   EXPECT_EQ(model.intervals[0].from, 990U);
 }
 
+// A ledger that cannot be written leaves an exposure unaccounted, and the next daemon records it.
+TEST(Fallback, WhatALedgerCouldNotTakeIsRecordedLater) {
+  FallbackModel model(quick(), {.exposed_from = {1, 990}, .server_restarted = true});
+  model.ledger_works = false;
+  model.run_for(1'000);
+  EXPECT_FALSE(model.fallback.accounts());
+  EXPECT_TRUE(model.intervals.empty());
+
+  FallbackModel next(quick(), {.exposed_from = {1, 990}, .unrecorded = true});
+  next.enabled = next.status = true;
+  EXPECT_FALSE(next.fallback.accounts());
+  ASSERT_TRUE(next.run_until(State::semisync, 1'000));
+  EXPECT_TRUE(next.fallback.accounts());
+  EXPECT_EQ(next.trace, (Trace{"record server", "close"}));
+  EXPECT_EQ(next.intervals[0].from, 990U);
+  EXPECT_EQ(next.fallback.counters().server_restarts, 0U);
+}
+
+// A ledger that has failed before takes nothing, though an interval is open in it.
+TEST(Fallback, AFailedLedgerIsKnownFromTheStart) {
+  FallbackModel model(quick(), {.interval_open = true, .ledger_failed = true});
+  model.enabled = model.status = true;
+  model.run_until(State::semisync, 1'000);
+  model.quorum_moves = false;
+  model.commit();
+  model.run_for(3'000);
+  EXPECT_TRUE(model.trace.empty());
+  EXPECT_TRUE(model.fallback.blocked());
+  EXPECT_TRUE(model.fallback.accounts());  // the open interval covers it
+}
+
+// A new stream on a server that waits by other binlogs' ACKs, and no ledger to say so.
+TEST(Fallback, AFreshStreamWithoutALedgerIsRefused) {
+  FallbackModel model(quick(), {.fresh = true});
+  model.enabled = model.status = true;
+  model.ledger_works = false;
+  model.run_for(1'000);
+  EXPECT_EQ(model.fallback.state(), State::refused);
+  EXPECT_EQ(std::count(model.trace.begin(), model.trace.end(), "OFF"), 0);
+  EXPECT_FALSE(model.fallback.accounts());
+  // An OFF of somebody else makes the server forget.
+  model.connected = false;
+  model.operator_sets(false);
+  model.run_for(1'000);
+  EXPECT_EQ(model.fallback.state(), State::async);
+}
+
 TEST(Fallback, ALostDumpConnectionDegradesAfterTheTimeout) {
   FallbackModel model(quick());
   settle(model);

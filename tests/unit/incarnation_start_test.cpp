@@ -39,7 +39,7 @@ class StartTest : public ::testing::Test {
   Position end(std::uint32_t file) { return {file, files.data(file).size()}; }
 
   FakeBinlogFiles files;
-  FoundBinlogs found{3, 4, "binlog", "run 1", 4};
+  FoundBinlogs found{3, 4, "binlog", "run 1", true, 4};
   std::vector<std::uint32_t> synced;
   int sync_error = 0;
   std::string refusal;
@@ -68,6 +68,30 @@ TEST_F(StartTest, TheSameStreamGoesOnAndKeepsWhatIsSafe) {
   EXPECT_EQ(begin->state.origin, state.origin);
   EXPECT_EQ(begin->state.epoch, (Epoch{1, 2}));
   EXPECT_EQ(begin->safe, (Position{4, 200}));
+}
+
+// A restart of the server counts as recorded only when control says so, however many daemons die
+// before it does.
+TEST_F(StartTest, ARestartIsUnaccountedUntilItIsRecorded) {
+  SourceState state = find({})->state;
+  EXPECT_FALSE(state.unaccounted);
+  state.quorum = {4, 200};
+  EXPECT_FALSE(find(state)->state.unaccounted);
+  found.same_run = false;
+  state = find(state)->state;
+  EXPECT_TRUE(state.unaccounted);
+  found.same_run = true;
+  const auto again = find(state);
+  EXPECT_TRUE(again->same_run);
+  EXPECT_TRUE(again->state.unaccounted);
+}
+
+// Until a quorum of it is on record, nothing that the server was told can be of this stream.
+TEST_F(StartTest, AStreamWithoutAQuorumIsFresh) {
+  SourceState state = find({})->state;
+  EXPECT_TRUE(find(state)->fresh);
+  state.quorum = {4, 200};
+  EXPECT_FALSE(find(state)->fresh);
 }
 
 TEST_F(StartTest, AGroupThatIsNotWholeIsNotAnnounced) {
@@ -108,7 +132,7 @@ TEST_F(StartTest, WithoutTheProofThePersistedQuorumIsForgotten) {
   state.quorum = end(4);
   files.append(5, numbered_binlog(110, 1));
   files.remove(4);
-  found = {5, 5, "binlog", "run 1", 5};
+  found = {5, 5, "binlog", "run 1", true, 5};
   const auto begin = find(state);
   ASSERT_TRUE(begin) << refusal;
   EXPECT_FALSE(begin->proven);

@@ -129,6 +129,22 @@ TEST(SourceCycle, AQuorumOfDurableBytesIsToldToTheServer) {
   EXPECT_EQ(s.server.told, (Position{1, 7}));
 }
 
+// Where the binlog may be another stream's by now, positions acknowledge bytes that nobody has
+// (safety rule S16).
+TEST(SourceCycle, NothingIsToldOfAStreamThatMayBeAnother) {
+  Source s;
+  s.join(0);
+  s.write("0123456789");
+  s.turn();
+  s.lane_stream.known = false;
+  s.ack(0, 10, 10);
+  EXPECT_TRUE(s.server.told.is_null());
+  EXPECT_EQ(s.marks().quorum, 10U);
+  s.lane_stream.known = true;
+  s.turn();
+  EXPECT_EQ(s.server.told, (Position{1, 10}));
+}
+
 // The map's first byte is no quorum's: what earlier incarnations proved may lie in front of it.
 TEST(SourceCycle, AnIncarnationWithoutAQuorumShowsNone) {
   Source s;

@@ -25,6 +25,7 @@ SourceState example() {
   state.counters = {100, 2, 1};
   state.safe_marks = {{{2, 1}, {3, 4}}, {{2, 7}, {17, 300}}};
   state.anchor = {{18, 4'000'000'000}, 0xdeadbeef};
+  state.unaccounted = true;
   return state;
 }
 

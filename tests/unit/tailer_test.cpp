@@ -318,6 +318,31 @@ TEST_F(TailerTest, PurgeOfTheFileBeingReadIsNoReset) {
   EXPECT_EQ(tailer_.written(), first.size() + 1 + files_.data(2).size());
 }
 
+// A lane that stood still finds its file grown and gone: PURGE or RESET, that shows in what follows.
+// Canary: acked_behind_reset.
+TEST_F(TailerTest, AfterAPauseAGrownFileMayBeAnotherStreams) {
+  BinlogWriter first = file(1, 1);
+  files_.append(1, first.take());
+  start(1, 1);
+  EXPECT_TRUE(tailer_.settled());
+  first.transaction(2, 20);
+  files_.append(1, first.take());
+  poll_later();
+  EXPECT_TRUE(tailer_.settled());
+  first.transaction(3, 200'000);
+  first.rotate(name_of(2));
+  files_.append(1, first.take());
+  files_.append(2, file(4, 4).take());
+  files_.remove(1);
+  now_ns_ += Tailer<FakeBinlogFiles>::kIdleProbe_ns;
+  EXPECT_EQ(poll_later(), TailEvent::grew);
+  EXPECT_FALSE(tailer_.settled());
+  EXPECT_EQ(event_after_growth(), TailEvent::file_ended);
+  EXPECT_FALSE(tailer_.settled());
+  EXPECT_EQ(next_event(), TailEvent::grew);
+  EXPECT_TRUE(tailer_.settled());
+}
+
 TEST_F(TailerTest, OtherGtidStateIsAGap) {
   BinlogWriter first = file(1, 5);
   files_.append(1, first.take());

@@ -20,7 +20,10 @@ bool stream_holds(const BinlogStore& store, const Commit& commit) {
 }
 
 PromotionChecks::PromotionChecks(World& world, Candidate& candidate)
-    : world_(world), candidate_(candidate), diverged_fed_(world.replicas().size()) {
+    : world_(world),
+      candidate_(candidate),
+      fed_when_asked_(candidate.own().fed()),
+      diverged_fed_(world.replicas().size()) {
   candidate.on_sealed = [this] { on_sealed(); };
   candidate.on_active = [this] { on_active(); };
 }
@@ -114,7 +117,9 @@ void PromotionChecks::check_feeds() {
            fmt::format("{} is DIVERGED, and fed up to {}", host.name(), to_string(host.fed())));
   }
   const ReplicaHost& own = candidate_.own();
-  const bool early = !candidate_.released() && own.fed() > candidate_.released_before();
+  // A power cut may have taken the record of what was released, and not what the server has.
+  const Position before = std::max(candidate_.released_before(), fed_when_asked_);
+  const bool early = !candidate_.released() && own.fed() > before;
   if (early)
     fail("S2", fmt::format("{} feeds up to {} before the new rule covers the seal", own.name(),
                            to_string(own.fed())));
