@@ -38,6 +38,7 @@
   X(wrong_retransmit_offset, "I8", "a retransmission is read from the byte before")                \
   X(ack_repeats_forgotten, "-", "a replica does not repeat an ACK that was lost")                  \
   X(promise_given_twice, "S1", "a replica promises one term to two candidates")                    \
+  X(promise_forgotten, "S1", "a journal that begins anew has promised nothing")                    \
   X(incarnation_not_raised, "S1", "a source that was restarted goes on in its old epoch")          \
   X(promoted_without_fence, "S14", "a promotion needs no set that intersects every quorum")        \
   X(damaged_counted_as_inspected, "S4", "a log that lost acknowledged bytes proves something")     \

@@ -14,6 +14,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/canary.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/sleep.h"
@@ -198,6 +199,7 @@ void JournalFile::format(const JournalFileOptions& options) {
   JournalMeta meta;
   meta.journal = Uuid::random();
   meta.block_count = block_count;
+  if (!canary(Canary::promise_forgotten)) meta.promise = PromiseRecord(options.path).promise();
   DurableRecord record(meta_path(options.path));
   if (const int error = record.store(encode_journal_meta(meta)); error != 0) {
     throw StartupError(fmt::format("{}: {}", record.path(), errno_text(error)));
@@ -221,7 +223,8 @@ JournalFile::JournalFile(const JournalFileOptions& options)
                                          meta_path(options.path)));
         }
         return DurableRecord(meta_path(options.path));
-      }()) {
+      }()),
+      promise_(options.path) {
   const JournalMeta found = load_meta();
   load(found);
   open_ring();
@@ -331,7 +334,9 @@ void JournalFile::read_ring() {
   }
 }
 
+// Too early a copy of a promise does no harm; one too late could be lost with the journal.
 int JournalFile::store(const JournalMeta& meta) {
+  if (const int error = promise_.store(meta.promise); error != 0) return error;
   return record_.store(encode_journal_meta(meta));
 }
 

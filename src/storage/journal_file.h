@@ -3,7 +3,8 @@
 // `<path>` is the ring: block_count blocks, written with zeros once so that every later write is a
 // plain overwrite. `<path>.meta` is the superblock (journal_meta.h). Opening takes the file's lock,
 // makes durable whatever an earlier process left in the device's cache, reads the ring, recovers,
-// and stores the new incarnation before anything else can be written.
+// and stores the new incarnation before anything else can be written. `<path>.promise` keeps the
+// promise for a journal that begins anew (promise_record.h).
 //
 // The constructors and open() are for start-up. The superblock may be used from any ordinary thread
 // (journal_store.h); the image belongs to the Journal made over it.
@@ -21,6 +22,7 @@
 #include "storage/journal.h"
 #include "storage/journal_meta.h"
 #include "storage/journal_store.h"
+#include "storage/promise_record.h"
 #include "storage/recovery.h"
 
 namespace binlane {
@@ -88,7 +90,8 @@ class JournalFile final : public JournalStore {
   JournalFileOptions options_;
   FileDescriptor file_;
   JournalImage image_;
-  DurableRecord record_;  // of the superblock; guarded by its mutex
+  DurableRecord record_;   // of the superblock; guarded by its mutex
+  PromiseRecord promise_;  // likewise
   RecoveredJournal recovered_;
   std::uint32_t unreadable_blocks_ = 0;
 };

@@ -42,6 +42,9 @@ void ReplicaHost::format() {
   JournalMeta meta;
   meta.journal = Uuid::random();
   meta.block_count = static_cast<std::uint32_t>(size_ / kBlockSize);
+  // As JournalFile: what stands beside the journal stays.
+  if (!superblock_.bytes.empty() && !canary(Canary::promise_forgotten))
+    meta.promise = stored_meta().promise;
   superblock_.bytes = encode_journal_meta(meta);
 }
 

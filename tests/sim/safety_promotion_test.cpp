@@ -81,6 +81,41 @@ TEST(Safety, S2_TheOldStreamIsSealedBeforeTheNewOneBegins) {
   }
 }
 
+// S1, S14: a replica is re-seeded while the old source, which no word of the promotion has reached,
+// sees it alone. Its journal begins anew, and its promise does not: it completes no quorum there.
+// Canary: promise_forgotten.
+TEST(Safety, S1_AReseededReplicaKeepsItsPromise) {
+  WorldOptions options = script();
+  options.quorum = 1;
+  World world(options);
+  run_until_semisync(world);
+  world.run_for(300 * kMs);
+  cut_off_all_replicas(world);
+  world.run_until([&] { return world.server().waiting() > 2; }, kSoonNs, "commits that wait");
+  Candidate* candidate = &run_until_decided(world, 0);
+  if (candidate->phase() == Candidate::Phase::given_up) {
+    ASSERT_FALSE(candidate->better_candidate().empty()) << candidate->refusal();
+    const auto better = static_cast<std::size_t>(candidate->better_candidate().back() - '0');
+    candidate = &run_until_decided(world, better);
+  }
+  ASSERT_EQ(candidate->phase(), Candidate::Phase::active) << candidate->refusal();
+  const std::size_t other = &candidate->own() == world.replicas()[1].get() ? 2 : 1;
+  ReplicaHost& replica = *world.replicas()[other];
+  const std::size_t before = answered(world, Answer::acked);
+  ASSERT_EQ(world.source().fenced_by(), 0U);
+  replica.kill();
+  replica.reseed();
+  replica.start();
+  // Now only these two see each other.
+  for (std::size_t i = 0; i < world.replicas().size(); ++i) {
+    if (i != other) cut_off_from_source(world, i);
+  }
+  block_both_ways(world, candidate->endpoint().ipv4, address(world, other));
+  std::erase_if(world.blocks, [](const auto& block) { return block.from == 0 || block.to == 0; });
+  world.run_until([&] { return world.source().fenced_by() != 0; }, kSoonNs, "FENCED");
+  EXPECT_EQ(answered(world, Answer::acked), before);
+}
+
 // S2: a candidate that lags behind the others is not promoted, whoever asks: what it lacks was
 // acknowledged. Canary: lesser_log_promoted (I1 then: acknowledged, and behind the seal).
 TEST(Safety, S2_ALesserLogIsNotPromoted) {

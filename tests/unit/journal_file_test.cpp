@@ -325,6 +325,19 @@ TEST_F(JournalFileTest, KeepsStreamPromiseAndDamage) {
   EXPECT_TRUE(file.meta().damaged_until.is_null());
 }
 
+// A replica that is re-seeded serves no source that it had promised against before.
+TEST_F(JournalFileTest, AJournalThatBeginsAnewKeepsThePromise) {
+  const Promise promise{4, Uuid::random()};
+  EXPECT_EQ(JournalFile::open_or_format(options()).store_promise(promise), std::nullopt);
+  const Uuid before = JournalFile(options()).meta().journal;
+  std::filesystem::remove(options().path);
+  std::filesystem::remove(options().path + ".meta");
+  JournalFile file = JournalFile::open_or_format(options());
+  EXPECT_NE(file.meta().journal, before);
+  EXPECT_EQ(file.promise(), promise);
+  EXPECT_TRUE(file.store_promise({3, promise.candidate}).has_value());
+}
+
 // A ring that was cut off, at any sector, at any byte of a block, and at every block's edges: it is
 // never opened, so nothing that stood in it is taken for not written.
 TEST_F(JournalFileTest, EveryTruncationIsRefused) {
