@@ -223,11 +223,11 @@ JournalFile::JournalFile(const JournalFileOptions& options)
                                          meta_path(options.path)));
         }
         return DurableRecord(meta_path(options.path));
-      }()),
-      promise_(options.path) {
+      }()) {
   const JournalMeta found = load_meta();
   load(found);
   open_ring();
+  promise_.emplace(options_.path);
   read_ring();
   recovered_ = recover_journal(image_.bytes(), found);
   if (!recovered_.refusal.empty()) {
@@ -336,7 +336,7 @@ void JournalFile::read_ring() {
 
 // Too early a copy of a promise does no harm; one too late could be lost with the journal.
 int JournalFile::store(const JournalMeta& meta) {
-  if (const int error = promise_.store(meta.promise); error != 0) return error;
+  if (const int error = promise_->store(meta.promise); error != 0) return error;
   return record_.store(encode_journal_meta(meta));
 }
 

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/bytes.h"
@@ -90,8 +91,9 @@ class JournalFile final : public JournalStore {
   JournalFileOptions options_;
   FileDescriptor file_;
   JournalImage image_;
-  DurableRecord record_;   // of the superblock; guarded by its mutex
-  PromiseRecord promise_;  // likewise
+  DurableRecord record_;  // of the superblock; guarded by its mutex
+  // Likewise; there from when the ring was found to be whole.
+  std::optional<PromiseRecord> promise_;
   RecoveredJournal recovered_;
   std::uint32_t unreadable_blocks_ = 0;
 };
