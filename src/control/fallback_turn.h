@@ -71,10 +71,12 @@ inline bool state_is_due(const SourceState& before, const Position& synced,
 }
 
 // What goes on record as an incarnation ends, so that the next one is held to all that replicas were
-// told. The anchor stays: the files may be others by now.
+// told. The anchor stays: the files may be others by now. And until that next one nobody looks at
+// the server, which may let commits go meanwhile.
 inline SourceState ended_state(const SourceState& before, const Position& synced,
                                const SourceMarks& marks) {
   SourceState next = before;
+  next.unaccounted = !canary(Canary::unrecorded_forgotten);
   if (marks.epoch != before.epoch || canary(Canary::told_forgotten_at_end)) return next;
   next.synced = std::max(next.synced, synced);
   next.quorum = std::max(next.quorum, marks.quorum_group_at);

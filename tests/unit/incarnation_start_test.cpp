@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "binlog_writer.h"
+#include "control/fallback_turn.h"
 #include "control/registration_gate.h"
 #include "control/synced_teller.h"
 #include "fake_binlog_files.h"
@@ -84,6 +85,23 @@ TEST_F(StartTest, ARestartIsUnaccountedUntilItIsRecorded) {
   const auto again = find(state);
   EXPECT_TRUE(again->same_run);
   EXPECT_TRUE(again->state.unaccounted);
+}
+
+// Between two incarnations nobody looks at the server; and what the first one told binds the next.
+TEST_F(StartTest, AnIncarnationsEndGoesOnRecord) {
+  SourceState state = find({})->state;
+  state.quorum = {4, 200};
+  SourceMarks marks;
+  marks.epoch = state.epoch;
+  marks.quorum_group_at = {4, 300};
+  const SourceState last = ended_state(state, {4, 400}, marks);
+  EXPECT_TRUE(last.unaccounted);
+  EXPECT_EQ(last.quorum, (Position{4, 300}));
+  EXPECT_EQ(last.synced, std::max(state.synced, (Position{4, 400})));
+  EXPECT_EQ(last.anchor, state.anchor);
+  EXPECT_TRUE(find(last)->state.unaccounted);
+  marks.epoch.incarnation += 1;  // of another one
+  EXPECT_EQ(ended_state(state, {4, 400}, marks).quorum, state.quorum);
 }
 
 // Until a quorum of it is on record, nothing that the server was told can be of this stream.
