@@ -433,8 +433,10 @@ void SourceControl::store_state(const SourceMarks& marks, std::uint64_t now_ns) 
 }
 
 void SourceControl::store(const SourceState& next) {
-  if (next == state_) return;
+  // The file's first error is its last: nothing is gained by asking, and saying so, again and again.
+  if (state_failed_ || next == state_) return;
   if (const int error = state_file_.store(next); error != 0) {
+    state_failed_ = true;
     // What is on record stays true, only older; a registration would begin lower.
     log::error("state_not_stored", "cannot store {}: {}", state_file_path(config_),
                errno_text(error));

@@ -262,6 +262,7 @@ class SourceControl {
   std::optional<ServerCounters> fenced_counters_;  // as last seen, while FENCED
   bool fenced_looked_ = false;                     // at this run of the server, while FENCED
   std::uint64_t next_store_ns_ = 0;
+  bool state_failed_ = false;  // it could not be stored, and what is on record stays
   std::uint64_t incarnations_ = 0;
   std::uint64_t polls_ = 0;
   std::uint64_t polls_failed_ = 0;
