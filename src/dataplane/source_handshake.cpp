@@ -159,9 +159,8 @@ void SourceHandshake::take_answer(const wire::HelloAckBody& reply, std::uint64_t
   auto origin = proof_.linear_of(released);
   if (canary(Canary::shorter_source_accepted)) origin = origin.value_or(proof_.written());
   if (!origin || *origin > proof_.written()) {
-    refuse(fmt::format("the source's binlog ends at {}, below {} which the replica was told to be "
-                       "safe: the source "
-                       "lost data and must not be a source",
+    refuse(fmt::format("the source's binlogs, which end at {}, do not hold {}, which the replica "
+                       "was told to be safe: the source lost data and must not be a source",
                        to_string(proof_.position_of(proof_.written())), to_string(released)),
            now_ns);
     return;
