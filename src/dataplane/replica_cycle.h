@@ -67,7 +67,8 @@ inline constexpr std::size_t kArchiveQueue = 1024;
 // Stream bytes of the largest frame any port brings (jumbo Ethernet); sizes the slots for
 // out-of-order frames.
 inline constexpr std::uint32_t kMaxFramePayload = 9600;
-// Marks are published in the first idle turn after work, and under load at this pace.
+// As the source's lane does (kCalmNs, kPublishNs).
+inline constexpr std::uint64_t kReplicaCalmNs = 3 * kNanosPerMicro;
 inline constexpr std::uint64_t kReplicaPublishNs = 200 * kNanosPerMicro;
 
 template <class ReleaseMarkType>
@@ -107,11 +108,12 @@ class ReplicaCycle {
     std::size_t work = take_completions();
     work += receive(now_ns);
     session_.poll(journal_);
+    // The source hears what has arrived, and what is durable, before a new write is handed over.
+    work += acknowledge(now_ns);
+    port_.flush();
     work += write();
     work += exchange_with_archive();
     work += shake_hands();
-    work += acknowledge(now_ns);
-    port_.flush();
     publish(work, now_ns);
     return work;
   }
@@ -164,6 +166,7 @@ class ReplicaCycle {
   ReleaseMarkType mark_sent_{};
   // Cold.
   bool unpublished_ = true;
+  std::uint64_t worked_ns_ = 0;
   std::uint64_t published_ns_ = 0;
   HelloMessage reply_;
   AdmittedHello admitted_;
@@ -247,6 +250,7 @@ template <Port P, class D, class Log, Clock C>
 requires WritableLog<Log, D> std::size_t ReplicaCycle<P, D, Log, C>::shake_hands()
 noexcept {
   std::size_t work = 0;
+  // What is said here leaves with the next turn.
   if (queues_.admitted.try_pop(admitted_)) {
     ++work;
     if (handshake_.on_hello(admitted_, journal_, session_, state(), reply_)) send_hello(reply_);
@@ -297,10 +301,13 @@ template <Port P, class D, class Log, Clock C>
 requires WritableLog<Log, D>
 void ReplicaCycle<P, D, Log, C>::publish(std::size_t work, std::uint64_t now_ns) noexcept {
   ++shown_.turns;
-  if (work > 0) unpublished_ = true;
-  const bool due = unpublished_ ? work == 0 || now_ns - published_ns_ >= kReplicaPublishNs
-                                : now_ns - published_ns_ >= kNanosPerMilli;
-  if (!due) return;
+  if (work > 0) {
+    unpublished_ = true;
+    worked_ns_ = now_ns;
+  }
+  const std::uint64_t since_ns = now_ns - published_ns_;
+  const bool calm = work == 0 && now_ns - worked_ns_ >= kReplicaCalmNs;
+  if (unpublished_ ? !calm && since_ns < kReplicaPublishNs : since_ns < kNanosPerMilli) return;
   unpublished_ = false;
   published_ns_ = now_ns;
   shown_.connected = session_.active();

@@ -4,6 +4,7 @@
 // reader that meets a write tries again.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -20,12 +21,10 @@ class SeqlockValue {
  public:
   // The owning thread only.
   void store(const T& value) noexcept {
-    std::array<std::uint64_t, kWords> words{};
-    std::memcpy(words.data(), static_cast<const void*>(&value), sizeof value);
     const std::uint64_t sequence = sequence_.load(std::memory_order_relaxed);
     sequence_.store(sequence + 1, std::memory_order_relaxed);
     std::atomic_thread_fence(std::memory_order_release);
-    for (std::size_t i = 0; i < kWords; ++i) words_[i].store(words[i], std::memory_order_relaxed);
+    for (std::size_t i = 0; i < kWords; ++i) words_[i].store(word(value, i), std::memory_order_relaxed);
     sequence_.store(sequence + 2, std::memory_order_release);
   }
 
@@ -44,6 +43,14 @@ class SeqlockValue {
   }
 
  private:
+  static std::uint64_t word(const T& value, std::size_t index) noexcept {
+    std::uint64_t word = 0;
+    const std::size_t at = index * sizeof word;
+    std::memcpy(&word, reinterpret_cast<const std::byte*>(&value) + at,
+                std::min(sizeof word, sizeof value - at));
+    return word;
+  }
+
   static constexpr std::size_t kWords = (sizeof(T) + 7) / 8;
   std::atomic<std::uint64_t> sequence_{0};
   std::array<std::atomic<std::uint64_t>, kWords> words_{};

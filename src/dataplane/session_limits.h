@@ -30,7 +30,7 @@ inline constexpr std::uint64_t kCatchUpDistance = 1U << 20;
 inline constexpr std::uint64_t kInitialRttNs = 1 * kNanosPerMilli;
 // Tail-loss probe after 2 smoothed round trips and 4 mean deviations, within these bounds,
 // doubling.
-inline constexpr std::uint64_t kMinProbeNs = 20 * kNanosPerMicro;
+inline constexpr std::uint64_t kMinProbeNs = 6 * kNanosPerMicro;
 inline constexpr std::uint64_t kMaxProbeNs = 10 * kNanosPerMilli;
 static_assert(kMinProbeNs < kMaxProbeNs);
 

@@ -160,7 +160,9 @@ struct SourceMarks {
 
 inline constexpr std::size_t kLaneQueue = 256;
 inline constexpr std::size_t kHelloQueue = 16;
-// Marks are published in the first idle turn after work, and under load at this pace.
+// Marks are published once a lane has had nothing to do for kCalmNs, and under load at the pace of
+// kPublishNs. Not in the first idle turn: a lone commit's ACK arrives in the next ones.
+inline constexpr std::uint64_t kCalmNs = 3 * kNanosPerMicro;
 inline constexpr std::uint64_t kPublishNs = 200 * kNanosPerMicro;
 
 struct SourceLaneQueues {
@@ -304,17 +306,20 @@ class SourceCycle {
   bool degraded_ = false;
   bool stream_stopped_ = false;
   std::array<Peer, kMaxReplicas> peers_{};
-  // Cold.
   bool unpublished_ = true;
+  std::uint64_t worked_ns_ = 0;
   std::uint64_t published_ns_ = 0;
+  // Cold. What is popped from queues is large: it is not made anew in every turn.
+  SourceCommand command_;
+  HelloMessage hello_;
   SourceMarks shown_;
 };
 
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
 std::size_t SourceCycle<P, Stream, Server, C>::take_commands(std::uint64_t now_ns) noexcept {
   std::size_t work = 0;
-  SourceCommand command;
-  while (work < kLaneQueue && queues_.commands.try_pop(command)) {
+  while (work < kLaneQueue && queues_.commands.try_pop(command_)) {
+    const SourceCommand& command = command_;
     ++work;
     switch (command.kind) {
       case SourceCommand::Kind::start_session:
@@ -349,8 +354,8 @@ std::size_t SourceCycle<P, Stream, Server, C>::take_commands(std::uint64_t now_n
         break;
     }
   }
-  HelloMessage hello;
-  for (std::size_t i = 0; i < kHelloQueue && queues_.hello_out.try_pop(hello); ++i, ++work) {
+  for (std::size_t i = 0; i < kHelloQueue && queues_.hello_out.try_pop(hello_); ++i, ++work) {
+    const HelloMessage& hello = hello_;
     const MutableBytes buffer = ports_[hello.port]->tx_buffer();
     if (buffer.size() < hello.length)
       continue;  // counted by the port; the handshake repeats itself
@@ -605,10 +610,13 @@ void SourceCycle<P, Stream, Server, C>::move_released(std::uint64_t now_ns) noex
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
 void SourceCycle<P, Stream, Server, C>::publish(std::size_t work, std::uint64_t now_ns) noexcept {
   ++shown_.turns;
-  if (work > 0) unpublished_ = true;
-  const bool due = unpublished_ ? work == 0 || now_ns - published_ns_ >= kPublishNs
-                                : now_ns - published_ns_ >= kNanosPerMilli;
-  if (!due) return;
+  if (work > 0) {
+    unpublished_ = true;
+    worked_ns_ = now_ns;
+  }
+  const std::uint64_t since_ns = now_ns - published_ns_;
+  const bool calm = work == 0 && now_ns - worked_ns_ >= kCalmNs;
+  if (unpublished_ ? !calm && since_ns < kPublishNs : since_ns < kNanosPerMilli) return;
   unpublished_ = false;
   published_ns_ = now_ns;
   shown_.epoch = epoch_;

@@ -1,9 +1,12 @@
 // Runs one packet script (script.h) and says where it goes another way.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 
+#include "dataplane/replica_cycle.h"
+#include "dataplane/source_cycle.h"
 #include "side.h"
 
 namespace binlane::test {
@@ -100,7 +103,8 @@ class Run {
 
   void check_marks() {
     if (checks_.empty()) return;
-    // The lane publishes its marks in an idle turn, or a millisecond later.
+    // The lane publishes its marks once it is calm, which it is before the script's next moment.
+    side_->clock.time_ns += std::max(kCalmNs, kReplicaCalmNs);
     for (int i = 0; i < 3; ++i) side_->turn();
     side_->look();
     for (const ScriptLine* line : checks_) {
