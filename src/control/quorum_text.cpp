@@ -109,6 +109,7 @@ class Parser {
                               ordered ? "FIRST" : "ANY", needed, size, size == 1 ? "" : "s"));
     }
     clause.count = needed;
+    if (!ordered) clause.order = {};  // the same rule, in whatever order its members are named
     add(clause);
   }
 

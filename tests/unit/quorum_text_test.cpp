@@ -33,7 +33,7 @@ TEST(QuorumText, PrintsTheCanonicalForm) {
 }
 
 TEST(QuorumText, CanonicalFormReadsBackAsTheSameRule) {
-  for (const char* text : {"ANY 1 (r4)", "ANY 3 (r1, r2, r3, r4) LEVEL applied",
+  for (const char* text : {"ANY 1 (r4)", "ANY 3 (r1, r2, r3, r4) LEVEL applied", "ANY 2 (r2, r1)",
                            "ANY 1 (r1) AND ANY 1 (r2) LEVEL received"}) {
     const QuorumRule once = rule(text);
     EXPECT_TRUE(once == rule(to_string(once, kNames))) << text;
