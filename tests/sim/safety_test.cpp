@@ -346,7 +346,7 @@ TEST(Safety, S16_AfterAResetReplicasAreReseeded) {
 
 // S16, I4: the same while an exposure of the old stream is on record still and the ledger's disk
 // has failed. That record says nothing of the new stream: Binlane releases nobody (I4 watches).
-// Canaries: foreign_interval_covers, fresh_without_record, fresh_only_once.
+// Canaries: fresh_without_record, fresh_only_once.
 TEST(Safety, S16_AnOldStreamsExposureCoversNothing) {
   World world(script());
   run_until_semisync(world);
@@ -377,7 +377,7 @@ TEST(Safety, S16_AnOldStreamsExposureCoversNothing) {
 
 // S5: the server is restarted, and its binlogs are reset before anybody has looked, within the
 // second in which the stream began: nothing of the new file differs from the old one's beginning.
-// What replicas were told shows that this is not their stream. Canary: told_forgotten_at_end.
+// What is on record shows that this is not the stream that replicas were told of.
 TEST(Safety, S5_AnIncarnationIsHeldToAllThatWasTold) {
   World world(script());
   run_until_semisync(world);
