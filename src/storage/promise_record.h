@@ -5,7 +5,6 @@
 // promised against (safety rules S1, S14). Ordinary threads; the owner serialises.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "storage/durable_record.h"

@@ -40,6 +40,17 @@ Candidate& run_until_decided(World& world, std::size_t replica) {
   return candidate;
 }
 
+// The first replica is asked, and if another one holds more, that one.
+void run_until_promoted(World& world, Candidate*& candidate) {
+  candidate = &run_until_decided(world, 0);
+  if (candidate->phase() == Candidate::Phase::given_up) {
+    ASSERT_FALSE(candidate->better_candidate().empty()) << candidate->refusal();
+    const auto better = static_cast<std::size_t>(candidate->better_candidate().back() - '0');
+    candidate = &run_until_decided(world, better);
+  }
+  ASSERT_EQ(candidate->phase(), Candidate::Phase::active) << candidate->refusal();
+}
+
 // Clients have been answered by the new source, under its quorum.
 void run_until_new_acks(World& world) {
   world.run_until([&] { return world.promotion_checks()->new_acked() > 10; }, kPromotionNs,
@@ -59,14 +70,8 @@ TEST(Safety, S2_TheOldStreamIsSealedBeforeTheNewOneBegins) {
     world.run_for(300 * kMs);
     run_until_half_a_group(world);
     lose_source(world);
-    Candidate* candidate = &run_until_decided(world, 0);
-    // Another one holds more: that is the one to promote.
-    if (candidate->phase() == Candidate::Phase::given_up) {
-      ASSERT_FALSE(candidate->better_candidate().empty()) << candidate->refusal();
-      const auto better = static_cast<std::size_t>(candidate->better_candidate().back() - '0');
-      candidate = &run_until_decided(world, better);
-    }
-    ASSERT_EQ(candidate->phase(), Candidate::Phase::active) << candidate->refusal();
+    Candidate* candidate = nullptr;
+    ASSERT_NO_FATAL_FAILURE(run_until_promoted(world, candidate));
     EXPECT_GT(world.promotion_checks()->compared(), 0U);
     EXPECT_LT(candidate->sealed_at(), candidate->log_end());
     EXPECT_EQ(world.server().around(candidate->sealed_at()), nullptr);
@@ -92,13 +97,8 @@ TEST(Safety, S1_AReseededReplicaKeepsItsPromise) {
   world.run_for(300 * kMs);
   cut_off_all_replicas(world);
   world.run_until([&] { return world.server().waiting() > 2; }, kSoonNs, "commits that wait");
-  Candidate* candidate = &run_until_decided(world, 0);
-  if (candidate->phase() == Candidate::Phase::given_up) {
-    ASSERT_FALSE(candidate->better_candidate().empty()) << candidate->refusal();
-    const auto better = static_cast<std::size_t>(candidate->better_candidate().back() - '0');
-    candidate = &run_until_decided(world, better);
-  }
-  ASSERT_EQ(candidate->phase(), Candidate::Phase::active) << candidate->refusal();
+  Candidate* candidate = nullptr;
+  ASSERT_NO_FATAL_FAILURE(run_until_promoted(world, candidate));
   const std::size_t other = &candidate->own() == world.replicas()[1].get() ? 2 : 1;
   ReplicaHost& replica = *world.replicas()[other];
   const std::size_t before = answered(world, Answer::acked);
