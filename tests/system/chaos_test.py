@@ -9,6 +9,7 @@ import sys
 import unittest
 import uuid
 from types import SimpleNamespace
+from unittest import mock
 
 import harness
 from lab import chaos_audit, chaos_terms, journal, rows, verify
@@ -246,6 +247,24 @@ class Audit(unittest.TestCase):
         self.assertEqual(len(books.conflicts), 1)
         self.assertEqual(books.split_acks({(1, 0): (1, 100)}), [])
         self.assertEqual(len(books.split_acks({(1, 0): (1, 100), (1, 1): (1, 100)})), 1)
+
+    def test_a_rebuilt_host_gives_its_file_numbers_out_again(self):
+        folder = short_folder()
+        self.addCleanup(shutil.rmtree, folder)
+        path = folder / "binlog.000032"
+        books = chaos_audit.Books()
+
+        def read(row):
+            groups = [rows.Group(f"0-1-{row}", (32, 100), ((1, row),))]
+            with mock.patch.object(rows, "groups_of_file", return_value=groups) as decoder:
+                return books.read([path], 1, live=False), decoder.call_count
+
+        path.write_bytes(b"what it wrote as the old source")
+        self.assertEqual(read(7), ({(1, 7): (32, 100)}, 1))
+        self.assertEqual(read(7), ({(1, 7): (32, 100)}, 0))
+        path.unlink()
+        path.write_bytes(b"what it wrote as the new source")
+        self.assertEqual(read(8), ({(1, 8): (32, 100)}, 1))
 
     def test_two_sources_at_one_place(self):
         books = chaos_audit.Books()

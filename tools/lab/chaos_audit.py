@@ -17,7 +17,7 @@ SAMPLES = 5
 class Books:
     """Event groups ever seen, by file and by GTID; shared by all audits of a run."""
 
-    groups: dict = field(default_factory=dict)  # file → [Group], of files that have ended
+    groups: dict = field(default_factory=dict)  # identity → [Group], of files that have ended
     # A GTID without its server → (rows, where they were seen first): two sources that both went on
     # at one place give the same number.
     contents: dict = field(default_factory=dict)
@@ -29,6 +29,12 @@ class Books:
         if known[0] != group.rows:
             self.conflicts.append((group.gtid, known[0], group.rows, f"{known[1]} and {where}"))
 
+    @staticmethod
+    def identity(path, server_id):
+        """A path alone names no file: one that was cut or rebuilt gives its numbers out again."""
+        stat = path.stat()
+        return path, server_id, stat.st_ino, stat.st_size, stat.st_mtime_ns
+
     def read(self, binlogs, server_id=None, live=True):
         """{row: end of its group} over the files; ended files are decoded once.
 
@@ -37,7 +43,8 @@ class Books:
         positions = {}
         for index, path in enumerate(binlogs):
             growing = live and index == len(binlogs) - 1
-            groups = self.groups.get(path)
+            identity = self.identity(path, server_id)
+            groups = self.groups.get(identity)
             if groups is None:
                 # A killed server may leave a torn event at the end of a file.
                 groups = [
@@ -48,7 +55,7 @@ class Books:
                 for group in groups:
                     self.note(group, path)
                 if not growing:
-                    self.groups[path] = groups
+                    self.groups[identity] = groups
             for group in groups:
                 for row in group.rows:
                     if row in positions:
