@@ -37,6 +37,7 @@ UNIT_TESTS = (
     "journal",
     "journal_file",
     "ledger",
+    "loan",
     "position",
     "promotion",
     "quorum_gate",
@@ -121,17 +122,16 @@ LIKELY = {
     ),
     "safety": (
         "fencing_not_caught_up",
-        "foreign_interval_covers",
         "fresh_only_once",
         "fresh_without_record",
         "incarnation_not_raised",
         "killed_waiter_unnoticed",
         "promise_forgotten",
-        "told_forgotten_at_end",
         "released_at_rule_level",
         "reset_passed_over",
     ),
     "promotion": (
+        "fetched_before_fenced",
         "promoted_without_fence",
         "damaged_counted_as_inspected",
         "lesser_log_promoted",
@@ -139,6 +139,7 @@ LIKELY = {
     ),
     "incarnation_start": (
         "restart_accounted_early",
+        "told_forgotten_at_end",
         "unrecorded_forgotten",
     ),
     "source_cycle": (
@@ -157,8 +158,12 @@ LIKELY = {
     "position": (
         "names_compared_as_strings",
     ),
+    "loan": (
+        "fetch_by_length",
+    ),
     "tailer": (
         "acked_behind_reset",
+        "renumbered_file_followed",
         "shrunken_file_ignored",
         "foreign_file_followed",
     ),
@@ -198,6 +203,7 @@ LIKELY = {
         "divergence_ignored",
     ),
     "ledger": (
+        "foreign_interval_covers",
         "ledger_not_synced",
         "ledger_streams_mixed",
     ),

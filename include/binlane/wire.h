@@ -121,6 +121,7 @@ enum class Phase : std::uint8_t {
   compare = 2,  // digests of [compare_from, compare_to), please
   start = 3,    // cut back to cut_to if given, and begin session_id
   refuse = 4,   // the logs do not match; reason says why (for the replica's own log)
+  lend = 5,     // a candidate that holds less: be my source for what you hold, in this term
 };
 
 inline constexpr std::uint64_t kNoCut = ~std::uint64_t{0};

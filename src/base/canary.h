@@ -43,6 +43,9 @@
   X(promoted_without_fence, "S14", "a promotion needs no set that intersects every quorum")        \
   X(damaged_counted_as_inspected, "S4", "a log that lost acknowledged bytes proves something")     \
   X(lesser_log_promoted, "S1", "a candidate wins against a log that holds more")                   \
+  X(fetched_before_fenced, "S1",                                                                   \
+    "a candidate fetches what a peer holds while others may still hold another log")               \
+  X(fetch_by_length, "S1", "a log that is as long as the lender's counts as fetched")              \
   X(sealed_within_group, "S2", "a stream is sealed where its log ends, within an event group")     \
   X(deposed_unnoticed, "S12", "a source does not hear that a replica is promised to a later term") \
   X(replica_counted_twice, "S4", "one journal under two names counts as two replicas")             \
@@ -92,6 +95,8 @@
     "a server's restart counts as recorded although the daemon died before it was")                \
   X(acked_behind_reset, "S16",                                                                     \
     "an ACK goes out though the binlog was not looked at since a pause, or cannot be followed")     \
+  X(renumbered_file_followed, "S16",                                                               \
+    "behind a RESET a file is followed by its number and the look of its GTID state")              \
   X(told_forgotten_at_end, "S5",                                                                   \
     "an incarnation is held to what the one before had stored, not to all that it told")           \
   X(exposure_told_late, "S10",                                                                     \

@@ -46,6 +46,17 @@ void HandshakeDesk::close() {
   }
 }
 
+void HandshakeDesk::borrow_from(const std::string& name) {
+  for (Desk& desk : desks_) {
+    if (desk.replica.name != name) continue;
+    SourceHandshake::Identity identity = identity_;
+    identity.replica_name = name;
+    identity.borrow = true;
+    desk.handshake.emplace(std::move(identity), proof_, safe_, earlier_);
+    desk.view.refusal.clear();
+  }
+}
+
 void HandshakeDesk::begin(Desk& desk) {
   SourceHandshake::Identity identity = identity_;
   identity.replica_name = desk.replica.name;

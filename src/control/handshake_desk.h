@@ -41,6 +41,8 @@ class HandshakeDesk {
   // `safe` and `earlier`: what must not be cut, see SourceHandshake.
   void begin_incarnation(const SourceHandshake::Identity& identity, const Position& safe,
                          std::vector<SafeMark> earlier);
+  // Asks this replica, from now on, to lend its log; what it refuses with shows in the view.
+  void borrow_from(const std::string& name);
   // No more HELLOs until the next incarnation.
   void close();
 

@@ -87,14 +87,14 @@ std::string OwnLog::settled(bool& done) {
   });
 }
 
-std::string OwnLog::describe(PromotionLog& log, Position& released) {
+std::string OwnLog::describe(PromotionLog& log) {
   return standing([&](Journal& journal) {
     const JournalMeta meta = side_.file().meta();
     log.journal_id = meta.journal;
     log.stream = {meta.stream.origin, meta.stream.term};
     log.epoch = journal.epoch();
     log.end = journal.durable();
-    released = journal.released();
+    log.released = journal.released();
     log.damaged = !meta.damaged_until.is_null();
     log.learner = !meta.learner_until.is_null();
     log.rules = promotion_rules(meta.rules);

@@ -35,8 +35,8 @@ class OwnLog {
   std::string fence();
   // All writes in flight have ended; false with no problem: not yet.
   std::string settled(bool& done);
-  // What is held, for the proof, and how much of it was released. Needs settled().
-  std::string describe(PromotionLog& log, Position& released);
+  // What is held, for the proof. Needs settled().
+  std::string describe(PromotionLog& log);
   // Writes the whole stream, archive and journal together, to `directory`, which is made anew.
   std::string export_to(const std::string& directory, SealedFiles& files);
   // Cuts the log back to `to` in `epoch`; done when that is durable, false: call it again.

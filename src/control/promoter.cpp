@@ -11,6 +11,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "control/old_stream_identity.h"
 #include "control/promotion_answer.h"
 #include "control/promotion_plan.h"
 #include "control/quorum_text.h"
@@ -18,7 +19,6 @@
 #include "shim/binlog_index.h"
 #include "shim/fixed_feed_limit.h"
 #include "shim/server_facts.h"
-#include "shim/stream_scan.h"
 #include "storage/archive_files.h"
 
 namespace binlane {
@@ -34,12 +34,11 @@ Promoter::Promoter(const Config& config, SourceLane& lane, ReplicaSide& replica,
                    SourceStateFile& state, DumpDrain& drain, ServerConnection& sql,
                    std::vector<HandshakeDesk::Replica> peers)
     : config_(config),
-      lane_(lane),
       replica_(replica),
       role_(role),
       state_(state),
-      drain_(drain),
       sql_(sql),
+      server_(lane, drain),
       peers_(std::move(peers)) {}
 
 std::string Promoter::sealed_folder(std::uint32_t term) const {
@@ -204,12 +203,14 @@ void Promoter::work(std::uint64_t now_ns) {
       return settle();
     case Phase::inspect:
       return inspect(now_ns);
+    case Phase::fetch:
+      return fetch(now_ns);
     case Phase::cut:
       return cut();
     case Phase::cover:
       return cover(now_ns);
     case Phase::execute:
-      desk_->take_replies(now_ns);
+      server_.desk().take_replies(now_ns);
       return execute();
     case Phase::activate:
       return activate();
@@ -222,7 +223,7 @@ void Promoter::settle() {
   if (problem.empty() && !done) return wait_for("the journal's writes in flight");
   candidate_ = {};
   candidate_.name = config_.name;
-  if (problem.empty()) problem = log_->describe(candidate_, released_);
+  if (problem.empty()) problem = log_->describe(candidate_);
   if (problem.empty()) problem = log_->export_to(sealed_folder(record().term), files_);
   if (!problem.empty()) return give_up(problem);
   std::vector<std::string> names;
@@ -237,65 +238,33 @@ void Promoter::settle() {
 
 // The source's lane and handshakes, over the sealed folder.
 bool Promoter::serve(bool inspecting) {
-  binlogs_.emplace(files_.directory, files_.basename);
-  StreamStart start;
-  const ScanResult scan = scan_stream(*binlogs_, files_.first, files_.end.file, start);
-  if (!scan.ok()) {
-    give_up(fmt::format(
-        "{} cannot be read: {}", binlog_file_name(files_.basename, scan.file),
-        scan.fault == TrackerFault::none ? errno_text(scan.error) : to_string(scan.fault)));
-    return false;
-  }
-  if (!lane_.stand_still()) {
-    wait_for("the lane to stand still");
-    return false;
-  }
   const PromotionRecord promotion = record();
-  const Epoch epoch{promotion.term, 0};
-  lane_.bind(files_.directory, files_.basename, drain_);
-  if (const int error =
-          lane_.begin_incarnation(start, epoch, config_.source->quorum, monotonic_ns());
-      error != 0) {
-    give_up(fmt::format("the sealed stream cannot be opened: {}", errno_text(error)));
-    return false;
-  }
-  proof_ = std::make_unique<PosixStreamProof>(*binlogs_);
-  proof_->refresh(lane_.stream().tailer().map(), lane_.stream().written());
-  lane_.go_on();
-  desk_ = std::make_unique<HandshakeDesk>(peers_, *proof_, lane_.queues());
-  SourceHandshake::Identity identity;
-  identity.cluster_id = cluster_id_of(config_.cluster);
-  identity.origin = promotion.old_stream.origin;
-  identity.stream_term = promotion.old_stream.term;
-  identity.epoch = epoch;
-  identity.candidate = role_.state().host_id;
-  identity.source_name = config_.name;
-  identity.basename = files_.basename;
+  SourceHandshake::Identity identity = old_stream_identity(
+      cluster_id_of(config_.cluster), config_.name, promotion.old_stream, replica_.file().meta(),
+      {promotion.term, role_.state().host_id});
   identity.rule_number = config_.source->quorum.number;
   identity.rule = to_string(config_.source->quorum, config_.source->replica_names());
   identity.inspect = inspecting;
-  // Whoever still is in the stream before this one may follow.
-  const JournalMeta meta = replica_.file().meta();
-  if (!meta.sealed.empty()) {
-    identity.sealed_origin = meta.sealed.back().stream.origin;
-    identity.sealed_term = meta.sealed.back().stream.term;
-    identity.sealed_at = meta.sealed.back().end;
-  }
-  desk_->begin_incarnation(identity, {}, {});
-  synced_told_ = false;
-  return true;
+  bool begun = false;
+  const std::string problem =
+      server_.begin(files_, identity, config_.source->quorum, peers_, begun);
+  if (!problem.empty())
+    give_up(problem);
+  else if (!begun)
+    wait_for("the lane to stand still");
+  return begun;
 }
 
 void Promoter::inspect(std::uint64_t now_ns) {
-  desk_->take_replies(now_ns);
-  const auto peers = desk_->view();
+  server_.desk().take_replies(now_ns);
+  const auto peers = server_.desk().view();
   take_inspections(*promotion_, peers);
   // Peers that have promised this term, or a later one, to somebody else.
   const std::uint32_t seen = promised_elsewhere(peers);
   if (seen >= record().term && attempts_ < kMaxTermAttempts) {
     log::warning("promotion", "term {} is promised to somebody already: bidding for a later one",
                  seen);
-    end_serving();
+    server_.end();
     if (const std::string problem = start_term(seen); !problem.empty()) give_up(problem);
     return;
   }
@@ -309,23 +278,58 @@ void Promoter::inspect(std::uint64_t now_ns) {
     case PromotionVerdict::refused:
       view_.better_candidate = promotion_->better_candidate();
       return give_up(promotion_->reason());
+    case PromotionVerdict::lesser:
     case PromotionVerdict::proven:
       break;
   }
   if (proven_ns_ == 0) proven_ns_ = now_ns;
   if (!promotion_->complete() && now_ns - proven_ns_ < kInspectGraceNs)
     return wait_for("peers that may hold a longer log");
-  seal();
+  if (promotion_->verdict() == PromotionVerdict::proven) return seal();
+  view_.better_candidate = promotion_->better_candidate();
+  if (attempts_ == kMaxTermAttempts) return give_up(promotion_->reason());
+  log::warning("promotion", "term {}: {}; that is fetched first", record().term,
+               promotion_->reason());
+  fetch_.emplace(record().term, promotion_->better_end(), now_ns);
+  server_.desk().borrow_from(view_.better_candidate);
+  phase_ = Phase::fetch;
 }
 
-// The decision. What was released may end inside a group that the source never finished; it stays,
-// because nothing released is ever cut (S5), and is fed to nobody.
+// What somebody else holds, who is this host's source for that long; then the same again in a later
+// term, in which the logs are compared anew.
+void Promoter::fetch(std::uint64_t now_ns) {
+  server_.desk().take_replies(now_ns);
+  const std::string& lender = view_.better_candidate;
+  const std::uint32_t term = record().term;
+  for (const HandshakeDesk::ReplicaView& peer : server_.desk().view()) {
+    if (peer.name == lender && !peer.refusal.empty())
+      return give_up(fmt::format("{}; it does not lend it: {}", promotion_->reason(), peer.refusal));
+  }
+  const ReplicaLaneMarks marks = replica_.lane().queues().marks.load();
+  switch (fetch_->look(marks.epoch, marks.durable, now_ns)) {
+    case Fetch::State::waiting:
+      return wait_for(fmt::format("what {} holds beside this host, up to {}", lender,
+                                  to_string(fetch_->end())));
+    case Fetch::State::stalled:
+      return give_up(fmt::format("{}; nothing of it came for {} s", promotion_->reason(),
+                                 kFetchStallNs / kNanosPerSecond));
+    case Fetch::State::done:
+      break;
+  }
+  log::warning("promotion", "term {}: this host holds all that {} holds, up to {}", term, lender,
+               to_string(fetch_->end()));
+  view_.better_candidate.clear();
+  server_.end();
+  if (const std::string problem = start_term(term); !problem.empty()) give_up(problem);
+}
+
+// The decision.
 void Promoter::seal() {
   for (const std::string& line : view_.proof) log::warning("promotion_proof", "{}", line);
-  end_serving();
+  server_.end();
   PromotionRecord next = record();
   next.step = PromotionStep::sealed;
-  next.sealed_at = std::max(promotion_->sealed_at(), released_);
+  next.sealed_at = promotion_->sealed_at();
   if (std::string problem = cut_files(files_, next.sealed_at); !problem.empty())
     return give_up(problem);
   const auto digest = digest_archive(files_.directory, files_.basename, next.sealed_at, UINT64_MAX);
@@ -360,17 +364,12 @@ void Promoter::cut() {
 }
 
 void Promoter::cover(std::uint64_t now_ns) {
-  desk_->take_replies(now_ns);
+  server_.desk().take_replies(now_ns);
   PromotionRecord next = record();
-  if (desk_->deposed_by() > next.term)
-    return give_up(fmt::format("term {} has begun elsewhere", desk_->deposed_by()));
-  if (!synced_told_) {  // the folder was synced when it was written
-    SourceCommand command;
-    command.kind = SourceCommand::Kind::set_synced;
-    command.synced = next.sealed_at;
-    synced_told_ = lane_.queues().commands.try_push(command);
-  }
-  const SourceMarks marks = lane_.queues().marks.load();
+  if (const std::uint32_t later = server_.desk().deposed_by(); later > next.term)
+    return give_up(fmt::format("term {} has begun elsewhere", later));
+  server_.tell_synced(next.sealed_at);  // the folder was synced when it was written
+  const SourceMarks marks = server_.marks();
   if (marks.epoch != Epoch{next.term, 0} || marks.released_at < next.sealed_at) {
     return wait_for(fmt::format("the rule {} to cover {}{}", config_.source->quorum_text,
                                 to_string(next.sealed_at), uncovered(marks, next.sealed_at)));
@@ -392,7 +391,7 @@ void Promoter::cover(std::uint64_t now_ns) {
 std::string Promoter::uncovered(const SourceMarks& marks, const Position& seal) const {
   std::string text;
   bool absent = false;
-  const std::vector<HandshakeDesk::ReplicaView> views = desk_->view();
+  const std::vector<HandshakeDesk::ReplicaView> views = server_.desk().view();
   for (std::size_t i = 0; i < peers_.size(); ++i) {
     const ReplicaMarks& peer = marks.replicas[i];
     if (peer.connected && peer.durable_at >= seal) continue;
@@ -464,7 +463,7 @@ void Promoter::execute() {
   if (!store(next)) return give_up("the promotion cannot be put on record");
   log::warning("promotion", "term {}: the local server has executed everything up to {}", next.term,
                next.gtid);
-  end_serving();
+  server_.end();
   phase_ = Phase::activate;
 }
 
@@ -521,16 +520,10 @@ bool Promoter::store(const PromotionRecord& record) {
   return false;
 }
 
-void Promoter::end_serving() {
-  if (desk_) desk_->close();
-  desk_.reset();
-  if (lane_.stand_still() && lane_.bound()) lane_.stream().stop();
-}
-
 void Promoter::give_up(const std::string& reason) {
   log::error("promotion_refused", "term {}: {}", record().term, reason);
   for (const std::string& line : view_.proof) log::error("promotion_proof", "{}", line);
-  end_serving();
+  server_.end();
   PromotionRecord none;
   none.term = record().term;
   // Refused by its own disk: the record says what a restart does.

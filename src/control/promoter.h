@@ -15,15 +15,13 @@
 #include <vector>
 
 #include "control/config.h"
-#include "control/handshake_desk.h"
 #include "control/host_role.h"
+#include "control/loan.h"
+#include "control/log_server.h"
 #include "control/own_log.h"
 #include "control/promotion.h"
 #include "control/replica_side.h"
-#include "control/source_lane.h"
 #include "control/source_state.h"
-#include "control/stream_proof.h"
-#include "shim/dump_drain.h"
 #include "shim/server_connection.h"
 
 namespace binlane {
@@ -74,6 +72,7 @@ class Promoter {
     idle,
     settle,    // own writes in flight end
     inspect,   // peers are fenced and looked at
+    fetch,     // one holds more, and lends it
     cut,       // the own log ends at the seal
     cover,     // peers copy up to the seal
     execute,   // the local server executes up to the seal
@@ -86,6 +85,7 @@ class Promoter {
   std::string check_own_writes();
   void settle();
   void inspect(std::uint64_t now_ns);
+  void fetch(std::uint64_t now_ns);
   void seal();
   void cut();
   bool serve(bool inspecting);
@@ -100,7 +100,6 @@ class Promoter {
 
   bool store(const PromotionRecord& record);
   void give_up(const std::string& reason);
-  void end_serving();
   // Waits: a condition outside has to change. Logged when it is another one than before.
   void wait_for(const std::string& what);
   PromotionRecord record() const { return role_.state().promotion; }
@@ -108,12 +107,11 @@ class Promoter {
   void remove_sealed_folders() const;
 
   const Config& config_;
-  SourceLane& lane_;
   ReplicaSide& replica_;
   RoleFile& role_;
   SourceStateFile& state_;
-  DumpDrain& drain_;
   ServerConnection& sql_;
+  LogServer server_;
   std::vector<HandshakeDesk::Replica> peers_;
 
   Phase phase_ = Phase::idle;
@@ -124,12 +122,8 @@ class Promoter {
   std::optional<OwnLog> log_;
   SealedFiles files_;
   PromotionLog candidate_;
-  Position released_;  // of the own log when it was fenced
   std::optional<Promotion> promotion_;
-  std::optional<PosixBinlogFiles> binlogs_;
-  std::unique_ptr<PosixStreamProof> proof_;
-  std::unique_ptr<HandshakeDesk> desk_;
-  bool synced_told_ = false;
+  std::optional<Fetch> fetch_;
   PromotionView view_;
 };
 

@@ -153,12 +153,14 @@ std::optional<Promotion::Judgement> Promotion::judge_logs() const {
   std::optional<Judgement> judgement;
   const PromotionAnswer* best = nullptr;
   const auto refuse = [&](const PromotionAnswer& answer, std::string reason) {
+    const bool same_stream = answer.log.stream == candidate_.stream;
     const auto rank = [](const PromotionAnswer& a) {
       return std::make_pair(a.log.stream.term, std::make_pair(a.log.epoch, a.log.end));
     };
     if (best != nullptr && rank(*best) >= rank(answer)) return;
     best = &answer;
-    judgement = Judgement{PromotionVerdict::refused, std::move(reason), answer.log.name};
+    judgement =
+        Judgement{PromotionVerdict::refused, std::move(reason), answer.log.name, same_stream};
   };
   for (std::size_t i = 0; i < peers_.size(); ++i) {
     if (!peers_[i].answer) continue;
@@ -234,14 +236,43 @@ std::optional<Promotion::Judgement> Promotion::judge_rules() const {
 }
 
 Promotion::Judgement Promotion::judgement() const {
-  if (auto logs = judge_logs()) return std::move(*logs);
-  if (auto rules = judge_rules()) return std::move(*rules);
+  auto logs = judge_logs();
+  if (logs && !logs->can_be_fetched) return std::move(*logs);
+  auto rules = judge_rules();
+  if (logs) {
+    // Refused for what it lacks, if the rules cannot be fenced either: that is told first.
+    const bool fenced = !rules || canary(Canary::fetched_before_fenced);
+    const bool open = !fenced && rules->verdict == PromotionVerdict::open;
+    if (fenced) logs->verdict = PromotionVerdict::lesser;
+    return std::move(open ? *rules : *logs);
+  }
+  if (rules) return std::move(*rules);
   return {PromotionVerdict::proven, {}, {}};
+}
+
+Position Promotion::better_end() const {
+  const std::string better = better_candidate();
+  for (const Peer& peer : peers_) {
+    if (peer.name == better && peer.answer) return peer.answer->log.end;
+  }
+  return {};
 }
 
 Position Promotion::sealed_at() const {
   BL_ASSERT(verdict() == PromotionVerdict::proven);
-  return canary(Canary::sealed_within_group) ? candidate_.end : whole_groups_;
+  if (canary(Canary::sealed_within_group)) return candidate_.end;
+  Position sealed = std::max(whole_groups_, candidate_.released);
+  for (const Peer& peer : peers_) {
+    if (!peer.answer || peer.answer->log.stream != candidate_.stream) continue;
+    const PromotionAnswer& answer = *peer.answer;
+    const bool all_here =
+        answer.relation == LogRelation::same || answer.relation == LogRelation::prefix;
+    // What it released beside this log no quorum had: it was degraded, or its medium lied.
+    const Position released = answer.log.released;
+    sealed = std::max(sealed, all_here ? released : std::min(released, answer.common));
+  }
+  BL_ASSERT(sealed <= candidate_.end);
+  return sealed;
 }
 
 std::vector<std::string> Promotion::proof() const {
@@ -292,6 +323,9 @@ std::vector<std::string> Promotion::proof() const {
           "proven: every set of replicas that can have acknowledged a commit has an inspected "
           "member, and no inspected log holds anything acknowledged that {} does not hold",
           candidate_.name));
+      break;
+    case PromotionVerdict::lesser:
+      lines.push_back("to be fetched first: " + judged.reason);
       break;
     case PromotionVerdict::refused:
       lines.push_back("refused: " + judged.reason);

@@ -61,6 +61,7 @@ struct PromotionLog {
   PromotionStream stream;
   Epoch epoch;           // of the last session with a source
   Position end;          // behind the last durable byte
+  Position released;     // below which its source said that everything is safe
   bool damaged = false;  // it lost bytes that it had acknowledged
   bool learner = false;  // its journal began anew, and has not yet caught up with what was there
   std::vector<PromotionRule> rules;  // on record there
@@ -73,8 +74,12 @@ struct PromotionAnswer {
 };
 
 enum class PromotionVerdict : std::uint8_t {
-  open,     // not enough has answered; more may
-  proven,   // no acknowledged byte can be anywhere but in the candidate's log
+  open,    // not enough has answered; more may
+  proven,  // no acknowledged byte can be anywhere but in the candidate's log
+  // The same, but for what better_candidate() holds beside it: the candidate first has to fetch
+  // that (S1), and to ask for a later term with it. Not before every rule is fenced: what is
+  // fetched bears the epoch of this term, and so beats whatever else turns up later.
+  lesser,
   refused,  // see reason()
 };
 
@@ -100,11 +105,15 @@ class Promotion {
   PromotionVerdict verdict() const { return judgement().verdict; }
   // Why it was refused; for `open`, what is missing still.
   std::string reason() const { return judgement().reason; }
-  // Who should be promoted instead; empty when nobody is known to be better.
+  // Who should be promoted instead, or lend its log; empty when nobody is known to be better.
   std::string better_candidate() const { return judgement().better; }
+  // Where the log of that one ends.
+  Position better_end() const;
   // Every peer has answered or refused.
   bool complete() const noexcept;
-  // Where the old stream ends for good: the last whole event group of the winning log. When proven.
+  // Where the old stream ends for good: the last whole event group of the winning log, or behind it
+  // what was released, to anybody, of a group that the source never finished: nothing released is
+  // ever cut (S5), and half a group is fed to nobody. When proven.
   Position sealed_at() const;
   // The proof, one line each, for people and for the log.
   std::vector<std::string> proof() const;
@@ -119,6 +128,7 @@ class Promotion {
     PromotionVerdict verdict = PromotionVerdict::open;
     std::string reason;
     std::string better;
+    bool can_be_fetched = false;  // what the better one holds, of the candidate's own stream
   };
 
   Judgement judgement() const;

@@ -60,6 +60,7 @@ PromotionAnswer promotion_answer(const std::string& name,
   answer.log.stream = {found.origin, found.stream_term};
   answer.log.epoch = found.log_epoch;
   answer.log.end = found.end;
+  answer.log.released = found.released;
   answer.log.damaged = (found.state & (wire::kStateDamaged | wire::kStateJournalFailed)) != 0;
   // Rules that it could not tell may be ones that nobody else tells.
   answer.log.learner = (found.state & wire::kStateLearner) != 0 || found.rules_cut_short;

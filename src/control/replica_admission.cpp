@@ -110,6 +110,11 @@ std::string ReplicaAdmission::judge(const FrameView& frame, const wire::HelloBod
     not_yet_ = true;  // no answer: the source asks anew
     return {};
   }
+  if (is_phase(body, wire::Phase::lend)) {
+    if (candidate != promise || stream != store_.stream())
+      return fmt::format("term {} is not promised to you with this stream", candidate.term);
+    return host_.lend(std::string(field_text(body.source_name)), promise);
+  }
   // An ordinary ASK alone changes nothing; a candidate's binds, and so does a START.
   if (!fence && !is_phase(body, wire::Phase::start)) return {};
   if (const auto problem = store_.store_promise(candidate); problem) return *problem;

@@ -43,6 +43,9 @@ class AdmissionHost {
   // the archive has not got everything up to `sealed_at`. Empty, or why not.
   virtual std::string follow_stream(const StreamIdentity& stream, Position sealed_at,
                                     bool& done) = 0;
+  // `borrower`, to whom this host has promised itself, asks for what its journal holds. Empty: it
+  // gets it (Lender); or why not.
+  virtual std::string lend(const std::string& borrower, const Promise& promise) = 0;
 };
 
 class ReplicaAdmission {

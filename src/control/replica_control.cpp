@@ -106,6 +106,16 @@ std::optional<Successor> ReplicaControl::successor() const {
   return successor_;
 }
 
+void ReplicaControl::lend_to(std::vector<std::string> borrowers) {
+  const std::lock_guard lock(mutex_);
+  borrowers_ = std::move(borrowers);
+}
+
+Loan ReplicaControl::loan() const {
+  const std::lock_guard lock(mutex_);
+  return loan_;
+}
+
 void ReplicaControl::work() {
   HelloMessage message;
   for (std::size_t i = 0; i < kReplicaHelloQueue && lane_.queues().hello_in.try_pop(message); ++i)
@@ -241,6 +251,17 @@ std::string ReplicaControl::follow_stream(const StreamIdentity& stream, Position
   if (!done || !problem.empty()) return problem;
   const std::lock_guard lock(mutex_);
   ++view_.streams_switched;
+  return {};
+}
+
+std::string ReplicaControl::lend(const std::string& borrower, const Promise& promise) {
+  const std::lock_guard lock(mutex_);
+  if (std::find(borrowers_.begin(), borrowers_.end(), borrower) == borrowers_.end())
+    return borrowers_.empty()
+               ? "this host has no [source] section: it cannot lend its log"
+               : fmt::format("{} is none of this host's replicas: its log is not lent to it",
+                             borrower);
+  loan_ = {borrower, promise, monotonic_ns()};
   return {};
 }
 

@@ -17,6 +17,7 @@
 #include "base/position.h"
 #include "control/config.h"
 #include "control/exposure_record.h"
+#include "control/loan.h"
 #include "control/replica_admission.h"
 #include "control/replica_lane.h"
 #include "storage/journal_file.h"
@@ -76,6 +77,10 @@ class ReplicaControl : private AdmissionHost {
   std::uint32_t deposed_by() const noexcept { return deposed_by_.load(std::memory_order_relaxed); }
   // Who that was, once it has begun a stream of its own. Any thread.
   std::optional<Successor> successor() const;
+  // Any thread: who may borrow this host's log; nobody may before.
+  void lend_to(std::vector<std::string> borrowers);
+  // The last request to lend it. Any thread.
+  Loan loan() const;
   // Another thread: has `work` done on this one, between two HELLOs, and waits for it. False when
   // this thread has ended before.
   bool call(const std::function<void()>& work);
@@ -90,6 +95,7 @@ class ReplicaControl : private AdmissionHost {
   void diverge(const Divergence& divergence) override;
   std::string adopt_stream(const StreamIdentity& stream, const LogMark& learner) override;
   std::string follow_stream(const StreamIdentity& stream, Position sealed_at, bool& done) override;
+  std::string lend(const std::string& borrower, const Promise& promise) override;
 
   void run();
   void work();
@@ -114,6 +120,8 @@ class ReplicaControl : private AdmissionHost {
   const std::function<void()>* call_ = nullptr;  // guarded by mutex_
   std::string refuse_all_;                       // guarded by mutex_
   std::optional<Successor> successor_;           // guarded by mutex_
+  std::vector<std::string> borrowers_;           // guarded by mutex_
+  Loan loan_;                                    // guarded by mutex_
   View view_;
   std::thread thread_;
 };

@@ -104,6 +104,7 @@ SourceControl::SourceControl(const Config& config, SourceLane& lane,
   if (replica_ == nullptr) return;
   promoter_.emplace(config_, lane_, *replica_, role_, state_file_, drain_, command_connection_,
                     replicas_);
+  lender_.emplace(config_, *replica_, lane_, drain_, replicas_);
   rejoiner_.emplace(config_, *replica_, role_, state_, ledger_, command_connection_);
 }
 

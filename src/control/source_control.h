@@ -29,6 +29,7 @@
 #include "control/host_role.h"
 #include "control/incarnation_start.h"
 #include "control/ledger.h"
+#include "control/lender.h"
 #include "control/promoter.h"
 #include "control/read_only_setter.h"
 #include "control/registration_gate.h"
@@ -272,7 +273,9 @@ class SourceControl {
   bool made_read_only_ = false;  // mode `fail`: until a quorum protects commits again
   std::shared_ptr<const std::vector<LoggedTransition>> transitions_;
   std::uint64_t dump_connections_ = 0;  // as last logged
-  std::optional<Promoter> promoter_;    // both where there is a replica's side
+  // All where there is a replica's side.
+  std::optional<Promoter> promoter_;
+  std::optional<Lender> lender_;
   std::optional<Rejoiner> rejoiner_;
 
   RegistrationGate<ServerRun> registration_;

@@ -91,8 +91,11 @@ void SourceControl::promote(std::uint64_t now_ns) {
     plan = std::exchange(plan_asked_, false);
   }
   if (plan && !promoter_->running()) promoter_->plan();
-  if (asked && !promoter_->running()) promoter_->begin();
-  if (!promoter_->running()) return;
+  if (asked && !promoter_->running()) {
+    lender_->stop();
+    promoter_->begin();
+  }
+  if (!promoter_->running()) return lender_->work(now_ns);
   phase_ = Phase::promoting;
   promoter_->work(now_ns);
   if (!promoter_->succeeded()) return;

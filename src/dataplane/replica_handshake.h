@@ -154,6 +154,8 @@ bool ReplicaHandshake::on_hello(const AdmittedHello& hello, Log& log, ReceiverSe
         pending_ = hello;
         step_ = Step::settle;
         return false;
+      case wire::Phase::lend:  // the control thread sees to it
+        break;
       case wire::Phase::refuse:
       default:
         return false;

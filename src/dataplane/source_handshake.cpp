@@ -22,7 +22,7 @@ Position SourceHandshake::safe_for(Epoch log_epoch) const noexcept {
 }
 
 void SourceHandshake::begin_attempt(std::uint64_t now_ns) {
-  phase_ = wire::Phase::ask;
+  phase_ = identity_.borrow ? wire::Phase::lend : wire::Phase::ask;
   handshake_id_ = random_u64();
   session_id_ = random_u64();
   answer_id_ = 0;
@@ -120,6 +120,9 @@ bool SourceHandshake::on_reply(const FrameView& frame, const Endpoint& peer, std
       session_->journal_id = uuid_of(reply.journal_id);
       session_->peer = peer;
       session_->cut = cut_to_ == wire::kNoCut ? 0 : log_length_ - cut_to_;
+      refusal_.clear();
+      break;
+    case wire::Phase::lend:  // it does
       refusal_.clear();
       break;
     case wire::Phase::refuse:
@@ -275,6 +278,7 @@ void SourceHandshake::inspected(const wire::HelloAckBody& reply, Match match,
   found.stream_term = reply.stream_term;
   found.log_epoch = from_wire(reply.log_epoch);
   found.end = from_wire(reply.durable);
+  found.released = from_wire(reply.released);
   found.state = reply.state;
   found.rules = field_text(reply.rules);
   found.rules_cut_short = (reply.flags & wire::kAckRulesCutShort) != 0;

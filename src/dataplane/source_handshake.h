@@ -76,6 +76,8 @@ class SourceHandshake {
     std::uint32_t sealed_digest = 0;
     // Fence the replica, compare its log with ours, and stop there: what a promotion begins with.
     bool inspect = false;
+    // Ask it, again and again, to be a source itself, for what it holds (Lender).
+    bool borrow = false;
   };
   // How a replica's log stands to ours, byte by byte.
   enum class Match : std::uint8_t {
@@ -94,6 +96,7 @@ class SourceHandshake {
     std::uint32_t stream_term = 0;
     Epoch log_epoch;          // of its last session
     Position end;             // everything before is durable there
+    Position released;        // and this much of it was told to be safe
     std::uint16_t state = 0;  // wire::AckState
     std::string rules;        // on record there, one a line
     bool rules_cut_short = false;

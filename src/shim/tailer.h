@@ -262,6 +262,16 @@ TailEvent Tailer<Files>::open_next(std::uint64_t now_ns) noexcept {
     if (next == -ENOENT) return halt(TailEvent::reset);
   }
   if (next < 0) return halt(TailEvent::error, -next);
+  // Another file that bears this one's number: both are a new stream's, however much the next one's
+  // GTID state looks like ours. One that is gone was purged, if the next one's says so.
+  if (files_.replaced(handle_, number - 1) && !canary(Canary::renumbered_file_followed)) {
+    const int again = files_.open(number - 1);
+    if (again >= 0) {
+      files_.close(again);
+      files_.close(next);
+      return halt(TailEvent::reset);
+    }
+  }
   // The file that ended is as long as it was when its last event was read.
   const std::int64_t size = files_.size(handle_);
   const std::uint64_t final_size = tracker_.end().offset;

@@ -78,6 +78,7 @@ class BinlogView {
   }
   void close(FileHandle handle) { store_->close(handle); }
   std::size_t name_size(std::uint32_t number) const;
+  const BinlogStore& store() const { return *store_; }
 
  private:
   BinlogStore* store_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "control/old_stream_identity.h"
 #include "control/promotion_answer.h"
 #include "control/quorum_text.h"
 #include "shim/stream_scan.h"
@@ -31,8 +32,7 @@ Candidate::Candidate(test::VirtualClock& clock, test::FakeNetwork& network, Rand
       own_(own),
       options_(std::move(options)),
       opening_(own.openings()),
-      port_(std::make_unique<test::FakePort>(network, options_.source.local)) {
-  ports_[0] = port_.get();
+      server_of_old_(clock, network, options_.source.local, sealed_) {
   std::string problem = check_host();
   if (problem.empty()) problem = start_term(0);
   if (!problem.empty() && phase_ != Phase::given_up) give_up(problem);
@@ -47,7 +47,7 @@ std::size_t Candidate::turn() {
     give_up("this host's daemon has died");
     return work_done;
   }
-  if (cycle_) work_done += cycle_->do_work();
+  work_done += server_of_old_.turn();
   if (clock_.time_ns >= control_ns_) {
     control_ns_ = clock_.time_ns + 1 + random_.below(kTurnNs);
     work(clock_.time_ns);
@@ -61,12 +61,14 @@ void Candidate::work(std::uint64_t now_ns) {
       return settle(now_ns);
     case Phase::inspect:
       return inspect(now_ns);
+    case Phase::fetch:
+      return fetch(now_ns);
     case Phase::cut:
       return cut(now_ns);
     case Phase::cover:
       return cover(now_ns);
     case Phase::execute:
-      desk_->take_replies(now_ns);
+      server_of_old_.desk().take_replies(now_ns);
       return execute();
     case Phase::active:
     case Phase::given_up:
@@ -106,12 +108,12 @@ void Candidate::settle(std::uint64_t now_ns) {
   if (problem.empty() && !done) return wait_for("the journal's writes in flight");
   log_ = {};
   log_.name = own_.name();
-  if (problem.empty()) problem = own_.describe(promise_, log_, released_);
+  if (problem.empty()) problem = own_.describe(promise_, log_);
   sealed_.reset();
   if (problem.empty()) problem = own_.export_to(promise_, sealed_);
   if (!problem.empty()) return give_up(problem);
   StreamStart newest;
-  const ScanResult scan = scan_stream(view_, sealed_.last(), sealed_.last(), newest);
+  const ScanResult scan = scan_stream(server_of_old_.view(), sealed_.last(), sealed_.last(), newest);
   if (!scan.ok()) return give_up(fmt::format("file {} cannot be read", scan.file));
   whole_groups_ = newest.tracker.last_group_end();
   std::vector<std::string> names;
@@ -126,61 +128,27 @@ void Candidate::settle(std::uint64_t now_ns) {
 
 // The source's lane and handshakes, over the sealed files.
 bool Candidate::serve(bool inspecting, std::uint64_t now_ns) {
-  StreamStart start;
-  const ScanResult scan = scan_stream(view_, sealed_.first(), sealed_.last(), start);
-  if (!scan.ok()) {
-    give_up(fmt::format("file {} cannot be read", scan.file));
-    return false;
-  }
   const SourceHostOptions& source = options_.source;
-  const Epoch epoch{promise_.term, 0};
-  queues_ = std::make_unique<SourceLaneQueues>();
-  stream_ = std::make_unique<Stream>(view_);
-  link_ = std::make_unique<Link>(drain_, clock_);
-  cycle_ = std::make_unique<Cycle>(ports_, *stream_, *link_, clock_, *queues_);
-  queues_->pause.request();
-  cycle_->do_work();
-  BL_ASSERT(queues_->pause.standing());
-  if (stream_->start(start, now_ns) != 0) {
-    give_up("the sealed stream cannot be opened");
-    return false;
-  }
-  cycle_->rebuild(epoch, source.rule);
-  stream_proof_ = std::make_unique<FileStreamProof<BinlogView>>(view_);
-  stream_proof_->refresh(stream_->tailer().map(), stream_->written());
-  queues_->pause.resume();
-  desk_ = std::make_unique<HandshakeDesk>(source.replicas, *stream_proof_, *queues_);
   std::vector<std::string> names;
   for (const HandshakeDesk::Replica& peer : source.replicas) names.push_back(peer.name);
-  SourceHandshake::Identity identity;
-  identity.cluster_id = cluster_id_of(kClusterName);
-  identity.origin = old_stream_.origin;
-  identity.stream_term = old_stream_.term;
-  identity.epoch = epoch;
-  identity.candidate = source.host_id;
-  identity.source_name = own_.name();
-  identity.basename = old_stream_.basename;
+  SourceHandshake::Identity identity = old_stream_identity(
+      cluster_id_of(kClusterName), own_.name(), old_stream_, own_.stored_meta(), promise_);
   identity.rule_number = source.rule.number;
   identity.rule = to_string(source.rule, names);
   identity.inspect = inspecting;
-  const JournalMeta meta = own_.stored_meta();
-  if (!meta.sealed.empty()) {
-    identity.sealed_origin = meta.sealed.back().stream.origin;
-    identity.sealed_term = meta.sealed.back().stream.term;
-    identity.sealed_at = meta.sealed.back().end;
-  }
-  desk_->begin_incarnation(identity, {}, {});
-  synced_told_ = false;
-  return true;
+  const std::string problem =
+      server_of_old_.begin(identity, source.rule, source.replicas, now_ns);
+  if (!problem.empty()) give_up(problem);
+  return problem.empty();
 }
 
 void Candidate::inspect(std::uint64_t now_ns) {
-  desk_->take_replies(now_ns);
-  const auto peers = desk_->view();
+  server_of_old_.desk().take_replies(now_ns);
+  const auto peers = server_of_old_.desk().view();
   take_inspections(*promotion_, peers);
   const std::uint32_t seen = promised_elsewhere(peers);
   if (seen >= promise_.term && attempts_ < kMaxTermAttempts) {
-    end_serving();
+    server_of_old_.end();
     if (const std::string problem = start_term(seen); !problem.empty()) give_up(problem);
     return;
   }
@@ -192,19 +160,47 @@ void Candidate::inspect(std::uint64_t now_ns) {
     case PromotionVerdict::refused:
       better_ = promotion_->better_candidate();
       return give_up(promotion_->reason());
+    case PromotionVerdict::lesser:
     case PromotionVerdict::proven:
       break;
   }
   if (proven_ns_ == 0) proven_ns_ = now_ns;
   if (!promotion_->complete() && now_ns - proven_ns_ < kInspectGraceNs)
     return wait_for("peers that may hold a longer log");
-  seal();
+  if (promotion_->verdict() == PromotionVerdict::proven) return seal();
+  better_ = promotion_->better_candidate();
+  if (attempts_ == kMaxTermAttempts) return give_up(promotion_->reason());
+  trace_.line(promotion_->reason() + ", and that is fetched first");
+  fetch_.emplace(promise_.term, promotion_->better_end(), now_ns);
+  server_of_old_.desk().borrow_from(better_);
+  phase_ = Phase::fetch;
+}
+
+void Candidate::fetch(std::uint64_t now_ns) {
+  server_of_old_.desk().take_replies(now_ns);
+  for (const HandshakeDesk::ReplicaView& peer : server_of_old_.desk().view()) {
+    if (peer.name == better_ && !peer.refusal.empty())
+      return give_up(promotion_->reason() + "; it does not lend it: " + peer.refusal);
+  }
+  switch (own_.look_at(*fetch_, now_ns)) {
+    case Fetch::State::waiting:
+      return wait_for("what " + better_ + " holds beside this host");
+    case Fetch::State::stalled:
+      return give_up(promotion_->reason() + "; nothing of it came");
+    case Fetch::State::done:
+      break;
+  }
+  trace_.note("fetched", own_.endpoint().ipv4, promise_.term);
+  ++fetches_;
+  better_.clear();
+  server_of_old_.end();
+  if (const std::string problem = start_term(promise_.term); !problem.empty()) give_up(problem);
 }
 
 void Candidate::seal() {
   for (const std::string& line : proof_) trace_.line(line);
-  end_serving();
-  sealed_at_ = std::max(promotion_->sealed_at(), released_);
+  server_of_old_.end();
+  sealed_at_ = promotion_->sealed_at();
   sealed_.cut(sealed_at_);
   store(PromotionStep::sealed);
   trace_.note("stream sealed", promise_.term, sealed_at_.file, sealed_at_.offset);
@@ -223,15 +219,10 @@ void Candidate::cut(std::uint64_t now_ns) {
 }
 
 void Candidate::cover(std::uint64_t now_ns) {
-  desk_->take_replies(now_ns);
-  if (desk_->deposed_by() > promise_.term) return give_up("a later term has begun elsewhere");
-  if (!synced_told_) {
-    SourceCommand command;
-    command.kind = SourceCommand::Kind::set_synced;
-    command.synced = sealed_at_;
-    synced_told_ = queues_->commands.try_push(command);
-  }
-  const SourceMarks marks = queues_->marks.load();
+  server_of_old_.desk().take_replies(now_ns);
+  if (server_of_old_.desk().deposed_by() > promise_.term) return give_up("a later term has begun elsewhere");
+  server_of_old_.tell_synced(sealed_at_);
+  const SourceMarks marks = server_of_old_.marks();
   if (marks.epoch != Epoch{promise_.term, 0} || marks.released_at < sealed_at_)
     return wait_for("the rule to cover the seal");
   if (step_ == PromotionStep::sealed) store(PromotionStep::released);
@@ -257,14 +248,12 @@ bool Candidate::stragglers(const SourceMarks& marks, std::uint64_t now_ns) {
 void Candidate::execute() {
   if (own_.archive_end() != sealed_at_) return wait_for("the local server to execute everything");
   store(PromotionStep::executed);
-  end_serving();
+  server_of_old_.end();
   activate();
 }
 
 // The file that the server begins now is the new stream's first.
 void Candidate::activate() {
-  port_->discard();
-  port_.reset();
   MysqldOptions server = options_.server;
   server.first_gtid = options_.next_gtid(sealed_);
   server.enabled_at_start = false;  // binlaned switches it ON (a standby has it OFF)
@@ -299,20 +288,10 @@ void Candidate::store(PromotionStep step) {
   ever_released_ = ever_released_ || step >= PromotionStep::released;
 }
 
-void Candidate::end_serving() {
-  if (desk_) desk_->close();
-  desk_.reset();
-  if (cycle_) port_->crash();
-  cycle_.reset();
-  link_.reset();
-  stream_.reset();
-  queues_.reset();
-}
-
 void Candidate::give_up(const std::string& reason) {
   trace_.line("promotion refused: " + reason);
   for (const std::string& line : proof_) trace_.line(line);
-  end_serving();
+  server_of_old_.end();
   if (may_follow(step_, PromotionStep::none)) step_ = PromotionStep::none;
   refusal_ = reason;
   waiting_for_.clear();

@@ -18,8 +18,9 @@
 #include <vector>
 
 #include "binlog_store.h"
+#include "control/loan.h"
 #include "control/promotion.h"
-#include "control/stream_proof.h"
+#include "log_server.h"
 #include "mysqld.h"
 #include "replica_host.h"
 #include "source_host.h"
@@ -38,6 +39,7 @@ class Candidate {
   enum class Phase : std::uint8_t {
     settle,    // own writes in flight end
     inspect,   // peers are fenced and looked at
+    fetch,     // one holds more, and lends it
     cut,       // the own log ends at the seal
     cover,     // peers copy up to the seal
     execute,   // the local server executes up to the seal
@@ -69,7 +71,9 @@ class Candidate {
   const BinlogStore& sealed() const { return sealed_; }
   const PromotionStream& old_stream() const { return log_.stream; }
   // Of the own log, when it was fenced.
-  Position released_before() const { return released_; }
+  Position released_before() const { return log_.released; }
+  // How often it got from another host what that held beside it.
+  int fetches() const { return fetches_; }
   // Ever: a candidate that gives up takes nothing back.
   bool released() const { return ever_released_; }
 
@@ -86,15 +90,13 @@ class Candidate {
   std::function<void()> on_active;
 
  private:
-  using Stream = SourceStream<BinlogView>;
-  using Cycle = SourceCycle<test::FakePort, Stream, Link, test::VirtualClock>;
-
   void work(std::uint64_t now_ns);
   std::string check_host() const;
   std::string start_term(std::uint32_t largest_seen);
   void settle(std::uint64_t now_ns);
   bool serve(bool inspecting, std::uint64_t now_ns);
   void inspect(std::uint64_t now_ns);
+  void fetch(std::uint64_t now_ns);
   void seal();
   void cut(std::uint64_t now_ns);
   void cover(std::uint64_t now_ns);
@@ -102,7 +104,6 @@ class Candidate {
   void execute();
   void activate();
   void store(PromotionStep step);
-  void end_serving();
   void give_up(const std::string& reason);
   void wait_for(const std::string& what);
 
@@ -122,7 +123,6 @@ class Candidate {
   std::uint64_t proven_ns_ = 0;
   PromotionLog log_;
   StreamIdentity old_stream_;
-  Position released_;
   bool ever_released_ = false;
   Position whole_groups_;
   Position sealed_at_;
@@ -131,19 +131,10 @@ class Candidate {
   std::string refusal_;
   std::string better_;
   std::string waiting_for_;
-  bool synced_told_ = false;
-  // The source's parts, over the sealed files.
+  std::optional<Fetch> fetch_;
+  int fetches_ = 0;
   BinlogStore sealed_;
-  BinlogView view_{sealed_};
-  std::unique_ptr<test::FakePort> port_;
-  test::FakePort* ports_[1] = {nullptr};
-  Drain drain_;  // nobody is told of anything
-  std::unique_ptr<SourceLaneQueues> queues_;
-  std::unique_ptr<Stream> stream_;
-  std::unique_ptr<Link> link_;
-  std::unique_ptr<Cycle> cycle_;
-  std::unique_ptr<FileStreamProof<BinlogView>> stream_proof_;
-  std::unique_ptr<HandshakeDesk> desk_;
+  LogServer server_of_old_;  // over those
   // The new source.
   Uuid new_origin_;
   BinlogStore binlogs_;

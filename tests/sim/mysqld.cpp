@@ -276,6 +276,7 @@ std::size_t Mysqld::answer_waiters() {
     } else if (clock_.time_ns - group.since_ns >= options_.timeout_ns) {
       status_on_ = false;
       ++counters_.no_times;
+      ++timeouts_;
       trace_.note("server gives up waiting");
       continue;
     } else {
@@ -305,6 +306,7 @@ void Mysqld::set_enabled(bool on) {
     enabled_ = status_on_ = true;
     return;
   }
+  if (enabled_) ++counters_.no_times;  // ran on MariaDB 10.11
   enabled_ = status_on_ = false;
   for (const Group& group : waiting_) {
     counters_.no_tx += group.commits.size();

@@ -111,6 +111,8 @@ class Mysqld {
   // The commit in which the position lies, its bounds aside; null: none.
   const Commit* around(Position position) const;
   std::uint64_t resets() const { return resets_; }
+  // How often it gave up a wait by itself.
+  std::uint64_t timeouts() const { return timeouts_; }
   // A group's first half is written, its second is not.
   bool within_group() const { return stage_ == Stage::second_piece; }
   // The file that the dump thread reads, 0 for none: PURGE leaves it alone.
@@ -171,6 +173,7 @@ class Mysqld {
   Position last_group_end_;
   std::uint64_t next_gtid_ = 1;
   std::uint64_t resets_ = 0;
+  std::uint64_t timeouts_ = 0;
   // Semi-sync.
   bool enabled_ = false;
   bool status_on_ = false;

@@ -93,6 +93,11 @@ std::string ReplicaHost::follow_stream(const StreamIdentity& stream, Position se
   return problem;
 }
 
+std::string ReplicaHost::lend(const std::string& borrower, const Promise& promise) {
+  loan_ = {borrower, promise, clock_.time_ns};
+  return {};
+}
+
 void ReplicaHost::show_state() {
   queues_->state.store(admission_->state());
   admission_->own_exposures();

@@ -61,6 +61,7 @@ void ReplicaHost::reseed() {
 
 void ReplicaHost::start() {
   BL_ASSERT(!up());
+  loan_ = {};
   ++openings_;
   problem_.clear();
   refusal_.clear();

@@ -15,6 +15,7 @@
 
 #include "binlog_store.h"
 #include "control/feed_glue.h"
+#include "control/loan.h"
 #include "control/promotion.h"
 #include "control/replica_admission.h"
 #include "dataplane/replica_cycle.h"
@@ -61,12 +62,15 @@ class ReplicaHost final : private AdmissionHost {
   // --- its own promotion, as OwnLog: empty, or what went wrong
   std::string fence_for(const Promise& promise);
   std::string settled(const Promise& promise, bool& done);
-  // What is held, for the proof, and how much of it was released.
-  std::string describe(const Promise& promise, PromotionLog& log, Position& released);
+  // What is held, for the proof.
+  std::string describe(const Promise& promise, PromotionLog& log);
   // The whole stream, archive and journal together.
   std::string export_to(const Promise& promise, BinlogStore& store);
   std::string cut(const Promise& promise, Position to, Epoch epoch, bool& done);
   std::string release(const Promise& promise, Position to);
+  Fetch::State look_at(Fetch& fetch, std::uint64_t now_ns) const;
+  // What a candidate asked of it, as ReplicaControl.
+  const Loan& loan() const { return loan_; }
 
   // --- faults
   test::ModelDisk& disk() { return disk_; }
@@ -128,6 +132,7 @@ class ReplicaHost final : private AdmissionHost {
   void diverge(const Divergence& divergence) override;
   std::string adopt_stream(const StreamIdentity& stream, const LogMark& learner) override;
   std::string follow_stream(const StreamIdentity& stream, Position sealed_at, bool& done) override;
+  std::string lend(const std::string& borrower, const Promise& promise) override;
   void show_state();
   // As ReplicaSide's.
   std::string folder() const;
@@ -166,6 +171,7 @@ class ReplicaHost final : private AdmissionHost {
   std::unique_ptr<Archiver> archiver_;
   std::optional<ExposureRecord> exposures_;
   std::optional<ReplicaAdmission> admission_;
+  Loan loan_;
   std::string refuse_all_;
   std::string problem_;
   std::string refusal_;

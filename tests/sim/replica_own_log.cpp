@@ -43,14 +43,14 @@ std::string ReplicaHost::settled(const Promise& promise, bool& done) {
   return {};
 }
 
-std::string ReplicaHost::describe(const Promise& promise, PromotionLog& log, Position& released) {
+std::string ReplicaHost::describe(const Promise& promise, PromotionLog& log) {
   if (std::string problem = with_log(promise); !problem.empty()) return problem;
   const JournalMeta meta = store_->meta();
   log.journal_id = meta.journal;
   log.stream = {meta.stream.origin, meta.stream.term};
   log.epoch = journal_->epoch();
   log.end = journal_->durable();
-  released = journal_->released();
+  log.released = journal_->released();
   log.damaged = !meta.damaged_until.is_null();
   log.learner = !meta.learner_until.is_null();
   log.rules = promotion_rules(meta.rules);
@@ -114,6 +114,11 @@ std::string ReplicaHost::release(const Promise& promise, Position to) {
   if (!at) return journal_->released() >= to ? std::string() : "the journal does not hold the seal";
   journal_->release(*at);
   return {};
+}
+
+Fetch::State ReplicaHost::look_at(Fetch& fetch, std::uint64_t now_ns) const {
+  const ReplicaLaneMarks marks = queues_->marks.load();
+  return fetch.look(marks.epoch, marks.durable, now_ns);
 }
 
 }  // namespace binlane::sim

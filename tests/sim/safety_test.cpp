@@ -310,7 +310,7 @@ TEST(Safety, S13_LedgerThenOffBeforeTheServersOwnTimeout) {
   world.run_until([&] { return world.source().fallback_state() == FallbackState::async; }, kSoonNs,
                   "degraded");
   EXPECT_EQ(world.checks().counts().releases, releases + 1);
-  EXPECT_EQ(world.server().counters().no_times, 0U);
+  EXPECT_EQ(world.server().timeouts(), 0U);
   EXPECT_FALSE(world.source().ledger()->open_intervals().empty());
   world.blocks.clear();
   run_until_healthy(world);
@@ -324,7 +324,7 @@ TEST(Safety, S13_NoReleaseWithoutTheLedger) {
   const std::uint64_t releases = world.checks().counts().releases;
   SourceHost::fail_ledger(true);
   cut_off_all_replicas(world);
-  world.run_until([&] { return world.server().counters().no_times > 0; }, kSoonNs,
+  world.run_until([&] { return world.server().timeouts() > 0; }, kSoonNs,
                   "the server's own timeout");
   EXPECT_EQ(world.checks().counts().releases, releases);
 }

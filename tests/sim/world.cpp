@@ -81,6 +81,7 @@ World::World(const WorldOptions& options)
     replicas_.push_back(std::make_unique<ReplicaHost>(
         clock_, *network_, random_.fork(), trace_, source.replicas[i].name,
         source.replicas[i].address, options.journal_blocks));
+  make_lenders();
   replica_restarts_.resize(replicas_.size());
   checks_ = std::make_unique<Checks>(*this);
   server_->start();
@@ -104,6 +105,9 @@ std::uint64_t World::virtual_ns() const {
 bool World::listens(const Endpoint& endpoint) const {
   if (endpoint == source_->endpoint()) return source_->up();
   if (candidate_ && endpoint == candidate_->endpoint()) return candidate_->listens();
+  for (const auto& lender : lenders_) {
+    if (lender->endpoint() == endpoint) return lender->serving();
+  }
   return std::any_of(replicas_.begin(), replicas_.end(), [&](const auto& replica) {
     return replica->endpoint() == endpoint && replica->up();
   });
@@ -122,6 +126,7 @@ void World::step() {
     }
   }
   if (candidate_) work += candidate_->turn();
+  for (auto& lender : lenders_) work += lender->turn();
   checks_->after_step();
   if (promotion_checks_) promotion_checks_->after_step();
   run_faults();

@@ -16,6 +16,7 @@
 #include "checks/promotion.h"
 #include "fault_plan.h"
 #include "host_calls.h"
+#include "lender.h"
 #include "mysqld.h"
 #include "replica_host.h"
 #include "source_host.h"
@@ -111,6 +112,8 @@ class World {
   void run_faults();
   void restarts();
   void mend_trust(ReplicaHost& replica, const BinlogStore& binlogs, const Uuid& origin);
+  std::vector<HandshakeDesk::Replica> peers_of(const ReplicaHost& own) const;
+  void make_lenders();
   void begin_promotion(const Fault& fault, std::uint64_t back_ns);
   void promotions();
   bool ends_promoted();
@@ -130,6 +133,7 @@ class World {
   std::unique_ptr<Mysqld> server_;
   std::unique_ptr<SourceHost> source_;
   std::vector<std::unique_ptr<ReplicaHost>> replicas_;
+  std::vector<std::unique_ptr<Lender>> lenders_;  // one a replica
   std::unique_ptr<Checks> checks_;
   std::unique_ptr<Candidate> candidate_;
   std::unique_ptr<PromotionChecks> promotion_checks_;

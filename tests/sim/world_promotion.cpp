@@ -34,6 +34,22 @@ bool wants_reseed(const std::string& refusal) {
 
 }  // namespace
 
+std::vector<HandshakeDesk::Replica> World::peers_of(const ReplicaHost& own) const {
+  std::vector<HandshakeDesk::Replica> peers;
+  for (const auto& peer : replicas_) {
+    if (peer.get() != &own) peers.push_back({peer->name(), 0, peer->endpoint()});
+  }
+  return peers;
+}
+
+// Each host could be a source, and so may lend its log to one.
+void World::make_lenders() {
+  for (const auto& own : replicas_)
+    lenders_.push_back(std::make_unique<Lender>(clock_, *network_, random_.fork(), trace_, *own,
+                                                Endpoint{own->endpoint().ipv4, kSourcePort},
+                                                peers_of(*own)));
+}
+
 Candidate& World::promote(std::size_t replica) {
   BL_ASSERT(!candidate_ || candidate_->phase() == Candidate::Phase::given_up);
   ReplicaHost& own = *replicas_.at(replica);
@@ -41,9 +57,8 @@ Candidate& World::promote(std::size_t replica) {
   SourceHostOptions& source = options.source;
   source.name = own.name();
   source.local = {own.endpoint().ipv4, kSourcePort};
-  for (const auto& peer : replicas_) {
-    if (peer.get() != &own) source.replicas.push_back({peer->name(), 0, peer->endpoint()});
-  }
+  source.replicas = peers_of(own);
+  lenders_.at(replica)->stop();
   // One replica fewer, and the candidate itself holds everything.
   const auto peers = static_cast<std::uint32_t>(source.replicas.size());
   source.rule.number = source_->rule().number + 1;

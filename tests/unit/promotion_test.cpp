@@ -107,13 +107,19 @@ TEST(Promotion, RefusalsCompleteAndDoNotCount) {
   EXPECT_NE(p.reason().find("term 9"), std::string::npos) << p.reason();
 }
 
-TEST(Promotion, ALongerLogIsTheBetterCandidate) {
+// It is fetched, and not before every rule is fenced: who has not answered may hold another log.
+TEST(Promotion, ALongerLogIsFetched) {
   Promotion p = promotion(kAnyOne);
   p.on_answer(answer_of(log_of("b", 2, 120, {kAnyOne}), LogRelation::longer));
-  EXPECT_EQ(p.verdict(), PromotionVerdict::refused);
-  EXPECT_EQ(p.better_candidate(), "b");
+  EXPECT_EQ(p.verdict(), PromotionVerdict::open);
+  Promotion closed = p;
+  closed.close();
+  EXPECT_EQ(closed.verdict(), PromotionVerdict::refused);
+  EXPECT_EQ(closed.better_candidate(), "b");
   p.on_answer(answer_of(log_of("c", 3, 150, {kAnyOne}), LogRelation::longer));
+  EXPECT_EQ(p.verdict(), PromotionVerdict::lesser);
   EXPECT_EQ(p.better_candidate(), "c");
+  EXPECT_EQ(p.better_end(), (Position{1, 150}));
 }
 
 TEST(Promotion, OfDifferingLogsTheLaterSessionWins) {
@@ -122,12 +128,33 @@ TEST(Promotion, OfDifferingLogsTheLaterSessionWins) {
   EXPECT_EQ(later.verdict(), PromotionVerdict::proven);
   Promotion earlier = promotion(kAnyTwo);
   earlier.on_answer(answer_of(log_of("b", 2, 80, {kAnyTwo}, {1, 4}), LogRelation::differs, 70));
-  EXPECT_EQ(earlier.verdict(), PromotionVerdict::refused);
+  EXPECT_EQ(earlier.verdict(), PromotionVerdict::lesser);
   EXPECT_EQ(earlier.better_candidate(), "b");
   Promotion equal = promotion(kAnyTwo);
   equal.on_answer(answer_of(log_of("b", 2, 80, {kAnyTwo}, {1, 3}), LogRelation::differs, 70));
   EXPECT_EQ(equal.verdict(), PromotionVerdict::refused);
   EXPECT_TRUE(equal.better_candidate().empty());
+}
+
+// A peer may have been told that half a group is safe, of which the candidate has not heard yet.
+TEST(Promotion, NothingThatWasReleasedLiesBehindTheSeal) {
+  PromotionLog own = log_of("a", 1, 100, {kAnyTwo});
+  own.released = {1, 80};
+  Promotion p(own, {1, 90}, {"b", "c"});
+  PromotionLog peer = log_of("b", 2, 100, {kAnyTwo});
+  peer.released = {1, 85};
+  p.on_answer(answer_of(peer, LogRelation::same));
+  ASSERT_EQ(p.verdict(), PromotionVerdict::proven);
+  EXPECT_EQ(p.sealed_at(), (Position{1, 90}));
+  peer.released = {1, 95};
+  p.on_answer(answer_of(peer, LogRelation::same));
+  EXPECT_EQ(p.sealed_at(), (Position{1, 95}));
+  // What it was told of without a quorum does not hold the others up.
+  PromotionLog exposed = log_of("c", 3, 300, {kAnyTwo}, {1, 2});
+  exposed.released = {1, 250};
+  p.on_answer(answer_of(exposed, LogRelation::differs, 70));
+  ASSERT_EQ(p.verdict(), PromotionVerdict::proven);
+  EXPECT_EQ(p.sealed_at(), (Position{1, 95}));
 }
 
 // A replica that lags, but was there after the source's last restart, is no better for it.
@@ -243,7 +270,9 @@ struct Model {
     bool learner = false;
     std::size_t caught_up_at = 0;
     std::uint8_t journal = 0;
-    bool known = false;  // was in a session ever
+    bool known = false;    // was in a session ever
+    bool fenced = false;   // by a candidate: serves the source no more
+    bool fetched = false;  // its last session was with somebody who lent it a log
   };
   std::mt19937 random;
   std::uint32_t wanted;
@@ -296,7 +325,7 @@ struct Model {
         synced = file.size();
         break;
       case 3:
-        if (!replica.in_session) join(replica);
+        if (!replica.in_session && !replica.fenced) join(replica);
         break;
       case 4:
       case 5:
@@ -308,7 +337,7 @@ struct Model {
         break;
       case 6:
         replica.in_session = false;
-        if (pick(12) == 0) {  // its disk was replaced
+        if (pick(12) == 0 && !replica.fenced) {  // its disk was replaced
           replica = {};
           replica.journal = next_journal++;
         }
@@ -328,7 +357,8 @@ struct Model {
   PromotionLog log(std::size_t index, const PromotionRule& rule) const {
     const Replica& replica = replicas[index];
     PromotionLog log = log_of(std::string(1, static_cast<char>('a' + index)), replica.journal,
-                              replica.log.size(), {}, {1, replica.epoch});
+                              replica.log.size(), {},
+                              replica.fetched ? Epoch{2, 0} : Epoch{1, replica.epoch});
     log.learner = replica.learner;
     if (!replica.known) log.stream = {};
     if (replica.known) log.rules = {rule};
@@ -351,18 +381,53 @@ struct Model {
   }
 };
 
+struct Tally;
+void judge_all(const Model& model, std::uint32_t seed, std::uint32_t wanted, bool fetching,
+               Tally& tally);
+
 // One random history; every candidate with every set of peers that may answer.
 struct Tally {
   int proven = 0;
   int refused = 0;
   int lost = 0;
   int lost_by_last_byte = 0;  // had the epoch of the last byte decided
+  int fetched = 0;
+  int proven_behind_fetch = 0;
 };
+
+// What the candidate lacks it gets, some of it or all; those who were not asked go on with their
+// source meanwhile. Behind that every candidate is judged again.
+void fetch(Model model, std::size_t candidate, std::size_t reachable, std::size_t lender,
+           std::uint32_t seed, std::uint32_t wanted, Tally& tally) {
+  ++tally.fetched;
+  for (std::size_t i = 0; i < Model::kReplicas; ++i) {
+    if ((reachable >> i & 1) == 0) continue;
+    model.replicas[i].fenced = true;
+    model.replicas[i].in_session = false;
+  }
+  Model::Replica& own = model.replicas[candidate];
+  const std::vector<int>& theirs = model.replicas[lender].log;
+  std::size_t same = 0;
+  while (same < own.log.size() && same < theirs.size() && own.log[same] == theirs[same]) ++same;
+  own.log.resize(same);
+  const std::size_t length =
+      model.pick(2) == 0 ? theirs.size() : same + model.pick(theirs.size() - same + 1);
+  own.log.insert(own.log.end(), theirs.begin() + static_cast<std::ptrdiff_t>(same),
+                 theirs.begin() + static_cast<std::ptrdiff_t>(length));
+  own.fetched = true;
+  for (std::size_t i = model.pick(20); i > 0; --i) model.step();
+  judge_all(model, seed, wanted, true, tally);
+}
 
 void play(std::uint32_t seed, std::uint32_t wanted, Tally& tally) {
   Model model(seed, wanted);
   const std::size_t steps = 20 + model.pick(60);
   for (std::size_t i = 0; i < steps; ++i) model.step();
+  judge_all(model, seed, wanted, false, tally);
+}
+
+void judge_all(const Model& model, std::uint32_t seed, std::uint32_t wanted, bool fetching,
+               Tally& tally) {
   const PromotionRule rule = any(wanted, {"a", "b", "c"});
   for (std::size_t candidate = 0; candidate < Model::kReplicas; ++candidate) {
     for (std::size_t reachable = 0; reachable < 8; ++reachable) {
@@ -385,17 +450,21 @@ void play(std::uint32_t seed, std::uint32_t wanted, Tally& tally) {
       promotion.close();
       const bool proven = promotion.verdict() == PromotionVerdict::proven;
       ++(proven ? tally.proven : tally.refused);
+      tally.proven_behind_fetch += proven && fetching;
+      if (promotion.verdict() == PromotionVerdict::lesser && !fetching)
+        fetch(model, candidate, reachable,
+              static_cast<std::size_t>(promotion.better_candidate()[0] - 'a'), seed, wanted, tally);
       if (proven && !model.holds_all_that_is_safe(candidate)) {
         ++tally.lost;
         ADD_FAILURE() << "seed " << seed << " candidate " << candidate << " reachable "
-                      << reachable;
+                      << reachable << (fetching ? " behind a fetch" : "");
       }
       const bool everybody =
           reachable == 7 && std::none_of(model.replicas.begin(), model.replicas.end(),
                                          [](const Model::Replica& replica) {
                                            return !replica.known || replica.learner;
                                          });
-      if (everybody && greatest_by_last_byte && !model.holds_all_that_is_safe(candidate))
+      if (everybody && !fetching && greatest_by_last_byte && !model.holds_all_that_is_safe(candidate))
         ++tally.lost_by_last_byte;
     }
   }
@@ -411,6 +480,8 @@ TEST(Promotion, NoHistoryLosesWhatWasAcknowledged) {
   EXPECT_GT(tally.proven, 10'000);
   EXPECT_GT(tally.refused, 10'000);
   EXPECT_GT(tally.lost_by_last_byte, 0);
+  EXPECT_GT(tally.fetched, 1'000);
+  EXPECT_GT(tally.proven_behind_fetch, 1'000);
 }
 
 // When everybody answers and is whole, somebody can always be promoted.

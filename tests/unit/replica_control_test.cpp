@@ -248,6 +248,32 @@ TEST_F(ReplicaControlTest, AFencePromisesAndEndsOlderTerms) {
   EXPECT_TRUE(refused(ask(ask_of({1, 9}, 1))));
 }
 
+TEST_F(ReplicaControlTest, LendsItsLogToWhomItHasPromisedItself) {
+  ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
+  ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
+  Hello lend(wire::Phase::lend, {2, 0}, 2);
+  set_field(lend.body.source_name, "c");
+  const auto early = ask(lend);
+  ASSERT_TRUE(refused(early));
+  EXPECT_NE(reason_of(early).find("not promised to you"), std::string::npos) << reason_of(early);
+  ASSERT_FALSE(refused(ask(fence_of({2, 0}, 2))));
+  const auto alone = ask(lend);
+  ASSERT_TRUE(refused(alone));
+  EXPECT_NE(reason_of(alone).find("no [source] section"), std::string::npos) << reason_of(alone);
+  side_->control().lend_to({"d"});
+  const auto stranger = ask(lend);
+  ASSERT_TRUE(refused(stranger));
+  EXPECT_NE(reason_of(stranger).find("c is none of"), std::string::npos) << reason_of(stranger);
+  EXPECT_FALSE(side_->control().loan().wanted(monotonic_ns()));
+  side_->control().lend_to({"c", "d"});
+  ASSERT_FALSE(refused(ask(lend)));
+  const Loan loan = side_->control().loan();
+  EXPECT_EQ(loan.borrower, "c");
+  EXPECT_EQ(loan.promise, (Promise{2, uuid(2)}));
+  // Not of another stream than its own, whatever is promised.
+  EXPECT_TRUE(refused(ask(lend.set_stream(uuid(102), 1))));
+}
+
 TEST_F(ReplicaControlTest, OneTermHasOneCandidate) {
   ASSERT_TRUE(ask(fence_of({2, 0}, 2)));
   const auto other = ask(fence_of({2, 0}, 3));

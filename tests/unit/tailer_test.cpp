@@ -303,6 +303,22 @@ TEST_F(TailerTest, ResetBehindARotateIsAReset) {
   expect_stopped();
 }
 
+// A RESET behind which as many groups stand in the first file as before: the next one's GTID state
+// looks like the one of old. Canary: renumbered_file_followed.
+TEST_F(TailerTest, AResetToTheSameGtidStateIsOne) {
+  BinlogWriter first = file(1, 3);
+  first.rotate(name_of(2));
+  files_.append(1, first.take());
+  start(1, 1);
+  BinlogWriter other = file(1, 2);
+  other.transaction(3, 77);
+  other.rotate(name_of(2));
+  files_.replace(1, other.take());
+  files_.append(2, file(4, 4).take());
+  EXPECT_EQ(next_event(), TailEvent::reset);
+  expect_stopped();
+}
+
 TEST_F(TailerTest, PurgeOfTheFileBeingReadIsNoReset) {
   BinlogWriter first = file(1, 1);
   files_.append(1, first.take());
