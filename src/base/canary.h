@@ -94,7 +94,7 @@
   X(restart_accounted_early, "S8",                                                                 \
     "a server's restart counts as recorded although the daemon died before it was")                \
   X(acked_behind_reset, "S16",                                                                     \
-    "an ACK goes out though the binlog was not looked at since a pause, or cannot be followed")     \
+    "an ACK goes out though the binlog was not looked at since a pause, or cannot be followed")    \
   X(renumbered_file_followed, "S16",                                                               \
     "behind a RESET a file is followed by its number and the look of its GTID state")              \
   X(told_forgotten_at_end, "S5",                                                                   \

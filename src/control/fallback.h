@@ -12,12 +12,12 @@
 // commits are not given up, safety rule S3); one that is OFF is recorded as such and switched on as
 // soon as the quorum keeps up. A new stream is the other way round: OFF is no entry, because
 // nothing was promised yet, and ON is recorded and switched OFF first, because the server may hold
-// ACKs of other binlogs (S16); if that cannot be recorded the source is REFUSED. An operator who switches semi-sync off at the server is left alone
-// until it is switched on there again, the server restarts, or resume().
+// ACKs of other binlogs (S16); if that cannot be recorded the source is REFUSED. An operator who
+// switches semi-sync off at the server is left alone until it is switched on there again, the
+// server restarts, or resume().
 //
-// Limit: an "enabled = OFF" of somebody else that is taken back between two looks at the server is
-// not seen, because the server counts nothing while it is disabled. Everything else that lets
-// commits go without a quorum shows in the status or in a counter.
+// Everything that lets commits go without a quorum shows in the server's status or in a counter: an
+// OFF of somebody else that is taken back between two looks as well, in no_times (MariaDB 10.11).
 //
 // Marks are linear offsets; the positions beside them are for the ledger and for people. The
 // source's control thread owns it.
@@ -265,7 +265,7 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // Ledger.
   bool interval_open_ = false;
   bool ledger_failed_ = false;
-  bool unrecorded_ = false;            // a release that no interval has, for that reason
+  bool unrecorded_ = false;           // a release that no interval has, for that reason
   std::array<bool, kKinds> noted_{};  // causes that the open interval has
   std::array<std::optional<Wanted>, kKinds> wanted_{};
   std::optional<std::uint64_t> close_after_ns_;  // a mark sampled after this bounds the exposure

@@ -197,30 +197,12 @@ const char* to_string(FallbackPhase phase) noexcept {
 }
 
 const char* to_string(FallbackEvent event) noexcept {
-  constexpr std::array<const char*, kFallbackEvents> kNames = {"server_restarted",
-                                                               "server_off",
-                                                               "server_on",
-                                                               "server_released",
-                                                               "recorded",
-                                                               "record_failed",
-                                                               "fresh_unrecorded",
-                                                               "turned_off",
-                                                               "turn_off_failed",
-                                                               "turned_on",
-                                                               "turn_on_failed",
-                                                               "closed",
-                                                               "close_failed",
-                                                               "deadline",
-                                                               "hold",
-                                                               "asked_off",
-                                                               "recorded_to_fail",
-                                                               "read_only_pending",
-                                                               "read_only_failed",
-                                                               "ready",
-                                                               "not_ready",
-                                                               "caught_up",
-                                                               "covered",
-                                                               "wait_ended"};
+  constexpr std::array<const char*, kFallbackEvents> kNames = {
+      "server_restarted", "server_off",       "server_on",         "server_released",  "recorded",
+      "record_failed",    "fresh_unrecorded", "turned_off",        "turn_off_failed",  "turned_on",
+      "turn_on_failed",   "closed",           "close_failed",      "deadline",         "hold",
+      "asked_off",        "recorded_to_fail", "read_only_pending", "read_only_failed", "ready",
+      "not_ready",        "caught_up",        "covered",           "wait_ended"};
   return kNames[static_cast<std::size_t>(event)];
 }
 

@@ -70,9 +70,9 @@ inline bool state_is_due(const SourceState& before, const Position& synced,
          (before.quorum.is_null() && !marks.quorum_group_at.is_null());
 }
 
-// What goes on record as an incarnation ends, so that the next one is held to all that replicas were
-// told. The anchor stays: the files may be others by now. And until that next one nobody looks at
-// the server, which may let commits go meanwhile.
+// What goes on record as an incarnation ends, so that the next one is held to all that replicas
+// were told. The anchor stays: the files may be others by now. And until that next one nobody looks
+// at the server, which may let commits go meanwhile.
 inline SourceState ended_state(const SourceState& before, const Position& synced,
                                const SourceMarks& marks) {
   SourceState next = before;

@@ -103,8 +103,8 @@ class StartFinder {
     begin.same_run = begin.same_stream && found_.same_run;
     // On record until the ledger has it: this daemon may die before.
     state.unaccounted =
-        !begin.fresh && ((state.unaccounted && !canary(Canary::restart_accounted_early)) ||
-                         !begin.same_run);
+        !begin.fresh &&
+        ((state.unaccounted && !canary(Canary::restart_accounted_early)) || !begin.same_run);
     if (begin.same_stream && !prove_stream(state, begin.proven)) return std::nullopt;
     begin.first = std::max(found_.first, state.stream_start.file);
     const auto synced = sync_everything(std::max(begin.first, state.synced.file));

@@ -42,7 +42,8 @@ void Lender::begin(const Loan& loan) {
   stop();
   loan_ = loan;
   log_.emplace(replica_, loan.promise);
-  log::warning("lending", "term {}: {} holds less of the stream than this host, which lends its log",
+  log::warning("lending",
+               "term {}: {} holds less of the stream than this host, which lends its log",
                loan.promise.term, loan.borrower);
   phase_ = Phase::settle;
 }
@@ -55,9 +56,9 @@ std::string Lender::settle(bool& done) {
   if (std::string problem = log_->describe(log); !problem.empty()) return problem;
   released_ = log.released;
   if (std::string problem = log_->export_to(folder(), files); !problem.empty()) return problem;
-  const auto borrower =
-      std::find_if(hosts_.begin(), hosts_.end(),
-                   [this](const auto& host) { return host.name == loan_.borrower; });
+  const auto borrower = std::find_if(hosts_.begin(), hosts_.end(), [this](const auto& host) {
+    return host.name == loan_.borrower;
+  });
   BL_ASSERT(borrower != hosts_.end());  // ReplicaControl asks for no other
   // Its ACKs say how far it is, and nothing else.
   QuorumRule rule;

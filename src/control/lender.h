@@ -1,5 +1,5 @@
-// Lender: lends this host's log to a candidate that holds less of the same stream, and to which this
-// host has promised itself (safety rule S1).
+// Lender: lends this host's log to a candidate that holds less of the same stream, and to which
+// this host has promised itself (safety rule S1).
 //
 // It serves a copy of its journal and archive as a source would, in epoch {term, 0} of the
 // candidate's term, to that candidate alone, for as long as it is asked. What was released here may
@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "control/config.h"
-#include "control/log_server.h"
 #include "control/loan.h"
+#include "control/log_server.h"
 #include "control/own_log.h"
 #include "control/replica_side.h"
 

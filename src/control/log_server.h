@@ -24,8 +24,7 @@ class LogServer {
   // Begins to serve `files` to `peers` as `identity` says, under `rule` over them. Empty and true:
   // it does; empty and false: the lane does not stand still yet, call it again; or what went wrong.
   std::string begin(const SealedFiles& files, const SourceHandshake::Identity& identity,
-                    const QuorumRule& rule, std::vector<HandshakeDesk::Replica> peers,
-                    bool& begun);
+                    const QuorumRule& rule, std::vector<HandshakeDesk::Replica> peers, bool& begun);
   void end();
   bool serving() const noexcept { return desk_ != nullptr; }
 

@@ -239,9 +239,9 @@ void Promoter::settle() {
 // The source's lane and handshakes, over the sealed folder.
 bool Promoter::serve(bool inspecting) {
   const PromotionRecord promotion = record();
-  SourceHandshake::Identity identity = old_stream_identity(
-      cluster_id_of(config_.cluster), config_.name, promotion.old_stream, replica_.file().meta(),
-      {promotion.term, role_.state().host_id});
+  SourceHandshake::Identity identity =
+      old_stream_identity(cluster_id_of(config_.cluster), config_.name, promotion.old_stream,
+                          replica_.file().meta(), {promotion.term, role_.state().host_id});
   identity.rule_number = config_.source->quorum.number;
   identity.rule = to_string(config_.source->quorum, config_.source->replica_names());
   identity.inspect = inspecting;
@@ -303,7 +303,8 @@ void Promoter::fetch(std::uint64_t now_ns) {
   const std::uint32_t term = record().term;
   for (const HandshakeDesk::ReplicaView& peer : server_.desk().view()) {
     if (peer.name == lender && !peer.refusal.empty())
-      return give_up(fmt::format("{}; it does not lend it: {}", promotion_->reason(), peer.refusal));
+      return give_up(
+          fmt::format("{}; it does not lend it: {}", promotion_->reason(), peer.refusal));
   }
   const ReplicaLaneMarks marks = replica_.lane().queues().marks.load();
   switch (fetch_->look(marks.epoch, marks.durable, now_ns)) {

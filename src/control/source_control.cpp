@@ -434,7 +434,8 @@ void SourceControl::store_state(const SourceMarks& marks, std::uint64_t now_ns) 
 }
 
 void SourceControl::store(const SourceState& next) {
-  // The file's first error is its last: nothing is gained by asking, and saying so, again and again.
+  // The file's first error is its last: nothing is gained by asking, and saying so, again and
+  // again.
   if (state_failed_ || next == state_) return;
   if (const int error = state_file_.store(next); error != 0) {
     state_failed_ = true;

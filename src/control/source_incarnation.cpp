@@ -59,9 +59,12 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   if (!rule) return false;
   files_.emplace(index.directory, index.basename);
   const auto last_run = parse_server_run(state_.server_run);
-  const FoundBinlogs found{index.first,          index.last,
-                           index.basename,       to_string(facts.run),
-                           last_run && last_run->is_same_as(facts.run), run_files.first};
+  const FoundBinlogs found{index.first,
+                           index.last,
+                           index.basename,
+                           to_string(facts.run),
+                           last_run && last_run->is_same_as(facts.run),
+                           run_files.first};
   const auto sync = [this](std::uint32_t first, std::uint32_t last) {
     return sync_files(*files_, first, last);
   };

@@ -119,7 +119,8 @@ std::optional<SourceState> decode_source_state(ConstBytes bytes) {
   const std::size_t basename_length = disk.basename_length;
   const std::size_t server_run_length = disk.server_run_length;
   if (disk.version != kVersion || basename_length > kMaxStateBasenameLength ||
-      server_run_length > kMaxServerRunLength || disk.safe_mark_count > kMaxSafeMarks || disk.unaccounted > 1 ||
+      server_run_length > kMaxServerRunLength || disk.safe_mark_count > kMaxSafeMarks ||
+      disk.unaccounted > 1 ||
       bytes.size() != sizeof disk + basename_length + server_run_length +
                           disk.safe_mark_count * sizeof(DiskSafeMark))
     return std::nullopt;

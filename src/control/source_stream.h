@@ -40,9 +40,7 @@ class SourceStream {
   }
   std::uint64_t written() const noexcept { return tailer_.written(); }
   std::uint64_t all_read_ns() const noexcept { return tailer_.all_read_ns(); }
-  bool settled() const noexcept {
-    return stopped_ == TailEvent::none && tailer_.settled();
-  }
+  bool settled() const noexcept { return stopped_ == TailEvent::none && tailer_.settled(); }
   std::uint64_t group_end() const noexcept { return tailer_.group_end(); }
   std::uint64_t groups() const noexcept { return tailer_.tracker().group_count(); }
   int read(std::uint64_t at, MutableBytes out, StreamPiece& piece) noexcept {

@@ -30,7 +30,9 @@ inline constexpr std::uint64_t kAnchorTail = 4096;
 // the same.
 inline constexpr std::uint64_t kLeastAnchored = 64;
 
-inline bool can_anchor(const Position& at) noexcept { return at.offset >= kLeastAnchored; }
+inline bool can_anchor(const Position& at) noexcept {
+  return at.offset >= kLeastAnchored;
+}
 
 struct StreamAnchor {
   Position at;  // null: none

@@ -24,7 +24,8 @@ class SeqlockValue {
     const std::uint64_t sequence = sequence_.load(std::memory_order_relaxed);
     sequence_.store(sequence + 1, std::memory_order_relaxed);
     std::atomic_thread_fence(std::memory_order_release);
-    for (std::size_t i = 0; i < kWords; ++i) words_[i].store(word(value, i), std::memory_order_relaxed);
+    for (std::size_t i = 0; i < kWords; ++i)
+      words_[i].store(word(value, i), std::memory_order_relaxed);
     sequence_.store(sequence + 2, std::memory_order_release);
   }
 

@@ -13,8 +13,8 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "base/clock.h"
 #include "base/canary.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/sleep.h"

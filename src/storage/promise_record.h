@@ -1,8 +1,8 @@
 // PromiseRecord: the largest promise of a replica, beside its journal (`<journal>.promise`).
 //
-// The journal's superblock holds it too. This copy stays when a replica is re-seeded and its journal
-// begins anew: a replica that forgot its promise could complete a quorum for the source that it had
-// promised against (safety rules S1, S14). Ordinary threads; the owner serialises.
+// The journal's superblock holds it too. This copy stays when a replica is re-seeded and its
+// journal begins anew: a replica that forgot its promise could complete a quorum for the source
+// that it had promised against (safety rules S1, S14). Ordinary threads; the owner serialises.
 #pragma once
 
 #include <string>

@@ -113,7 +113,8 @@ void Candidate::settle(std::uint64_t now_ns) {
   if (problem.empty()) problem = own_.export_to(promise_, sealed_);
   if (!problem.empty()) return give_up(problem);
   StreamStart newest;
-  const ScanResult scan = scan_stream(server_of_old_.view(), sealed_.last(), sealed_.last(), newest);
+  const ScanResult scan =
+      scan_stream(server_of_old_.view(), sealed_.last(), sealed_.last(), newest);
   if (!scan.ok()) return give_up(fmt::format("file {} cannot be read", scan.file));
   whole_groups_ = newest.tracker.last_group_end();
   std::vector<std::string> names;
@@ -136,8 +137,7 @@ bool Candidate::serve(bool inspecting, std::uint64_t now_ns) {
   identity.rule_number = source.rule.number;
   identity.rule = to_string(source.rule, names);
   identity.inspect = inspecting;
-  const std::string problem =
-      server_of_old_.begin(identity, source.rule, source.replicas, now_ns);
+  const std::string problem = server_of_old_.begin(identity, source.rule, source.replicas, now_ns);
   if (!problem.empty()) give_up(problem);
   return problem.empty();
 }
@@ -220,7 +220,8 @@ void Candidate::cut(std::uint64_t now_ns) {
 
 void Candidate::cover(std::uint64_t now_ns) {
   server_of_old_.desk().take_replies(now_ns);
-  if (server_of_old_.desk().deposed_by() > promise_.term) return give_up("a later term has begun elsewhere");
+  if (server_of_old_.desk().deposed_by() > promise_.term)
+    return give_up("a later term has begun elsewhere");
   server_of_old_.tell_synced(sealed_at_);
   const SourceMarks marks = server_of_old_.marks();
   if (marks.epoch != Epoch{promise_.term, 0} || marks.released_at < sealed_at_)

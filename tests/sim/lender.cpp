@@ -76,10 +76,9 @@ std::string Lender::settle(bool& done, std::uint64_t now_ns) {
   rule.clause_count = 1;
   rule.clauses[0] = {ReplicaSet{1}, 1};
   const JournalMeta meta = own_.stored_meta();
-  std::string problem =
-      server_.begin(old_stream_identity(cluster_id_of(kClusterName), own_.name(), meta.stream, meta,
-                                        loan_.promise),
-                    rule, {*borrower}, now_ns);
+  std::string problem = server_.begin(old_stream_identity(cluster_id_of(kClusterName), own_.name(),
+                                                          meta.stream, meta, loan_.promise),
+                                      rule, {*borrower}, now_ns);
   done = problem.empty();
   return problem;
 }

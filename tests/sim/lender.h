@@ -1,6 +1,6 @@
-// Lender of the simulator: a replica's host that lends its log to a candidate which holds less, with
-// the production handshakes and lane. Glue: its turns do what the daemon's Lender does, function by
-// function. Keep them alike.
+// Lender of the simulator: a replica's host that lends its log to a candidate which holds less,
+// with the production handshakes and lane. Glue: its turns do what the daemon's Lender does,
+// function by function. Keep them alike.
 #pragma once
 
 #include <optional>

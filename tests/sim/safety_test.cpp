@@ -395,8 +395,9 @@ TEST(Safety, S5_AnIncarnationIsHeldToAllThatWasTold) {
   world.server().start();
   world.run_until([&] { return world.server().reset_master(); }, kSoonNs, "a moment for RESET");
   world.run_until([&] { return !world.source().running(); }, kSoonNs, "the incarnation's end");
-  world.run_until([&] { return world.source().problem().find("synced before") != std::string::npos; },
-                  kSoonNs, "a refusal");
+  world.run_until(
+      [&] { return world.source().problem().find("synced before") != std::string::npos; }, kSoonNs,
+      "a refusal");
   EXPECT_EQ(world.source().origin(), before);
   world.operators();
   world.run_until([&] { return every_refusal_says(world, "holds the stream"); }, kSoonNs,

@@ -246,7 +246,9 @@ void SourceHost::look_for_server(std::uint64_t now_ns) {
 }
 
 bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
-  const FoundBinlogs found{binlogs_.first(), binlogs_.last(), kBasename,
+  const FoundBinlogs found{binlogs_.first(),
+                           binlogs_.last(),
+                           kBasename,
                            fmt::format("run {}", server_.run()),
                            state_.server_run == fmt::format("run {}", server_.run()),
                            server_.first_file_of_run()};

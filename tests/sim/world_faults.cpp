@@ -415,8 +415,8 @@ void World::operators() {
     mend_trust(replica, binlogs_, source_->origin());
     const std::string& refusal = views[i].refusal;
     if (views[i].in_session || refusal.empty()) continue;
-    // Two streams that were reset within a second begin alike; a daemon that died in that second had
-    // not put on record what it had told of the first.
+    // Two streams that were reset within a second begin alike; a daemon that died in that second
+    // had not put on record what it had told of the first.
     const bool twin =
         server_->resets() > 1 && refusal.find("was told to be safe") != std::string::npos;
     const bool foreign = twin || refusal.find("holds the stream") != std::string::npos ||
@@ -436,8 +436,7 @@ void World::operators() {
     // A file that its server's crash had ended, and that is purged at once, cannot be told from one
     // that was reset away.
     const bool vanished = purge && server_->run() > 1;
-    const bool cause =
-        (foreign && (reset || vanished)) || (purged && purge) || replica.impaired;
+    const bool cause = (foreign && (reset || vanished)) || (purged && purge) || replica.impaired;
     if (!cause)
       throw Violation(fmt::format("{} is refused without a cause: {}", replica.name(), refusal));
     replica.kill();

@@ -7,6 +7,9 @@ from quorum_case import SOON_S, QuorumCase
 
 HELD_S = 4
 READ_ONLY_ERROR = 1290
+# Somebody switches semi-sync off and on again, so often.
+FLIPS = 4
+FLIPPED_ROWS = 1_000_000
 
 
 class Modes(QuorumCase):
@@ -125,6 +128,29 @@ class Modes(QuorumCase):
         self.assertEqual(self.run_binlane("ledger", "--json").json()["unacknowledged"], 0)
         audit = (self.cluster.daemon.data_dir / "audit.jsonl").read_text()
         self.assertIn('"verb":"ledger_ack"', audit)
+
+    def test_off_and_on_between_two_looks_stands_in_the_ledger(self):
+        enabled = "SET GLOBAL rpl_semi_sync_master_enabled"
+        for flip in range(FLIPS):
+            entries = self.ledger_entries()
+            connection = self.source.connect(database="check_db")
+            with connection.cursor() as cursor:
+                # Mostly well within the time from one look to the next.
+                for statement in (
+                    f"{enabled}=OFF",
+                    f"INSERT INTO counted VALUES ({FLIPPED_ROWS + flip})",
+                    f"{enabled}=ON",
+                ):
+                    cursor.execute(statement)
+                cursor.execute("SELECT @@last_gtid")
+                gtid = cursor.fetchone()[0]
+            connection.close()
+            waiting.until(lambda: self.ledger_entries() > entries, "an entry", SOON_S)
+            self.wait_semi_sync()
+            self.cluster.wait_closed_ledger()
+            last = self.run_binlane("ledger", "list", "--json").json()["intervals"][-1]
+            exported = self.run_binlane("ledger", "export", last["id"], "--json").json()
+            self.assertIn(gtid, [group["gtid"] for group in exported[0]["transactions"]])
 
     def test_shutdown_of_the_server_stands_in_the_ledger(self):
         self.run_binlane("set", "fallback", "block")

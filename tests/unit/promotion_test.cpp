@@ -356,9 +356,9 @@ struct Model {
 
   PromotionLog log(std::size_t index, const PromotionRule& rule) const {
     const Replica& replica = replicas[index];
-    PromotionLog log = log_of(std::string(1, static_cast<char>('a' + index)), replica.journal,
-                              replica.log.size(), {},
-                              replica.fetched ? Epoch{2, 0} : Epoch{1, replica.epoch});
+    PromotionLog log =
+        log_of(std::string(1, static_cast<char>('a' + index)), replica.journal, replica.log.size(),
+               {}, replica.fetched ? Epoch{2, 0} : Epoch{1, replica.epoch});
     log.learner = replica.learner;
     if (!replica.known) log.stream = {};
     if (replica.known) log.rules = {rule};
@@ -456,15 +456,16 @@ void judge_all(const Model& model, std::uint32_t seed, std::uint32_t wanted, boo
               static_cast<std::size_t>(promotion.better_candidate()[0] - 'a'), seed, wanted, tally);
       if (proven && !model.holds_all_that_is_safe(candidate)) {
         ++tally.lost;
-        ADD_FAILURE() << "seed " << seed << " candidate " << candidate << " reachable "
-                      << reachable << (fetching ? " behind a fetch" : "");
+        ADD_FAILURE() << "seed " << seed << " candidate " << candidate << " reachable " << reachable
+                      << (fetching ? " behind a fetch" : "");
       }
       const bool everybody =
           reachable == 7 && std::none_of(model.replicas.begin(), model.replicas.end(),
                                          [](const Model::Replica& replica) {
                                            return !replica.known || replica.learner;
                                          });
-      if (everybody && !fetching && greatest_by_last_byte && !model.holds_all_that_is_safe(candidate))
+      if (everybody && !fetching && greatest_by_last_byte &&
+          !model.holds_all_that_is_safe(candidate))
         ++tally.lost_by_last_byte;
     }
   }

@@ -334,8 +334,8 @@ TEST_F(TailerTest, PurgeOfTheFileBeingReadIsNoReset) {
   EXPECT_EQ(tailer_.written(), first.size() + 1 + files_.data(2).size());
 }
 
-// A lane that stood still finds its file grown and gone: PURGE or RESET, that shows in what follows.
-// Canary: acked_behind_reset.
+// A lane that stood still finds its file grown and gone: PURGE or RESET, that shows in what
+// follows. Canary: acked_behind_reset.
 TEST_F(TailerTest, AfterAPauseAGrownFileMayBeAnotherStreams) {
   BinlogWriter first = file(1, 1);
   files_.append(1, first.take());

@@ -50,7 +50,7 @@ class PromotionChecks {
   std::uint64_t compared_ = 0;
   std::uint64_t new_acked_ = 0;
   std::map<std::uint64_t, std::uint32_t> acked_;  // GTID: crc, by either source
-  const Position fed_when_asked_;  // of the candidate's own server
+  const Position fed_when_asked_;                 // of the candidate's own server
   std::vector<Position> diverged_fed_;            // by replica; null: not diverged yet
 };
 
