@@ -1,5 +1,6 @@
 // I6: no byte at or before min(synced, quorum) is ever cut. A cut may go back behind that mark only
-// where the log parts from the source's binlog: what it holds there never was safe.
+// where the log parts from the source's binlog: what it holds there never was safe; or to a seal, in
+// front of half a group that the source never finished (S2): no client was ever told of it.
 
 #include <fmt/format.h>
 
@@ -29,6 +30,13 @@ void Checks::check_cut(const FrameView& frame) {
     const Position at = journal.position_of(log);
     world_.trace().note("cut", host->endpoint().ipv4, at.file, at.offset);
     if (at >= safe_ || !world_.binlogs().has(at.file)) return;
+    if (world_.candidate() != nullptr && at == world_.candidate()->sealed_at()) {
+      const auto& commits = world_.server().commits();
+      const bool whole = std::any_of(commits.begin(), commits.end(), [&](const Commit& commit) {
+        return commit.end > at && commit.end <= safe_;
+      });
+      if (!whole) return;
+    }
     // The first unit that is cut, here and there.
     const std::uint32_t cut_unit = journal.digest(log, log + 1);
     const auto& file = world_.binlogs().file(at.file).data;
