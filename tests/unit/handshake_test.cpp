@@ -980,9 +980,24 @@ TEST(ReplicaHandshake, AStartThatDoesNotFitIsRefused) {
 TEST(ReplicaHandshake, UnknownPhasesAreNotAnswered) {
   Target p;
   for (int phase = 0; phase < 256; ++phase) {
-    if (phase >= 1 && phase <= 3) continue;
+    const bool known = (phase >= 1 && phase <= 3) || phase == 5;
+    if (known) continue;
     EXPECT_FALSE(p.say(hello_body(static_cast<wire::Phase>(phase), 3)));
   }
+}
+
+// What it leads to is the control thread's; the session and the log stay as they are.
+TEST(ReplicaHandshake, ALendIsAnsweredAndChangesNothing) {
+  Target p;
+  p.begin();
+  ASSERT_TRUE(p.run());
+  const Position end = p.log->end();
+  const auto answer = p.say(hello_body(wire::Phase::lend, 3));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->phase, static_cast<std::uint8_t>(wire::Phase::lend));
+  EXPECT_EQ(answer->status, static_cast<std::uint8_t>(wire::HelloStatus::ok));
+  EXPECT_TRUE(p.session.active());
+  EXPECT_EQ(p.log->end(), end);
 }
 
 TEST(ReplicaHandshake, AnAskOfAnotherSourceEndsTheSessionThatRuns) {
