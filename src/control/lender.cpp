@@ -18,6 +18,7 @@ Lender::Lender(const Config& config, ReplicaSide& replica, SourceLane& lane, Dum
   std::vector<std::string> names;
   for (const HandshakeDesk::Replica& host : hosts_) names.push_back(host.name);
   replica_.control().lend_to(std::move(names));
+  remove_copy();  // of a daemon that was killed while it lent
 }
 
 void Lender::work(std::uint64_t now_ns) {
@@ -78,10 +79,15 @@ void Lender::stop() {
     server_.end();
     log::info("lending", "term {}: {} asks no more", loan_.promise.term, loan_.borrower);
   }
+  remove_copy();
+  phase_ = Phase::idle;
+}
+
+// Its hard links would keep files that the archive has given up.
+void Lender::remove_copy() const {
   std::error_code error;
   std::filesystem::remove_all(folder(), error);
   if (error) log::warning("lent_folder", "{} cannot be removed: {}", folder(), error.message());
-  phase_ = Phase::idle;
 }
 
 }  // namespace binlane

@@ -40,6 +40,7 @@ class Lender {
 
   void begin(const Loan& loan);
   std::string settle(bool& done);
+  void remove_copy() const;
   std::string folder() const { return config_.data_dir + "/lent"; }
 
   const Config& config_;

@@ -114,7 +114,11 @@ class Lesser(HaCase):
         b.daemon.kill()
         self.insert(a, *range(10, 500))
         a.kill()
+        # What a daemon leaves that is killed while it lends goes when it is back.
+        (b.daemon.data_dir / "lent").mkdir()
+        (b.daemon.data_dir / "lent" / "binlog.000001").write_bytes(b"left over")
         b.daemon.start()
+        self.assertFalse((b.daemon.data_dir / "lent").exists())
         out = self.promote("b")
         self.assertIn("proven:", out)
         log = b.daemon.log()
