@@ -127,6 +127,7 @@ LIKELY = {
         "incarnation_not_raised",
         "killed_waiter_unnoticed",
         "promise_forgotten",
+        "promise_unrecorded",
         "released_at_rule_level",
         "reset_passed_over",
     ),
@@ -191,6 +192,7 @@ LIKELY = {
     ),
     "fallback": (
         "ledger_after_release",
+        "operators_off_repeated",
         "server_release_unnoticed",
         "recovery_without_catching_up",
         "released_before_read_only",

@@ -112,6 +112,9 @@
     "a daemon that died before it took a new stream's old ACKs back does not do so later")         \
   X(fresh_without_record, "S16",                                                                   \
     "a server that may hold ACKs of other binlogs is shown as waiting for a quorum")               \
+  X(promise_unrecorded, "S16",                                                                     \
+    "semi-sync is switched on in a new stream before that is on record")                           \
+  X(operators_off_repeated, "-", "an operator's OFF is repeated, and undoes the ON behind it")     \
   X(server_release_unnoticed, "S8", "commits that the server lets go by itself go unnoticed")      \
   X(killed_waiter_unnoticed, "S8",                                                                 \
     "commits that complete while the quorum stands still are passed over")                         \

@@ -221,7 +221,12 @@ void Fallback::check_record(const FallbackInputs& in) {
   } else if (!wanted || canary(Canary::ledger_after_release)) {
     const bool fails = options_.mode == FallbackMode::fail && is_deadline(reason_) &&
                        !canary(Canary::released_before_read_only);
-    raise(fails ? FallbackEvent::recorded_to_fail : FallbackEvent::recorded, in);
+    const bool off = reason_ == FallbackReason::operator_off && !asked_off_ &&
+                     !canary(Canary::operators_off_repeated);
+    raise(fails ? FallbackEvent::recorded_to_fail
+          : off ? FallbackEvent::recorded_off
+                : FallbackEvent::recorded,
+          in);
   }
 }
 

@@ -205,6 +205,11 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   std::uint64_t state_since_ns() const noexcept { return state_since_ns_; }
   // How long the quorum must keep up before the next recovery.
   std::uint64_t recover_hold_ns() const noexcept;
+  // Commits of this stream wait.
+  bool promises() const noexcept {
+    return phase_ == FallbackPhase::confirming || phase_ == FallbackPhase::semisync ||
+           phase_ == FallbackPhase::holding;
+  }
   // What the server may have released by itself without anybody knowing yet lies beyond. To be
   // persisted.
   const Position& exposed_from() const noexcept { return looked_at_[0]; }

@@ -96,11 +96,13 @@ constexpr FallbackRow kTable[] = {
     // The only way to turning_off leads through here: ledger first (I4).
     {P::recording, on(E::recorded), P::turning_off, F::turn_off},
     {P::recording, on(E::recorded_to_fail), P::closing, F::read_only},
+    // An OFF of ours could undo the ON that may have followed an operator's OFF.
+    {P::recording, on(E::recorded_off), P::async, F::count_off},
     {P::recording, on(E::record_failed), P::blocked, F::none},
     {P::recording, on(E::fresh_unrecorded), P::refused, F::none},
     {P::recording, on(E::server_restarted), P::starting, F::expose_aside},
-    {P::recording, all_but(E::recorded, E::recorded_to_fail, E::record_failed, E::fresh_unrecorded,
-                           E::server_restarted),
+    {P::recording, all_but(E::recorded, E::recorded_to_fail, E::recorded_off, E::record_failed,
+                           E::fresh_unrecorded, E::server_restarted),
      P::recording, F::none},
 
     // Only when no new commit gets through are those that wait let go (S15).
@@ -198,11 +200,15 @@ const char* to_string(FallbackPhase phase) noexcept {
 
 const char* to_string(FallbackEvent event) noexcept {
   constexpr std::array<const char*, kFallbackEvents> kNames = {
-      "server_restarted", "server_off",       "server_on",         "server_released",  "recorded",
-      "record_failed",    "fresh_unrecorded", "turned_off",        "turn_off_failed",  "turned_on",
-      "turn_on_failed",   "closed",           "close_failed",      "deadline",         "hold",
-      "asked_off",        "recorded_to_fail", "read_only_pending", "read_only_failed", "ready",
-      "not_ready",        "caught_up",        "covered",           "wait_ended"};
+      "server_restarted",  "server_off",       "server_on",
+      "server_released",   "recorded",         "record_failed",
+      "fresh_unrecorded",  "turned_off",       "turn_off_failed",
+      "turned_on",         "turn_on_failed",   "closed",
+      "close_failed",      "deadline",         "hold",
+      "asked_off",         "recorded_to_fail", "recorded_off",
+      "read_only_pending", "read_only_failed", "ready",
+      "not_ready",         "caught_up",        "covered",
+      "wait_ended"};
   return kNames[static_cast<std::size_t>(event)];
 }
 

@@ -49,6 +49,7 @@ enum class FallbackEvent : std::uint8_t {
   hold,               // the same, in mode block
   asked_off,          // an operator wants semi-sync off (binlane degrade)
   recorded_to_fail,   // as `recorded`, and new commits are to be stopped first (mode fail)
+  recorded_off,       // as `recorded`, and an operator has switched it off already
   read_only_pending,  // no new commit gets through any more
   read_only_failed,
   ready,  // semi-sync could be on: replicas, server and dump connection are there
@@ -57,14 +58,14 @@ enum class FallbackEvent : std::uint8_t {
   covered,     // the quorum covers all that was exposed
   wait_ended,  // nobody has waited too long
 };
-inline constexpr std::size_t kFallbackEvents = 24;
+inline constexpr std::size_t kFallbackEvents = 25;
 
 enum class FallbackEffect : std::uint8_t {
   none,
   adopt,          // the server waits from now on: find out what was exposed until now
   expose_own,     // record that Binlane releases
   expose_asked,   // the same, because an operator wants it
-  expose_server,  // record that the server has released; then make it official
+  expose_server,  // record that the server has released; then make it official, if it is not
   expose_fresh,   // record that what the server was told by others has to be taken back
   expose_aside,   // as expose_server, but the server goes on waiting
   read_only,      // stop new commits

@@ -62,12 +62,14 @@ inline FallbackInputs fallback_inputs(const FallbackSight& sight, const StreamPr
 }
 
 // From time to time; at once when the stream can be given its first anchor, for until then nobody
-// could tell another stream from it, and when it has its first quorum.
+// could tell another stream from it, when it has its first quorum, and when somebody else has its
+// commits wait.
 inline bool state_is_due(const SourceState& before, const Position& synced,
-                         const SourceMarks& marks, std::uint64_t now_ns,
+                         const SourceMarks& marks, const Fallback& fallback, std::uint64_t now_ns,
                          std::uint64_t due_ns) noexcept {
   return now_ns >= due_ns || (before.anchor.at.is_null() && can_anchor(synced)) ||
-         (before.quorum.is_null() && !marks.quorum_group_at.is_null());
+         (before.quorum.is_null() && !marks.quorum_group_at.is_null()) ||
+         (!before.promised && fallback.promises());
 }
 
 // What goes on record as an incarnation ends, so that the next one is held to all that replicas
@@ -83,6 +85,13 @@ inline SourceState ended_state(const SourceState& before, const Position& synced
   return next;
 }
 
+// Before the server is switched ON.
+inline SourceState promised_state(const SourceState& before) {
+  SourceState next = before;
+  next.promised = true;
+  return next;
+}
+
 // And while it runs.
 template <BinlogFiles Files>
 SourceState grown_state(const SourceState& before, Files& files, const Position& synced,
@@ -91,6 +100,7 @@ SourceState grown_state(const SourceState& before, Files& files, const Position&
   next.synced = std::max(next.synced, synced);
   next.quorum = std::max(next.quorum, marks.quorum_group_at);
   next.unaccounted = !fallback.accounts() && !canary(Canary::unrecorded_forgotten);
+  next.promised = before.promised || fallback.promises();
   if (next.synced != before.synced) next.anchor = make_anchor(files, next.synced, next.anchor);
   if (next.unaccounted) return next;
   next.looked = std::max(next.looked, fallback.exposed_from());
@@ -98,8 +108,9 @@ SourceState grown_state(const SourceState& before, Files& files, const Position&
   return next;
 }
 
-// `host` carries out actions (carry_out(action), true when done), shows transitions (show(…)), has
-// the lane know whether the server waits (tell_degraded(bool)), and knows the time (now_ns()).
+// `host` carries out actions (carry_out(action), true when done), puts on record that commits wait
+// (promise(), true when it is), shows transitions (show(…)), has the lane know whether the server
+// waits (tell_degraded(bool)), and knows the time (now_ns()).
 template <class Host>
 void turn_fallback(Fallback& fallback, FallbackInputs inputs, Host& host) {
   // One action a tick; a few in a row where each leads to the next.
@@ -108,7 +119,9 @@ void turn_fallback(Fallback& fallback, FallbackInputs inputs, Host& host) {
     const auto action = fallback.tick(inputs);
     inputs.poll.reset();
     if (action) {
-      const bool done = host.carry_out(*action);
+      const bool kept = action->kind != FallbackAction::Kind::turn_on || host.promise() ||
+                        canary(Canary::promise_unrecorded);
+      const bool done = kept && host.carry_out(*action);
       fallback.complete(done, host.now_ns());
     }
     while (const auto transition = fallback.pop_transition()) host.show(*transition);

@@ -51,7 +51,7 @@ struct IncarnationStart {
   std::uint32_t first = 0;
   bool same_stream = false;
   bool same_run = false;  // of the server, too
-  // No quorum of this stream is on record: what the server was told can only be of another (S16).
+  // No commit of this stream has waited yet: what the server was told can only be of another (S16).
   bool fresh = false;
   // False: what could tell that the binlogs are this stream's was purged. Nothing that was
   // acknowledged before is known to be in them, and only the quorum of this incarnation says where
@@ -99,7 +99,7 @@ class StartFinder {
     SourceState& state = begin.state;
     begin.same_stream = before.origin == state.origin;
     begin.fresh = !begin.same_stream || before.epoch.incarnation == 0 ||
-                  (before.quorum.is_null() && !canary(Canary::fresh_only_once));
+                  (!before.promised && !canary(Canary::fresh_only_once));
     begin.same_run = begin.same_stream && found_.same_run;
     // On record until the ledger has it: this daemon may die before.
     state.unaccounted =

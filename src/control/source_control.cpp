@@ -357,6 +357,10 @@ void SourceControl::run_fallback(const SourceMarks& marks) {
   struct {
     SourceControl& control;
     std::uint64_t now_ns() const { return monotonic_ns(); }
+    bool promise() {
+      control.store(promised_state(control.state_));
+      return control.state_.promised;
+    }
     bool carry_out(const FallbackAction& action) { return control.carry_out(action); }
     void show(const FallbackTransition& transition) { control.log_transition(transition); }
     void tell_degraded(bool degraded) { control.tell_degraded(degraded); }
@@ -428,7 +432,7 @@ void SourceControl::log_transition(const FallbackTransition& transition) {
 
 void SourceControl::store_state(const SourceMarks& marks, std::uint64_t now_ns) {
   if (phase_ != Phase::running) return;
-  if (!state_is_due(state_, synced_.synced(), marks, now_ns, next_store_ns_)) return;
+  if (!state_is_due(state_, synced_.synced(), marks, *fallback_, now_ns, next_store_ns_)) return;
   next_store_ns_ = now_ns + kStoreNs;
   store(grown_state(state_, *files_, synced_.synced(), marks, *fallback_));
 }

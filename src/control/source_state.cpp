@@ -13,7 +13,7 @@
 namespace binlane {
 namespace {
 
-constexpr std::uint32_t kVersion = 4;
+constexpr std::uint32_t kVersion = 5;
 
 struct DiskPosition {
   le32 file;
@@ -48,8 +48,9 @@ struct DiskState {
   le16 server_run_length;
   le16 safe_mark_count;
   std::uint8_t unaccounted;  // 0 or 1
+  std::uint8_t promised;     // 0 or 1
 };
-static_assert(sizeof(DiskState) == 135 && alignof(DiskState) == 1);
+static_assert(sizeof(DiskState) == 136 && alignof(DiskState) == 1);
 static_assert(sizeof(DiskState) + kMaxStateBasenameLength + kMaxServerRunLength +
                   kMaxSafeMarks * sizeof(DiskSafeMark) <=
               DurableRecord::kMaxPayloadSize);
@@ -94,6 +95,7 @@ std::vector<std::byte> encode_source_state(const SourceState& state) {
   disk.server_run_length = static_cast<std::uint16_t>(state.server_run.size());
   disk.safe_mark_count = static_cast<std::uint16_t>(state.safe_marks.size());
   disk.unaccounted = state.unaccounted ? 1 : 0;
+  disk.promised = state.promised ? 1 : 0;
   const std::size_t texts_size = state.basename.size() + state.server_run.size();
   std::vector<std::byte> bytes(sizeof disk + texts_size +
                                state.safe_marks.size() * sizeof(DiskSafeMark));
@@ -120,7 +122,7 @@ std::optional<SourceState> decode_source_state(ConstBytes bytes) {
   const std::size_t server_run_length = disk.server_run_length;
   if (disk.version != kVersion || basename_length > kMaxStateBasenameLength ||
       server_run_length > kMaxServerRunLength || disk.safe_mark_count > kMaxSafeMarks ||
-      disk.unaccounted > 1 ||
+      disk.unaccounted > 1 || disk.promised > 1 ||
       bytes.size() != sizeof disk + basename_length + server_run_length +
                           disk.safe_mark_count * sizeof(DiskSafeMark))
     return std::nullopt;
@@ -134,6 +136,7 @@ std::optional<SourceState> decode_source_state(ConstBytes bytes) {
   state.looked = from_disk(disk.looked);
   state.counters = {disk.yes_tx, disk.no_tx, disk.no_times};
   state.unaccounted = disk.unaccounted == 1;
+  state.promised = disk.promised == 1;
   state.anchor = {from_disk(disk.anchor_at), disk.anchor_digest};
   const char* const texts = reinterpret_cast<const char*>(bytes.data()) + sizeof disk;
   state.basename.assign(texts, basename_length);

@@ -47,6 +47,9 @@ struct SourceState {
   // What the server released by itself behind `looked` is not in the ledger yet: the server was
   // restarted and nobody has got to it, or the ledger could not be written.
   bool unaccounted = false;
+  // Commits have waited for a quorum in this stream, or were about to: written before the server is
+  // switched ON for the first time. Until then it can have been told of other binlogs only (S16).
+  bool promised = false;
   // What was safe when each incarnation began, oldest first, so that a replica that was away
   // meanwhile is held to what it must share, and to no more (S5). See remember_safe_mark().
   std::vector<SafeMark> safe_marks;

@@ -57,6 +57,12 @@ void BinlogStore::purge_before(std::uint32_t number) {
   }
 }
 
+void BinlogStore::remove(std::uint32_t number) {
+  durable_known_ = false;
+  files_.at(number)->purged = true;
+  files_.erase(number);
+}
+
 void BinlogStore::reset() {
   durable_known_ = false;
   for (auto& [number, file] : files_) file->purged = true;

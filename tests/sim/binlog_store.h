@@ -38,6 +38,8 @@ class BinlogStore {
   // Everything behind is gone.
   void cut(const Position& to);
   void purge_before(std::uint32_t number);
+  // As if it had never been.
+  void remove(std::uint32_t number);
   // Everything is gone, also for the checks.
   void reset();
   // What was not synced is lost, in part or whole; what is left of it may read as zeros.

@@ -37,9 +37,12 @@ void Mysqld::start() {
   read_only_wanted_ = false;
   rotate_wanted_ = false;
   dump_end_ = {};
+  // A binlog that the index does not list is removed, and its number given out again.
+  if (unlisted_ != 0 && store_.has(unlisted_)) store_.remove(unlisted_);
   if (!store_.empty()) recover();
-  open_file(store_.empty() ? options_.first_file : store_.last() + 1, kStartup + run_);
+  open_file(store_.empty() ? first_number() : store_.last() + 1, kStartup + run_);
   run_first_file_ = file_;
+  list_file();  // before anybody can connect
   trace_.note("server starts", run_, file_);
 }
 
@@ -163,7 +166,7 @@ std::size_t Mysqld::advance() {
       open_file(file_ + 1, 0);
       break;
     case Stage::new_file:
-      store_.sync(file_);
+      list_file();
       dump_end_ = written();
       stage_ = Stage::idle;
       due_ns_ = clock_.time_ns + random_.below(options_.group_pause_ns);
@@ -258,7 +261,22 @@ void Mysqld::open_file(std::uint32_t number, std::uint32_t startup_s) {
   endings_[number] = {writer_.size(), 0, 0};
   store_.append(number, writer_.take());
   stage_ = Stage::new_file;
+  unlisted_ = number;
   due_ns_ = clock_.time_ns + sync_time();
+}
+
+// In the index, once it is on stable storage (MariaDB 10.11: MYSQL_BIN_LOG::open).
+void Mysqld::list_file() {
+  store_.sync(file_);
+  unlisted_ = 0;
+}
+
+std::uint32_t Mysqld::first_number() const {
+  return resets_ == 0 ? options_.first_file : 1;
+}
+
+std::uint32_t Mysqld::last_listed() const {
+  return unlisted_ != 0 && store_.has(unlisted_ - 1) ? unlisted_ - 1 : store_.last();
 }
 
 // --- semi-sync ----------------------------------------------------------------------------------
@@ -332,7 +350,7 @@ void Mysqld::kill_waiter() {
 
 void Mysqld::purge_before(std::uint32_t file) {
   if (!up_) return;
-  file = std::min(file, file_);
+  file = std::min(file, last_listed());
   if (dump_file_ != 0) file = std::min(file, dump_file_);
   trace_.note("purge", file);
   store_.purge_before(file);

@@ -86,6 +86,8 @@ class Mysqld {
 
   // --- what binlaned asks by SQL
   std::uint32_t first_file_of_run() const { return run_first_file_; }
+  // The last one in its index.
+  std::uint32_t last_listed() const;
   std::uint64_t sync_binlog() const { return sync_binlog_; }
   bool enabled() const { return enabled_; }
   bool status_on() const { return enabled_ && status_on_; }
@@ -144,6 +146,8 @@ class Mysqld {
   void finish_sync();
   void begin_rotation();
   void open_file(std::uint32_t number, std::uint32_t startup_s);
+  void list_file();
+  std::uint32_t first_number() const;
   void end_file(bool stop);
   void answer(const Group& group, Answer answer);
   void recover();
@@ -159,6 +163,7 @@ class Mysqld {
   std::uint32_t run_ = 0;
   std::uint32_t run_first_file_ = 0;
   std::uint32_t file_ = 0;
+  std::uint32_t unlisted_ = 0;  // the file that is not in the index yet; 0: none
   testing::BinlogWriter writer_;
   std::map<std::uint32_t, Ending> endings_;
   Stage stage_ = Stage::idle;

@@ -375,6 +375,25 @@ TEST(Safety, S16_AnOldStreamsExposureCoversNothing) {
   EXPECT_EQ(world.checks().counts().releases, releases + 1);
 }
 
+// S16, I4: while it cannot be put on record that a new stream's commits wait they do not: the next
+// daemon would take the stream for fresh, and what the server then lets go by itself for nothing
+// that was ever promised. Canary: promise_unrecorded.
+TEST(Safety, S16_NobodyWaitsInAStreamBeforeThatIsOnRecord) {
+  World world(script());
+  world.run_until([&] { return world.source().running(); }, kSoonNs, "an incarnation");
+  world.source().state_failing = true;
+  world.run_until([&] { return world.source().fallback_state() == FallbackState::catching_up; },
+                  kSoonNs, "replicas");
+  for (int i = 0; i < 300; ++i) {
+    world.run_for(10 * kMs);
+    ASSERT_NE(world.source().fallback_state(), FallbackState::semisync);
+  }
+  world.source().state_failing = false;
+  world.source().kill();
+  world.source().start();
+  run_until_healthy(world);
+}
+
 // S5: the server is restarted, and its binlogs are reset before anybody has looked, within the
 // second in which the stream began: nothing of the new file differs from the old one's beginning.
 // What is on record shows that this is not the stream that replicas were told of.

@@ -247,7 +247,7 @@ void SourceHost::look_for_server(std::uint64_t now_ns) {
 
 bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
   const FoundBinlogs found{binlogs_.first(),
-                           binlogs_.last(),
+                           server_.last_listed(),
                            kBasename,
                            fmt::format("run {}", server_.run()),
                            state_.server_run == fmt::format("run {}", server_.run()),
@@ -442,6 +442,7 @@ void SourceHost::run_fallback(const SourceMarks& marks) {
   struct {
     SourceHost& host;
     std::uint64_t now_ns() const { return host.clock_.time_ns; }
+    bool promise() { return host.state_.promised || host.store(promised_state(host.state_)) == 0; }
     bool carry_out(const FallbackAction& action) { return host.carry_out(action); }
     void show(const FallbackTransition& transition) {
       host.trace_.line(transition_text(transition, kBasename));
@@ -488,7 +489,7 @@ bool SourceHost::close_intervals(const Position& to) {
 
 void SourceHost::store_state(const SourceMarks& marks, std::uint64_t now_ns) {
   if (phase_ != Phase::running) return;
-  if (!state_is_due(state_, synced_.synced(), marks, now_ns, next_store_ns_)) return;
+  if (!state_is_due(state_, synced_.synced(), marks, *fallback_, now_ns, next_store_ns_)) return;
   next_store_ns_ = now_ns + kStoreNs;
   const SourceState next = grown_state(state_, view_, synced_.synced(), marks, *fallback_);
   if (next != state_) static_cast<void>(store(next));

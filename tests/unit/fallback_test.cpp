@@ -627,20 +627,50 @@ TEST(Fallback, AnOperatorsOffIsRecordedAndRespected) {
   settle(model);
   model.operator_sets(false);
   model.run_for(10'000);
-  EXPECT_EQ(model.trace, (Trace{"record server", "OFF"}));
+  EXPECT_EQ(model.trace, (Trace{"record server"}));
   EXPECT_EQ(model.fallback.state(), State::async);
   EXPECT_TRUE(model.fallback.held_by_operator());
   EXPECT_EQ(model.fallback.last_transition().reason, FallbackReason::operator_off);
   model.operator_sets(true);
   ASSERT_TRUE(model.run_until(State::semisync, 1'000));
   EXPECT_FALSE(model.fallback.held_by_operator());
-  EXPECT_EQ(model.trace, (Trace{"record server", "OFF", "close"}));
+  EXPECT_EQ(model.trace, (Trace{"record server", "close"}));
   // The other way out.
   model.operator_sets(false);
   model.run_for(1'000);
   EXPECT_TRUE(model.fallback.held_by_operator());
   model.fallback.resume();
   EXPECT_TRUE(model.run_until(State::semisync, 2'000));
+}
+
+// Switched on again behind the look that saw it off, at every moment until that is on record:
+// nothing of ours undoes it. Canary: operators_off_repeated.
+TEST(Fallback, AnOperatorsOffThatIsSeenAndTakenBackStaysTakenBack) {
+  for (std::uint64_t back_after_ms = 0; back_after_ms <= 200; back_after_ms += 10) {
+    FallbackModel model(quick());
+    settle(model);
+    model.commit();
+    model.operator_sets(false);
+    model.run_until(State::async, 1'000);
+    model.run_for(back_after_ms);
+    model.operator_sets(true);
+    ASSERT_TRUE(model.run_until(State::semisync, 2'000)) << back_after_ms;
+    EXPECT_EQ(model.trace, (Trace{"record server", "close"})) << back_after_ms;
+    EXPECT_FALSE(model.fallback.held_by_operator());
+    EXPECT_EQ(open_intervals(model), 0U);
+  }
+}
+
+// Unless Binlane was asked for an OFF meanwhile.
+TEST(Fallback, AnOperatorsOffThatIsSeenIsMadeOursWhenWeAreAskedForIt) {
+  FallbackModel model(quick());
+  settle(model);
+  model.operator_sets(false);
+  model.fallback.degrade();
+  ASSERT_TRUE(model.run_until(State::async, 1'000));
+  model.run_for(1'000);
+  EXPECT_EQ(model.trace.back(), "OFF");
+  EXPECT_TRUE(model.fallback.held_by_operator());
 }
 
 TEST(Fallback, ARestartOfTheServerIsAnExposure) {

@@ -76,7 +76,7 @@ TEST_F(StartTest, TheSameStreamGoesOnAndKeepsWhatIsSafe) {
 TEST_F(StartTest, ARestartIsUnaccountedUntilItIsRecorded) {
   SourceState state = find({})->state;
   EXPECT_FALSE(state.unaccounted);
-  state.quorum = {4, 200};
+  state = promised_state(state);
   EXPECT_FALSE(find(state)->state.unaccounted);
   found.same_run = false;
   state = find(state)->state;
@@ -89,7 +89,7 @@ TEST_F(StartTest, ARestartIsUnaccountedUntilItIsRecorded) {
 
 // Between two incarnations nobody looks at the server; and what the first one told binds the next.
 TEST_F(StartTest, AnIncarnationsEndGoesOnRecord) {
-  SourceState state = find({})->state;
+  SourceState state = promised_state(find({})->state);
   state.quorum = {4, 200};
   SourceMarks marks;
   marks.epoch = state.epoch;
@@ -104,11 +104,15 @@ TEST_F(StartTest, AnIncarnationsEndGoesOnRecord) {
   EXPECT_EQ(ended_state(state, {4, 400}, marks).quorum, state.quorum);
 }
 
-// Until a quorum of it is on record, nothing that the server was told can be of this stream.
-TEST_F(StartTest, AStreamWithoutAQuorumIsFresh) {
+// Until its commits have waited, nothing that the server was told can be of this stream. That its
+// quorum is not known (any more) says nothing.
+TEST_F(StartTest, AStreamIsFreshUntilItsCommitsWait) {
   SourceState state = find({})->state;
-  EXPECT_TRUE(find(state)->fresh);
   state.quorum = {4, 200};
+  EXPECT_TRUE(find(state)->fresh);
+  state = promised_state(state);
+  EXPECT_FALSE(find(state)->fresh);
+  state.quorum = {};
   EXPECT_FALSE(find(state)->fresh);
 }
 

@@ -26,6 +26,7 @@ SourceState example() {
   state.safe_marks = {{{2, 1}, {3, 4}}, {{2, 7}, {17, 300}}};
   state.anchor = {{18, 4'000'000'000}, 0xdeadbeef};
   state.unaccounted = true;
+  state.promised = true;
   return state;
 }
 
