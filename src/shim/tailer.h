@@ -83,7 +83,9 @@ class Tailer {
   Position written_position() const noexcept {
     return {map_.current_file(), written_ - map_.current_begin()};
   }
-  // Behind the last whole event group, linear; <= written().
+  // Behind the last whole event group, linear; <= written(). What a file that follows another one
+  // begins with counts with its first group: until the server has listed it in its index it removes
+  // the file as it starts again, and gives its number to another (MariaDB 10.11).
   std::uint64_t group_end() const noexcept { return group_end_; }
 
   // The file at hand is known to go on where the one before it ended, and to be the server's still.
@@ -122,9 +124,11 @@ class Tailer {
   Files& files_;
   Phase phase_ = Phase::stopped;
   FileHandle handle_ = kNoFile;
-  bool header_checked_ = false;  // of a file that was opened behind another one
-  bool live_ = false;            // its name meant it still when that was last asked
-  bool successor_seen_ = false;  // the next file exists though this one has no last event
+  bool header_checked_ = false;      // of a file that was opened behind another one
+  std::uint64_t groups_before_ = 0;  // tracker_'s, when that file was opened
+  bool begun_ = true;                // a group stands behind its header
+  bool live_ = false;                // its name meant it still when that was last asked
+  bool successor_seen_ = false;      // the next file exists though this one has no last event
   int error_ = 0;
   std::uint64_t written_ = 0;
   std::uint64_t group_end_ = 0;
@@ -150,7 +154,7 @@ int Tailer<Files>::start(StreamStart& start, std::uint64_t now_ns) noexcept {
   if (handle < 0) return -handle;
   handle_ = handle;
   phase_ = Phase::tailing;
-  header_checked_ = true;
+  header_checked_ = begun_ = true;
   live_ = true;
   successor_seen_ = false;
   growth_ns_ = now_ns;
@@ -283,7 +287,8 @@ TailEvent Tailer<Files>::open_next(std::uint64_t now_ns) noexcept {
   if (!rotated) return halt(TailEvent::server_restarted);
   tracker_.start_file(number);
   phase_ = Phase::tailing;
-  header_checked_ = false;
+  header_checked_ = begun_ = false;
+  groups_before_ = tracker_.group_count();
   growth_ns_ = now_ns;
   return TailEvent::none;
 }
@@ -311,7 +316,8 @@ TailEvent Tailer<Files>::check_header() noexcept {
 template <BinlogFiles Files>
 void Tailer<Files>::publish() noexcept {
   written_ = map_.current_begin() + tracker_.end().offset;
-  group_end_ = map_.current_begin() + tracker_.last_group_end().offset;
+  begun_ = begun_ || tracker_.group_count() > groups_before_;
+  group_end_ = map_.current_begin() + (begun_ ? tracker_.last_group_end().offset : 0);
   BL_ASSERT(group_end_ <= written_ && written_ == window_.end());
 }
 

@@ -117,6 +117,8 @@ class Mysqld {
   std::uint64_t timeouts() const { return timeouts_; }
   // A group's first half is written, its second is not.
   bool within_group() const { return stage_ == Stage::second_piece; }
+  // A file is there that its index does not list yet.
+  bool within_rotation() const { return unlisted_ != 0; }
   // The file that the dump thread reads, 0 for none: PURGE leaves it alone.
   void dump_reads(std::uint32_t file) { dump_file_ = file; }
   std::size_t waiting() const { return waiting_.size(); }

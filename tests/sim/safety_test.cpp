@@ -220,6 +220,32 @@ TEST(Safety, S7_WhatIsAnnouncedAsSyncedIsSynced) {
   run_until_healthy(world);
 }
 
+// S7, S5: a server that dies before a new file is in its index removes it, and its next run gives
+// the number to another one. Whoever synced the first one has synced nothing of this stream.
+TEST(Safety, S7_AFileThatTheServerHadNotListedIsNothing) {
+  World world(script());
+  std::uint32_t synced = 0;
+  // The daemon syncs by itself between the end of the dump connection and its next look.
+  for (int time = 0; time < 100 && synced < 3; ++time) {
+    run_until_semisync(world);
+    std::uint32_t file = 0;
+    world.run_until(
+        [&] {
+          const Position seen = world.source().marks().written_at;
+          file = world.binlogs().last();
+          return world.server().within_rotation() && seen.file == file && seen.offset > 0;
+        },
+        kSoonNs, "a new file that the lane has read and the index does not have");
+    world.server().kill();
+    world.run_for(2 * kNanosPerSecond);
+    if (world.binlogs().file(file).synced > 0) ++synced;
+    world.server().start();
+    ASSERT_EQ(world.server().first_file_of_run(), file);
+  }
+  EXPECT_EQ(synced, 3U);
+  run_until_healthy(world);
+}
+
 // S8: the leader of a waiting group is killed: its whole group returns OK, the server's status
 // stays ON. It is noticed, and in the ledger.
 TEST(Safety, S8_AKilledWaiterIsNoticed) {

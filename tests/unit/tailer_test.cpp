@@ -96,6 +96,31 @@ TEST_F(TailerTest, SeesGrowthInOddChunks) {
   EXPECT_EQ(tailer_.counters().bytes, added.size());
 }
 
+// A server that dies before the new file is in its index removes that file.
+TEST_F(TailerTest, AHeaderBehindARotationIsNoGroupsEndBeforeItsFirstGroup) {
+  BinlogWriter first = file(1, 2);
+  files_.append(1, first.take());
+  start(1, 1);
+  EXPECT_EQ(tailer_.group_end(), first.size());
+  first.rotate(name_of(2));
+  files_.append(1, first.take());
+  BinlogWriter second = file(3, 2);
+  files_.append(2, second.take());
+  ASSERT_EQ(event_after_growth(), TailEvent::file_ended);
+  ASSERT_EQ(next_event(), TailEvent::grew);
+  EXPECT_EQ(tailer_.written_position(), (Position{2, second.size()}));
+  EXPECT_EQ(tailer_.group_end(), first.size() + 1);
+  second.transaction(3, 100);
+  files_.append(2, second.take());
+  ASSERT_EQ(next_event(), TailEvent::grew);
+  EXPECT_EQ(tailer_.group_end(), tailer_.written());
+  // Of a file that the server had listed when the incarnation began it counts.
+  BinlogWriter third = file(4, 3);
+  files_.append(3, third.take());
+  start(3, 3);
+  EXPECT_EQ(tailer_.group_end(), third.size());
+}
+
 TEST_F(TailerTest, AnIdlePollIsOneReadAndProbesAreRare) {
   BinlogWriter writer = file(1, 1);
   files_.append(1, writer.take());
