@@ -117,6 +117,7 @@ class Tailer {
   TailEvent probe_idle(std::uint64_t now_ns) noexcept;
   TailEvent open_next(std::uint64_t now_ns) noexcept;
   TailEvent check_header() noexcept;
+  TailEvent why_replaced() noexcept;
   void publish() noexcept;
   void end_file() noexcept;
   TailEvent halt(TailEvent event, int error = 0) noexcept;
@@ -236,7 +237,7 @@ TailEvent Tailer<Files>::probe_idle(std::uint64_t now_ns) noexcept {
   if (length < tracker_.end().offset && !canary(Canary::shrunken_file_ignored))
     return halt(TailEvent::shrunk);
   if (length > tracker_.end().offset) return TailEvent::none;
-  if (files_.replaced(handle_, map_.current_file())) return halt(TailEvent::reset);
+  if (files_.replaced(handle_, map_.current_file())) return halt(why_replaced());
   live_ = true;
   // The next file was there before this last, vain read: nothing will be added to this one.
   if (successor_seen_) return halt(TailEvent::server_restarted);
@@ -246,6 +247,21 @@ TailEvent Tailer<Files>::probe_idle(std::uint64_t now_ns) noexcept {
   files_.close(next);
   successor_seen_ = true;
   return TailEvent::none;
+}
+
+// The newest file is gone, or its name means another one. A RESET takes the one before it as well;
+// a server that starts removes the one that its last run had not listed, and no other.
+template <BinlogFiles Files>
+TailEvent Tailer<Files>::why_replaced() noexcept {
+  if (begun_) return TailEvent::reset;
+  const std::uint32_t before = map_.current_file() - 1;
+  const auto end = map_.end_of(before);
+  const int handle = files_.open(before);
+  if (handle < 0) return TailEvent::reset;
+  const std::int64_t size = files_.size(handle);
+  files_.close(handle);
+  const bool stands = end && size >= 0 && static_cast<std::uint64_t>(size) == end->final_size;
+  return stands ? TailEvent::server_restarted : TailEvent::reset;
 }
 
 template <BinlogFiles Files>

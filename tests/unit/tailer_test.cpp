@@ -314,6 +314,29 @@ TEST_F(TailerTest, RemovedOrReplacedFileIsAReset) {
   expect_stopped();
 }
 
+// A server that died in its rotation removes the file that it had not listed, as it starts, and
+// gives the number out again; a RESET takes the file before it as well.
+TEST_F(TailerTest, ANewFileThatIsRemovedIsNoReset) {
+  for (const bool reset : {false, true}) {
+    for (const bool anew : {false, true}) {
+      files_ = {};
+      BinlogWriter first = file(1, 3);
+      files_.append(1, first.take());
+      start(1, 1);
+      first.rotate(name_of(2));
+      files_.append(1, first.take());
+      files_.append(2, file(4, 3).take());
+      ASSERT_EQ(event_after_growth(), TailEvent::file_ended);
+      ASSERT_EQ(next_event(), TailEvent::grew);
+      if (reset) files_.replace(1, file(1, 0).take());
+      files_.remove(2);
+      if (anew) files_.append(2, file(4, 4, 1).take());
+      EXPECT_EQ(next_event(), reset ? TailEvent::reset : TailEvent::server_restarted);
+      expect_stopped();
+    }
+  }
+}
+
 TEST_F(TailerTest, ResetBehindARotateIsAReset) {
   BinlogWriter first = file(1, 1);
   files_.append(3, first.take());
