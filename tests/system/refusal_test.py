@@ -236,6 +236,12 @@ class SourceServer(RefusalCase):
 
         waiting.until(told_or_ended, f"the log to say {words}: {daemon.log()}", REFUSE_TIMEOUT_S)
         self.assertTrue(told(), daemon.log())
+        # It may say so before anybody can ask it.
+        waiting.until(
+            lambda: not daemon.process.alive or daemon.try_status() is not None,
+            "binlaned to answer or to end",
+            REFUSE_TIMEOUT_S,
+        )
         if daemon.process.alive:
             self.assertNotEqual(daemon.status()["source"]["state"], "SEMISYNC")
         else:
