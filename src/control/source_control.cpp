@@ -113,6 +113,10 @@ SourceControl::~SourceControl() {
 }
 
 void SourceControl::start() {
+  // Whoever asks before the thread's first turn hears what this host is.
+  if (role_.state().role == HostRole::standby) phase_ = Phase::standby;
+  if (role_.state().role == HostRole::fenced) phase_ = Phase::fenced;
+  publish();
   drain_.start();
   thread_ = std::thread([this] { run(); });
 }

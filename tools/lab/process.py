@@ -15,6 +15,7 @@ from . import waiting
 
 STOP_TIMEOUT_S = 60
 KILL_TIMEOUT_S = 30
+PAUSE_TIMEOUT_S = 30
 PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None)
@@ -25,6 +26,18 @@ def stat_fields(pid):
     text = Path(f"/proc/{pid}/stat").read_text()
     # The command's name stands in brackets and may hold anything, brackets included.
     return text[text.rindex(")") + 2 :].split()
+
+
+def stopped(pid):
+    """Whether every thread of the process has stopped."""
+    states = []
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        try:
+            text = stat.read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile
+        states.append(text[text.rindex(")") + 2])
+    return all(state == "T" for state in states)
 
 
 def start_ticks(pid):
@@ -106,7 +119,13 @@ class Process:
         os.kill(pid, number)
 
     def pause(self):
+        """kill -STOP, and wait until the last thread stands still: on a busy machine others run on
+        until the one that takes the signal gets a core."""
         self.signal(signal.SIGSTOP)
+        pid = self.pid
+        waiting.until(
+            lambda: pid is None or stopped(pid), f"{self.command[0]} to stop", PAUSE_TIMEOUT_S
+        )
 
     def resume(self):
         self.signal(signal.SIGCONT)
