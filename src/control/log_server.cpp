@@ -26,7 +26,7 @@ std::string LogServer::begin(const SealedFiles& files, const SourceHandshake::Id
       error != 0)
     return fmt::format("the sealed stream cannot be opened: {}", errno_text(error));
   proof_ = std::make_unique<PosixStreamProof>(*binlogs_);
-  proof_->refresh(lane_.stream().tailer().map(), lane_.stream().written());
+  proof_->refresh(lane_.stream().tailer().map(), files.end);
   lane_.go_on();
   desk_ = std::make_unique<HandshakeDesk>(std::move(peers), *proof_, lane_.queues());
   desk_->begin_incarnation(identity, {}, {});

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 
+#include "base/assert.h"
 #include "dataplane/source_handshake.h"
 #include "shim/binlog_files.h"
 #include "shim/stream_digester.h"
@@ -21,6 +23,15 @@ class FileStreamProof final : public StreamProof {
   void refresh(StreamMap map, std::uint64_t written) {
     map_ = std::move(map);
     written_ = written;
+  }
+
+  // A log's files, up to the log's end. Where that is behind a file's last event, the tailer knows
+  // that the file ended, and the log may not hold it yet.
+  void refresh(StreamMap map, const Position& end) {
+    map_ = std::move(map);
+    const auto written = map_.linear_of(end);
+    BL_ASSERT(written);
+    written_ = *written;
   }
 
   Position first() const override { return {map_.first_file(), 0}; }

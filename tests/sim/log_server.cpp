@@ -26,7 +26,7 @@ std::string LogServer::begin(const SourceHandshake::Identity& identity, const Qu
   if (stream_->start(start, now_ns) != 0) return "the sealed stream cannot be opened";
   cycle_->rebuild(identity.epoch, rule);
   proof_ = std::make_unique<FileStreamProof<BinlogView>>(view_);
-  proof_->refresh(stream_->tailer().map(), stream_->written());
+  proof_->refresh(stream_->tailer().map(), {files.last(), files.file(files.last()).data.size()});
   queues_->pause.resume();
   desk_ = std::make_unique<HandshakeDesk>(peers, *proof_, *queues_);
   desk_->begin_incarnation(identity, {}, {});

@@ -343,7 +343,9 @@ void World::end_fault(const Fault& fault) {
       if (server_->up()) server_->set_enabled(true);
       break;
     case FaultKind::sync_binlog_off:
-      server_->set_sync_binlog(1);
+      // Another one may not have been seen yet.
+      if (std::ranges::none_of(lasting_, [&](const Fault& f) { return f.kind == fault.kind; }))
+        server_->set_sync_binlog(1);
       break;
     default:
       break;
