@@ -82,10 +82,12 @@ struct PortPlugger::Shared {
 std::string PortPlugger::Shared::devargs() const {
   if (config.spec.kind == PortKind::dpdk) return config.spec.argument;
   if (is_server()) {
-    // A fixed address, so that a peer's ARP entry outlives our restart.
+    // A fixed address, so that a peer's ARP entry outlives our restart. Split rings: on packed ones
+    // every poll of net_vhost takes a whole burst of mbufs from the pool and gives it back (DPDK
+    // 22.11: 850 cycles an empty poll instead of 70).
     const auto mac = mac_from_ipv4(config.local.ipv4).bytes;
     return fmt::format(
-        "net_virtio_user{},path={},queues=1,queue_size={},packed_vq=1,server=1,mac={:02x}", device,
+        "net_virtio_user{},path={},queues=1,queue_size={},packed_vq=0,server=1,mac={:02x}", device,
         config.spec.argument, kVirtioQueueSize, fmt::join(mac, ":"));
   }
   return fmt::format("net_vhost{},iface={},queues=1,client=1", device, config.spec.argument);
