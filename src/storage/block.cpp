@@ -18,6 +18,32 @@ bool all_zero(ConstBytes bytes) noexcept {
 // The CRC's polynomial, bits reversed as the CRC has them.
 constexpr std::uint32_t kCrc32cPolynomial = 0x82f63b78;
 
+// Everything that makes a block well formed but the zeros behind the used part of its payload.
+bool has_sound_fields(const Block& block) noexcept {
+  if (block.used_length > kBlockPayloadSize || block.sequence == 0 ||
+      block.completed_sequence >= block.sequence || block.batch_index >= block.batch_count ||
+      !all_zero(block.zero)) {
+    return false;
+  }
+  switch (static_cast<BlockKind>(static_cast<std::uint16_t>(block.kind))) {
+    case BlockKind::data:
+      return block.used_length > 0 && block.file_number != 0;
+    case BlockKind::file_end: {
+      if (block.used_length != sizeof(FileEndPayload)) return false;
+      const FileEnd end = parse_file_end(block);
+      return end.file != 0 && Position{end.file, end.final_size} == block.position() &&
+             end.last_group_end <= end.final_size;
+    }
+    case BlockKind::cut:
+      return block.used_length == sizeof(CutPayload) && block.file_number != 0;
+    case BlockKind::epoch:
+      return block.used_length == sizeof(EpochPayload);
+    case BlockKind::rule:
+      return block.used_length >= sizeof(RulePayload);
+  }
+  return false;
+}
+
 }  // namespace
 
 std::uint32_t block_crc(const Block& block) noexcept {
@@ -36,7 +62,8 @@ std::uint32_t seal_block(Block& block) noexcept {
   block.zero = {};
   block.integrity = {};
   block.integrity.crc = block_crc(block);
-  BL_ASSERT(block_is_well_formed(block));
+  // The rest of the payload was zeroed just now; what else makes a block well formed is looked at.
+  BL_ASSERT(has_sound_fields(block));
   return block.integrity.crc;
 }
 
@@ -70,29 +97,7 @@ std::optional<Block> block_one_bit_away(const Block& block) noexcept {
 }
 
 bool block_is_well_formed(const Block& block) noexcept {
-  if (block.used_length > kBlockPayloadSize || block.sequence == 0 ||
-      block.completed_sequence >= block.sequence || block.batch_index >= block.batch_count ||
-      !all_zero(block.zero)) {
-    return false;
-  }
-  if (!all_zero(ConstBytes(block.payload).subspan(block.used_length))) return false;
-  switch (static_cast<BlockKind>(static_cast<std::uint16_t>(block.kind))) {
-    case BlockKind::data:
-      return block.used_length > 0 && block.file_number != 0;
-    case BlockKind::file_end: {
-      if (block.used_length != sizeof(FileEndPayload)) return false;
-      const FileEnd end = parse_file_end(block);
-      return end.file != 0 && Position{end.file, end.final_size} == block.position() &&
-             end.last_group_end <= end.final_size;
-    }
-    case BlockKind::cut:
-      return block.used_length == sizeof(CutPayload) && block.file_number != 0;
-    case BlockKind::epoch:
-      return block.used_length == sizeof(EpochPayload);
-    case BlockKind::rule:
-      return block.used_length >= sizeof(RulePayload);
-  }
-  return false;
+  return has_sound_fields(block) && all_zero(ConstBytes(block.payload).subspan(block.used_length));
 }
 
 FileEnd parse_file_end(const Block& block) noexcept {
