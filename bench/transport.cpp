@@ -32,7 +32,9 @@ struct Link {
 void measure_link(Link& link, const TransportOptions& options, std::uint32_t bytes,
                   std::uint32_t round, Rows& rows) {
   const Json labels{{"port", link.port}, {"bytes", bytes}};
-  rows.add("transport", round, labels, link.near->round_trips(bytes, options.seconds));
+  rows.add("transport", round, labels, link.near->round_trips(bytes, false, options.seconds));
+  rows.add("transport_and_read", round, labels,
+           link.near->round_trips(bytes, true, options.seconds));
   if (link.near->is_dpdk())
     rows.add("transport_raw", round, labels, link.near->raw_round_trips(bytes, options.seconds));
 }

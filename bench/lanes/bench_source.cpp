@@ -60,10 +60,10 @@ bool BenchSource::turn_until(std::uint64_t covered, std::uint64_t bound_ns) {
   return true;
 }
 
-bool BenchSource::commit(std::uint64_t bytes, std::uint64_t bound_ns) {
+bool BenchSource::commit(std::uint64_t bytes, bool unread, std::uint64_t bound_ns) {
   const std::uint64_t frames = port_.committed();
   committed_ += bytes;
-  stream_.commit(bytes);
+  unread ? stream_.commit_unread(bytes) : stream_.commit(bytes);
   const bool done = turn_until(committed_, bound_ns);
   took_ns_ = monotonic_ns() - stream_.seen_at_ns();
   frames_ = port_.committed() - frames;

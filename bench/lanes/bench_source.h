@@ -23,9 +23,10 @@ class BenchSource {
   BenchSource(AnyPort& port, const Endpoint& replica, std::uint64_t session_id,
               std::uint64_t window, AckLevel level, IdleStrategy idle, const std::string& folder);
 
-  // One commit of `bytes`, from the turn that finds it to the turn whose ACK covers it. False when
-  // the session is over or nothing came for `bound_ns`.
-  bool commit(std::uint64_t bytes, std::uint64_t bound_ns);
+  // One commit of `bytes`, from the turn that finds it to the turn whose ACK covers it; `unread`:
+  // that turn reads them from the file first. False when the session is over or nothing came for
+  // `bound_ns`.
+  bool commit(std::uint64_t bytes, bool unread, std::uint64_t bound_ns);
   // The bytes are there at once; runs until the quorum covers all but `backlog` of them.
   bool bulk(std::uint64_t bytes, std::uint64_t backlog, std::uint64_t bound_ns);
   // Until a turn finds nothing to do: marks and late ACKs are out of the way.

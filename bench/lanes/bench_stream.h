@@ -1,5 +1,6 @@
 // BenchStream: a source's binlog for benchmarks of the lanes: as long as it is told to be, its
-// bytes read from a real file's page cache, as the production reader does, over and over.
+// bytes read from a real file's page cache, over and over, once: the newest into the tail window
+// that senders copy from, as the tailer does, and a backlog when it is sent.
 //
 // It is the SourceCycle's BinlogStream. The lane's thread owns it.
 #pragma once
@@ -12,6 +13,7 @@
 #include <string>
 
 #include "dataplane/source_cycle.h"
+#include "shim/tail_window.h"
 #include "storage/file_util.h"
 
 namespace binlane::bench {
@@ -24,8 +26,15 @@ class BenchStream {
   // Makes an unnamed file in `folder`. Throws StartupError.
   explicit BenchStream(const std::string& folder);
 
-  // From the benchmark, between two turns: the server commits `bytes` more.
-  void commit(std::uint64_t bytes) noexcept { pending_ += bytes; }
+  // From the benchmark, between two turns: the server commits `bytes` more, and the lane's next
+  // turn finds them. They are in the tail window already, unless there is no room for them there
+  // (a backlog).
+  void commit(std::uint64_t bytes) noexcept {
+    pending_ += bytes;
+    fill_window();
+  }
+  // The same, but the turn that finds them reads them into the window, as the tailer's does.
+  void commit_unread(std::uint64_t bytes) noexcept { pending_ += bytes; }
   // When the lane found them.
   std::uint64_t seen_at_ns() const noexcept { return seen_at_ns_; }
 
@@ -33,6 +42,7 @@ class BenchStream {
   bool poll(std::uint64_t now_ns) noexcept {
     all_read_ns_ = now_ns;
     if (written_ == pending_) return true;
+    fill_window();
     written_ = pending_;
     seen_at_ns_ = now_ns;
     ++groups_;
@@ -44,10 +54,9 @@ class BenchStream {
   std::uint64_t written() const noexcept { return written_; }
   std::uint64_t all_read_ns() const noexcept { return all_read_ns_; }
   int read(std::uint64_t at, MutableBytes out, StreamPiece& piece) noexcept {
-    const std::uint64_t in_file = at % kFileBytes;
-    const std::uint64_t room = std::min(written_ - at, kFileBytes - in_file);
-    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), room));
-    const ssize_t count = ::pread(file_.get(), out.data(), wanted, static_cast<off_t>(in_file));
+    out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), written_ - at)));
+    const ssize_t count =
+        window_.holds(at) ? static_cast<ssize_t>(window_.copy(at, out)) : read_file(at, out);
     if (count <= 0) return count == 0 ? ENODATA : errno;
     piece.at = position_of(at);
     piece.length = static_cast<std::uint32_t>(count);
@@ -61,8 +70,26 @@ class BenchStream {
 
  private:
   static constexpr std::uint32_t kFile = 1;
+  // The tailer's largest read.
+  static constexpr std::uint64_t kReadSize = 64U << 10;
+
+  ssize_t read_file(std::uint64_t at, MutableBytes out) const noexcept {
+    const std::uint64_t in_file = at % kFileBytes;
+    const auto wanted =
+        static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), kFileBytes - in_file));
+    return ::pread(file_.get(), out.data(), wanted, static_cast<off_t>(in_file));
+  }
+  void fill_window() noexcept {
+    if (pending_ - window_.end() > kReadSize) window_.reset(pending_);
+    while (window_.end() < pending_) {
+      const ssize_t count = read_file(window_.end(), window_.room(pending_ - window_.end()));
+      BL_ASSERT(count > 0);
+      window_.add(static_cast<std::size_t>(count));
+    }
+  }
 
   FileDescriptor file_;
+  TailWindow window_;
   std::uint64_t pending_ = 0;
   std::uint64_t written_ = 0;
   std::uint64_t groups_ = 0;

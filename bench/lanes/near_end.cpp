@@ -73,10 +73,11 @@ std::unique_ptr<BenchSource> NearEnd::begin_session(AckLevel level) {
                                        options_.idle, options_.folder);
 }
 
-Histogram NearEnd::round_trips(std::uint32_t bytes, double seconds) {
+Histogram NearEnd::round_trips(std::uint32_t bytes, bool unread, double seconds) {
   const auto source = begin_session(AckLevel::received);
   Histogram all = measure(seconds, [&] {
-    if (!source->commit(bytes, kAnswerBoundNs)) throw StartupError("the session broke down");
+    if (!source->commit(bytes, unread, kAnswerBoundNs))
+      throw StartupError("the session broke down");
     return source->took_ns();
   });
   far_.end();
@@ -94,7 +95,7 @@ NearEnd::Repairs NearEnd::lossy_round_trips(std::uint32_t bytes, double seconds)
   };
   const auto once = [&] {
     const std::uint64_t lost_before = lost();
-    if (!source->commit(bytes, kAnswerBoundNs)) throw StartupError("the session broke down");
+    if (!source->commit(bytes, false, kAnswerBoundNs)) throw StartupError("the session broke down");
     const std::uint64_t took_ns = source->took_ns();
     // More than its one frame, and not because an end was merely slow.
     const bool repaired = source->frames() > 1 && lost() > lost_before;

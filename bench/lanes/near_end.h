@@ -36,7 +36,8 @@ class NearEnd {
   void connect();
 
   // Each measures for `seconds`, after a warm-up. Throws StartupError when nothing comes back.
-  Histogram round_trips(std::uint32_t bytes, double seconds);
+  // `unread`: the turn that finds a commit's bytes reads them from their file first.
+  Histogram round_trips(std::uint32_t bytes, bool unread, double seconds);
   Histogram raw_round_trips(std::uint32_t bytes, double seconds);
   Histogram socket_round_trips(SocketKind kind, std::uint32_t bytes, bool blocking, double seconds);
   struct Repairs {
