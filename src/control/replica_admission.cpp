@@ -172,8 +172,10 @@ std::string ReplicaAdmission::judge_divergence(const StreamIdentity& stream, Pos
                        to_string(reached));
   Divergence found{stream.term, sealed_at, reached, 0};
   if (const std::string problem = host_.count_groups(found); !problem.empty())
-    return fmt::format("what was released behind {} cannot be read: {}", to_string(sealed_at),
-                       problem);
+    return fmt::format(
+        "what was released behind {} cannot be read: {}; if that cannot be mended, re-seed the "
+        "replica",
+        to_string(sealed_at), problem);
   if (!has_diverged(sealed_at, reached, found.groups)) return {};
   if (const auto refused = store_.store_promise(candidate); refused) return *refused;
   host_.diverge(found);

@@ -72,6 +72,8 @@ class Candidate {
   const PromotionStream& old_stream() const { return log_.stream; }
   // Of the own log, when it was fenced.
   Position released_before() const { return log_.released; }
+  // What its daemon shows of its peers.
+  std::vector<HandshakeDesk::ReplicaView> peers() { return server_of_old_.desk().view(); }
   // How often it got from another host what that held beside it.
   int fetches() const { return fetches_; }
   // Ever: a candidate that gives up takes nothing back.

@@ -222,7 +222,12 @@ void Mysqld::write_group() {
 }
 
 void Mysqld::finish_sync() {
-  if (sync_binlog_ == 1) store_.sync_to(file_, sync_end_);
+  if (sync_binlog_ == 1) {
+    store_.sync_to(file_, sync_end_);
+  } else {
+    // Set between the write and the sync: the server asks at the sync.
+    for (const std::size_t commit : group_.commits) commits_[commit].unsafe = true;
+  }
   dump_end_ = group_.end;
   group_.since_ns = clock_.time_ns;
   waiting_.push_back(std::move(group_));

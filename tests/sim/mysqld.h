@@ -40,8 +40,8 @@ struct Commit {
   Answer answer = Answer::none;
   std::uint64_t answered_ns = 0;
   bool lost = false;  // not in the binlog any more
-  // Written while sync_binlog was not 1; or answered by an ACK of binlogs that were reset since,
-  // before anybody could know of that.
+  // Written, or not synced, while sync_binlog was not 1; or answered by an ACK of binlogs that were
+  // reset since, before anybody could know of that.
   bool unsafe = false;
 };
 

@@ -118,6 +118,9 @@ class World {
   void promotions();
   bool ends_promoted();
   bool well_promoted() const;
+  ReplicaHost& replica_called(const std::string& name);
+  void reseed(ReplicaHost& replica);
+  void operators_at_the_seal();
   void operators_behind_promotion();
   ReplicaHost& pick(const Fault& fault) { return *replicas_[fault.draw % replicas_.size()]; }
   std::vector<Block> partition_of(const Fault& fault) const;

@@ -156,22 +156,42 @@ bool World::well_promoted() const {
   });
 }
 
+ReplicaHost& World::replica_called(const std::string& name) {
+  const auto found = std::find_if(replicas_.begin(), replicas_.end(),
+                                  [&](const auto& replica) { return replica->name() == name; });
+  BL_ASSERT(found != replicas_.end());
+  return **found;
+}
+
+void World::reseed(ReplicaHost& replica) {
+  replica.kill();
+  replica.reseed();
+  replica.impaired = true;
+  replica.start();
+}
+
+// A group's beginning was released, as that of a large one has to be, and the source died before
+// its end was everywhere. Replicas that have it stand half a group behind the seal, which none of
+// their servers was fed; the candidate says who refuses and why, and they begin anew.
+void World::operators_at_the_seal() {
+  if (!candidate_ || candidate_->phase() != Candidate::Phase::cover) return;
+  for (const auto& view : candidate_->peers()) {
+    ReplicaHost& replica = replica_called(view.name);
+    const bool beyond = view.refusal.find("was told to be safe") != std::string::npos;
+    if (replica.up() && !view.in_session && beyond && replica.fed() <= candidate_->sealed_at())
+      reseed(replica);
+  }
+}
+
 // Replicas that cannot go over to the new stream begin anew.
 void World::operators_behind_promotion() {
-  if (!promoted() || !candidate_->source()->running()) return;
+  if (!promoted()) return operators_at_the_seal();
+  if (!candidate_->source()->running()) return;
   for (const auto& view : candidate_->source()->replicas()) {
-    const auto found = std::find_if(replicas_.begin(), replicas_.end(), [&](const auto& replica) {
-      return replica->name() == view.name;
-    });
-    BL_ASSERT(found != replicas_.end());
-    ReplicaHost& replica = **found;
+    ReplicaHost& replica = replica_called(view.name);
     if (!replica.up()) continue;
     mend_trust(replica, candidate_->binlogs(), candidate_->new_origin());
-    if (view.in_session || !wants_reseed(view.refusal)) continue;
-    replica.kill();
-    replica.reseed();
-    replica.impaired = true;
-    replica.start();
+    if (!view.in_session && wants_reseed(view.refusal)) reseed(replica);
   }
 }
 

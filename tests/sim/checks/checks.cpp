@@ -98,6 +98,8 @@ void Checks::after_step() {
   may_release_ = std::max(may_release_, safe_);
   const SourceHost& source = world_.source();
   if (source.degraded()) may_release_ = std::max(may_release_, durable);
+  if (sealed() && world_.candidate()->released())
+    may_release_ = std::max(may_release_, world_.candidate()->sealed_at());
   if (source.up() && source.fallback_state() == FallbackState::semisync) {
     promised_ = true;
     if (!between_streams_ && world_.server().acked_too_much())
