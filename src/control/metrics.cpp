@@ -249,7 +249,9 @@ ClientMetric histogram_of(const json& stage) {
 // Classic ones; the native ones are not for the text format (metrics_protobuf.h).
 void add_stages(std::vector<MetricFamily>& all, const json& stages) {
   MetricFamily family{"binlane_stage_seconds",
-                      "From the moment a commit group is seen in the binlog to each stage.",
+                      "From the moment a commit group is seen in the binlog to each stage; unseen: "
+                      "what it waited for that at most; replica_queue, replica_disk: a replica's "
+                      "journal writes.",
                       MetricType::Histogram,
                       {}};
   for (const json& stage : stages) family.metric.push_back(histogram_of(stage));

@@ -39,8 +39,12 @@ void put_stage(json& row, const char* name, std::uint64_t ns) {
 
 json stage_histograms(const StageClock& clock, const std::vector<std::string>& replicas) {
   json stages = json::array();
+  add(stages, "unseen", "", clock.unseen());
   for (std::size_t i = 0; i < replicas.size() && i < kMaxReplicas; ++i) {
+    add(stages, "sent", replicas[i], clock.sent(i));
     add(stages, "received", replicas[i], clock.received(i));
+    add(stages, "replica_queue", replicas[i], clock.queue(i));
+    add(stages, "replica_disk", replicas[i], clock.disk(i));
     add(stages, "durable", replicas[i], clock.durable(i));
   }
   add(stages, "quorum", "", clock.quorum());
@@ -63,6 +67,7 @@ json stage_traces(const StageClock& clock, std::size_t most) {
     const StageTrace& trace = traces[i];
     json row = {{"end", {{"file", trace.end.file}, {"offset", trace.end.offset}}},
                 {"ago_ms", (now_ns - std::min(now_ns, trace.seen_at_ns)) / kNanosPerMilli}};
+    put_stage(row, "sent_us", trace.sent_ns);
     put_stage(row, "received_us", trace.received_ns);
     put_stage(row, "durable_us", trace.durable_ns);
     put_stage(row, "quorum_us", trace.quorum_ns);

@@ -25,6 +25,7 @@
 #include "dataplane/receiver_session.h"
 #include "dataplane/replica_handshake.h"
 #include "dataplane/seqlock.h"
+#include "dataplane/write_clock.h"
 #include "storage/disk.h"
 
 namespace binlane {
@@ -105,9 +106,11 @@ class ReplicaCycle {
   std::size_t do_work() noexcept {
     if (queues_.pause.stand()) return 0;
     const std::uint64_t now_ns = clock_.now_ns();
-    std::size_t work = take_completions();
+    std::size_t work = take_completions(now_ns);
+    const std::uint64_t end_before = journal_.end_log();
     work += receive(now_ns);
     session_.poll(journal_);
+    if (journal_.end_log() > end_before) write_clock_.on_arrival(now_ns);
     // The source hears what has arrived, and what is durable, before a new write is handed over.
     work += acknowledge(now_ns);
     port_.flush();
@@ -121,8 +124,6 @@ class ReplicaCycle {
   // Frames that the last turn brought, and one more when they found a write in flight: then commits
   // come faster than one by one.
   std::size_t batch() const noexcept { return batch_; }
-  // Nothing in flight and nobody to wait for: the lane may park.
-  bool quiet() const noexcept { return journal_.idle() && !handshake_.settling(); }
 
   // While the lane stands still (LanePause): no source is served any more.
   void end_session() noexcept {
@@ -134,7 +135,7 @@ class ReplicaCycle {
   void forget_archive() noexcept { mark_sent_ = {}; }
 
  private:
-  std::size_t take_completions() noexcept;
+  std::size_t take_completions(std::uint64_t now_ns) noexcept;
   std::size_t receive(std::uint64_t now_ns) noexcept;
   void on_frame(const Datagram& datagram, std::uint64_t now_ns) noexcept;
   std::size_t write() noexcept;
@@ -160,6 +161,7 @@ class ReplicaCycle {
   Queues& queues_;
   ReceiverSession session_;
   ReplicaHandshake handshake_;
+  WriteClock write_clock_;
   Endpoint source_;
   std::size_t batch_ = 0;
   bool failure_told_ = false;
@@ -174,11 +176,15 @@ class ReplicaCycle {
 };
 
 template <Port P, class D, class Log, Clock C>
-requires WritableLog<Log, D> std::size_t ReplicaCycle<P, D, Log, C>::take_completions()
+requires WritableLog<Log, D> std::size_t ReplicaCycle<P, D, Log, C>::take_completions(
+    std::uint64_t now_ns)
 noexcept {
   std::array<DiskCompletion, kMaxWritesInFlight> completions;
   const std::size_t count = disk_.reap(completions);
-  for (std::size_t i = 0; i < count; ++i) journal_.on_completion(completions[i]);
+  for (std::size_t i = 0; i < count; ++i) {
+    journal_.on_completion(completions[i]);
+    write_clock_.on_completed(completions[i].id, now_ns);
+  }
   return count;
 }
 
@@ -217,12 +223,15 @@ template <Port P, class D, class Log, Clock C>
 requires WritableLog<Log, D> std::size_t ReplicaCycle<P, D, Log, C>::write()
 noexcept {
   std::size_t writes = 0;
+  std::uint32_t first_id = 0;
   while (writes < kMaxWritesInFlight) {
     const auto next = journal_.next_write();
     if (!next) break;
+    if (writes == 0) first_id = next->id;
     disk_.submit(*next);
     ++writes;
   }
+  if (writes > 0) write_clock_.on_submitted(first_id, writes, clock_.now_ns());
   shown_.writes += writes;
   return writes;
 }
@@ -285,7 +294,9 @@ noexcept {
   const MutableBytes buffer = port_.tx_buffer();
   if (buffer.size() < sizeof(wire::Header) + sizeof(wire::AckBody))
     return 0;  // due again next turn
-  const wire::AckBody ack = session_.make_ack(journal_, state(), now_ns);
+  wire::AckBody ack = session_.make_ack(journal_, state(), now_ns);
+  ack.queue_ns = write_clock_.queue_ns();
+  ack.disk_ns = write_clock_.disk_ns();
   failure_told_ = journal_.failed();
   std::memcpy(buffer.data() + sizeof(wire::Header), static_cast<const void*>(&ack), sizeof ack);
   FrameTags tags;

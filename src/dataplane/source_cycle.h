@@ -13,6 +13,7 @@
 #include <concepts>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/canary.h"
@@ -193,6 +194,7 @@ class SourceCycle {
     work += send(now_ns);
     // Nothing below sends: what is new is on its way before anything else is looked at.
     for (P* port : ports_) port->flush();
+    note_sent();
     work += receive(now_ns);
     work += acknowledge(now_ns);
     publish(work, now_ns);
@@ -235,6 +237,7 @@ class SourceCycle {
     std::uint64_t origin = 0;
     std::uint64_t exposure_known = 0;
     std::uint64_t released = 0;  // what it was told, in the stream's linear offsets
+    std::uint64_t sent = 0;      // what this turn has sent for the first time ends here; 0: nothing
   };
 
   // In the stream's linear offsets; 0 while it is unknown.
@@ -252,6 +255,7 @@ class SourceCycle {
   std::size_t send(std::uint64_t now_ns) noexcept;
   std::size_t send_to(std::uint32_t replica, std::uint64_t now_ns) noexcept;
   bool send_frame(std::uint32_t replica, const SendPlan& plan, std::uint64_t now_ns) noexcept;
+  void note_sent() noexcept;
   std::size_t receive(std::uint64_t now_ns) noexcept;
   void on_frame(std::uint32_t port, const Datagram& datagram, std::uint64_t now_ns) noexcept;
   void on_ack(const FrameView& frame, std::uint64_t now_ns) noexcept;
@@ -303,6 +307,7 @@ class SourceCycle {
   std::uint64_t watched_group_ = 0;
   Position quorum_group_at_;
   std::size_t batch_ = 0;
+  bool sent_any_ = false;
   bool degraded_ = false;
   bool stream_stopped_ = false;
   std::array<Peer, kMaxReplicas> peers_{};
@@ -414,6 +419,7 @@ std::size_t SourceCycle<P, Stream, Server, C>::tail(std::uint64_t now_ns) noexce
   batch_ = 0;
   if (stream_stopped_) return 0;
   const std::uint64_t before = stream_.written();
+  const std::uint64_t looked_ns = stream_.all_read_ns();
   const std::uint64_t groups = stream_.groups();
   if (!stream_.poll(now_ns)) {
     stream_stopped_ = true;
@@ -422,7 +428,8 @@ std::size_t SourceCycle<P, Stream, Server, C>::tail(std::uint64_t now_ns) noexce
   BL_ASSERT(stream_.written() >= before);
   batch_ = static_cast<std::size_t>(stream_.groups() - groups);
   if (stream_.written() == before) return 0;
-  queues_.stages.on_written(stream_.written(), stream_.position_of(stream_.written()), now_ns);
+  queues_.stages.on_written(stream_.written(), stream_.position_of(stream_.written()), looked_ns,
+                            now_ns);
   return 1;
 }
 
@@ -504,7 +511,23 @@ bool SourceCycle<P, Stream, Server, C>::send_frame(std::uint32_t replica, const 
       seal(buffer, tags, static_cast<std::uint32_t>(sizeof body) + payload_length);
   port.tx_commit(peer.endpoint, length);
   peer.session.on_sent(plan, piece.length, now_ns);
+  if (plan.kind == SendPlan::Kind::fresh) {
+    peer.sent = peer.origin + plan.offset + piece.length;
+    sent_any_ = true;
+  }
   return true;
+}
+
+// Behind the flush, with a look at the clock of its own: what came before it took this turn's time.
+template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
+void SourceCycle<P, Stream, Server, C>::note_sent() noexcept {
+  if (!sent_any_) return;
+  sent_any_ = false;
+  const std::uint64_t at_ns = clock_.now_ns();
+  for (std::uint32_t i = 0; i < kMaxReplicas; ++i) {
+    const std::uint64_t sent = std::exchange(peers_[i].sent, 0);
+    if (sent > 0) queues_.stages.on_sent(i, sent, at_ns);
+  }
 }
 
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
@@ -558,7 +581,8 @@ void SourceCycle<P, Stream, Server, C>::on_ack(const FrameView& frame,
     gate_.update(i, origin + peer.session.received(), origin + peer.session.durable(),
                  applied_of(peer));
     queues_.stages.on_received(i, origin + peer.session.received(), now_ns);
-    queues_.stages.on_durable(i, origin + peer.session.durable(), now_ns);
+    queues_.stages.on_durable(i, origin + peer.session.durable(), ack.queue_ns, ack.disk_ns,
+                              now_ns);
     return;
   }
   ++shown_.unknown_peers;

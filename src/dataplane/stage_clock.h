@@ -1,5 +1,7 @@
 // StageClock: how long each commit group takes from the moment the lane sees it in the binlog until
-// a replica has received it, has it durable, a quorum has it, and it is released. Always on.
+// it is handed to the port, a replica has received it, has it durable, a quorum has it, and it is
+// released; how long it may have stood there unseen; and what a replica says of its journal's
+// writes. Always on.
 //
 // The lane notes when the binlog grew (one sample a turn, at most kSamples under way); every stage
 // has a cursor that follows its mark through the samples. A stage that falls more than kSamples
@@ -24,6 +26,7 @@ struct StageTrace {
   std::uint64_t number = 0;  // from 1
   Position end;              // of the group
   std::uint64_t seen_at_ns = 0;
+  std::uint64_t sent_ns = 0;      // to the first replica
   std::uint64_t received_ns = 0;  // by the first replica
   std::uint64_t durable_ns = 0;   // on the first replica
   std::uint64_t quorum_ns = 0;
@@ -40,15 +43,20 @@ class StageClock {
 
   // The coordinates begin anew: nothing under way is measured any more.
   void restart() noexcept {
+    for (Cursor& cursor : sent_) cursor.next = head_;
     for (Cursor& cursor : received_) cursor.next = head_;
     for (Cursor& cursor : durable_) cursor.next = head_;
     quorum_.next = released_.next = head_;
   }
   // A session begins: what is under way is catching up, not a commit's way.
   void restart(std::size_t replica) noexcept {
-    received_[replica].next = durable_[replica].next = head_;
+    sent_[replica].next = received_[replica].next = durable_[replica].next = head_;
   }
-  void on_written(std::uint64_t mark, const Position& end, std::uint64_t now_ns) noexcept {
+  // `looked_ns`: when the lane last found that there was nothing more; the bytes were written
+  // since. 0: it did not.
+  void on_written(std::uint64_t mark, const Position& end, std::uint64_t looked_ns,
+                  std::uint64_t now_ns) noexcept {
+    if (looked_ns != 0 && looked_ns <= now_ns) unseen_histogram_.record(now_ns - looked_ns);
     samples_[head_ % kSamples] = {mark, now_ns};
     ++head_;
     StageTrace trace;
@@ -57,12 +65,21 @@ class StageClock {
     trace.seen_at_ns = now_ns;
     put(trace);
   }
+  void on_sent(std::size_t replica, std::uint64_t mark, std::uint64_t now_ns) noexcept {
+    follow(sent_[replica], sent_histograms_[replica], mark, now_ns, &StageTrace::sent_ns);
+  }
   void on_received(std::size_t replica, std::uint64_t mark, std::uint64_t now_ns) noexcept {
     follow(received_[replica], received_histograms_[replica], mark, now_ns,
            &StageTrace::received_ns);
   }
-  void on_durable(std::size_t replica, std::uint64_t mark, std::uint64_t now_ns) noexcept {
+  // `queue_ns`, `disk_ns`: what its ACK says of the write that made it so.
+  void on_durable(std::size_t replica, std::uint64_t mark, std::uint64_t queue_ns,
+                  std::uint64_t disk_ns, std::uint64_t now_ns) noexcept {
+    const std::uint64_t before = durable_[replica].next;
     follow(durable_[replica], durable_histograms_[replica], mark, now_ns, &StageTrace::durable_ns);
+    if (durable_[replica].next == before) return;
+    queue_histograms_[replica].record(queue_ns);
+    disk_histograms_[replica].record(disk_ns);
   }
   void on_quorum(std::uint64_t mark, std::uint64_t now_ns) noexcept {
     follow(quorum_, quorum_histogram_, mark, now_ns, &StageTrace::quorum_ns);
@@ -73,6 +90,13 @@ class StageClock {
 
   // --- any thread
 
+  // At most so long a group had been in the binlog before it was seen.
+  const StageHistogram& unseen() const noexcept { return unseen_histogram_; }
+  const StageHistogram& sent(std::size_t replica) const { return sent_histograms_[replica]; }
+  // A replica's writes: from the arrival of the oldest bytes to the submission; from there to the
+  // completion.
+  const StageHistogram& queue(std::size_t replica) const { return queue_histograms_[replica]; }
+  const StageHistogram& disk(std::size_t replica) const { return disk_histograms_[replica]; }
   const StageHistogram& received(std::size_t replica) const {
     return received_histograms_[replica];
   }
@@ -118,10 +142,15 @@ class StageClock {
 
   std::uint64_t head_ = 0;
   std::array<Sample, kSamples> samples_{};
+  std::array<Cursor, kMaxReplicas> sent_{};
   std::array<Cursor, kMaxReplicas> received_{};
   std::array<Cursor, kMaxReplicas> durable_{};
   Cursor quorum_;
   Cursor released_;
+  StageHistogram unseen_histogram_;
+  std::array<StageHistogram, kMaxReplicas> sent_histograms_{};
+  std::array<StageHistogram, kMaxReplicas> queue_histograms_{};
+  std::array<StageHistogram, kMaxReplicas> disk_histograms_{};
   std::array<StageHistogram, kMaxReplicas> received_histograms_{};
   std::array<StageHistogram, kMaxReplicas> durable_histograms_{};
   StageHistogram quorum_histogram_;

@@ -91,10 +91,24 @@ class Tools(QuorumCase):
             (row["stage"], row["replica"]): row
             for row in self.run_binlane("hist", "--json").json()["stages"]
         }
-        for key in (("quorum", ""), ("durable", "r1"), ("received", "r2"), ("released", "")):
+        for key in (
+            *(("unseen", ""), ("sent", "r2"), ("received", "r2"), ("durable", "r1")),
+            *(("quorum", ""), ("released", "")),
+        ):
             self.assertGreaterEqual(stages[key]["count"], 20)
             self.assertGreater(stages[key]["p50_ns"], 0)
-        self.assertLessEqual(stages["received", "r1"]["p50_ns"], stages["durable", "r1"]["p50_ns"])
+        way = [stages[name, "r1"]["p50_ns"] for name in ("sent", "received", "durable")]
+        self.assertEqual(way, sorted(way))
+        # A write may hold several commits. Its time on the disk is part of the way to durable.
+        for name in ("replica_queue", "replica_disk"):
+            self.assertGreater(stages[name, "r1"]["count"], 0)
+            self.assertGreater(stages[name, "r1"]["p50_ns"], 0)
+        self.assertLess(stages["replica_disk", "r1"]["p50_ns"], stages["durable", "r1"]["max_ns"])
+        self.assertIn("replica_disk.r1", self.run_binlane("status", "--stages").text)
+        self.assertEqual(
+            {row["stage"] for row in self.run_binlane("status", "--stages", "--json").json()["stages"]},
+            {name for name, _ in stages},
+        )
         with tempfile.TemporaryDirectory() as folder:
             self.assertIn("P99.9", self.run_binlane("hist", "--hgrm", folder).text)
             with open(os.path.join(folder, "quorum.hgrm"), encoding="utf-8") as file:

@@ -85,16 +85,7 @@ int run_hist(const Context& context) {
     print_json(*result);
     return kExitOk;
   }
-  std::vector<std::vector<std::string>> rows = {
-      {"STAGE", "COUNT", "P50", "P90", "P99", "P99.9", "MAX"}};
-  for (const json& stage : stages) {
-    std::vector<std::string> row = {name_of(stage), fmt::format("{}", count_of(stage, "count"))};
-    for (const char* name : {"p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns"})
-      row.push_back(duration_text(number(stage, name) / kNanosPerMicro));
-    rows.push_back(std::move(row));
-  }
-  fmt::print("{}", table_text(rows));
-  if (stages.empty()) fmt::print("no commit has been measured yet\n");
+  fmt::print("{}", stage_table(stages));
   return kExitOk;
 }
 
@@ -115,13 +106,13 @@ int run_trace(const Context& context) {
     return kExitOk;
   }
   std::vector<std::vector<std::string>> rows = {
-      {"END", "AGO", "RECEIVED", "DURABLE", "QUORUM", "RELEASED"}};
+      {"END", "AGO", "SENT", "RECEIVED", "DURABLE", "QUORUM", "RELEASED"}};
   for (const json& commit : member(*result, "commits")) {
     const json& end = member(commit, "end");
     std::vector<std::string> row = {
         fmt::format("{}:{}", count_of(end, "file"), count_of(end, "offset")),
         duration_text(number(commit, "ago_ms") * kNanosPerMicro)};
-    for (const char* name : {"received_us", "durable_us", "quorum_us", "released_us"})
+    for (const char* name : {"sent_us", "received_us", "durable_us", "quorum_us", "released_us"})
       row.push_back(member(commit, name).is_number() ? duration_text(number(commit, name)) : "-");
     rows.push_back(std::move(row));
   }
@@ -137,6 +128,19 @@ constexpr Verb kVerbs[] = {
 };
 
 }  // namespace
+
+std::string stage_table(const json& stages) {
+  if (stages.empty()) return "no commit has been measured yet\n";
+  std::vector<std::vector<std::string>> rows = {
+      {"STAGE", "COUNT", "P50", "P90", "P99", "P99.9", "MAX"}};
+  for (const json& stage : stages) {
+    std::vector<std::string> row = {name_of(stage), fmt::format("{}", count_of(stage, "count"))};
+    for (const char* name : {"p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns"})
+      row.push_back(duration_text(number(stage, name) / kNanosPerMicro));
+    rows.push_back(std::move(row));
+  }
+  return table_text(rows);
+}
 
 std::span<const Verb> stage_verbs() {
   return kVerbs;

@@ -8,6 +8,7 @@
 #include "control/cli/ask.h"
 #include "control/cli/mysql_table.h"
 #include "control/cli/shared_options.h"
+#include "control/cli/stage_verbs.h"
 #include "control/status_text.h"
 
 namespace binlane::cli {
@@ -16,6 +17,7 @@ namespace {
 struct StatusOptions {
   bool check = false;
   bool mysql = false;
+  bool stages = false;
   std::string names = "both";
 };
 StatusOptions g_status;
@@ -25,12 +27,20 @@ void add_status(CLI::App& app) {
   app.add_flag("--mysql", g_status.mysql,
                "as SHOW STATUS LIKE 'Rpl_semi_sync%' does, with the server's own values");
   add_names(app, g_status.names);
+  app.add_flag("--stages", g_status.stages, "also how long commits take, stage by stage");
 }
 
 int run_status(const Context& context) {
   int code = kExitOk;
-  const auto status = ask(context, admin::kVerbStatus, code);
+  auto status = ask(context, admin::kVerbStatus, code);
   if (!status) return code;
+  // A host that is no source has none.
+  const bool has_stages = g_status.stages && member(*status, "source").is_object();
+  if (has_stages) {
+    const auto histograms = ask(context, admin::kVerbHistograms, code);
+    if (!histograms) return code;
+    (*status)["stages"] = member(*histograms, "stages");
+  }
   if (g_status.mysql) {
     const auto rows = mysql_status_rows(*status, parse_name_generation(g_status.names));
     if (context.as_json)
@@ -41,6 +51,7 @@ int run_status(const Context& context) {
     print_json(*status);
   } else {
     fmt::print("{}", status_text(*status));
+    if (has_stages) fmt::print("\n{}", stage_table(member(*status, "stages")));
   }
   if (!g_status.check) return kExitOk;
   const std::string problem = status_problem(*status);
@@ -116,6 +127,7 @@ constexpr Verb kVerbs[] = {
      "binlane status\n"
      "binlane status --json\n"
      "binlane status --check || echo 'commits are not protected'\n"
+     "binlane status --stages\n"
      "binlane status --mysql --names master",
      add_status, run_status},
     {"replicas", "list the replicas of this source", "binlane replicas\nbinlane replicas --json",
