@@ -1,6 +1,6 @@
 // BenchStream: a source's binlog for benchmarks of the lanes: as long as it is told to be, its
-// bytes read from a real file's page cache, over and over, once: the newest into the tail window
-// that senders copy from, as the tailer does, and a backlog when it is sent.
+// bytes are a real file's, over and over. Each is read from its page cache once: the newest into
+// the tail window that senders copy from, as the tailer does, and a backlog when it is sent.
 //
 // It is the SourceCycle's BinlogStream. The lane's thread owns it.
 #pragma once
@@ -13,7 +13,8 @@
 #include <string>
 
 #include "dataplane/source_cycle.h"
-#include "shim/tail_window.h"
+#include "shim/binlog_files.h"
+#include "shim/tailer.h"
 #include "storage/file_util.h"
 
 namespace binlane::bench {
@@ -70,8 +71,7 @@ class BenchStream {
 
  private:
   static constexpr std::uint32_t kFile = 1;
-  // The tailer's largest read.
-  static constexpr std::uint64_t kReadSize = 64U << 10;
+  static constexpr std::uint64_t kReadSize = Tailer<PosixBinlogFiles>::kReadSize;
 
   ssize_t read_file(std::uint64_t at, MutableBytes out) const noexcept {
     const std::uint64_t in_file = at % kFileBytes;
