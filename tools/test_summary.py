@@ -3,10 +3,12 @@
 Each argument is a build folder. Programs that report their cases (GoogleTest, TAP) are counted case
 by case, from meson's testlog.junit.xml; others count as one. testlog.json is the authority on
 failure: a program that crashed, hung or reported no case at all is a failure even if its cases say
-nothing.
+nothing. Behind a failed program stands what it said of it, because often the end of the output is
+all that somebody gets to see.
 """
 
 import json
+import re
 import sys
 import xml.etree.ElementTree
 from collections import Counter
@@ -14,6 +16,14 @@ from pathlib import Path
 
 PASSED = ("OK", "EXPECTEDFAIL")
 SKIPPED = ("SKIP",)
+# What tells why: verdicts, the last line of a traceback, an assertion, and what follows these.
+_TELLING = re.compile(
+    r"""not\ ok\ | ---\ .*\ failed$ | \s+File\ ".*/tests/ | [\w.]*(Error|Timeout|Exception)\b
+    | .*:\ Failure$ | seed\ \d+\ \(commit | .*(assertion\ failed|Sanitizer|runtime\ error):""",
+    re.VERBOSE,
+)
+FOLLOWING_LINES = 3
+REASON_LINES_MAX = 16
 
 
 def case_result(case):
@@ -34,6 +44,19 @@ def cases_by_program(path):
         for case in suite.iter("testcase"):
             counts[case_result(case)] += 1
     return found
+
+
+def reasons(program):
+    """The lines of a failed program's output that tell why, at most REASON_LINES_MAX."""
+    told = []
+    following = 0
+    for line in (program.get("stdout", "") + "\n" + program.get("stderr", "")).splitlines():
+        if _TELLING.match(line):
+            following = FOLLOWING_LINES + 1
+        if following:
+            following -= 1
+            told.append(line)
+    return told[:REASON_LINES_MAX]
 
 
 def summarise(build):
@@ -59,7 +82,8 @@ def summarise(build):
         elif result not in PASSED + SKIPPED and not cases["failed"]:
             cases["failed"] = 1
         if cases["failed"]:
-            failures.append(f"{name}: {result}, {cases['failed']} failed")
+            failures.append(f"FAILED {name}: {result}, {cases['failed']} failed")
+            failures += [f"  {line}" for line in reasons(program)]
         total += cases
     return total, failures, len(programs)
 
@@ -71,7 +95,7 @@ def main(builds):
         total += counts
         print(f"{build}: {programs} programs, {dict(counts)}")
         for failure in failures:
-            print(f"  FAILED {failure}")
+            print(f"  {failure}")
     print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
     return 1 if total["failed"] or not total["passed"] else 0
 

@@ -398,7 +398,7 @@ bool SourceControl::carry_out(const FallbackAction& action) {
                    on ? "ON" : "OFF", to_string(error));
       if (!error.ok()) return false;
       // What status tells must not lag behind the state that this leads to.
-      server_status_.enabled = server_status_.status_on = on;
+      note_switched(server_status_, commander_->names(), on);
       next_poll_ns_ = 0;
       return true;
     }

@@ -94,6 +94,13 @@ SemiSyncNames semi_sync_names(SemiSyncWords words) {
           .replica_user_variable = modern ? "rpl_semi_sync_replica" : "rpl_semi_sync_slave"};
 }
 
+void note_switched(SemiSyncStatus& status, const SemiSyncNames& names, bool on) {
+  status.enabled = status.status_on = on;
+  for (auto& [name, value] : status.shown) {
+    if (same_name(name, names.status)) value = on ? "ON" : "OFF";
+  }
+}
+
 SemiSyncControl::SemiSyncControl(ServerConnection& connection, SemiSyncWords words,
                                  ServerFlavour flavour)
     : connection_(connection),

@@ -53,6 +53,10 @@ struct SemiSyncStatus {
   std::vector<std::pair<std::string, std::string>> shown;
 };
 
+// What the status is right behind a set_enabled(on) that went well, in all its forms; the next poll
+// may be a while away, and what is told until then must not contradict what was done.
+void note_switched(SemiSyncStatus& status, const SemiSyncNames& names, bool on);
+
 struct SemiSyncPoll {
   SqlError error;
   SemiSyncStatus status;
@@ -83,6 +87,8 @@ class SemiSyncControl {
 
   // One statement.
   SemiSyncPoll poll();
+
+  const SemiSyncNames& names() const noexcept { return names_; }
 
  private:
   SqlError set(const std::string& variable, const std::string& value);
