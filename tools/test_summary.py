@@ -19,7 +19,7 @@ SKIPPED = ("SKIP",)
 # What tells why: verdicts, the last line of a traceback, an assertion, and what follows these.
 _TELLING = re.compile(
     r"""not\ ok\ | ---\ .*\ failed$ | \s+File\ ".*/tests/ | [\w.]*(Error|Timeout|Exception)\b
-    | .*:\ Failure$ | seed\ \d+\ \(commit | .*(assertion\ failed|Sanitizer|runtime\ error):""",
+    | .*:\ Failure$ | seed\ \d+\ \(commit | .*\.script:\d+: | .*(assertion\ failed|Sanitizer|runtime\ error):""",
     re.VERBOSE,
 )
 FOLLOWING_LINES = 3

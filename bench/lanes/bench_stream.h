@@ -1,6 +1,7 @@
 // BenchStream: a source's binlog for benchmarks of the lanes: as long as it is told to be, its
 // bytes are a real file's, over and over. Each is read from its page cache once: the newest into
-// the tail window that senders copy from, as the tailer does, and a backlog when it is sent.
+// the tail window that senders copy from, as the tailer does, and a backlog ahead of what is sent,
+// as the reader does.
 //
 // It is the SourceCycle's BinlogStream. The lane's thread owns it.
 #pragma once
@@ -14,6 +15,7 @@
 
 #include "dataplane/source_cycle.h"
 #include "shim/binlog_files.h"
+#include "shim/read_ahead.h"
 #include "shim/tailer.h"
 #include "storage/file_util.h"
 
@@ -56,9 +58,11 @@ class BenchStream {
   std::uint64_t all_read_ns() const noexcept { return all_read_ns_; }
   int read(std::uint64_t at, MutableBytes out, StreamPiece& piece) noexcept {
     out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), written_ - at)));
-    const ssize_t count =
-        window_.holds(at) ? static_cast<ssize_t>(window_.copy(at, out)) : read_file(at, out);
-    if (count <= 0) return count == 0 ? ENODATA : errno;
+    const std::int64_t count =
+        window_.holds(at) ? static_cast<std::int64_t>(window_.copy(at, out))
+                          : ahead_.read(at, out, written_ - at,
+                                        [&](MutableBytes bytes) { return read_file(at, bytes); });
+    if (count <= 0) return count == 0 ? ENODATA : static_cast<int>(-count);
     piece.at = position_of(at);
     piece.length = static_cast<std::uint32_t>(count);
     piece.file_end = false;
@@ -73,16 +77,18 @@ class BenchStream {
   static constexpr std::uint32_t kFile = 1;
   static constexpr std::uint64_t kReadSize = Tailer<PosixBinlogFiles>::kReadSize;
 
-  ssize_t read_file(std::uint64_t at, MutableBytes out) const noexcept {
+  // The count or -errno.
+  std::int64_t read_file(std::uint64_t at, MutableBytes out) const noexcept {
     const std::uint64_t in_file = at % kFileBytes;
     const auto wanted =
         static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), kFileBytes - in_file));
-    return ::pread(file_.get(), out.data(), wanted, static_cast<off_t>(in_file));
+    const ssize_t count = ::pread(file_.get(), out.data(), wanted, static_cast<off_t>(in_file));
+    return count < 0 ? -errno : count;
   }
   void fill_window() noexcept {
     if (pending_ - window_.end() > kReadSize) window_.reset(pending_);
     while (window_.end() < pending_) {
-      const ssize_t count = read_file(window_.end(), window_.room(pending_ - window_.end()));
+      const std::int64_t count = read_file(window_.end(), window_.room(pending_ - window_.end()));
       BL_ASSERT(count > 0);
       window_.add(static_cast<std::size_t>(count));
     }
@@ -90,6 +96,7 @@ class BenchStream {
 
   FileDescriptor file_;
   TailWindow window_;
+  ReadAhead ahead_;
   std::uint64_t pending_ = 0;
   std::uint64_t written_ = 0;
   std::uint64_t groups_ = 0;

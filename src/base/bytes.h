@@ -23,6 +23,13 @@ inline T load_le(const std::byte* data) noexcept {
   return value;
 }
 
+// Asks for every cache line of `bytes`, which are read soon.
+inline void prefetch(ConstBytes bytes) noexcept {
+  constexpr std::size_t kCacheLine = 64;
+  for (std::size_t at = 0; at < bytes.size(); at += kCacheLine)
+    __builtin_prefetch(bytes.data() + at);
+}
+
 template <std::unsigned_integral T>
 inline void store_le(std::byte* data, T value) noexcept {
   std::memcpy(data, &value, sizeof value);

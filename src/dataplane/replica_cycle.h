@@ -193,7 +193,11 @@ requires WritableLog<Log, D> std::size_t ReplicaCycle<P, D, Log, C>::receive(std
 noexcept {
   const auto datagrams = port_.rx();
   batch_ = datagrams.empty() ? 0 : datagrams.size() + (journal_.idle() ? 0 : 1);
-  for (const Datagram& datagram : datagrams) on_frame(datagram, now_ns);
+  for (std::size_t i = 0; i < datagrams.size(); ++i) {
+    // The other core has just written it: it comes over while the frame before is worked on.
+    if (i + 1 < datagrams.size()) prefetch(datagrams[i + 1].payload);
+    on_frame(datagrams[i], now_ns);
+  }
   return datagrams.size();
 }
 

@@ -22,7 +22,7 @@ inline constexpr std::uint64_t kReorderThreshold = 3;
 // Fresh frames a peer may get in one turn: plenty when it is at the binlog's end, few while it
 // catches up, so that catching up never stands in front of a live commit.
 inline constexpr std::size_t kLiveFramesPerTurn = 64;
-inline constexpr std::size_t kCatchUpFramesPerTurn = 8;
+inline constexpr std::size_t kCatchUpFramesPerTurn = 16;
 // Farther behind the end of the binlog than this is catching up.
 inline constexpr std::uint64_t kCatchUpDistance = 1U << 20;
 

@@ -1,8 +1,8 @@
 // StreamReader: bytes of a stream at any linear mark, for the senders of one lane.
 //
 // What the tailer has just read comes out of its window; older bytes come from the files, with a
-// few of them kept open. One reader serves all senders. It allocates nothing; its system calls are
-// pread, and open and close when another file is read.
+// few of them kept open, and are read ahead. One reader serves all senders. It allocates nothing
+// after construction; its system calls are pread, and open and close when another file is read.
 #pragma once
 
 #include <algorithm>
@@ -15,6 +15,7 @@
 #include "base/file_end.h"
 #include "base/position.h"
 #include "shim/binlog_files.h"
+#include "shim/read_ahead.h"
 #include "shim/tailer.h"
 
 namespace binlane {
@@ -49,8 +50,8 @@ class StreamReader {
   StreamReader(const StreamReader&) = delete;
   StreamReader& operator=(const StreamReader&) = delete;
 
-  // Closes what is open: to be called whenever the tailer starts, for the names may mean other
-  // files then.
+  // Closes what is open and forgets what was read ahead: to be called whenever the tailer starts,
+  // for the names may mean other files then.
   void reset() noexcept;
 
   // Reads what stands at `linear` (<= the tailer's written()): at most out.size() bytes, never
@@ -68,7 +69,9 @@ class StreamReader {
     std::uint64_t last_use = 0;
   };
 
-  int read_file(MutableBytes out, StreamChunk& chunk) noexcept;
+  // Of the file `left` bytes may be read (>= out.size()).
+  int read_file(std::uint64_t linear, MutableBytes out, std::uint64_t left,
+                StreamChunk& chunk) noexcept;
   // The slot that holds `file` open; nullptr with `error` set when it cannot be opened.
   Slot* slot_of(std::uint32_t file, int& error) noexcept;
   void close(Slot& slot) noexcept;
@@ -77,6 +80,7 @@ class StreamReader {
   const Tailer<Files>& tailer_;
   std::array<Slot, kMaxOpenFiles> slots_{};
   std::uint64_t use_ = 0;
+  ReadAhead ahead_;
   ReaderCounters counters_;
 };
 
@@ -102,7 +106,7 @@ int StreamReader<Files>::read(std::uint64_t linear, MutableBytes out, StreamChun
   }
   out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(left, out.size())));
   if (out.empty()) return 0;
-  if (!tailer_.window().holds(linear)) return read_file(out, chunk);
+  if (!tailer_.window().holds(linear)) return read_file(linear, out, left, chunk);
   chunk.size = tailer_.window().copy(linear, out);
   BL_ASSERT(chunk.size == out.size());
   counters_.window_bytes += chunk.size;
@@ -110,22 +114,25 @@ int StreamReader<Files>::read(std::uint64_t linear, MutableBytes out, StreamChun
 }
 
 template <BinlogFiles Files>
-int StreamReader<Files>::read_file(MutableBytes out, StreamChunk& chunk) noexcept {
+int StreamReader<Files>::read_file(std::uint64_t linear, MutableBytes out, std::uint64_t left,
+                                   StreamChunk& chunk) noexcept {
   int error = 0;
-  Slot* const slot = slot_of(chunk.at.file, error);
-  if (slot != nullptr) {
-    const std::int64_t count = files_.read_at(slot->handle, chunk.at.offset, out);
-    if (count > 0) {
-      chunk.size = static_cast<std::size_t>(count);
-      BL_ASSERT(chunk.size <= out.size());
-      counters_.file_bytes += chunk.size;
-      return 0;
-    }
-    error = count < 0 ? static_cast<int>(-count) : ENODATA;
-    close(*slot);
+  const auto read_at = [&](MutableBytes bytes) -> std::int64_t {
+    Slot* const slot = slot_of(chunk.at.file, error);
+    if (slot == nullptr) return -error;
+    const std::int64_t count = files_.read_at(slot->handle, chunk.at.offset, bytes);
+    if (count <= 0) close(*slot);
+    return count;
+  };
+  const std::int64_t count = ahead_.read(linear, out, left, read_at);
+  if (count > 0) {
+    chunk.size = static_cast<std::size_t>(count);
+    BL_ASSERT(chunk.size <= out.size());
+    counters_.file_bytes += chunk.size;
+    return 0;
   }
   ++counters_.failures;
-  return error;
+  return count < 0 ? static_cast<int>(-count) : ENODATA;
 }
 
 template <BinlogFiles Files>
@@ -159,6 +166,7 @@ void StreamReader<Files>::close(Slot& slot) noexcept {
 template <BinlogFiles Files>
 void StreamReader<Files>::reset() noexcept {
   for (Slot& slot : slots_) close(slot);
+  ahead_.reset();
 }
 
 }  // namespace binlane

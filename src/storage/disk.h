@@ -23,9 +23,9 @@ struct DiskCompletion {
   std::int32_t result = 0;  // bytes written, or -errno
 };
 
-// Writes that may be in flight at once: more than two do not pay (facts: 1: 131 us, 2: 112, 4:
-// 150).
-inline constexpr std::size_t kMaxWritesInFlight = 2;
+// Writes that may be in flight at once. A device that flushes behind every write is at its full
+// bandwidth with four (docs/PERFORMANCE.md).
+inline constexpr std::size_t kMaxWritesInFlight = 4;
 
 // What data, offset and length of every write are multiples of, whatever the device would take.
 inline constexpr std::size_t kSectorSize = 512;

@@ -200,7 +200,8 @@ std::optional<DiskWrite> Journal::next_write() {
   const std::uint64_t slot = first % block_count();
   const std::uint64_t count = std::min(
       {table_.last() - submitted_sequence_, std::uint64_t{kMaxBatchBlocks}, block_count() - slot});
-  if (count == 0) return std::nullopt;
+  if (count == 0 || (count < kBulkBlocks && writes_in_flight_ >= kMaxSmallWrites))
+    return std::nullopt;
   const Position at_release = released();
   for (std::uint64_t i = 0; i < count; ++i) {
     seal(first + i, static_cast<std::uint16_t>(i), static_cast<std::uint16_t>(count), at_release);

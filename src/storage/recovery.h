@@ -32,8 +32,8 @@ struct JournalDamage {
   std::string_view row;                // how recovery_table() calls it
 };
 
-// Blocks that do not validate behind the log's end. One crash leaves up to two batches; several may
-// lie apart.
+// Blocks that do not validate behind the log's end. One crash leaves as many batches as were
+// in flight; several may lie apart.
 inline constexpr std::uint32_t kMaxDebrisBlocks = 8 * kMaxWritesInFlight * kMaxBatchBlocks;
 
 struct RecoveredJournal {

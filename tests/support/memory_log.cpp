@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/stream_digest.h"
+#include "storage/journal.h"
 
 namespace binlane::test {
 namespace {
@@ -104,11 +105,13 @@ bool MemoryLog::cut(std::uint64_t to, Epoch epoch) {
 std::optional<DiskWrite> MemoryLog::next_write() {
   if (failed() || in_flight_ == kMaxWritesInFlight || submitted_ == blocks_.size())
     return std::nullopt;
+  const std::uint64_t last = std::min<std::uint64_t>(blocks_.size(), submitted_ + kMaxBatch);
+  // As the journal does it.
+  if (in_flight_ >= kMaxSmallWrites && last - submitted_ < kBulkBlocks) return std::nullopt;
   close_block();
   std::uint32_t id = 0;
   while (writes_[id].used) ++id;
   BL_ASSERT(id < kMaxWritesInFlight);
-  const std::uint64_t last = std::min<std::uint64_t>(blocks_.size(), submitted_ + kMaxBatch);
   const auto count = static_cast<std::uint32_t>(last - submitted_);
   writes_[id] = {true, count * kWriteUnit, submitted_ + 1, last};
   ++in_flight_;

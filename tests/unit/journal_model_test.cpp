@@ -22,7 +22,7 @@
 namespace binlane {
 namespace {
 
-constexpr std::uint32_t kBlocks = 48;
+constexpr std::uint32_t kBlocks = 72;
 constexpr std::uint16_t kFileEndUnit = 256;
 
 // The stream as it should be: one number a unit, from the journal's very beginning.
@@ -70,6 +70,7 @@ class Model {
   std::uint64_t torn = 0;
   std::uint64_t damages = 0;
   std::uint64_t cuts = 0;
+  std::size_t most_in_flight = 0;
   std::uint64_t laps() const { return meta_.archived.sequence / kBlocks; }
 
  private:
@@ -79,7 +80,9 @@ class Model {
 
   void step() {
     const unsigned dice = static_cast<unsigned>(random_() % 100);
-    if (dice < 40)
+    if (dice < 1)
+      append_bulk();
+    else if (dice < 40)
       append(1 + below(chance(20) ? 12'000 : 300));
     else if (dice < 43)
       append_file_end();
@@ -109,6 +112,14 @@ class Model {
     for (const std::byte byte : bytes) log().units.push_back(static_cast<std::uint16_t>(byte));
   }
 
+  // As a backlog comes: more than fits the writes that may be small.
+  void append_bulk() {
+    for (int i = 0; i < 3; ++i) {
+      append(kBulkBlocks * kBlockPayloadSize);
+      submit();
+    }
+  }
+
   void append_file_end() {
     const Position end = journal_->end();
     if (end.offset == 0) return;
@@ -120,6 +131,7 @@ class Model {
   void submit() {
     const auto write = journal_->next_write();
     if (write) in_flight_.push_back(*write);
+    most_in_flight = std::max(most_in_flight, in_flight_.size());
   }
 
   void complete() {
@@ -333,7 +345,7 @@ class Model {
 };
 
 TEST(JournalModel, RecoversAPrefixThatHoldsEveryAck) {
-  constexpr int kSeeds = 150;
+  constexpr int kSeeds = 120;
   constexpr int kSteps = 600;
   std::uint64_t first = 1;
   std::uint64_t last = kSeeds;
@@ -345,6 +357,7 @@ TEST(JournalModel, RecoversAPrefixThatHoldsEveryAck) {
   std::uint64_t damages = 0;
   std::uint64_t cuts = 0;
   std::uint64_t laps = 0;
+  std::uint64_t full_in_flight = 0;
   for (std::uint64_t seed = first; seed <= last; ++seed) {
     SCOPED_TRACE("BINLANE_SEED=" + std::to_string(seed));
     Model model(seed);
@@ -355,6 +368,7 @@ TEST(JournalModel, RecoversAPrefixThatHoldsEveryAck) {
     damages += model.damages;
     cuts += model.cuts;
     laps += model.laps();
+    full_in_flight += model.most_in_flight == kMaxWritesInFlight ? 1 : 0;
   }
   if (first == last) return;
   // The test has to reach what it is about.
@@ -363,6 +377,7 @@ TEST(JournalModel, RecoversAPrefixThatHoldsEveryAck) {
   EXPECT_GT(damages, 50u);
   EXPECT_GT(cuts, 100u);
   EXPECT_GT(laps, 100u);
+  EXPECT_GT(full_in_flight, 10u) << "seeds";
 }
 
 }  // namespace

@@ -112,7 +112,7 @@ TEST_F(JournalTest, BeginsEachBatchOnAFreshBlock) {
   ASSERT_TRUE(append("b"));
   const auto second = journal_.next_write();
   ASSERT_TRUE(append("c"));
-  EXPECT_FALSE(journal_.next_write().has_value());  // two in flight
+  EXPECT_FALSE(journal_.next_write().has_value());  // two small ones in flight
   EXPECT_EQ(first->offset, 1 * kBlockSize);
   EXPECT_EQ(second->offset, 2 * kBlockSize);
   complete(*second);
@@ -120,6 +120,33 @@ TEST_F(JournalTest, BeginsEachBatchOnAFreshBlock) {
   complete(*first);
   EXPECT_EQ(journal_.durable_log(), 2u);
   EXPECT_EQ(journal_.next_write()->offset, 3 * kBlockSize);
+}
+
+// More than two at once only where there is a bulk to write.
+TEST_F(JournalTest, AThirdWriteWaitsForABulk) {
+  const std::string nearly((kBulkBlocks - 1) * kBlockPayloadSize, 'x');
+  ASSERT_TRUE(append("a"));
+  const auto first = journal_.next_write();
+  ASSERT_TRUE(append("b"));
+  const auto second = journal_.next_write();
+  ASSERT_TRUE(append(nearly));
+  EXPECT_FALSE(journal_.next_write().has_value());
+  ASSERT_TRUE(append("y"));
+  const auto third = journal_.next_write();
+  ASSERT_TRUE(third.has_value());
+  EXPECT_EQ(third->length, kBulkBlocks * kBlockSize);
+  ASSERT_TRUE(append(nearly + "z"));
+  const auto fourth = journal_.next_write();
+  ASSERT_TRUE(fourth.has_value());
+  ASSERT_TRUE(append(nearly + "z"));
+  EXPECT_FALSE(journal_.next_write().has_value());  // four are in flight
+  // They count when all before them are there, in whatever order they end.
+  complete(*fourth);
+  complete(*second);
+  complete(*third);
+  EXPECT_EQ(journal_.durable_log(), 0u);
+  complete(*first);
+  EXPECT_EQ(journal_.durable_log(), 2 + 2 * (nearly.size() + 1));
 }
 
 TEST_F(JournalTest, StopsForEverAtAnError) {
