@@ -210,6 +210,19 @@ TEST_F(StreamReaderFaults, ShorterFileThanItWas) {
   EXPECT_EQ(reader_.read(begin_of(4), buffer_, chunk_), EIO);
 }
 
+// After a RESET the same name is another file.
+TEST_F(StreamReaderFaults, NothingThatWasReadAheadOutlivesAReset) {
+  const std::span<std::byte> part(buffer_, 16);
+  ASSERT_EQ(reader_.read(begin_of(5), part, chunk_), 0);
+  ASSERT_EQ(reader_.read(begin_of(5) + 16, part, chunk_), 0);
+  files_.data(5)[32] ^= std::byte{1};
+  ASSERT_EQ(reader_.read(begin_of(5) + 32, part, chunk_), 0);
+  EXPECT_NE(part[0], files_.data(5)[32]) << "it was not read ahead, so this test shows nothing";
+  reader_.reset();
+  ASSERT_EQ(reader_.read(begin_of(5) + 32, part, chunk_), 0);
+  EXPECT_EQ(part[0], files_.data(5)[32]);
+}
+
 TEST_F(StreamReaderFaults, FewFilesAreOpenAndTheLatestUsedStay) {
   constexpr auto kOpen = static_cast<std::uint32_t>(StreamReader<FakeBinlogFiles>::kMaxOpenFiles);
   for (std::uint32_t number = 1; number < kFiles; ++number) {

@@ -169,7 +169,7 @@ class CommitBench:
     def _check_journals(self):
         """kill -9 of every replica right behind the last commit: journals must hold that."""
         ours = [mode for mode in self.modes if mode.binlane and not mode.applies]
-        for mode in {mode.binlane_replicas: mode for mode in reversed(ours)}.values():
+        for mode in {mode.setup: mode for mode in reversed(ours)}.values():
             try:
                 self.lab.enter(mode)
                 self._load(clients=8, seconds=self.seconds)

@@ -8,6 +8,7 @@ processes themselves.
 import sys
 
 from . import waiting
+from .bench_modes import UDP, VHOST
 from .cluster import Cluster
 from .process import Process
 
@@ -36,11 +37,13 @@ class BenchLab:
         first = Cluster(("r1",), timeout_ms=TIMEOUT_MS, name="bench1")
         self.folder = first.folder
         self.source = first.source
-        # By the number of replicas, each with a state of its own: a change of the quorum rule would
-        # need the replicas of both rules, and is not what is compared.
+        # By BenchMode.setup, each with a state of its own: a change of the quorum rule would need the
+        # replicas of both rules, and is not what is compared.
+        shared = {"timeout_ms": TIMEOUT_MS, "source": first.source}
         self.clusters = {
-            1: first,
-            2: Cluster(("r1", "r2"), timeout_ms=TIMEOUT_MS, name="bench2", source=first.source),
+            (1, VHOST): first,
+            (2, VHOST): Cluster(("r1", "r2"), name="bench2", **shared),
+            (1, UDP): Cluster(("r1",), name="bench3", port=UDP, **shared),
         }
         self.stock = first.replica("r1").server
         self.pollers = [
@@ -57,7 +60,7 @@ class BenchLab:
             for server in (self.source, self.stock):
                 server.initialize()
                 server.start()
-            self.clusters[1].create_user()
+            self.clusters[1, VHOST].create_user()
             self.source.query(f"CREATE USER '{USER}'@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")
             self.source.query(f"GRANT REPLICATION SLAVE ON *.* TO '{USER}'@'127.0.0.1'")
             self.stock.stop()
@@ -80,7 +83,7 @@ class BenchLab:
 
     def cluster(self, mode):
         """The daemons that this mode of Binlane has."""
-        return self.clusters[mode.binlane_replicas]
+        return self.clusters[mode.setup]
 
     def replica_daemons(self, mode):
         """The replicas' binlaned of this mode."""

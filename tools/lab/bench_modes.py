@@ -6,6 +6,8 @@ from dataclasses import dataclass
 # left out of a round when the time is up.
 OURS = "binlane_1of1_after_sync"
 NORMAL_SYNC_RELAY_LOG = 10000
+VHOST = "vhost"
+UDP = "udp"  # the kernel's, what anybody has
 AWAKE_POLLERS = 2
 
 
@@ -21,6 +23,7 @@ class BenchMode:
     semi_sync: bool = False  # the server's own, with its own replica
     sync_relay_log: int = NORMAL_SYNC_RELAY_LOG
     binlane_replicas: int = 0  # one of them has to be durable; 0: no Binlane
+    port: str = VHOST  # what Binlane's replicas are reached over
     pollers: int = 0  # processes that keep the processors awake and do nothing else
     delay_us: int = 0  # a remote site, modelled: every ACK arrives that much later
     applies: bool = False  # the replicas' servers execute what they get
@@ -28,6 +31,11 @@ class BenchMode:
     @property
     def binlane(self):
         return self.binlane_replicas > 0
+
+    @property
+    def setup(self):
+        """Which of Binlane's setups it needs; modes of the same one share its daemons' state."""
+        return (self.binlane_replicas, self.port)
 
     @property
     def waits(self):
@@ -41,6 +49,7 @@ HOT_ROW = "hot_row"
 OPEN_LOOP = "open_loop"  # inserts at a part of the rate that those of as many clients have reached
 SYSBENCH = "sysbench"
 ONE = ((INSERT, 1),)
+LONE_AND_MANY = ((INSERT, 1), (INSERT, 32))
 ALL = ((INSERT, 1), (INSERT, 8), (INSERT, 32), (HOT_ROW, 8))
 KNOWN = (*ALL, (SYSBENCH, 8))
 APPLYING = ((INSERT, 8),)
@@ -69,6 +78,7 @@ def modes(quick=False):
         _binlane(OURS, 1, (*KNOWN, (OPEN_LOOP, 8)), in_ratios=True),
         _delayed(DELAYS_US[0], few),
         BenchMode("stock_durable", KNOWN, in_ratios=True, **stock_durable),
+        _binlane(f"{OURS}_udp", 1, LONE_AND_MANY, port=UDP),
         BenchMode("norep_awake", few, pollers=AWAKE_POLLERS),
         BenchMode("async", few, stock_replicas=1),
         *(
