@@ -61,7 +61,7 @@ class Baselines(unittest.TestCase):
     def test_a_binlaned_that_is_left_over_voids_the_baseline(self):
         bench = bench_of("norep")
         with bench.lab:
-            left_over = bench.lab.clusters[1].replicas[0].daemon
+            left_over = bench.lab.clusters[1, bench_modes.VHOST].replicas[0].daemon
             left_over.start()
             with self.assertRaises(RuntimeError):
                 bench.lab.enter(bench.modes[0])
@@ -72,7 +72,7 @@ class Baselines(unittest.TestCase):
         bench = bench_of(bench_modes.OURS)
         with bench.lab:
             bench.lab.enter(bench.modes[0])
-            bench.lab.clusters[1].replicas[0].daemon.kill()
+            bench.lab.clusters[1, bench_modes.VHOST].replicas[0].daemon.kill()
             with self.assertRaises(RuntimeError):
                 bench.lab.check(bench.modes[0])
             bench.lab.leave(bench.modes[0])

@@ -26,6 +26,21 @@ class Quorum(QuorumCase):
         self.run_binlane("quorum", "set", rule)
         self.assertEqual(self.rule()["rule_in_force"], shown or rule)
 
+    def wait_settled(self, rule):
+        """Until every replica has `rule`, alone, on its record, and is back: each record begins a new
+        session, and who is between two sessions is not connected."""
+        for name in ("r1", "r2", "r3"):
+            waiting.until(
+                lambda name=name: self.rules_on_record(name) == [rule],
+                f"{name} to have the new rule alone",
+                SOON_S,
+            )
+        waiting.until(
+            lambda: all(one["connected"] for one in self.cluster.source_status()["replicas"]),
+            "all replicas to be connected",
+            SOON_S,
+        )
+
     def test_live_change_under_load(self):
         degrades = self.counters()["degrades"]
         with self.load(clients=4, first_client=20) as load:
@@ -40,13 +55,7 @@ class Quorum(QuorumCase):
             summary = load.stop()
         self.assertEqual(summary["errors"], 0)
         self.assertEqual(self.counters()["degrades"], degrades)
-        # Every replica has the new rule, alone, on its record in the end.
-        for name in ("r1", "r2", "r3"):
-            waiting.until(
-                lambda name=name: self.rules_on_record(name) == ["ANY 1 (r1, r2, r3)"],
-                f"{name} to have the new rule alone",
-                SOON_S,
-            )
+        self.wait_settled("ANY 1 (r1, r2, r3)")
         self.check_everything_arrived()
         self.check_nothing_lost(load)
 
@@ -55,6 +64,8 @@ class Quorum(QuorumCase):
         self.run_binlane("set", "timeout_ms", 20_000)
         self.run_binlane("set", "slow_after_ms", 100)
         self.change("FIRST 1 (r1, r2, r3)")
+        # Who is not connected is passed over without being slow.
+        self.wait_settled("FIRST 1 (r1, r2, r3)")
         slow = self.counters()["replicas_turned_slow"]
         process = self.cluster.replica("r1").daemon.process
         process.pause()
@@ -64,7 +75,10 @@ class Quorum(QuorumCase):
             self.assertIsNone(waiter.error)
         finally:
             process.resume()
-        self.assertEqual(self.counters()["replicas_turned_slow"], slow + 1)
+        # The status is told once a turn of the control thread, and the lane was told before.
+        waiting.until(
+            lambda: self.counters()["replicas_turned_slow"] == slow + 1, "r1 to be slow", SOON_S
+        )
         self.assertEqual(self.cluster.state(), "SEMISYNC")
         log = self.cluster.daemon.log()
         self.assertIn("event=replica_slow", log)
