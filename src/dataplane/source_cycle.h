@@ -186,7 +186,7 @@ class SourceCycle {
   // One turn. Returns how much was done: 0 means the lane may idle. Lane's thread only.
   std::size_t do_work() noexcept {
     if (queues_.pause.stand()) return 0;
-    const std::uint64_t now_ns = clock_.now_ns();
+    std::uint64_t now_ns = clock_.now_ns();
     std::size_t work = take_commands(now_ns);
     work += tail(now_ns);
     move_synced();
@@ -194,7 +194,8 @@ class SourceCycle {
     work += send(now_ns);
     // Nothing below sends: what is new is on its way before anything else is looked at.
     for (P* port : ports_) port->flush();
-    note_sent();
+    // An answer may be here already, and must not seem older than what it answers.
+    now_ns = note_sent(now_ns);
     work += receive(now_ns);
     work += acknowledge(now_ns);
     publish(work, now_ns);
@@ -255,7 +256,7 @@ class SourceCycle {
   std::size_t send(std::uint64_t now_ns) noexcept;
   std::size_t send_to(std::uint32_t replica, std::uint64_t now_ns) noexcept;
   bool send_frame(std::uint32_t replica, const SendPlan& plan, std::uint64_t now_ns) noexcept;
-  void note_sent() noexcept;
+  std::uint64_t note_sent(std::uint64_t now_ns) noexcept;
   std::size_t receive(std::uint64_t now_ns) noexcept;
   void on_frame(std::uint32_t port, const Datagram& datagram, std::uint64_t now_ns) noexcept;
   void on_ack(const FrameView& frame, std::uint64_t now_ns) noexcept;
@@ -518,16 +519,18 @@ bool SourceCycle<P, Stream, Server, C>::send_frame(std::uint32_t replica, const 
   return true;
 }
 
-// Behind the flush, with a look at the clock of its own: what came before it took this turn's time.
+// Behind the flush, with a look at the clock of its own if anything was sent, because what came
+// before it took this turn's time. Returns the time then.
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
-void SourceCycle<P, Stream, Server, C>::note_sent() noexcept {
-  if (!sent_any_) return;
+std::uint64_t SourceCycle<P, Stream, Server, C>::note_sent(std::uint64_t now_ns) noexcept {
+  if (!sent_any_) return now_ns;
   sent_any_ = false;
   const std::uint64_t at_ns = clock_.now_ns();
   for (std::uint32_t i = 0; i < kMaxReplicas; ++i) {
     const std::uint64_t sent = std::exchange(peers_[i].sent, 0);
     if (sent > 0) queues_.stages.on_sent(i, sent, at_ns);
   }
+  return at_ns;
 }
 
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>

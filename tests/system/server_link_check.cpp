@@ -459,10 +459,9 @@ TEST_F(ServerLink, RotationsUnderLoad) {
   }
   EXPECT_EQ(status().yes_tx - earlier.yes_tx, 20U);
   EXPECT_EQ(status().no_tx, earlier.no_tx);
-  const Position end = binlog_end();
-  EXPECT_EQ(end.file, before + 20);
-  ASSERT_TRUE(drained_to(*drain, end));
-  EXPECT_EQ(drain->dump_position(), end);
+  EXPECT_EQ(binlog_end().file, before + 20);
+  // The server writes a checkpoint behind a rotation when it likes: the end may still move.
+  EXPECT_TRUE(wait_until([&] { return drain->dump_position() == binlog_end(); }));
   EXPECT_EQ(drain->status().connections, 1U) << drain->status().reason;
 }
 
