@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
+#include <utility>
 
 #include "support/fake_network.h"
 #include "support/frames.h"
@@ -36,14 +38,25 @@ QuorumRule any(std::uint32_t count, ReplicaSet members, AckLevel level) {
   return rule;
 }
 
+// Something happens while the lane is in the device.
+struct BusyPort : test::FakePort {
+  using test::FakePort::FakePort;
+
+  std::function<void()> behind_flush;
+
+  void flush() {
+    test::FakePort::flush();
+    if (behind_flush) std::exchange(behind_flush, nullptr)();
+  }
+};
+
 struct Source {
-  using Cycle =
-      SourceCycle<test::FakePort, test::StreamOfLane, test::FakeServer, test::VirtualClock>;
+  using Cycle = SourceCycle<BusyPort, test::StreamOfLane, test::FakeServer, test::VirtualClock>;
 
   test::VirtualClock clock;
   test::FakeNetwork network{clock, 1, 512};
-  test::FakePort port{network, kSource};
-  test::FakePort* ports[1] = {&port};
+  BusyPort port{network, kSource};
+  BusyPort* ports[1] = {&port};
   test::MemoryStream stream;
   test::StreamOfLane lane_stream{stream};
   test::FakeServer server;
@@ -99,6 +112,12 @@ struct Source {
   }
   void ack(std::uint32_t index, std::uint64_t received, std::uint64_t durable,
            std::uint64_t applied = 0, std::uint16_t state = 0) {
+    answer(index, received, durable, applied, state);
+    turn();
+  }
+  // As ack(), but the lane's turn is another's.
+  void answer(std::uint32_t index, std::uint64_t received, std::uint64_t durable,
+              std::uint64_t applied = 0, std::uint16_t state = 0) {
     wire::AckBody body;
     body.received = received;
     body.durable = durable;
@@ -107,7 +126,6 @@ struct Source {
     body.state = state;
     const FrameTags tags{wire::Type::ack, 0, 100 + index, kEpoch, 1};
     network.send(replica_at(index), kSource, test::make_frame(tags, body));
-    turn();
   }
   std::vector<SourceEvent> events() {
     std::vector<SourceEvent> all;
@@ -127,6 +145,25 @@ TEST(SourceCycle, AQuorumOfDurableBytesIsToldToTheServer) {
   EXPECT_TRUE(s.server.told.is_null());
   s.ack(1, 10, 7);
   EXPECT_EQ(s.server.told, (Position{1, 7}));
+}
+
+// An answer that comes in the turn that sent does not seem older than the sending.
+TEST(SourceCycle, StagesOfOneTurnAreInOrder) {
+  constexpr std::uint64_t kInTheDeviceNs = 5000;
+  Source s;
+  s.join(0);
+  s.write("0123456789");
+  s.port.behind_flush = [&s] {
+    s.clock.time_ns += kInTheDeviceNs;
+    s.answer(0, 10, 10);
+  };
+  s.turn();
+  const StageClock& stages = s.queues.stages;
+  ASSERT_EQ(stages.sent(0).counts().count, 1U);
+  ASSERT_EQ(stages.received(0).counts().count, 1U);
+  EXPECT_EQ(stages.sent(0).counts().sum_ns, kInTheDeviceNs);
+  EXPECT_EQ(stages.received(0).counts().sum_ns, kInTheDeviceNs);
+  EXPECT_EQ(stages.quorum().counts().sum_ns, kInTheDeviceNs);
 }
 
 // Where the binlog may be another stream's by now, positions acknowledge bytes that nobody has
