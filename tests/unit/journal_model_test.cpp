@@ -345,7 +345,7 @@ class Model {
 };
 
 TEST(JournalModel, RecoversAPrefixThatHoldsEveryAck) {
-  constexpr int kSeeds = 120;
+  constexpr int kSeeds = 150;
   constexpr int kSteps = 600;
   std::uint64_t first = 1;
   std::uint64_t last = kSeeds;
