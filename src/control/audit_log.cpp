@@ -35,10 +35,18 @@ void AuditLog::write(const AuditEntry& entry) {
       {"error", entry.error}};
   const std::string text = line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
   // One write: lines of several daemons or of a rotation never mix.
-  if (::write(file_.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    log::error("audit_failed", "cannot write {}: {}", path_, errno_text(errno));
+  const ssize_t written = ::write(file_.get(), text.data(), text.size());
+  const bool whole = written == static_cast<ssize_t>(text.size());
+  // A line that was cut off found a full disk, or a limit on the file's size.
+  error_ = whole ? 0 : written < 0 ? errno : ENOSPC;
+  if (!whole) log::error("audit_failed", "{}", failure());
   log::info("audit", "user {} (pid {}) asked for {}: {}", entry.peer.uid, entry.peer.pid, request,
             entry.error.empty() ? std::string_view("done") : entry.error);
+}
+
+std::string AuditLog::failure() const {
+  const int error = error_;
+  return error == 0 ? std::string() : fmt::format("cannot write {}: {}", path_, errno_text(error));
 }
 
 }  // namespace binlane

@@ -2,6 +2,7 @@
 // data_dir/audit.jsonl, and a line in the log (event=audit). Admin thread.
 #pragma once
 
+#include <atomic>
 #include <string>
 
 #include "control/admin_requests.h"
@@ -18,10 +19,13 @@ class AuditLog {
   explicit AuditLog(std::string path);
   // A line that cannot be written is said so in the log; the request is served all the same.
   void write(const AuditEntry& entry);
+  // Any thread: why the last line could not be written; empty while it could.
+  std::string failure() const;
 
  private:
   std::string path_;
   FileDescriptor file_;
+  std::atomic<int> error_ = 0;  // of the last line
 };
 
 }  // namespace binlane

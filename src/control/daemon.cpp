@@ -65,6 +65,7 @@ bool needs_eal(const Config& config) {
 
 Daemon::Daemon(const Config& config) : config_(config) {
   make_data_directory(config.data_dir);
+  audit_ = std::make_unique<AuditLog>(config.data_dir + "/audit.jsonl");
   if (needs_eal(config)) eal_start(eal_config(config));
   if (config.replica) make_replica();
   if (config.source) make_source();

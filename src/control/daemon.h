@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "control/audit_log.h"
 #include "control/config.h"
 #include "control/host_role.h"
 #include "control/lane.h"
@@ -36,6 +37,7 @@ class Daemon {
   const SourceControl* source() const noexcept { return source_control_.get(); }
   ReplicaSide* replica() const noexcept { return replica_side_.get(); }
   SourceControl* source_control() const noexcept { return source_control_.get(); }
+  AuditLog& audit() const noexcept { return *audit_; }
   // Where a commit's time goes; null where this is no source.
   const StageClock* stages() const noexcept {
     return source_lane_ ? &source_lane_->queues().stages : nullptr;
@@ -65,6 +67,7 @@ class Daemon {
   void start_lanes();
 
   const Config& config_;
+  std::unique_ptr<AuditLog> audit_;
   std::vector<PortHolder> ports_;
   // Source ports by what makes two replicas share one.
   std::map<std::pair<std::string, Endpoint>, std::size_t> shared_ports_;

@@ -16,7 +16,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "control/admin_server.h"
-#include "control/audit_log.h"
 #include "control/config.h"
 #include "control/daemon.h"
 #include "control/daemon_verbs.h"
@@ -85,9 +84,8 @@ int run(const Config& config, const std::string& path) {
   for (const std::string& warning : config.warnings) log::warning("configuration", "{}", warning);
   Daemon daemon(config);
   Settings settings(config, path, daemon.source_control());
-  AuditLog audit(config.data_dir + "/audit.jsonl");
   AdminServer admin_server(config.admin_socket);
-  admin_server.on_audit([&audit](const AuditEntry& entry) { audit.write(entry); });
+  admin_server.on_audit([&daemon](const AuditEntry& entry) { daemon.audit().write(entry); });
   if (const auto group = operator_group(config)) admin_server.set_operator_group(*group);
   register_verbs(admin_server, daemon, settings);
   std::optional<MetricsEndpoint> metrics;

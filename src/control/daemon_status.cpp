@@ -2,13 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <bit>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "control/config_value.h"
+#include "control/problem_finder.h"
+#include "control/quorum_margin.h"
 #include "control/quorum_text.h"
 
 namespace binlane {
@@ -105,23 +106,6 @@ const char* phase_text(SourceControl::Phase phase) {
       break;
   }
   return "RUNNING";
-}
-
-// How many more replicas may be lost before the rule cannot be satisfied, whichever they are; -1:
-// it cannot be satisfied now.
-int quorum_margin(const QuorumRule& rule, const SourceMarks& marks) {
-  ReplicaSet connected = 0;
-  for (std::size_t i = 0; i < kMaxReplicas; ++i) {
-    if (marks.replicas[i].connected) connected |= ReplicaSet{1} << i;
-  }
-  if (!rule.satisfied_by(connected)) return -1;
-  int margin = static_cast<int>(kMaxReplicas);
-  for (std::uint32_t c = 0; c < rule.clause_count; ++c) {
-    const QuorumClause& clause = rule.clauses[c];
-    margin = std::min(margin,
-                      std::popcount(clause.members & connected) - static_cast<int>(clause.count));
-  }
-  return margin;
 }
 
 json shown_values(const SemiSyncStatus& server) {
@@ -250,10 +234,7 @@ void add_state(json& out, const SourceControl::View& view) {
   out["last_transition"] = transition_json(view.last_transition);
 }
 
-json source_json(const SourceConfig& read, const SourceControl& control) {
-  const SourceControl::View view = control.view();
-  // As it is in force; before the first turn, as it was read.
-  const SourceConfig& config = view.config != nullptr ? *view.config->source : read;
+json source_json(const SourceConfig& config, const SourceControl::View& view) {
   const SourceMarks& marks = view.marks;
   json out = {{"epoch", epoch_text(view.epoch)},
               {"stream", to_string(view.origin)},
@@ -321,10 +302,9 @@ json divergence_json(const ReplicaControl::View& view) {
           {"named", view.diverged_groups}};
 }
 
-json replica_json(const Daemon& daemon) {
-  const ReplicaControl::View view = daemon.replica()->control().view();
-  const auto parts = daemon.replica()->parts();
-  const ArchiverStatus archive = parts->archiver->status();
+json replica_json(const ReplicaSight& sight, const std::string& folder, const std::string& disk) {
+  const ReplicaControl::View& view = sight.control;
+  const ArchiverStatus& archive = sight.archive;
   const ReplicaLaneMarks& marks = view.marks;
   return {
       {"connected", marks.connected},
@@ -342,7 +322,7 @@ json replica_json(const Daemon& daemon) {
                                                        : json(to_string(view.promise.candidate))}}},
       {"rules", view.rules},
       {"sealed", sealed_json(view.sealed)},
-      {"archive_folder", parts->folder},
+      {"archive_folder", folder},
       {"learner_until", position_json(view.learner_until.position)},
       {"epoch", epoch_text(marks.epoch)},
       {"received", position_json(marks.received)},
@@ -359,7 +339,7 @@ json replica_json(const Daemon& daemon) {
        {{"blocks", marks.block_count},
         {"free_blocks", marks.free_blocks},
         {"writes", marks.writes},
-        {"disk", daemon.replica()->describe_disk()},
+        {"disk", disk},
         {"failure", marks.failure == 0 ? json(nullptr) : json(errno_text(marks.failure))},
         {"damaged_until", position_json(view.damaged_until.position)}}},
       {"journal_free_blocks", marks.free_blocks},
@@ -371,7 +351,16 @@ json replica_json(const Daemon& daemon) {
         {"foreign_datagrams", marks.frame_faults},
         {"unknown_frames", marks.unknown_frames},
         {"receiver", receiver_json(marks.receiver)}}},
-      {"feed", feed_json(parts->feed->status())}};
+      {"feed", feed_json(sight.feed)}};
+}
+
+json problems_json(const std::vector<Problem>& problems) {
+  json rows = json::array();
+  for (const Problem& problem : problems)
+    rows.push_back({{"code", kind_of(problem.code).name},
+                    {"severity", to_string(problem.severity)},
+                    {"text", problem.text}});
+  return rows;
 }
 
 json ports_json(const Daemon& daemon) {
@@ -403,12 +392,31 @@ json ports_json(const Daemon& daemon) {
 }  // namespace
 
 json daemon_status(const Config& config, const Daemon& daemon) {
+  HostSight sight;
+  std::optional<SourceControl::View> source;
+  std::optional<ReplicaSight> replica;
   json status = {{"name", config.name},
                  {"cluster", config.cluster},
                  {"ports", ports_json(daemon)},
                  {"lane_turns", daemon.lane_turns()}};
-  if (daemon.source() != nullptr) status["source"] = source_json(*config.source, *daemon.source());
-  if (daemon.replica() != nullptr) status["replica"] = replica_json(daemon);
+  if (daemon.source() != nullptr) {
+    source = daemon.source()->view();
+    // As it is in force; before the first turn, as it was read.
+    sight.source_config = source->config != nullptr ? &*source->config->source : &*config.source;
+    sight.source = &*source;
+    status["source"] = source_json(*sight.source_config, *source);
+  }
+  if (daemon.replica() != nullptr) {
+    const auto parts = daemon.replica()->parts();
+    replica = ReplicaSight{daemon.replica()->control().view(), parts->archiver->status(),
+                           parts->feed->status()};
+    sight.replica = &*replica;
+    status["replica"] = replica_json(*replica, parts->folder, daemon.replica()->describe_disk());
+  }
+  for (const Daemon::PortView& port : daemon.ports())
+    sight.ports.push_back({port.spec, port.attached, port.problem});
+  sight.audit_failure = daemon.audit().failure();
+  status["problems"] = problems_json(find_problems(sight));
   return status;
 }
 

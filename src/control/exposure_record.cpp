@@ -147,9 +147,9 @@ int ExposureRecord::set_divergence(const Divergence& divergence) {
 }
 
 int ExposureRecord::store(const ExposureState& next) {
-  const int error = store_(encode_exposure_state(next));
-  if (error == 0) state_ = next;
-  return error;
+  error_ = store_(encode_exposure_state(next));
+  if (error_ == 0) state_ = next;
+  return error_;
 }
 
 }  // namespace binlane

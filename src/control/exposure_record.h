@@ -85,6 +85,8 @@ class ExposureRecord {
   bool diverged() const noexcept { return state_.divergence.has_value(); }
   // Lists that could not be put on record.
   std::uint64_t failures() const noexcept { return failures_; }
+  // Of the last store: 0, or its errno.
+  int error() const noexcept { return error_; }
 
  private:
   int store(const ExposureState& next);
@@ -92,6 +94,7 @@ class ExposureRecord {
   Store store_;
   ExposureState state_;
   std::uint64_t failures_ = 0;
+  int error_ = 0;
 };
 
 }  // namespace binlane

@@ -125,11 +125,11 @@ int RoleFile::store(const RoleState& state) {
   if (state == state_) return 0;
   BL_ASSERT(!state.host_id.is_null());
   const std::string text = encode(state);
-  if (text.size() > DurableRecord::kMaxPayloadSize) return E2BIG;
-  const int error = record_.store(std::as_bytes(std::span(text)));
-  if (error != 0) return error;
-  state_ = state;
-  return 0;
+  error_ = text.size() > DurableRecord::kMaxPayloadSize
+               ? E2BIG
+               : record_.store(std::as_bytes(std::span(text)));
+  if (error_ == 0) state_ = state;
+  return error_;
 }
 
 }  // namespace binlane

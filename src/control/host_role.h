@@ -62,10 +62,13 @@ class RoleFile {
   const RoleState& state() const noexcept { return state_; }
   // Durable when it returns 0; otherwise an errno, which is final.
   [[nodiscard]] int store(const RoleState& state);
+  // Of the last store that had something to write: 0, or its errno.
+  int error() const noexcept { return error_; }
 
  private:
   DurableRecord record_;
   RoleState state_;
+  int error_ = 0;
 };
 
 }  // namespace binlane

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <cstdlib>
 #include <string_view>
+
+#include "control/problems.h"
 
 namespace binlane {
 namespace {
@@ -187,6 +190,28 @@ void add_disagreement(std::vector<MetricFamily>& all, const json& source) {
   all.push_back(std::move(family));
 }
 
+// Each problem that there is in words, as 1 or 0, so that an alert ends when its problem does. And
+// the same of our own files, by file.
+void add_problems(std::vector<MetricFamily>& all, const json& status) {
+  const auto found = status.find("problems");
+  if (found == status.end()) return;
+  MetricFamily problem{"binlane_problem", "1 while the host has this problem.", kGauge, {}};
+  MetricFamily failed{
+      "binlane_failed", "1 while this file of Binlane's cannot be written.", kGauge, {}};
+  for (const ProblemKind& kind : problem_kinds()) {
+    const bool there = std::any_of(found->begin(), found->end(), [&](const json& listed) {
+      return listed.value("code", "") == kind.name;
+    });
+    problem.metric.push_back(
+        sample(there ? 1 : 0, kGauge,
+               {label("code", kind.name), label("severity", to_string(kind.severity))}));
+    if (kind.part != nullptr)
+      failed.metric.push_back(sample(there ? 1 : 0, kGauge, {label("part", kind.part)}));
+  }
+  all.push_back(std::move(problem));
+  all.push_back(std::move(failed));
+}
+
 std::string replaced(std::string text, std::string_view from, std::string_view to) {
   const auto at = text.find(from);
   if (at != std::string::npos) text.replace(at, from.size(), to);
@@ -281,6 +306,7 @@ std::vector<MetricFamily> metrics_of(const json& status) {
       1, kGauge,
       {label("name", status.value("name", "")), label("cluster", status.value("cluster", ""))}));
   all.push_back(std::move(info));
+  add_problems(all, status);
   if (status.contains("source")) add_source(all, status["source"]);
   if (status.contains("stages")) add_stages(all, status["stages"]);
   if (status.contains("replica")) add(all, kReplicaRows, {{&status["replica"], {}}});

@@ -271,8 +271,24 @@ void ReplicaControl::watch_repair() {
     const std::lock_guard lock(mutex_);
     view_.marks = marks;
   }
+  watch_files(marks);
   // Asked of the superblock only while something is to be repaired.
   if (lane_.queues().state.load() != 0 && admission_.watch_repair(marks)) show_meta();
+}
+
+// The lane must not log, and whoever stores exposures is pure; both show an errno that is final.
+void ReplicaControl::watch_files(const ReplicaLaneMarks& marks) {
+  if (marks.failure != 0 && !std::exchange(journal_failure_said_, true))
+    log::error("journal_failed",
+               "the journal cannot be written any more: {}. This replica acknowledges nothing "
+               "durable until its disk is mended and binlaned is restarted",
+               errno_text(marks.failure));
+  const int error = side_.exposures().error();
+  if (error != 0 && !std::exchange(exposure_failure_said_, true))
+    log::error("exposures_failed",
+               "the record of what the source released without a quorum cannot be stored: {}. "
+               "This replica is told of no more of it",
+               errno_text(error));
 }
 
 void ReplicaControl::show_meta() {
@@ -282,6 +298,10 @@ void ReplicaControl::show_meta() {
   const std::lock_guard lock(mutex_);
   view_.exposures = side_.exposures().state();
   view_.exposure_failures = side_.exposures().failures();
+  const int error = side_.exposures().error();
+  view_.exposure_failure =
+      error == 0 ? std::string()
+                 : fmt::format("the record of exposures cannot be stored: {}", errno_text(error));
   view_.journal_id = meta.journal;
   view_.stream = meta.stream;
   view_.promise = meta.promise;

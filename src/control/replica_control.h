@@ -54,6 +54,7 @@ class ReplicaControl : private AdmissionHost {
     ExposureState exposures;  // what the source released without a quorum; whether we diverged
     std::vector<std::string> diverged_groups;  // the first of those that the later term lacks
     std::uint64_t exposure_failures = 0;       // lists that could not be put on record
+    std::string exposure_failure;              // why; empty while they can
     std::uint64_t hellos = 0;
     std::uint64_t hellos_refused = 0;
     std::uint64_t hellos_foreign = 0;  // another cluster's or another replica's
@@ -103,6 +104,7 @@ class ReplicaControl : private AdmissionHost {
   void record_exposures(const HelloMessage& message, const FrameView& frame);
   void note_refusal(const std::string& refusal);
   void watch_repair();
+  void watch_files(const ReplicaLaneMarks& marks);
   void show_meta();
 
   ReplicaSide& side_;
@@ -111,6 +113,8 @@ class ReplicaControl : private AdmissionHost {
   std::atomic<std::uint32_t> deposed_by_{0};
   ReplicaAdmission admission_;
   std::vector<std::string> diverged_groups_;  // the first of those that were counted last
+  bool journal_failure_said_ = false;
+  bool exposure_failure_said_ = false;
 
   mutable std::mutex mutex_;  // never held over I/O: status must answer while the disk is slow
   std::condition_variable wake_;

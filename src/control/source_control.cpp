@@ -287,9 +287,10 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
   if (!poll_connection_.is_connected() || !command_connection_.is_connected()) {
     // The server is gone or hung up on us. Whether it is still the same run, the drain will find
     // out.
-    const bool back = poll_connection_.connect().ok() && command_connection_.connect().ok();
-    if (!back) {
-      ++polls_failed_;
+    SqlError error = poll_connection_.connect();
+    if (error.ok()) error = command_connection_.connect();
+    if (!error.ok()) {
+      note_failed_poll(error);
       next_poll_ns_ = now_ns + kLookNs;
       return;
     }
@@ -305,10 +306,8 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
   const SemiSyncPoll poll = poller_->poll();
   synced_.confirmer().on_poll_end(poll.ok() ? std::optional(poll.status.sync_binlog)
                                             : std::nullopt);
-  if (!poll.ok()) {
-    ++polls_failed_;
-    return;
-  }
+  if (!poll.ok()) return note_failed_poll(poll.error);
+  poll_problem_.clear();
   if (poll.status.sync_binlog != 1 || poll.status.innodb_flush_log_at_trx_commit != 1) {
     end_incarnation(
         {"sync_binlog or innodb_flush_log_at_trx_commit was changed to something other than 1",
@@ -320,6 +319,15 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
   seen.status_on = poll.status.status_on;
   seen.counters = {poll.status.yes_tx, poll.status.no_tx, poll.status.no_times};
   new_poll_ = seen;
+}
+
+// Said once for each error; status and metric say it for as long as it lasts.
+void SourceControl::note_failed_poll(const SqlError& error) {
+  ++polls_failed_;
+  std::string problem = to_string(error);
+  if (problem == poll_problem_) return;
+  poll_problem_ = std::move(problem);
+  log::error("poll_failed", "the server's status cannot be read: {}", poll_problem_);
 }
 
 void SourceControl::sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns) {
@@ -444,12 +452,12 @@ void SourceControl::store_state(const SourceMarks& marks, std::uint64_t now_ns) 
 void SourceControl::store(const SourceState& next) {
   // The file's first error is its last: nothing is gained by asking, and saying so, again and
   // again.
-  if (state_failed_ || next == state_) return;
+  if (!state_failure_.empty() || next == state_) return;
   if (const int error = state_file_.store(next); error != 0) {
-    state_failed_ = true;
+    state_failure_ =
+        fmt::format("cannot store {}: {}", state_file_path(config_), errno_text(error));
     // What is on record stays true, only older; a registration would begin lower.
-    log::error("state_not_stored", "cannot store {}: {}", state_file_path(config_),
-               errno_text(error));
+    log::error("state_not_stored", "{}", state_failure_);
     return;
   }
   state_ = next;
@@ -495,6 +503,11 @@ void SourceControl::publish() {
   if (desk_) view.replicas = desk_->view();
   view.ledger = ledger_.totals();
   view.ledger_failure = ledger_.failure();
+  view.state_failure = state_failure_;
+  if (role_.error() != 0)
+    view.role_failure =
+        fmt::format("cannot store {}: {}", role_file_path(config_), errno_text(role_.error()));
+  view.poll_problem = poll_problem_;
   view.incarnations = incarnations_;
   view.polls = polls_;
   view.polls_failed = polls_failed_;

@@ -102,7 +102,17 @@ class SourceControl {
     std::vector<HandshakeDesk::ReplicaView> replicas;
     LedgerTotals ledger;
     std::vector<LedgerInterval> intervals;
+    // Why a file cannot be written any more; empty while it can.
     std::string ledger_failure;
+    std::string state_failure;
+    std::string role_failure;
+    // What the last looks at the server have shown, each empty while all is well: that it cannot be
+    // asked; that our account cannot log in; what is set otherwise than Binlane has set it; that it
+    // is not read-only although mode `fail` has made it so.
+    std::string poll_problem;
+    std::string login_problem;
+    std::vector<std::string> server_differences;
+    std::string read_only_problem;
     std::uint64_t incarnations = 0;
     std::uint64_t polls = 0;
     std::uint64_t polls_failed = 0;
@@ -166,7 +176,7 @@ class SourceControl {
   void watch_fenced_server(std::uint64_t now_ns);
   void begin_watching(const ServerRun& run);
   bool expose_fenced();
-  bool connect_poller(ServerFacts& facts);
+  SqlError connect_poller(ServerFacts& facts);
   bool connect_commands();
   void watch_terms();
   bool fence(const FenceCause& cause);
@@ -200,6 +210,7 @@ class SourceControl {
   void take_replies(std::uint64_t now_ns);
   bool refresh_proof();
   void poll_server(std::uint64_t now_ns);
+  void note_failed_poll(const SqlError& error);
   void sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns);
   void run_fallback(const SourceMarks& marks);
   bool carry_out(const FallbackAction& action);
@@ -263,7 +274,8 @@ class SourceControl {
   std::optional<ServerCounters> fenced_counters_;  // as last seen, while FENCED
   bool fenced_looked_ = false;                     // at this run of the server, while FENCED
   std::uint64_t next_store_ns_ = 0;
-  bool state_failed_ = false;  // it could not be stored, and what is on record stays
+  std::string state_failure_;  // why it could not be stored; what is on record stays
+  std::string poll_problem_;   // why the last look at the server failed
   std::uint64_t incarnations_ = 0;
   std::uint64_t polls_ = 0;
   std::uint64_t polls_failed_ = 0;

@@ -190,18 +190,13 @@ void SourceControl::watch_fenced_server(std::uint64_t now_ns) {
   if (!poller_ || !poll_connection_.is_connected()) {
     ServerFacts facts;
     next_poll_ns_ = now_ns + kLookNs;
-    if (!connect_poller(facts)) {
-      ++polls_failed_;
-      return;
-    }
+    if (const SqlError error = connect_poller(facts); !error.ok()) return note_failed_poll(error);
     if (!facts.run.is_same_as(run_)) begin_watching(facts.run);
     run_ = facts.run;
   }
   const SemiSyncPoll poll = poller_->poll();
-  if (!poll.ok()) {
-    ++polls_failed_;
-    return;
-  }
+  if (!poll.ok()) return note_failed_poll(poll.error);
+  poll_problem_.clear();
   const ServerCounters now{poll.status.yes_tx, poll.status.no_tx, poll.status.no_times};
   const ServerCounters before = fenced_counters_.value_or(now);
   const bool let_go = counter_growth(before.no_tx, now.no_tx) > 0 ||
@@ -237,13 +232,13 @@ bool SourceControl::expose_fenced() {
   return true;
 }
 
-bool SourceControl::connect_poller(ServerFacts& facts) {
-  if (!poll_connection_.connect().ok()) return false;
+SqlError SourceControl::connect_poller(ServerFacts& facts) {
+  if (SqlError error = poll_connection_.connect(); !error.ok()) return error;
   ServerFactsResult result = read_server_facts(poll_connection_);
-  if (!result.ok()) return false;
+  if (!result.ok()) return result.error;
   facts = std::move(result.facts);
   poller_.emplace(poll_connection_, facts.semi_sync_words, facts.flavour);
-  return true;
+  return {};
 }
 
 void SourceControl::work_as_fenced(std::uint64_t now_ns) {

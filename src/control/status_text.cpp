@@ -214,47 +214,37 @@ void print_ports(Page& page, const json& ports) {
   }
 }
 
+// On top: whoever reads only one line reads this one.
+void print_problems(Page& page, const json& problems) {
+  if (!problems.is_array()) return page.line("problem", "none is listed: the daemon is older");
+  for (const json& problem : problems)
+    page.line(text_of(problem, "severity"),
+              fmt::format("{} ({})", text_of(problem, "text"), text_of(problem, "code")));
+}
+
 }  // namespace
 
 std::string status_text(const json& status) {
   Page page;
   page.heading(text_of(status, "name"), fmt::format("cluster {}", text_of(status, "cluster")));
+  print_problems(page, member(status, "problems"));
   if (member(status, "source").is_object()) print_source(page, member(status, "source"));
   if (member(status, "replica").is_object()) print_replica(page, member(status, "replica"));
   print_ports(page, member(status, "ports"));
   return page.take();
 }
 
-std::string status_problem(const json& status) {
-  const json& source = member(status, "source");
-  const json& replica = member(status, "replica");
-  if (!source.is_object() && !replica.is_object()) return "the status names no role";
-  // Of a host that has both, one side is at work.
-  const std::string role = text_of(source, "role");
-  if (source.is_object() && (role != "STANDBY" || !replica.is_object())) {
-    if (text_of(source, "state") != "SEMISYNC")
-      return fmt::format("the source is {}{}{}", text_of(source, "state"),
-                         text_of(source, "problem").empty() ? "" : ": ",
-                         text_of(source, "problem"));
-    if (flag_of(source, "blocked")) return "commits are blocked: the ledger cannot be written";
-    std::string ledger = text_of(member(source, "ledger"), "failure");
-    if (!ledger.empty()) return ledger;
+std::vector<std::string> status_faults(const json& status) {
+  const json& problems = member(status, "problems");
+  if (!problems.is_array())
+    return {"the daemon's status lists no problems: it is older than this program"};
+  std::vector<std::string> faults;
+  for (const json& problem : problems) {
+    // What is not called a warning is none, whatever a newer daemon may say.
+    if (text_of(problem, "severity") != "warning")
+      faults.push_back(fmt::format("{} ({})", text_of(problem, "text"), text_of(problem, "code")));
   }
-  if (replica.is_object() && (role == "STANDBY" || !source.is_object())) {
-    if (text_of(replica, "state") == "DIVERGED")
-      return "the replica is DIVERGED: its server was fed what a later term does not hold; rebuild "
-             "it";
-    for (const char* part : {"journal", "archive"}) {
-      const std::string failure = text_of(member(replica, part), "failure");
-      if (!failure.empty()) return fmt::format("the {} has failed: {}", part, failure);
-    }
-    if (!flag_of(replica, "connected")) {
-      const std::string refusal = text_of(replica, "refusal");
-      return fmt::format("the replica is not connected to its source{}{}",
-                         refusal.empty() ? "" : ": ", refusal);
-    }
-  }
-  return {};
+  return faults;
 }
 
 std::string bytes_text(double bytes) {

@@ -34,8 +34,8 @@ void check_status(const std::string& text) {
   if (status.is_discarded()) return;
   const std::string lines = status_text(status);
   BL_ASSERT(lines.empty() || lines.back() == '\n');
-  const std::string problem = status_problem(status);
-  BL_ASSERT(problem.find('\n') == std::string::npos || text.find("\\n") != std::string::npos);
+  for (const std::string& fault : status_faults(status))
+    BL_ASSERT(fault.find('\n') == std::string::npos);
 }
 
 }  // namespace

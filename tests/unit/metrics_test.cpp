@@ -84,6 +84,19 @@ TEST(Metrics, StagesAreHistograms) {
   expect_line(text, "binlane_stage_seconds_sum{stage=\"quorum\",replica=\"\"} 0.002");
 }
 
+TEST(Metrics, EveryProblemIsASampleAndSoIsEveryFile) {
+  json now = status();
+  now["problems"] = {{{"code", "journal_failed"}, {"severity", "fault"}, {"text", "EIO"}},
+                     {{"code", "replica_away"}, {"severity", "warning"}, {"text", "r2"}}};
+  const std::string text = metrics_text(now);
+  expect_line(text, "binlane_problem{code=\"journal_failed\",severity=\"fault\"} 1");
+  expect_line(text, "binlane_problem{code=\"replica_away\",severity=\"warning\"} 1");
+  expect_line(text, "binlane_problem{code=\"fenced\",severity=\"fault\"} 0");
+  expect_line(text, "binlane_failed{part=\"journal\"} 1");
+  for (const char* part : {"archive", "ledger", "role", "state", "exposures", "audit"})
+    expect_line(text, std::string("binlane_failed{part=\"") + part + "\"} 0");
+}
+
 TEST(Metrics, AStatusOfNothingIsNoError) {
   expect_line(metrics_text(json::object()), "binlane_info{name=\"\",cluster=\"\"} 1");
 }

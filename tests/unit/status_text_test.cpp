@@ -116,7 +116,7 @@ void mutate(const json& whole, const json::json_pointer& at, std::size_t& count)
     changed.at(at) = other;
     const std::string text = status_text(changed);
     EXPECT_EQ(text.find('\x1b'), std::string::npos);
-    status_problem(changed);
+    status_faults(changed);
     ++count;
   }
   if (here.is_structured()) {
@@ -137,41 +137,25 @@ TEST(StatusText, SurvivesAnyMemberBeingOtherThanExpected) {
   EXPECT_FALSE(status_text(odd).empty());
 }
 
-TEST(StatusText, ProblemsAreFound) {
-  EXPECT_EQ(status_problem(source_status()), "");
-  EXPECT_EQ(status_problem(replica_status()), "");
+TEST(StatusText, ProblemsStandOnTopAndFaultsAreToldApart) {
   json status = source_status();
-  status["source"]["state"] = "ASYNC";
-  EXPECT_EQ(status_problem(status), "the source is ASYNC");
-  status = source_status();
-  status["source"]["blocked"] = true;
-  EXPECT_NE(status_problem(status), "");
-  status = source_status();
-  status["source"]["ledger"]["failure"] = "disk gone";
-  EXPECT_EQ(status_problem(status), "disk gone");
-  status = replica_status();
-  status["replica"]["connected"] = false;
-  EXPECT_NE(status_problem(status), "");
-  status = replica_status();
-  status["replica"]["journal"]["failure"] = "EIO";
-  EXPECT_EQ(status_problem(status), "the journal has failed: EIO");
-  EXPECT_NE(status_problem(json::object()), "");
+  status["problems"] = {
+      {{"code", "poll_failing"}, {"severity", "fault"}, {"text", "1045: Access denied"}},
+      {{"code", "replica_away"}, {"severity", "warning"}, {"text", "replica r2 is away"}}};
+  const std::string text = status_text(status);
+  expect_words(text, {"fault        1045: Access denied (poll_failing)",
+                      "warning      replica r2 is away (replica_away)"});
+  EXPECT_LT(text.find("poll_failing"), text.find("source "));
+  EXPECT_EQ(status_faults(status), std::vector<std::string>{"1045: Access denied (poll_failing)"});
+  status["problems"] = json::array();
+  EXPECT_TRUE(status_faults(status).empty());
 }
 
-TEST(StatusText, OfTwoSidesTheOneAtWorkIsLookedAt) {
-  json both = source_status();
-  both["replica"] = replica_status()["replica"];
-  both["replica"]["connected"] = false;
-  both["source"]["role"] = "SOURCE";
-  EXPECT_EQ(status_problem(both), "");
-  both["source"]["role"] = "FENCED";
-  both["source"]["state"] = "FENCED";
-  EXPECT_EQ(status_problem(both), "the source is FENCED");
-  both["source"]["role"] = "STANDBY";
-  both["source"]["state"] = "STANDBY";
-  EXPECT_NE(status_problem(both).find("not connected"), std::string::npos);
-  both["replica"]["connected"] = true;
-  EXPECT_EQ(status_problem(both), "");
+TEST(StatusText, AStatusWithoutAListOfProblemsIsAFault) {
+  EXPECT_FALSE(status_faults(json::object()).empty());
+  EXPECT_FALSE(status_faults({{"problems", "none"}}).empty());
+  // A severity that this program does not know is none that it may wave through.
+  EXPECT_FALSE(status_faults({{"problems", {{{"code", "new"}, {"severity", "grave"}}}}}).empty());
 }
 
 TEST(StatusText, Units) {

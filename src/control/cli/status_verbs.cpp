@@ -23,7 +23,7 @@ struct StatusOptions {
 StatusOptions g_status;
 
 void add_status(CLI::App& app) {
-  app.add_flag("--check", g_status.check, "exit with 4 when something is amiss");
+  app.add_flag("--check", g_status.check, "exit with 4 when the list of problems has a fault");
   app.add_flag("--mysql", g_status.mysql,
                "as SHOW STATUS LIKE 'Rpl_semi_sync%' does, with the server's own values");
   add_names(app, g_status.names);
@@ -54,10 +54,9 @@ int run_status(const Context& context) {
     if (has_stages) fmt::print("\n{}", stage_table(member(*status, "stages")));
   }
   if (!g_status.check) return kExitOk;
-  const std::string problem = status_problem(*status);
-  if (problem.empty()) return kExitOk;
-  fmt::print(stderr, "binlane: {}\n", problem);
-  return kExitNotProtected;
+  const std::vector<std::string> faults = status_faults(*status);
+  for (const std::string& fault : faults) fmt::print(stderr, "binlane: {}\n", fault);
+  return faults.empty() ? kExitOk : kExitNotProtected;
 }
 
 int run_ping(const Context& context) {

@@ -1,0 +1,196 @@
+#include "control/problem_finder.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "control/fallback_text.h"
+#include "control/quorum_margin.h"
+#include "control/quorum_text.h"
+
+namespace binlane {
+namespace {
+
+using Phase = SourceControl::Phase;
+using View = SourceControl::View;
+
+std::string with_reason(std::string text, const std::string& reason) {
+  return reason.empty() ? text : text + ": " + reason;
+}
+
+void add_if(ProblemList& out, ProblemCode code, const std::string& text) {
+  if (!text.empty()) out.add(code, text);
+}
+
+void add_files(const View& view, ProblemList& out) {
+  add_if(out, ProblemCode::ledger_failed, view.ledger_failure);
+  add_if(out, ProblemCode::state_failed, view.state_failure);
+  add_if(out, ProblemCode::role_failed, view.role_failure);
+}
+
+void add_ledger(const View& view, ProblemList& out) {
+  if (view.ledger.open > 0)
+    out.add(ProblemCode::ledger_open,
+            fmt::format("{} intervals of the ledger are open: their commits were released, and no "
+                        "quorum has all of them yet",
+                        view.ledger.open));
+  if (view.ledger.unacknowledged > 0)
+    out.add(ProblemCode::ledger_unacknowledged,
+            fmt::format("{} intervals released without a quorum have not been looked at (binlane "
+                        "ledger list, binlane ledger ack ID)",
+                        view.ledger.unacknowledged));
+}
+
+void add_replicas(const SourceConfig& config, const View& view, ProblemList& out) {
+  if (quorum_margin(config.quorum, view.marks) < 0)
+    out.add(ProblemCode::quorum_lost,
+            fmt::format("the connected replicas cannot satisfy the rule {}: the next commit waits "
+                        "for the timeout",
+                        to_string(config.quorum, config.replica_names())));
+  for (std::size_t i = 0; i < config.replicas.size(); ++i) {
+    const std::string& name = config.replicas[i].name;
+    const ReplicaMarks& marks = view.marks.replicas[i];
+    const std::string refusal = i < view.replicas.size() ? view.replicas[i].refusal : "";
+    if (!marks.connected)
+      out.add(ProblemCode::replica_away,
+              with_reason(fmt::format("replica {} is away", name), refusal));
+    else if ((marks.state & wire::kStateDamaged) != 0)
+      out.add(
+          ProblemCode::replica_damaged,
+          fmt::format("replica {} has unrepaired damage in its journal, and counts in no quorum",
+                      name));
+  }
+}
+
+// While the stream runs.
+void add_running(const SourceConfig& config, const View& view, ProblemList& out) {
+  if (view.state != FallbackState::semisync)
+    out.add(ProblemCode::not_semisync,
+            with_reason(fmt::format("commits do not wait for a quorum, the source is {}",
+                                    to_string(view.state)),
+                        view.last_transition.at_ns == 0
+                            ? std::string()
+                            : std::string(to_string(view.last_transition.reason))));
+  if (view.blocked)
+    out.add(ProblemCode::blocked,
+            with_reason("commits wait beyond the timeout and are not released",
+                        view.ledger_failure.empty() ? "that is what mode block is for"
+                                                    : "the ledger cannot be written"));
+  add_replicas(config, view, out);
+  if (view.drain.state != DrainState::draining)
+    out.add(ProblemCode::dump_away,
+            with_reason(fmt::format("the dump connection to the server is {}: acknowledgements do "
+                                    "not reach it",
+                                    to_string(view.drain.state)),
+                        view.drain.reason));
+  add_if(out, ProblemCode::source_trouble, view.problem);
+}
+
+void add_source(const SourceConfig& config, const View& view, ProblemList& out) {
+  switch (view.phase) {
+    case Phase::looking:
+      out.add(ProblemCode::looking,
+              with_reason("the source has not found its server", view.problem));
+      break;
+    case Phase::refused:
+      out.add(ProblemCode::refused, with_reason("the source is REFUSED", view.problem));
+      break;
+    case Phase::fenced:
+      out.add(ProblemCode::fenced,
+              with_reason("this host is FENCED, and hands out no quorum", view.role.fence_reason));
+      add_if(out, ProblemCode::source_trouble, view.problem);
+      break;
+    case Phase::promoting:
+      out.add(ProblemCode::promoting, "this host is being promoted (binlane promotion)");
+      break;
+    case Phase::running:
+      add_running(config, view, out);
+      break;
+    case Phase::standby:
+      add_if(out, ProblemCode::standby_trouble, view.problem);
+      break;
+  }
+}
+
+// What the last looks at the server have shown, in any role.
+void add_server(const View& view, ProblemList& out) {
+  if (!view.poll_problem.empty())
+    out.add(ProblemCode::poll_failing,
+            fmt::format("the server's status cannot be read, what is shown of it is old: {}",
+                        view.poll_problem));
+  if (!view.login_problem.empty())
+    out.add(ProblemCode::login_failing,
+            fmt::format("our account cannot log in to the server any more; only connections that "
+                        "exist already go on: {}",
+                        view.login_problem));
+  for (const std::string& difference : view.server_differences)
+    out.add(ProblemCode::server_setting, difference);
+  add_if(out, ProblemCode::read_only_refused, view.read_only_problem);
+}
+
+void add_replica_files(const ReplicaSight& sight, ProblemList& out) {
+  const int journal = sight.control.marks.failure;
+  if (journal != 0)
+    out.add(ProblemCode::journal_failed,
+            fmt::format("the journal cannot be written, this replica acknowledges nothing durable: "
+                        "{}",
+                        errno_text(journal)));
+  if (!sight.archive.failure.empty())
+    out.add(ProblemCode::archive_failed,
+            fmt::format("the archive has stopped: {}", sight.archive.failure));
+  add_if(out, ProblemCode::exposures_failed, sight.control.exposure_failure);
+}
+
+// Of a replica that is one now.
+void add_replica(const ReplicaSight& sight, ProblemList& out) {
+  const ReplicaControl::View& view = sight.control;
+  if (view.exposures.divergence)
+    out.add(ProblemCode::diverged,
+            "this replica is DIVERGED: its server was fed what a later term does not hold; rebuild "
+            "it");
+  if (!view.marks.connected)
+    out.add(ProblemCode::source_away,
+            with_reason("this replica is not connected to its source", view.refusal));
+  if (!view.damaged_until.position.is_null())
+    out.add(ProblemCode::journal_damaged,
+            fmt::format("the journal has damage that is not repaired yet, up to {}",
+                        to_string(view.damaged_until.position)));
+  if (sight.archive.waits_for_room)
+    out.add(ProblemCode::archive_full,
+            "the archive's disk is full: the journal fills up, and then nothing is taken any more");
+  if (sight.feed.listening.empty() && !view.exposures.divergence)
+    out.add(ProblemCode::feed_closed, "the feed does not listen: the local server gets nothing");
+}
+
+}  // namespace
+
+bool source_at_work(const View& view) noexcept {
+  return view.phase != Phase::standby;
+}
+
+std::vector<Problem> find_problems(const HostSight& sight) {
+  ProblemList out;
+  for (const StuckThread& stuck : sight.stuck)
+    out.add(ProblemCode::thread_stuck,
+            fmt::format("the thread {} has not turned for {} ms: what it shows is old", stuck.name,
+                        stuck.for_ms));
+  if (sight.source != nullptr) {
+    add_source(*sight.source_config, *sight.source, out);
+    add_server(*sight.source, out);
+    add_ledger(*sight.source, out);
+    add_files(*sight.source, out);
+  }
+  if (sight.replica != nullptr) {
+    const bool at_work = sight.source == nullptr || !source_at_work(*sight.source);
+    if (at_work) add_replica(*sight.replica, out);
+    add_replica_files(*sight.replica, out);
+  }
+  add_if(out, ProblemCode::audit_failed, sight.audit_failure);
+  for (const PortSight& port : sight.ports) {
+    if (!port.attached)
+      out.add(ProblemCode::port_away,
+              with_reason(fmt::format("the port {} has no device", port.name), port.problem));
+  }
+  return out.take();
+}
+
+}  // namespace binlane

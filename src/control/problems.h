@@ -1,0 +1,96 @@
+// Problems: what is amiss on this host, as one typed list.
+//
+// The list is computed in one place from what is (problem_finder.h), and everything that judges
+// this host goes by it: the top of `binlane status`, `status --json` (`problems`), the exit code of
+// `status --check`, the metrics binlane_problem and binlane_failed, and the alerts. Nothing else
+// decides whether all is well, so that no two of them can say different things (S22).
+//
+// A new problem is a value of ProblemCode, a row of the table in problems.cpp, a line in the finder
+// that adds it, a case in problem_finder_test, and a row in docs/OPERATIONS.md; a test fails while
+// one of these is missing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace binlane {
+
+enum class Severity : std::uint8_t {
+  warning,  // the host does its job; somebody should look. `status --check` stays 0
+  fault     // it does not do its job in full, or nobody could tell. `status --check` is 4
+};
+const char* to_string(Severity severity) noexcept;
+
+enum class ProblemCode : std::uint8_t {
+  // The source.
+  looking,
+  refused,
+  fenced,
+  promoting,
+  not_semisync,
+  blocked,
+  quorum_lost,
+  replica_away,
+  replica_damaged,
+  ledger_open,
+  ledger_unacknowledged,
+  poll_failing,
+  login_failing,
+  dump_away,
+  server_setting,
+  read_only_refused,
+  source_trouble,
+  standby_trouble,
+  // The replica.
+  diverged,
+  source_away,
+  journal_damaged,
+  archive_full,
+  feed_closed,
+  // Files that cannot be written any more.
+  journal_failed,
+  archive_failed,
+  ledger_failed,
+  role_failed,
+  state_failed,
+  exposures_failed,
+  audit_failed,
+  // The daemon.
+  thread_stuck,
+  port_away,
+};
+
+struct ProblemKind {
+  ProblemCode code;
+  const char* name;  // as in JSON, metric and documents
+  Severity severity;
+  const char* part;  // of binlane_failed{part="…"}; null: no file of ours
+};
+
+// Every kind there is, in the order of the enumeration.
+std::span<const ProblemKind> problem_kinds() noexcept;
+const ProblemKind& kind_of(ProblemCode code) noexcept;
+
+struct Problem {
+  ProblemCode code = ProblemCode::looking;
+  Severity severity = Severity::fault;
+  std::string text;  // one sentence for the operator, with what the server or the kernel said
+
+  bool operator==(const Problem&) const = default;
+};
+
+class ProblemList {
+ public:
+  void add(ProblemCode code, std::string text);
+  // Faults come first; each in the order in which it was found.
+  std::vector<Problem> take();
+
+ private:
+  std::vector<Problem> problems_;
+};
+
+}  // namespace binlane
