@@ -50,12 +50,14 @@ enum class FaultKind : std::uint8_t {
   flush_logs,
   purge,
   reset_master,
+  second_acker,    // a semi-sync client of the server that is not Binlane
+  rotation_storm,  // many binlogs within a moment; some runs are numbered near 999999
   // Binlane's operator.
   quorum_change,
   wall_clock_jump,
   promotion,  // planned, or because the source is lost
 };
-inline constexpr std::size_t kFaultKinds = 41;
+inline constexpr std::size_t kFaultKinds = 43;
 
 const char* to_string(FaultKind kind) noexcept;
 
