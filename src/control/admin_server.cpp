@@ -139,8 +139,10 @@ void AdminServer::open_socket() {
 
 void AdminServer::run() {
   ::pthread_setname_np(::pthread_self(), "bl-admin");
+  const HeartbeatScope alive(heart_);
   std::vector<pollfd> polled;
   while (true) {
+    still_alive();
     polled.assign({{wake_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}});
     for (const Client& client : clients_) {
       const bool sending = client.sent < client.output.size();

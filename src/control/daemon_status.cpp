@@ -149,6 +149,7 @@ json server_json(const SourceControl::View& view) {
   return {{"version", view.server_version},
           {"status_on", server.status_on},
           {"enabled", server.enabled},
+          {"read_only", server.read_only},
           {"clients", server.clients},
           {"yes_tx", server.yes_tx},
           {"no_tx", server.no_tx},
@@ -194,6 +195,7 @@ json source_counters_json(const SourceControl::View& view) {
           {"incarnations", view.incarnations},
           {"polls", view.polls},
           {"polls_failed", view.polls_failed},
+          {"settings_mended", view.settings_mended},
           {"foreign_datagrams", view.marks.frame_faults},
           {"unknown_peers", view.marks.unknown_peers},
           {"events_lost", view.marks.events_lost},
@@ -217,6 +219,7 @@ void add_settings(json& out, const SourceConfig& config, const SourceControl::Vi
 
 void add_state(json& out, const SourceControl::View& view) {
   const bool running = view.phase == SourceControl::Phase::running;
+  out["running"] = running;
   out["state"] = running ? to_string(view.state) : phase_text(view.phase);
   out["problem"] = text_or_null(view.problem);
   out["role"] = to_string(view.role.role);
@@ -302,11 +305,13 @@ json divergence_json(const ReplicaControl::View& view) {
           {"named", view.diverged_groups}};
 }
 
-json replica_json(const ReplicaSight& sight, const std::string& folder, const std::string& disk) {
+json replica_json(const StatusSight& whole) {
+  const ReplicaSight& sight = *whole.host.replica;
   const ReplicaControl::View& view = sight.control;
   const ArchiverStatus& archive = sight.archive;
   const ReplicaLaneMarks& marks = view.marks;
   return {
+      {"at_work", replica_at_work(whole.host)},
       {"connected", marks.connected},
       {"state", view.exposures.divergence ? "DIVERGED" : "FOLLOWING"},
       {"diverged", divergence_json(view)},
@@ -322,7 +327,7 @@ json replica_json(const ReplicaSight& sight, const std::string& folder, const st
                                                        : json(to_string(view.promise.candidate))}}},
       {"rules", view.rules},
       {"sealed", sealed_json(view.sealed)},
-      {"archive_folder", folder},
+      {"archive_folder", whole.archive_folder},
       {"learner_until", position_json(view.learner_until.position)},
       {"epoch", epoch_text(marks.epoch)},
       {"received", position_json(marks.received)},
@@ -339,7 +344,7 @@ json replica_json(const ReplicaSight& sight, const std::string& folder, const st
        {{"blocks", marks.block_count},
         {"free_blocks", marks.free_blocks},
         {"writes", marks.writes},
-        {"disk", disk},
+        {"disk", whole.journal_disk},
         {"failure", marks.failure == 0 ? json(nullptr) : json(errno_text(marks.failure))},
         {"damaged_until", position_json(view.damaged_until.position)}}},
       {"journal_free_blocks", marks.free_blocks},
@@ -363,11 +368,13 @@ json problems_json(const std::vector<Problem>& problems) {
   return rows;
 }
 
-json ports_json(const Daemon& daemon) {
+json ports_json(const std::vector<Daemon::PortView>& views) {
   json ports = json::array();
-  for (const Daemon::PortView& port : daemon.ports()) {
+  for (const Daemon::PortView& port : views) {
     const PortCounters& counters = port.counters;
     json row = {{"port", port.spec},
+                {"section", port.section},
+                {"address", text_or_null(port.address)},
                 {"attached", port.attached},
                 {"problem", text_or_null(port.problem)},
                 {"rx_packets", counters.rx_packets},
@@ -391,33 +398,45 @@ json ports_json(const Daemon& daemon) {
 
 }  // namespace
 
+json status_json(const StatusSight& sight) {
+  json status = {{"name", sight.name},
+                 {"cluster", sight.cluster},
+                 {"problems", problems_json(find_problems(sight.host))},
+                 {"ports", ports_json(sight.ports)},
+                 {"lane_turns", sight.lane_turns}};
+  if (sight.host.source != nullptr)
+    status["source"] = source_json(*sight.host.source_config, *sight.host.source);
+  if (sight.host.replica != nullptr) status["replica"] = replica_json(sight);
+  return status;
+}
+
 json daemon_status(const Config& config, const Daemon& daemon) {
-  HostSight sight;
+  StatusSight sight{config.name, config.cluster, {}, daemon.ports(), daemon.lane_turns(), {}, {}};
   std::optional<SourceControl::View> source;
   std::optional<ReplicaSight> replica;
-  json status = {{"name", config.name},
-                 {"cluster", config.cluster},
-                 {"ports", ports_json(daemon)},
-                 {"lane_turns", daemon.lane_turns()}};
   if (daemon.source() != nullptr) {
     source = daemon.source()->view();
     // As it is in force; before the first turn, as it was read.
-    sight.source_config = source->config != nullptr ? &*source->config->source : &*config.source;
-    sight.source = &*source;
-    status["source"] = source_json(*sight.source_config, *source);
+    sight.host.source_config =
+        source->config != nullptr ? &*source->config->source : &*config.source;
+    sight.host.source = &*source;
   }
   if (daemon.replica() != nullptr) {
     const auto parts = daemon.replica()->parts();
     replica = ReplicaSight{daemon.replica()->control().view(), parts->archiver->status(),
                            parts->feed->status()};
-    sight.replica = &*replica;
-    status["replica"] = replica_json(*replica, parts->folder, daemon.replica()->describe_disk());
+    sight.host.replica = &*replica;
+    sight.archive_folder = parts->folder;
+    sight.journal_disk = daemon.replica()->describe_disk();
   }
-  for (const Daemon::PortView& port : daemon.ports())
-    sight.ports.push_back({port.spec, port.attached, port.problem});
-  sight.audit_failure = daemon.audit().failure();
-  status["problems"] = problems_json(find_problems(sight));
-  return status;
+  for (const Daemon::PortView& port : sight.ports)
+    sight.host.ports.push_back({port.spec, port.attached, port.problem});
+  for (const ThreadSilence& thread : daemon.threads().threads) {
+    if (thread.silent_ns >= Watchdog::kThreadShownNs)
+      sight.host.stuck.push_back({thread.name, thread.silent_ns / kNanosPerMilli});
+  }
+  sight.host.audit_failure = daemon.audit().failure();
+  return status_json(sight);
 }
 
 }  // namespace binlane

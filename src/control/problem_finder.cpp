@@ -163,8 +163,9 @@ void add_replica(const ReplicaSight& sight, ProblemList& out) {
 
 }  // namespace
 
-bool source_at_work(const View& view) noexcept {
-  return view.phase != Phase::standby;
+bool replica_at_work(const HostSight& sight) noexcept {
+  return sight.replica != nullptr &&
+         (sight.source == nullptr || sight.source->phase == Phase::standby);
 }
 
 std::vector<Problem> find_problems(const HostSight& sight) {
@@ -180,8 +181,7 @@ std::vector<Problem> find_problems(const HostSight& sight) {
     add_files(*sight.source, out);
   }
   if (sight.replica != nullptr) {
-    const bool at_work = sight.source == nullptr || !source_at_work(*sight.source);
-    if (at_work) add_replica(*sight.replica, out);
+    if (replica_at_work(sight)) add_replica(*sight.replica, out);
     add_replica_files(*sight.replica, out);
   }
   add_if(out, ProblemCode::audit_failed, sight.audit_failure);

@@ -47,8 +47,8 @@ struct HostSight {
   std::string audit_failure;
 };
 
-// Whether the [source] section is at work: this host is, or was, the source, or is about to be.
-bool source_at_work(const SourceControl::View& view) noexcept;
+// Whether the [replica] section is at work.
+bool replica_at_work(const HostSight& sight) noexcept;
 
 std::vector<Problem> find_problems(const HostSight& sight);
 

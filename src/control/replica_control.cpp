@@ -66,10 +66,12 @@ void ReplicaControl::stop() {
 }
 
 void ReplicaControl::run() {
+  const HeartbeatScope alive(heart_);
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     const auto* const call = call_;
     lock.unlock();
+    still_alive();
     if (call != nullptr) {
       (*call)();
       show_meta();

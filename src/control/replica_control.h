@@ -14,6 +14,7 @@
 #include <string>
 #include <thread>
 
+#include "base/heartbeat.h"
 #include "base/position.h"
 #include "control/config.h"
 #include "control/exposure_record.h"
@@ -71,6 +72,7 @@ class ReplicaControl : private AdmissionHost {
   void start();
   void stop();
   View view() const;
+  const Heartbeat& heartbeat() const noexcept { return heart_; }
 
   // Any thread: no source is served from now on, and this is what it is told; empty: they are.
   void refuse_all(const std::string& reason);
@@ -127,6 +129,7 @@ class ReplicaControl : private AdmissionHost {
   std::vector<std::string> borrowers_;           // guarded by mutex_
   Loan loan_;                                    // guarded by mutex_
   View view_;
+  Heartbeat heart_;
   std::thread thread_;
 };
 

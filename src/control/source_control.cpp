@@ -94,6 +94,7 @@ SourceControl::SourceControl(const Config& config, SourceLane& lane,
       drain_(drain_options(source_),
              [this](const ServerFacts& facts) { return registration_for(facts); }),
       replicas_(std::move(replicas)),
+      login_(account_of(source_)),
       read_only_setter_(account_of(source_)),
       transitions_(std::make_shared<const std::vector<LoggedTransition>>()) {
   made_read_only_ = std::filesystem::exists(read_only_mark_path(config_));
@@ -134,12 +135,14 @@ void SourceControl::stop() {
 }
 
 void SourceControl::run() {
+  const HeartbeatScope alive(heart_);
   if (promoter_ && role_.state().role == HostRole::standby) promoter_->resume();
   if (role_.state().role == HostRole::fenced && !canary(Canary::fencing_not_caught_up))
     record_fencing(std::max(state_.quorum, beginning_of(state_)));
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     lock.unlock();
+    still_alive();
     answer_questions();
     work(monotonic_ns());
     publish();
@@ -149,6 +152,7 @@ void SourceControl::run() {
 }
 
 void SourceControl::work(std::uint64_t now_ns) {
+  login_.poll(now_ns);
   watch_terms();
   switch (role_.state().role) {
     case HostRole::source:
@@ -197,6 +201,8 @@ void SourceControl::look_for_server(std::uint64_t now_ns) {
   ++server_runs_;
   degraded_told_ = false;
   new_poll_.reset();
+  poll_problem_.clear();
+  server_watch_.forget();
   phase_ = Phase::running;
   problem_.clear();
 }
@@ -315,25 +321,23 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
     return;
   }
   server_status_ = poll.status;
+  read_back(now_ns);
   seen.enabled = poll.status.enabled;
   seen.status_on = poll.status.status_on;
   seen.counters = {poll.status.yes_tx, poll.status.no_tx, poll.status.no_times};
   new_poll_ = seen;
 }
 
-// Said once for each error; status and metric say it for as long as it lasts.
-void SourceControl::note_failed_poll(const SqlError& error) {
-  ++polls_failed_;
-  std::string problem = to_string(error);
-  if (problem == poll_problem_) return;
-  poll_problem_ = std::move(problem);
-  log::error("poll_failed", "the server's status cannot be read: {}", poll_problem_);
-}
-
 void SourceControl::sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns) {
   if (phase_ != Phase::running || !synced_.wants_sync(marks, dump_position(), now_ns)) return;
   const SyncResult result = sync_files(*files_, synced_.synced().file, marks.whole_at.file);
   if (result.error == 0) return synced_.synced_ourselves(marks);
+  // A server that ends removes a file that it has not listed yet.
+  if (result.error == ENOENT)
+    return end_incarnation({fmt::format("binlog {} is not there any more: the server is going "
+                                        "down, or somebody removed it",
+                                        result.file),
+                            {}});
   end_incarnation(
       {fmt::format("cannot sync binlog {}: {}", result.file, errno_text(result.error)), {}});
 }
@@ -478,7 +482,8 @@ void SourceControl::publish() {
   view.config = shown_config_;
   view.rule_open = rule_open_ || (desk_ && desk_->changing_rule());
   view.rule_before = view.role.rule;
-  view.read_only = made_read_only_;
+  const bool looked = phase_ == Phase::running || phase_ == Phase::fenced;
+  view.read_only = made_read_only_ && looked && server_status_.read_only;
   view.slow = slow_.slow();
   view.slow_times = slow_.times();
   view.counters = earlier_;
@@ -508,6 +513,12 @@ void SourceControl::publish() {
     view.role_failure =
         fmt::format("cannot store {}: {}", role_file_path(config_), errno_text(role_.error()));
   view.poll_problem = poll_problem_;
+  view.login_problem = login_.problem();
+  if (phase_ == Phase::running) {
+    view.server_differences = server_watch_.differences();
+    view.read_only_problem = server_watch_.read_only_problem();
+  }
+  view.settings_mended = server_watch_.times_mended();
   view.incarnations = incarnations_;
   view.polls = polls_;
   view.polls_failed = polls_failed_;

@@ -22,6 +22,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/heartbeat.h"
 #include "control/config.h"
 #include "control/exposure_teller.h"
 #include "control/fallback_turn.h"
@@ -30,11 +31,13 @@
 #include "control/incarnation_start.h"
 #include "control/ledger.h"
 #include "control/lender.h"
+#include "control/login_probe.h"
 #include "control/promoter.h"
 #include "control/read_only_setter.h"
 #include "control/registration_gate.h"
 #include "control/rejoiner.h"
 #include "control/rule_change.h"
+#include "control/server_watch.h"
 #include "control/slow_replicas.h"
 #include "control/source_lane.h"
 #include "control/source_state.h"
@@ -88,7 +91,7 @@ class SourceControl {
     bool rule_open = false;                // a change of the rule is under way
     std::string rule_before;               // the rule on record
     bool held = false;                     // off because somebody wanted it so
-    bool read_only = false;                // made so by mode `fail`
+    bool read_only = false;                // made so by Binlane, and the server says that it is so
     ReplicaSet slow = 0;
     std::uint64_t slow_times = 0;
     std::uint64_t oldest_wait_ns = 0;
@@ -116,6 +119,7 @@ class SourceControl {
     std::uint64_t incarnations = 0;
     std::uint64_t polls = 0;
     std::uint64_t polls_failed = 0;
+    std::uint64_t settings_mended = 0;  // times that somebody else's setting was set back
   };
 
   // Opens state and ledger; throws StartupError when they are damaged. `lane` outlives this.
@@ -132,6 +136,7 @@ class SourceControl {
   void stop();
   // Any thread.
   View view() const;
+  const Heartbeat& heartbeat() const noexcept { return heart_; }
   // Any thread: runs `work` on the control thread in its next turn and gives its answer, or says
   // that the thread did not come to it.
   std::string ask(const std::function<std::string()>& work);
@@ -211,6 +216,8 @@ class SourceControl {
   bool refresh_proof();
   void poll_server(std::uint64_t now_ns);
   void note_failed_poll(const SqlError& error);
+  void read_back(std::uint64_t now_ns);
+  std::string mend(ServerSetting setting);
   void sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns);
   void run_fallback(const SourceMarks& marks);
   bool carry_out(const FallbackAction& action);
@@ -276,6 +283,8 @@ class SourceControl {
   std::uint64_t next_store_ns_ = 0;
   std::string state_failure_;  // why it could not be stored; what is on record stays
   std::string poll_problem_;   // why the last look at the server failed
+  ServerWatch server_watch_;
+  LoginProbe login_;
   std::uint64_t incarnations_ = 0;
   std::uint64_t polls_ = 0;
   std::uint64_t polls_failed_ = 0;
@@ -309,6 +318,7 @@ class SourceControl {
   std::optional<RejoinOptions> rejoin_asked_;
   std::uint64_t rejoin_asked_ns_ = 0;
   View view_;
+  Heartbeat heart_;
   std::thread thread_;
 };
 

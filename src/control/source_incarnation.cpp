@@ -140,6 +140,7 @@ void SourceControl::end_incarnation(const IncarnationEnd& end) {
   }
   store(ended_state(state_, synced_.synced(), lane_.queues().marks.load()));
   phase_ = Phase::looking;
+  poll_problem_.clear();
   problem_ = end.reason;
   next_look_ns_ = 0;
 }

@@ -173,7 +173,12 @@ void SourceControl::work_as_standby(std::uint64_t now_ns) {
   if (!connect_commands()) return;
   const QueryResult enabled =
       command_connection_.query("SELECT @@GLOBAL.rpl_semi_sync_master_enabled");
-  if (!enabled.ok() || enabled.rows.empty() || enabled.rows[0][0] != "1") return;
+  if (!enabled.ok()) {
+    problem_ = fmt::format("cannot look at the server's semi-sync: {}", to_string(enabled.error));
+    return;
+  }
+  problem_.clear();
+  if (enabled.rows.empty() || enabled.rows[0][0] != "1") return;
   const QueryResult off = command_connection_.query("SET GLOBAL rpl_semi_sync_master_enabled=OFF");
   if (off.ok())
     log::warning("standby", "the server's semi-sync was ON and is OFF now: this host is a standby");
@@ -250,7 +255,11 @@ void SourceControl::work_as_fenced(std::uint64_t now_ns) {
   next_look_ns_ = now_ns + kLookNs;
   if (!connect_commands()) return;
   const QueryResult found = command_connection_.query("SELECT @@GLOBAL.read_only");
-  if (!found.ok() || found.rows.empty()) return;
+  if (!found.ok() || found.rows.empty()) {
+    problem_ =
+        fmt::format("cannot look whether the server is read-only: {}", to_string(found.error));
+    return;
+  }
   if (found.rows[0][0] == "1") {
     problem_.clear();
     return;

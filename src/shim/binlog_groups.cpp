@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/heartbeat.h"
 #include "shim/archive_gtids.h"
 #include "shim/fixed_feed_limit.h"
 
@@ -16,6 +17,7 @@ std::string read_groups(const ArchivePlace& place, Position from, std::uint32_t 
   for (std::uint32_t number = from.file; number <= last; ++number) {
     if (!reader.open({number, 0})) return reader.error();
     for (;;) {
+      still_alive();
       const auto step = reader.next(group);
       if (step == GroupReader::Step::failed) return reader.error();
       if (step != GroupReader::Step::group) break;

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "base/assert.h"
+#include "base/heartbeat.h"
 
 namespace binlane {
 namespace {
@@ -120,6 +121,7 @@ QueryResult ServerConnection::query(std::string_view sql) {
     if (result.error.is_connection_failure()) close();
     return result;
   };
+  still_alive();
   if (mysql_real_query(handle_, sql.data(), sql.size()) != 0) return failed();
   const std::unique_ptr<MYSQL_RES, decltype(&mysql_free_result)> answer(mysql_store_result(handle_),
                                                                         mysql_free_result);

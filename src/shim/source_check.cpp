@@ -89,9 +89,8 @@ void check_identity(const ServerFacts& facts, std::uint32_t acker_server_id, Sou
          "a number that no server uses", "set another source.acker_server_id"});
   for (const std::uint32_t id : facts.registered_replica_ids) {
     if (id != acker_server_id) continue;
-    // A warning only: it may be our own connection from before a restart of this daemon.
     check.warnings.push_back(
-        {"acker_server_id", fmt::format("a replica with server_id {} is registered already", id),
+        {"acker_server_id", fmt::format("{}, and a replica is registered with that server_id", id),
          "a number that no server uses",
          "if another replica has this server_id, each will throw the other out for ever: set "
          "another source.acker_server_id"});

@@ -68,23 +68,10 @@ void add_ledger(CLI::App& app) {
 }
 
 int list_intervals(const Context& context, const json& ledger) {
-  if (context.as_json) {
+  if (context.as_json)
     print_json(ledger);
-    return kExitOk;
-  }
-  std::vector<std::vector<std::string>> rows = {
-      {"ID", "FROM", "TO", "TRANSACTIONS", "ACKNOWLEDGED", "SINCE", "WHY"}};
-  for (const json& interval : member(ledger, "intervals")) {
-    const json& causes = member(interval, "causes");
-    const json first = causes.is_array() && !causes.empty() ? causes.front() : json::object();
-    const bool open = flag_of(interval, "open");
-    rows.push_back({fmt::format("{}", count_of(interval, "id")), text_of(interval, "from"),
-                    open ? "(open)" : text_of(interval, "to"),
-                    open ? "-" : fmt::format("{}", count_of(interval, "groups")),
-                    flag_of(interval, "acknowledged") ? "yes" : "no", text_of(first, "at"),
-                    text_of(first, "reason")});
-  }
-  fmt::print("{}", table_text(rows));
+  else
+    fmt::print("{}", ledger_table(ledger));
   return kExitOk;
 }
 
@@ -163,6 +150,22 @@ constexpr Verb kVerbs[] = {
 };
 
 }  // namespace
+
+std::string ledger_table(const json& ledger) {
+  std::vector<std::vector<std::string>> rows = {
+      {"ID", "FROM", "TO", "TRANSACTIONS", "ACKNOWLEDGED", "SINCE", "WHY"}};
+  for (const json& interval : member(ledger, "intervals")) {
+    const json& causes = member(interval, "causes");
+    const json first = causes.is_array() && !causes.empty() ? causes.front() : json::object();
+    const bool open = flag_of(interval, "open");
+    rows.push_back({fmt::format("{}", count_of(interval, "id")), text_of(interval, "from"),
+                    open ? "(open)" : text_of(interval, "to"),
+                    open ? "-" : fmt::format("{}", count_of(interval, "groups")),
+                    flag_of(interval, "acknowledged") ? "yes" : "no", text_of(first, "at"),
+                    text_of(first, "reason")});
+  }
+  return table_text(rows);
+}
 
 std::span<const Verb> fallback_verbs() {
   return kVerbs;

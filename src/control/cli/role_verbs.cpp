@@ -82,7 +82,10 @@ int show_rejoin(const json& result, const Context& context) {
 // Asks `verb` until what was begun has ended, and says what it waits for meanwhile.
 int follow(const char* verb, int (*show)(const json&, const Context&), const Context& context) {
   constexpr auto kPause = std::chrono::milliseconds(100);
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(g_options.wait_s);
+  // What a good one waits for in its first moments is nobody's worry.
+  constexpr auto kQuiet = std::chrono::seconds(1);
+  const auto begun = std::chrono::steady_clock::now();
+  const auto deadline = begun + std::chrono::seconds(g_options.wait_s);
   std::string waiting;
   for (;;) {
     int code = kExitOk;
@@ -94,7 +97,9 @@ int follow(const char* verb, int (*show)(const json&, const Context&), const Con
     }
     const bool over = std::chrono::steady_clock::now() > deadline;
     if (!flag_of(*result, "running") || over) return show(*result, context);
-    if (const std::string now = text_of(*result, "waiting_for"); now != waiting && !now.empty()) {
+    const bool quiet = std::chrono::steady_clock::now() - begun < kQuiet;
+    const std::string now = text_of(*result, "waiting_for");
+    if (!quiet && now != waiting && !now.empty()) {
       waiting = now;
       if (!context.as_json) fmt::print(stderr, "waiting for {}\n", waiting);
     }
