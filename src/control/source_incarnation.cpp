@@ -10,6 +10,12 @@
 #include "shim/server_run_files.h"
 
 namespace binlane {
+namespace {
+
+constexpr std::uint64_t kDamagedLookNs = 5 * kNanosPerSecond;
+
+}  // namespace
+
 // What the finder found goes on record; nothing may be done in the incarnation before.
 bool SourceControl::adopt(const IncarnationStart& begin, const ServerFacts& facts) {
   same_run_ = begin.same_run;
@@ -72,6 +78,8 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   auto begin = finder.find(state_, next_stream_);
   if (!begin) {
     refuse(finder.refusal());
+    // Whole files are read to find damage, and it is still there half a second later.
+    if (finder.damaged()) next_look_ns_ = now_ns + kDamagedLookNs;
     return false;
   }
   if (!adopt(*begin, facts)) return false;
