@@ -232,6 +232,12 @@ void World::begin_fault(const Fault& fault) {
     case FaultKind::flush_logs:
       server_->flush_logs();
       break;
+    case FaultKind::torn_binlog:
+      if (!promotion_asked_) server_->tear_next_group();
+      break;
+    case FaultKind::delete_domain:
+      server_->delete_domain();
+      break;
     case FaultKind::purge: {
       std::uint32_t file = binlogs_.last();
       if (fault.draw / 7 % 3 != 0) {  // mostly what nobody needs any more
@@ -404,6 +410,17 @@ void World::operators() {
   if (!source_->running() && source_->problem().find("synced") != std::string::npos &&
       source_->problem().find("before") != std::string::npos) {
     if (!reset) throw Violation("the source is refused without a cause: " + source_->problem());
+    source_->kill();
+    source_->forget_state();
+    source_->start();
+    return;
+  }
+  // A binlog is damaged: what is behind the place is the server's alone. A new stream begins with
+  // the server's data.
+  if (!source_->running() && source_->problem().find("is damaged at") != std::string::npos) {
+    if (fault_counts_[static_cast<std::size_t>(FaultKind::torn_binlog)] == 0)
+      throw Violation("a binlog is called damaged without a cause: " + source_->problem());
+    if (!server_->reset_master()) return;
     source_->kill();
     source_->forget_state();
     source_->start();
