@@ -418,7 +418,8 @@ void World::operators() {
   // A binlog is damaged: what is behind the place is the server's alone. A new stream begins with
   // the server's data.
   if (!source_->running() && source_->problem().find("is damaged at") != std::string::npos) {
-    if (fault_counts_[static_cast<std::size_t>(FaultKind::torn_binlog)] == 0)
+    if (fault_counts_[static_cast<std::size_t>(FaultKind::torn_binlog)] == 0 &&
+        server_->torn_at().is_null())
       throw Violation("a binlog is called damaged without a cause: " + source_->problem());
     if (!server_->reset_master()) return;
     source_->kill();
