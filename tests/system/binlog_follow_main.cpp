@@ -42,6 +42,8 @@ const char* name_of(binlane::TailEvent event) {
       return "reset";
     case binlane::TailEvent::gap:
       return "gap";
+    case binlane::TailEvent::damaged:
+      return "damaged";
     case binlane::TailEvent::error:
       return "error";
   }
