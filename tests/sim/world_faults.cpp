@@ -402,7 +402,24 @@ void World::mend_trust(ReplicaHost& replica, const BinlogStore& binlogs, const U
     replica.impaired = false;
 }
 
+// A binlog is damaged: what is behind the place is the server's alone. A new stream begins with the
+// server's data. While somebody is being promoted nobody does that.
+bool World::mend_damaged_source() {
+  if (!source_->up() || !server_->up() || source_->running() ||
+      source_->problem().find("is damaged at") == std::string::npos)
+    return false;
+  if (fault_counts_[static_cast<std::size_t>(FaultKind::torn_binlog)] == 0 &&
+      server_->torn_at().is_null())
+    throw Violation("a binlog is called damaged without a cause: " + source_->problem());
+  if ((promotion_asked_ && !promoted()) || !server_->reset_master()) return false;
+  source_->kill();
+  source_->forget_state();
+  source_->start();
+  return true;
+}
+
 void World::operators() {
+  if (mend_damaged_source()) return;
   if (promotion_asked_) return operators_behind_promotion();
   if (!source_->up() || !server_->up()) return;
   const bool reset = server_->resets() > 0;
@@ -410,18 +427,6 @@ void World::operators() {
   if (!source_->running() && source_->problem().find("synced") != std::string::npos &&
       source_->problem().find("before") != std::string::npos) {
     if (!reset) throw Violation("the source is refused without a cause: " + source_->problem());
-    source_->kill();
-    source_->forget_state();
-    source_->start();
-    return;
-  }
-  // A binlog is damaged: what is behind the place is the server's alone. A new stream begins with
-  // the server's data.
-  if (!source_->running() && source_->problem().find("is damaged at") != std::string::npos) {
-    if (fault_counts_[static_cast<std::size_t>(FaultKind::torn_binlog)] == 0 &&
-        server_->torn_at().is_null())
-      throw Violation("a binlog is called damaged without a cause: " + source_->problem());
-    if (!server_->reset_master()) return;
     source_->kill();
     source_->forget_state();
     source_->start();
