@@ -476,9 +476,8 @@ void Promoter::activate() {
   if (!query("FLUSH BINARY LOGS", result)) return;
   const ServerFactsResult facts = read_server_facts(sql_);
   if (!facts.ok()) return wait_for("the server to tell its settings: " + to_string(facts.error));
-  const std::string& base = facts.facts.log_bin_basename;
   const BinlogIndex index =
-      read_binlog_index(facts.facts.log_bin_index, base.substr(0, base.rfind('/')));
+      read_binlog_index(facts.facts.log_bin_index, facts.facts.log_bin_basename);
   if (!index.error.empty()) return wait_for(index.error);
   PromotionRecord next = record();
   next.step = PromotionStep::active;

@@ -13,6 +13,7 @@
 #include "control/config_value.h"
 #include "shim/archive_gtids.h"
 #include "shim/binlog_index.h"
+#include "shim/binlog_paths.h"
 #include "shim/fixed_feed_limit.h"
 #include "shim/server_facts.h"
 #include "shim/server_run_files.h"
@@ -31,11 +32,6 @@ constexpr const char* kRebuild =
     "rebuild this server: stop it, restore a copy of the new source's or of another replica's data "
     "(mariadb-backup keeps its gtid_slave_pos), start it read-only, and run binlane rejoin "
     "--rebuilt";
-
-std::string folder_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
-}
 
 }  // namespace
 
@@ -106,7 +102,7 @@ std::string Rejoiner::compare(const Successor& successor, Compared& found) {
     if (const std::string problem = stop_writes(); !problem.empty()) return problem;
   }
   const RoleState& role = role_.state();
-  const BinlogIndex index = read_binlog_index(role.binlog_index, folder_of(role.binlog_base));
+  const BinlogIndex index = read_binlog_index(role.binlog_index, role.binlog_base);
   if (!index.error.empty()) return index.error;
   found.place = {index.directory, index.basename};
   found.last = index.last;
@@ -197,7 +193,7 @@ std::string Rejoiner::cut(const Successor& successor, const Compared& found) {
   std::ifstream in(index);
   std::string kept;
   for (std::string line; std::getline(in, line);) {
-    if (binlog_file_number(line) <= seal.file) kept += line + '\n';
+    if (binlog_file_number(trimmed_index_line(line)) <= seal.file) kept += line + '\n';
   }
   in.close();
   const std::string temporary = index + ".binlane";
@@ -210,7 +206,7 @@ std::string Rejoiner::cut(const Successor& successor, const Compared& found) {
   if (error == 0) error = write_all(out.get(), std::as_bytes(std::span(kept)), 0);
   if (error == 0 && ::fsync(out.get()) != 0) error = errno;
   if (error == 0 && ::rename(temporary.c_str(), index.c_str()) != 0) error = errno;
-  if (error == 0) error = sync_directory(folder_of(index));
+  if (error == 0) error = sync_directory(folder_of_path(index));
   if (error != 0) return fmt::format("{}: {}", index, errno_text(error));
   for (std::uint32_t number = found.last; number > seal.file; --number) {
     const std::string aside = path(number) + ".cut";

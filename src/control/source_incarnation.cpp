@@ -12,10 +12,7 @@
 namespace binlane {
 namespace {
 
-std::string directory_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
-}
+constexpr std::uint64_t kDamagedLookNs = 5 * kNanosPerSecond;
 
 }  // namespace
 
@@ -43,11 +40,20 @@ bool SourceControl::adopt(const IncarnationStart& begin, const ServerFacts& fact
 }
 
 bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t now_ns) {
-  const BinlogIndex index =
-      read_binlog_index(facts.log_bin_index, directory_of(facts.log_bin_basename));
+  BinlogIndex index = read_binlog_index(facts.log_bin_index, facts.log_bin_basename);
   if (!index.error.empty()) {
     refuse(index.error);
     return false;
+  }
+  // What was removed is no longer this host's to ship. Whether the rest is still the same stream,
+  // and what a replica lacks of it, is found out as after a PURGE.
+  if (const std::uint32_t oldest = oldest_present(index); oldest != index.first) {
+    log::warning(
+        "binlogs_removed",
+        "binlog {} is listed in {} but not there: the stream begins with binlog {}; remove "
+        "binlogs with PURGE BINARY LOGS",
+        oldest - 1, facts.log_bin_index, oldest);
+    index.first = oldest;
   }
   const ServerRunFiles run_files =
       find_server_run_files(facts.log_bin_index, facts.log_bin_basename);
@@ -72,6 +78,8 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   auto begin = finder.find(state_, next_stream_);
   if (!begin) {
     refuse(finder.refusal());
+    // Whole files are read to find damage, and it is still there half a second later.
+    if (finder.damaged()) next_look_ns_ = now_ns + kDamagedLookNs;
     return false;
   }
   if (!adopt(*begin, facts)) return false;

@@ -219,6 +219,7 @@ class SourceCycle {
     synced_pending_ = false;
     watched_group_ = 0;
     quorum_group_at_ = {};
+    told_at_ = {};
     acknowledged_at_ =
         {};  // what the last incarnation's quorums covered is proven anew (safety rule S3)
     shown_.synced_at = shown_.quorum_at = shown_.released_at = {};
@@ -303,6 +304,7 @@ class SourceCycle {
   bool hold_ = false;
   std::uint64_t acknowledged_ = 0;
   Position acknowledged_at_;
+  Position told_at_;  // of that, what the server is told
   // The end of a group that the quorum mark is about to pass, and of the last one that it has
   // passed.
   std::uint64_t watched_group_ = 0;
@@ -598,6 +600,9 @@ std::size_t SourceCycle<P, Stream, Server, C>::acknowledge(std::uint64_t now_ns)
     acknowledged_ = gate_.quorum();
     queues_.stages.on_quorum(acknowledged_, now_ns);
     move(acknowledged_at_, acknowledged_);
+    // Never a place within a group that is not whole: a server that has torn its binlog believes
+    // that it is shorter than it is, and would take that for what it has written since (S24).
+    move(told_at_, std::min(acknowledged_, stream_.group_end()));
     if (acknowledged_ >= watched_group_) {
       const std::uint64_t newest = stream_.group_end();
       const std::uint64_t passed = acknowledged_ >= newest ? newest : watched_group_;
@@ -607,7 +612,7 @@ std::size_t SourceCycle<P, Stream, Server, C>::acknowledge(std::uint64_t now_ns)
   }
   // A position of this stream means other bytes in the next one (safety rule S16).
   if (!stream_.settled() && !canary(Canary::acked_behind_reset)) return 0;
-  return server_.poll(acknowledged_at_);
+  return server_.poll(told_at_);
 }
 
 // `synced` never claims more than `written`. What is beyond counts as soon as the tailer has seen

@@ -51,8 +51,9 @@ struct ServerFacts {
   std::uint32_t server_id = 0;
   std::string server_uuid;  // MySQL only
   bool log_bin = false;
-  std::string log_bin_basename;  // path without the number
-  std::string log_bin_index;     // path
+  std::string data_directory;    // @@datadir
+  std::string log_bin_basename;  // path without the number; absolute (binlog_paths.h)
+  std::string log_bin_index;     // path; absolute
   std::uint64_t sync_binlog = 0;
   std::uint64_t innodb_flush_log_at_trx_commit = 0;
   bool binlog_encrypted = false;

@@ -50,12 +50,14 @@ enum class FaultKind : std::uint8_t {
   flush_logs,
   purge,
   reset_master,
+  torn_binlog,    // its disk was full, and it goes on after half a group
+  delete_domain,  // FLUSH BINARY LOGS DELETE_DOMAIN_ID
   // Binlane's operator.
   quorum_change,
   wall_clock_jump,
   promotion,  // planned, or because the source is lost
 };
-inline constexpr std::size_t kFaultKinds = 41;
+inline constexpr std::size_t kFaultKinds = 43;
 
 const char* to_string(FaultKind kind) noexcept;
 

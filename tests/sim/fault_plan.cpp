@@ -48,6 +48,8 @@ constexpr std::array<const char*, kFaultKinds> kNames = {
     "flush_logs",
     "purge",
     "reset_master",
+    "torn_binlog",
+    "delete_domain",
     "quorum_change",
     "wall_clock_jump",
     "promotion",

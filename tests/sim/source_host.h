@@ -134,6 +134,8 @@ class SourceHost {
   Epoch epoch() const { return state_.epoch; }
   const QuorumRule& rule_in_force() const { return rule_in_force_; }
   SourceMarks marks() const;
+  // The end of what the lane reads; null while it does not.
+  Position written() const { return stream_ ? stream_->tailer().written_position() : Position{}; }
   std::vector<HandshakeDesk::ReplicaView> replicas() const;
   std::uint64_t incarnations() const { return incarnations_; }
   std::function<void(Position)> told;

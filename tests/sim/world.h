@@ -122,6 +122,7 @@ class World {
   void reseed(ReplicaHost& replica);
   void operators_at_the_seal();
   void operators_behind_promotion();
+  bool mend_damaged_source();
   ReplicaHost& pick(const Fault& fault) { return *replicas_[fault.draw % replicas_.size()]; }
   std::vector<Block> partition_of(const Fault& fault) const;
 

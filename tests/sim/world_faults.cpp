@@ -232,6 +232,12 @@ void World::begin_fault(const Fault& fault) {
     case FaultKind::flush_logs:
       server_->flush_logs();
       break;
+    case FaultKind::torn_binlog:
+      if (!promotion_asked_) server_->tear_next_group();
+      break;
+    case FaultKind::delete_domain:
+      server_->delete_domain();
+      break;
     case FaultKind::purge: {
       std::uint32_t file = binlogs_.last();
       if (fault.draw / 7 % 3 != 0) {  // mostly what nobody needs any more
@@ -396,7 +402,24 @@ void World::mend_trust(ReplicaHost& replica, const BinlogStore& binlogs, const U
     replica.impaired = false;
 }
 
+// A binlog is damaged: what is behind the place is the server's alone. A new stream begins with the
+// server's data. While somebody is being promoted nobody does that.
+bool World::mend_damaged_source() {
+  if (!source_->up() || !server_->up() || source_->running() ||
+      source_->problem().find("is damaged at") == std::string::npos)
+    return false;
+  if (fault_counts_[static_cast<std::size_t>(FaultKind::torn_binlog)] == 0 &&
+      server_->torn_at().is_null())
+    throw Violation("a binlog is called damaged without a cause: " + source_->problem());
+  if ((promotion_asked_ && !promoted()) || !server_->reset_master()) return false;
+  source_->kill();
+  source_->forget_state();
+  source_->start();
+  return true;
+}
+
 void World::operators() {
+  if (mend_damaged_source()) return;
   if (promotion_asked_) return operators_behind_promotion();
   if (!source_->up() || !server_->up()) return;
   const bool reset = server_->resets() > 0;

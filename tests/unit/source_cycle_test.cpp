@@ -147,6 +147,23 @@ TEST(SourceCycle, AQuorumOfDurableBytesIsToldToTheServer) {
   EXPECT_EQ(s.server.told, (Position{1, 7}));
 }
 
+// S24: a server that went on after half a write believes that its file is shorter than it is, and
+// would take a place within that half for an ACK of what it wrote since.
+TEST(SourceCycle, NothingIsToldWithinAGroupThatIsNotWhole) {
+  Source s;
+  s.join(0);
+  s.write("0123456789");
+  s.stream.append_part(test::bytes_of("abcdef"));
+  s.turn();
+  s.ack(0, 16, 16);
+  EXPECT_EQ(s.marks().quorum, 16U);
+  EXPECT_EQ(s.server.told, (Position{1, 10}));
+  s.write("g");
+  s.turn();
+  s.ack(0, 17, 17);
+  EXPECT_EQ(s.server.told, (Position{1, 17}));
+}
+
 // An answer that comes in the turn that sent does not seem older than the sending.
 TEST(SourceCycle, StagesOfOneTurnAreInOrder) {
   constexpr std::uint64_t kInTheDeviceNs = 5000;

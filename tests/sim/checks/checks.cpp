@@ -91,6 +91,17 @@ bool Checks::held_before(const ReplicaHost& replica, const Position& position) c
   });
 }
 
+// S24: no source goes on behind a file that its server has torn in the middle.
+void Checks::check_damage() const {
+  const SourceHost& source = world_.source();
+  const Position torn = world_.server().torn_at();
+  if (torn.is_null() || !source.up() || !source.running() || between_streams_) return;
+  const Position written = source.written();
+  if (source.stream_start().file <= torn.file && written.file > torn.file)
+    fail("S24", fmt::format("binlog {} is torn at {}, and the source goes on at {}", torn.file,
+                            to_string(torn), to_string(written)));
+}
+
 void Checks::after_step() {
   follow_stream();
   const Position durable = durable_at_source();
@@ -105,6 +116,7 @@ void Checks::after_step() {
     if (!between_streams_ && world_.server().acked_too_much())
       fail("I1", "the server goes by ACKs of binlogs that were reset");
   }
+  check_damage();
   for (std::size_t i = 0; i < of_.size(); ++i) {
     check_durable_grows(i);
     check_feed(i);

@@ -91,6 +91,7 @@ class Checks {
   ReplicaSet holders_in_epoch(Position position, Epoch epoch) const;
   void check_epoch(Position position);
   void check_turning_off();
+  void check_damage() const;
   void check_ledger();
   void check_durable_grows(std::size_t replica);
   void check_cut(const FrameView& frame);
