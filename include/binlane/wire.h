@@ -72,7 +72,9 @@ struct DataBody {
   le64 stream_offset;  // of the first payload byte
   le64 file_offset;
   le32 file_number;
-  le32 zero;
+  // The oldest binlog file that some replica in a session does not hold whole on stable storage: an
+  // archive keeps it. 0: the source does not say.
+  le32 peers_need;
   le64 synced;    // the source's binlog is on its own stable storage up to here
   le64 released;  // the replica may hand its server what it has durable up to here
 };

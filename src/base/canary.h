@@ -53,6 +53,9 @@
   X(new_rule_uncovered, "S4",                                                                      \
     "a new rule stands alone before those that have it on record hold what was acknowledged")      \
   X(applied_unasked, "S9", "what is durable on a replica counts as executed by its server")        \
+  X(unexecuted_file_deleted, "I7",                                                                 \
+    "an archived file is deleted that the local server has not executed")                          \
+  X(needed_file_deleted, "I1", "an archived file is deleted that a connected replica lacks")       \
   X(failed_journal_counted, "I2", "a replica whose journal's device failed still counts")          \
   X(released_beyond_synced, "S7", "the quorum alone decides what is released")                     \
   X(released_at_rule_level, "S9",                                                                  \

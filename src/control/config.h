@@ -85,6 +85,11 @@ struct ReplicaConfig {
   std::string journal;  // empty in the file: data_dir/journal
   std::uint64_t journal_size_mb = 64;
   std::string archive;  // empty in the file: data_dir/archive
+  // What of the archive is deleted, once nobody needs it (storage/archive_retention.h).
+  std::uint64_t archive_keep_days = 7;
+  std::uint64_t archive_keep_mb = 0;
+  std::uint64_t archive_keep_for_absent_mb = 1024;
+  std::uint64_t archive_min_free_mb = 256;
   Endpoint feed_listen{0x7f000001, 3401};
   std::string feed_user = "binlane";
   std::string feed_password_file;

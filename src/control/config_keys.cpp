@@ -13,6 +13,7 @@ constexpr double kDayMs = 24.0 * 3600 * 1000;
 constexpr double kYearMs = 365 * kDayMs;
 // Less than 1: with every datagram lost nothing could ever be tested.
 constexpr double kMaxProbability = 0.99;
+constexpr double kMaxArchiveMb = 1024.0 * 1024 * 1024;  // a pebibyte
 // Beyond what separates two sites; more is not a remote replica but a dead one.
 constexpr double kMaxFaultDelayUs = 1e6;
 constexpr KeyBounds kAnything{0, kMaxText};
@@ -237,6 +238,33 @@ std::span<const ConfigKey<ReplicaConfig>> replica_keys() {
        "size of the journal's ring; how far the archive may fall behind"},
       {"archive", &S::archive, "", kOptionalPath, kOptional,
        "folder for the byte-identical copies of the source's binlogs; left out: data_dir/archive"},
+      {"archive_keep_days",
+       &S::archive_keep_days,
+       "days",
+       {0, 36'500},
+       kOptional,
+       "archived files older than this are deleted, once neither the local server nor a replica "
+       "needs them; 0: age alone deletes nothing"},
+      {"archive_keep_mb",
+       &S::archive_keep_mb,
+       "MiB",
+       {0, kMaxArchiveMb},
+       kOptional,
+       "the same of the oldest files while the archive is larger than this; 0: it has no limit"},
+      {"archive_keep_for_absent_mb",
+       &S::archive_keep_for_absent_mb,
+       "MiB",
+       {0, kMaxArchiveMb},
+       kOptional,
+       "newest part of the archive that always stays, for replicas that are away and may need it "
+       "after a promotion"},
+      {"archive_min_free_mb",
+       &S::archive_min_free_mb,
+       "MiB",
+       {0, kMaxArchiveMb},
+       kOptional,
+       "while the archive's file system has less room than this, files that nobody needs are "
+       "deleted whatever their age; 0: room alone deletes nothing"},
       {"feed_listen", &S::feed_listen, "", kUnbounded, kOptional,
        "TCP address at which the local database server replicates from binlaned"},
       {"feed_user", &S::feed_user, "", {1, 128}, kOptional, "user it must log in as"},

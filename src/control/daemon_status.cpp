@@ -305,6 +305,20 @@ json divergence_json(const ReplicaControl::View& view) {
           {"named", view.diverged_groups}};
 }
 
+json retention_json(const ArchivePruner::View& view) {
+  return {{"files", view.files},
+          {"bytes", view.bytes},
+          {"free_bytes", view.free_bytes ? json(*view.free_bytes) : json(nullptr)},
+          {"days_left", view.days_left ? json(*view.days_left) : json(nullptr)},
+          {"removed_files", view.removed_files},
+          {"removed_bytes", view.removed_bytes},
+          {"failures", view.failures},
+          {"failure", text_or_null(view.failure)},
+          {"kept_because", to_string(view.kept)},
+          {"over_limit", view.over_limit},
+          {"nearly_full", view.nearly_full}};
+}
+
 json replica_json(const StatusSight& whole) {
   const ReplicaSight& sight = *whole.host.replica;
   const ReplicaControl::View& view = sight.control;
@@ -339,7 +353,8 @@ json replica_json(const StatusSight& whole) {
        {{"syncs", archive.syncs},
         {"disk_full_count", archive.disk_full_count},
         {"waits_for_room", archive.waits_for_room},
-        {"failure", text_or_null(archive.failure)}}},
+        {"failure", text_or_null(archive.failure)},
+        {"retention", retention_json(sight.retention)}}},
       {"journal",
        {{"blocks", marks.block_count},
         {"free_blocks", marks.free_blocks},
@@ -424,7 +439,7 @@ json daemon_status(const Config& config, const Daemon& daemon) {
   if (daemon.replica() != nullptr) {
     const auto parts = daemon.replica()->parts();
     replica = ReplicaSight{daemon.replica()->control().view(), parts->archiver->status(),
-                           parts->feed->status()};
+                           parts->feed->status(), daemon.replica()->retention()};
     sight.host.replica = &*replica;
     sight.archive_folder = parts->folder;
     sight.journal_disk = daemon.replica()->describe_disk();

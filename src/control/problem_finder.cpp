@@ -140,6 +140,21 @@ void add_replica_files(const ReplicaSight& sight, ProblemList& out) {
   add_if(out, ProblemCode::exposures_failed, sight.control.exposure_failure);
 }
 
+void add_retention(const ArchivePruner::View& view, ProblemList& out) {
+  if (view.nearly_full)
+    out.add(ProblemCode::archive_disk_nearly_full,
+            fmt::format("the archive's disk has {} MiB left, less than archive_min_free_mb: files "
+                        "that nobody needs are deleted before their time",
+                        view.free_bytes.value_or(0) >> 20));
+  if (view.over_limit)
+    out.add(ProblemCode::archive_over_limit,
+            fmt::format("a limit asks to delete the archive's oldest file, and it stays: {}",
+                        to_string(view.kept)));
+  if (!view.failure.empty())
+    out.add(ProblemCode::archive_file_not_deleted,
+            "an archived file that nobody needs cannot be deleted: " + view.failure);
+}
+
 // Of a replica that is one now.
 void add_replica(const ReplicaSight& sight, ProblemList& out) {
   const ReplicaControl::View& view = sight.control;
@@ -183,6 +198,7 @@ std::vector<Problem> find_problems(const HostSight& sight) {
   if (sight.replica != nullptr) {
     if (replica_at_work(sight)) add_replica(*sight.replica, out);
     add_replica_files(*sight.replica, out);
+    add_retention(sight.replica->retention, out);
   }
   add_if(out, ProblemCode::audit_failed, sight.audit_failure);
   for (const PortSight& port : sight.ports) {

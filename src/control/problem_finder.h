@@ -12,6 +12,7 @@
 #include "control/config.h"
 #include "control/problems.h"
 #include "control/replica_control.h"
+#include "control/archive_pruner.h"
 #include "control/source_control.h"
 #include "shim/binlog_server.h"
 #include "storage/archive.h"
@@ -23,6 +24,7 @@ struct ReplicaSight {
   ReplicaControl::View control;
   ArchiverStatus archive;
   FeedStatus feed;
+  ArchivePruner::View retention;
 };
 
 struct PortSight {

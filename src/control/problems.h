@@ -50,6 +50,9 @@ enum class ProblemCode : std::uint8_t {
   source_away,
   journal_damaged,
   archive_full,
+  archive_disk_nearly_full,
+  archive_over_limit,
+  archive_file_not_deleted,
   feed_closed,
   // Files that cannot be written any more.
   journal_failed,

@@ -19,6 +19,7 @@ namespace {
 using nlohmann::json;
 
 constexpr int kLabelWidth = 13;
+constexpr double kMiB = 1024.0 * 1024;
 
 std::string count_text(const json& object, const char* name) {
   return fmt::format("{:.0f}", number_of(object, name));
@@ -152,6 +153,17 @@ void print_source(Page& page, const json& source) {
   page.table(rows);
 }
 
+// "12 files, 340 MiB; 80 GiB left, 41 days"
+std::string archive_text(const json& retention) {
+  std::string text = fmt::format("{} files, {:.1f} MiB", count_text(retention, "files"),
+                                 number_of(retention, "bytes") / kMiB);
+  if (has_number(retention, "free_bytes"))
+    text += fmt::format("; {:.0f} MiB left on its disk", number_of(retention, "free_bytes") / kMiB);
+  if (has_number(retention, "days_left"))
+    text += fmt::format(", {:.0f} days at the present growth", number_of(retention, "days_left"));
+  return text;
+}
+
 void print_replica(Page& page, const json& replica) {
   if (replica.contains("at_work") && !flag_of(replica, "at_work")) {
     page.heading("replica", "not at work: this host is a source, was one, or is being promoted");
@@ -176,7 +188,9 @@ void print_replica(Page& page, const json& replica) {
           count_text(journal, "blocks"),
           text_of(journal, "disk").empty() ? "" : fmt::format("; {}", text_of(journal, "disk"))));
   page.line("", text_of(journal, "failure"));
-  page.line("archive", text_of(member(replica, "archive"), "failure"));
+  const json& archive = member(replica, "archive");
+  page.line("archive", archive_text(member(archive, "retention")));
+  page.line("", text_of(archive, "failure"));
   const json& feed = member(replica, "feed");
   const json& clients = member(feed, "clients");
   page.line("feed",

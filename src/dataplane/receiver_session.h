@@ -87,6 +87,9 @@ class ReceiverSession {
   void note_applied(std::uint64_t applied_log) noexcept { applied_log_ = applied_log; }
   std::uint64_t synced() const noexcept { return synced_; }
   std::uint64_t released_seen() const noexcept { return released_seen_; }
+  // The oldest binlog file that some other replica in a session lacks, as the source last said; 0:
+  // it has not said.
+  std::uint32_t peers_need() const noexcept { return peers_need_; }
   const ReceiverCounters& counters() const noexcept { return counters_; }
 
  private:
@@ -139,6 +142,7 @@ class ReceiverSession {
   std::uint64_t received_ = 0;  // linear: everything before it is in the log
   std::uint64_t synced_ = 0;
   std::uint64_t released_seen_ = 0;
+  std::uint32_t peers_need_ = 0;
   std::uint64_t largest_packet_ = 0;
   std::uint64_t largest_packet_ns_ = 0;
   std::array<std::uint64_t, wire::kBitmapBits / 64> bitmap_{};
@@ -169,6 +173,7 @@ void ReceiverSession::start(std::uint64_t session_id, Epoch epoch, std::uint64_t
   origin_log_ = origin_log;
   received_ = durable_acked_ = log.end_log() - origin_log;
   synced_ = released_seen_ = applied_acked_ = 0;
+  peers_need_ = 0;
   applied_known_acked_ = false;
   largest_packet_ = largest_packet_ns_ = 0;
   bitmap_ = {};
@@ -199,6 +204,8 @@ void ReceiverSession::on_data(const FrameView& frame, Log& log, std::uint64_t no
   const auto body = body_as<wire::DataBody>(frame);
   synced_ = std::max<std::uint64_t>(synced_, body.synced);
   released_seen_ = std::max<std::uint64_t>(released_seen_, body.released);
+  // It may go back, when another replica joins: the newest frame decides.
+  if (number >= largest_packet_) peers_need_ = body.peers_need;
   if ((frame.header.flags & wire::kFlagAckNow) != 0) ack_now_ = true;
   if (is_noted(number)) {
     ++counters_.duplicates;

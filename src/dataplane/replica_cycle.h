@@ -60,6 +60,8 @@ struct ReplicaLaneMarks {
   std::uint64_t unknown_frames = 0;
   std::uint64_t hellos_lost = 0;
   std::uint64_t archive_queue_full = 0;
+  // The oldest file that another replica in a session lacks; 0: the source has not said.
+  std::uint32_t peers_need = 0;
   ReceiverCounters receiver;
 };
 
@@ -339,6 +341,7 @@ void ReplicaCycle<P, D, Log, C>::publish(std::size_t work, std::uint64_t now_ns)
   shown_.block_count = journal_.block_count();
   shown_.failure = journal_.failure();
   shown_.receiver = session_.counters();
+  shown_.peers_need = session_.active() ? session_.peers_need() : 0;
   queues_.marks.store(shown_);
 }
 

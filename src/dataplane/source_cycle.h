@@ -152,6 +152,7 @@ struct SourceMarks {
   Position released_at;
   bool satisfiable = false;
   std::uint64_t rule_number = 0;    // of the rule that these marks were computed by
+  std::uint32_t peers_need = 0;     // the oldest file that a connected replica lacks; 0: unknown
   std::uint64_t frame_faults = 0;   // foreign or damaged datagrams
   std::uint64_t unknown_peers = 0;  // intact frames of nobody we talk to
   std::uint64_t events_lost = 0;    // control's queue was full
@@ -223,6 +224,7 @@ class SourceCycle {
     acknowledged_at_ =
         {};  // what the last incarnation's quorums covered is proven anew (safety rule S3)
     shown_.synced_at = shown_.quorum_at = shown_.released_at = {};
+    peers_need_ = 0;
     stream_stopped_ = false;
     unpublished_ = true;
     queues_.stages.restart();
@@ -286,6 +288,16 @@ class SourceCycle {
     if (!queues_.events.try_push(event)) ++shown_.events_lost;
   }
   void publish(std::size_t work, std::uint64_t now_ns) noexcept;
+  // Of what is shown. Where a replica stands cannot be told while its place was purged.
+  std::uint32_t oldest_needed_file() const noexcept {
+    std::uint32_t oldest = 0;
+    for (const ReplicaMarks& marks : shown_.replicas) {
+      if (!marks.connected) continue;
+      if (marks.durable_at.is_null()) return 0;
+      if (oldest == 0 || marks.durable_at.file < oldest) oldest = marks.durable_at.file;
+    }
+    return oldest;
+  }
 
   std::span<P* const> ports_;
   Stream& stream_;
@@ -314,6 +326,9 @@ class SourceCycle {
   bool degraded_ = false;
   bool stream_stopped_ = false;
   std::array<Peer, kMaxReplicas> peers_{};
+  // The oldest file that a replica in a session does not hold whole; 0: unknown. As of the last
+  // publication: an archive that keeps a file for longer than it must does no harm.
+  std::uint32_t peers_need_ = 0;
   bool unpublished_ = true;
   std::uint64_t worked_ns_ = 0;
   std::uint64_t published_ns_ = 0;
@@ -504,6 +519,7 @@ bool SourceCycle<P, Stream, Server, C>::send_frame(std::uint32_t replica, const 
   body.stream_offset = plan.offset;
   body.file_offset = piece.at.offset;
   body.file_number = piece.at.file;
+  body.peers_need = peers_need_;
   body.synced = marks.synced;
   body.released = marks.released;
   std::memcpy(buffer.data() + sizeof(wire::Header), static_cast<const void*>(&body), sizeof body);
@@ -684,6 +700,8 @@ void SourceCycle<P, Stream, Server, C>::publish(std::size_t work, std::uint64_t 
     marks.rtt_ns = peer.session.round_trip().smoothed_ns();
     marks.counters = peer.session.counters();
   }
+  peers_need_ = oldest_needed_file();
+  shown_.peers_need = peers_need_;
   queues_.marks.store(shown_);
 }
 

@@ -37,6 +37,7 @@ enum class FaultKind : std::uint8_t {
   sync_error,
   slow_disk,
   archive_full,
+  archive_pruned,  // whatever nobody needs is deleted at once
   archive_sync_error,
   superblock_error,
   reseed,
@@ -57,7 +58,7 @@ enum class FaultKind : std::uint8_t {
   wall_clock_jump,
   promotion,  // planned, or because the source is lost
 };
-inline constexpr std::size_t kFaultKinds = 43;
+inline constexpr std::size_t kFaultKinds = static_cast<std::size_t>(FaultKind::promotion) + 1;
 
 const char* to_string(FaultKind kind) noexcept;
 

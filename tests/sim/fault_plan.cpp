@@ -37,6 +37,7 @@ constexpr std::array<const char*, kFaultKinds> kNames = {
     "sync_error",
     "slow_disk",
     "archive_full",
+    "archive_pruned",
     "archive_sync_error",
     "superblock_error",
     "reseed",

@@ -9,12 +9,43 @@
 #include "shim/stream_scan.h"
 
 namespace binlane::sim {
+namespace {
+
+constexpr std::uint64_t kPruneNs = 20 * kNanosPerMilli;
+
+}  // namespace
 
 void ReplicaHost::control() {
   HelloMessage message;
   for (std::size_t i = 0; i < kReplicaHelloQueue && queues_->hello_in.try_pop(message); ++i)
     admit(message);
   if (queues_->state.load() != 0 && admission_->watch_repair(queues_->marks.load())) show_state();
+  if (pruner_ && clock_.time_ns >= prune_ns_) prune();
+}
+
+// As ReplicaSide::prune_archive().
+void ReplicaHost::prune() {
+  prune_ns_ = clock_.time_ns + kPruneNs;
+  const ReplicaLaneMarks marks = queues_->marks.load();
+  RetentionFacts facts;
+  if (!executed_.is_null()) facts.executed = executed_;
+  executed_ = fed_;
+  facts.in_session = marks.connected;
+  facts.peers_need = marks.peers_need;
+  const JournalMeta meta = store_->meta();
+  const auto folders = archive_folders(meta, kArchiveDirectory);
+  if (folders.empty()) return;
+  const std::uint64_t before = files_pruned();
+  pruner_->turn(folders, std::move(facts), clock_.time_ns);
+  if (files_pruned() == before) return;
+  const auto left = files_.list(folder(), kBasename);
+  if (!left.empty()) first_kept_ = std::max(first_kept_, left.front().number);
+  trace_.note("archive pruned", local_.ipv4, first_kept_, files_pruned());
+}
+
+void ReplicaHost::prune_by(const std::optional<RetentionPolicy>& policy) {
+  pruner_.reset();
+  if (policy) pruner_.emplace(*policy, files_);
 }
 
 void ReplicaHost::admit(const HelloMessage& message) {

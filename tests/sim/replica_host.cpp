@@ -54,7 +54,8 @@ void ReplicaHost::reseed() {
   format();
   files_.remove_all();
   exposure_bytes_.reset();
-  fed_ = fed_before_ = {};
+  fed_ = fed_before_ = executed_ = {};
+  first_kept_ = 0;
   impaired = false;
   ++reseeds_;
 }
@@ -190,7 +191,8 @@ std::string ReplicaHost::switch_stream(const StreamIdentity& next, Position seal
   cycle_->forget_archive();
   if (!make_parts()) return problem_;
   fed_before_ = fed_;
-  fed_ = {};
+  fed_ = executed_ = {};
+  first_kept_ = 0;
   ++streams_switched_;
   trace_.note("stream switched", local_.ipv4, sealed_at.file, sealed_at.offset);
   return {};

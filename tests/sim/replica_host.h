@@ -22,6 +22,7 @@
 #include "host_files.h"
 #include "host_superblock.h"
 #include "random.h"
+#include "control/archive_pruner.h"
 #include "storage/archive.h"
 #include "storage/journal.h"
 #include "storage/recovery.h"
@@ -77,6 +78,8 @@ class ReplicaHost final : private AdmissionHost {
   HostFiles& files() { return files_; }
   SuperblockRecord& superblock() { return superblock_; }
   std::size_t platter_size() const { return size_; }
+  // From now on its archive is pruned by that; nothing: it is not.
+  void prune_by(const std::optional<RetentionPolicy>& policy);
   // What it said to be safe was not kept by its medium; the checks then count it as a failed
   // replica.
   bool impaired = false;
@@ -101,6 +104,10 @@ class ReplicaHost final : private AdmissionHost {
   // And of the one before, which was sealed.
   Position fed_before() const { return fed_before_; }
   std::uint64_t streams_switched() const { return streams_switched_; }
+  // Archived files that were deleted because nobody needed them, of the stream that it holds: all
+  // before this one.
+  std::uint32_t first_kept() const { return first_kept_; }
+  std::uint64_t files_pruned() const { return pruner_ ? pruner_->view().removed_files : 0; }
   std::uint64_t reseeds() const { return reseeds_; }
   std::uint64_t openings() const { return openings_; }
   // What a power cut at this very moment would leave.
@@ -134,6 +141,7 @@ class ReplicaHost final : private AdmissionHost {
   std::string follow_stream(const StreamIdentity& stream, Position sealed_at, bool& done) override;
   std::string lend(const std::string& borrower, const Promise& promise) override;
   void show_state();
+  void prune();
   // As ReplicaSide's.
   std::string folder() const;
   bool make_parts();
@@ -156,6 +164,9 @@ class ReplicaHost final : private AdmissionHost {
   std::optional<std::vector<std::byte>> exposure_bytes_;
   Position fed_;
   Position fed_before_;
+  Position executed_;  // by its server, which is a little late
+  std::uint32_t first_kept_ = 0;
+  std::optional<ArchivePruner> pruner_;
   std::uint64_t streams_switched_ = 0;
   std::uint64_t reseeds_ = 0;
   std::uint64_t openings_ = 0;
@@ -177,6 +188,7 @@ class ReplicaHost final : private AdmissionHost {
   std::string refusal_;
   std::uint64_t control_ns_ = 0;
   std::uint64_t archive_ns_ = 0;
+  std::uint64_t prune_ns_ = 0;
 };
 
 }  // namespace binlane::sim

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/clock.h"
 
@@ -104,8 +105,9 @@ std::string Report::to_json() const {
   auto& counts = json["faults"];
   for (std::size_t i = 0; i < kFaultKinds; ++i)
     counts[to_string(static_cast<FaultKind>(i))] = faults[i];
-  auto& missing = json["pairs_missing"] = nlohmann::ordered_json::array();
-  auto& matrix = json["pairs"];
+  // Apart from `json`, whose members move when another one is added.
+  auto missing = nlohmann::ordered_json::array();
+  auto matrix = nlohmann::ordered_json::object();
   for (std::size_t a = 0; a < kFaultKinds; ++a) {
     for (std::size_t b = a + 1; b < kFaultKinds; ++b) {
       const char* const first = to_string(static_cast<FaultKind>(a));
@@ -114,6 +116,8 @@ std::string Report::to_json() const {
       matrix[first][second] = pairs[a][b];
     }
   }
+  json["pairs_missing"] = std::move(missing);
+  json["pairs"] = std::move(matrix);
   return json.dump(2) + "\n";
 }
 

@@ -14,6 +14,8 @@ constexpr std::uint64_t kSlow = 60;  // times as slow as it was
 // What is taken back between two looks at the server is not seen; fallback.h and
 // synced_confirmer.h say so. Here it lasts until it was looked at, or for as long as this.
 constexpr std::uint64_t kUnseenNs = 30 * kNanosPerSecond;
+// What an archive keeps of its newest bytes for replicas that are away.
+constexpr std::uint64_t kMostKeptForAbsent = 200'000;
 // The longest step of the wall clock, either way: a day.
 constexpr std::uint64_t kWallJump_s = 86'400;
 
@@ -34,6 +36,7 @@ bool lasts(FaultKind kind) {
     case FaultKind::sync_error:
     case FaultKind::slow_disk:
     case FaultKind::archive_full:
+    case FaultKind::archive_pruned:
     case FaultKind::archive_sync_error:
     case FaultKind::superblock_error:
     case FaultKind::state_error:
@@ -205,6 +208,13 @@ void World::begin_fault(const Fault& fault) {
     case FaultKind::archive_full:
       replica.files().full = true;
       break;
+    case FaultKind::archive_pruned: {
+      RetentionPolicy policy;
+      policy.keep_bytes = 1;
+      policy.keep_for_absent_bytes = fault.draw / 7 % 3 == 0 ? 0 : fault.draw % kMostKeptForAbsent;
+      replica.prune_by(policy);
+      break;
+    }
     case FaultKind::archive_sync_error:
       replica.files().sync_error = EIO;
       break;
@@ -328,6 +338,9 @@ void World::end_fault(const Fault& fault) {
       break;
     case FaultKind::archive_full:
       replica.files().full = false;
+      break;
+    case FaultKind::archive_pruned:
+      replica.prune_by(std::nullopt);
       break;
     case FaultKind::archive_sync_error:
       replica.files().sync_error = 0;

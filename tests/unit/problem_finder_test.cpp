@@ -152,6 +152,20 @@ const std::vector<Case>& cases() {
        "3:400"},
       {Code::archive_full, false, true, [](Host& h) { h.replica.archive.waits_for_room = true; },
        "full"},
+      {Code::archive_disk_nearly_full, false, true,
+       [](Host& h) {
+         h.replica.retention.nearly_full = true;
+         h.replica.retention.free_bytes = 5 << 20;
+       },
+       "5 MiB"},
+      {Code::archive_over_limit, false, true,
+       [](Host& h) {
+         h.replica.retention.over_limit = true;
+         h.replica.retention.kept = RetentionReason::executed_unknown;
+       },
+       "server_socket"},
+      {Code::archive_file_not_deleted, false, true,
+       [](Host& h) { h.replica.retention.failure = "binlog.000001: EROFS"; }, "EROFS"},
       {Code::feed_closed, false, true, [](Host& h) { h.replica.feed.listening.clear(); }, "feed"},
       {Code::journal_failed, true, true, [](Host& h) { h.replica.control.marks.failure = EIO; },
        "errno 5"},

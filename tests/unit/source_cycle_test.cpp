@@ -209,6 +209,33 @@ TEST(SourceCycle, AnIncarnationWithoutAQuorumShowsNone) {
   EXPECT_EQ(s.marks().quorum_at, (Position{1, 5}));
 }
 
+// What an archive must keep for others: the file in which the replica stands that has least.
+TEST(SourceCycle, ReplicasAreToldWhichFilesTheOthersNeed) {
+  Source s;
+  s.join(0);
+  s.join(1);
+  s.write("0123456789");
+  s.stream.end_file();
+  s.write("abc");
+  EXPECT_EQ(s.marks().peers_need, 1U);
+  s.ack(0, 14, 14);
+  EXPECT_EQ(s.marks().peers_need, 1U);
+  s.ack(1, 12, 11);  // all of file 1, and that it ended
+  EXPECT_EQ(s.marks().peers_need, 2U);
+  s.drain(0);
+  s.write("d");
+  s.turn();
+  auto* packet = s.network.take(replica_at(0));
+  ASSERT_NE(packet, nullptr);
+  FrameView frame;
+  ASSERT_EQ(decode(ConstBytes(packet->bytes).first(packet->length), frame), FrameFault::none);
+  EXPECT_EQ(body_as<wire::DataBody>(frame).peers_need, 2U);
+  s.network.free(packet);
+  // Where a replica stands in a file that was purged cannot be told.
+  s.cycle.rebuild(kEpoch, any(1, 0b1111, AckLevel::durable));
+  EXPECT_EQ(s.marks().peers_need, 0U);
+}
+
 TEST(SourceCycle, ReleasedIsWhatIsSyncedAndHeldByAQuorum) {
   Source s;
   s.join(0);
