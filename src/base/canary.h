@@ -92,6 +92,8 @@
     "an open interval of an older stream counts as the record of the new one's exposure")          \
   X(fencing_not_caught_up, "S8",                                                                   \
     "a host that could not record its fencing does not do so when it starts again")                \
+  X(restart_taken_for_quiet, "S8",                                                                 \
+    "a restarted server whose settings say OFF counts as one that let nobody go")                  \
   X(unrecorded_forgotten, "S8",                                                                    \
     "what a failed ledger could not take is not recorded by a later daemon either")                \
   X(restart_accounted_early, "S8",                                                                 \
@@ -119,6 +121,9 @@
     "semi-sync is switched on in a new stream before that is on record")                           \
   X(operators_off_repeated, "-", "an operator's OFF is repeated, and undoes the ON behind it")     \
   X(server_release_unnoticed, "S8", "commits that the server lets go by itself go unnoticed")      \
+  X(other_acker_ignored, "S23", "a second semi-sync client of the server goes unnoticed")          \
+  X(numbering_ignored, "S17",                                                                      \
+    "a server whose binlogs pass number 999999 goes on being called semi-sync")                    \
   X(killed_waiter_unnoticed, "S8",                                                                 \
     "commits that complete while the quorum stands still are passed over")                         \
   X(recovery_without_catching_up, "-", "semi-sync comes back while the replicas are far behind")

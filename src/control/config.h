@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "control/fallback_mode.h"
 #include "control/idle.h"
+#include "control/other_ackers.h"
 #include "control/secret.h"
 #include "dataplane/eal.h"
 #include "dataplane/fault_injector.h"
@@ -66,6 +67,7 @@ struct SourceConfig {
   FallbackMode fallback = FallbackMode::degrade;
   std::uint64_t server_timeout_ms = 0;  // 0: timeout_ms + kServerTimeoutSlackMs
   WaitPoint wait_point = WaitPoint::after_sync;
+  OtherAckersRule other_ackers = OtherAckersRule::report;
   DegradedRelease degraded_release = DegradedRelease::release;
   std::uint64_t recover_after_ms = 200;
   std::uint64_t recover_backoff_max_ms = 60'000;

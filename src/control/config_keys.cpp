@@ -32,6 +32,7 @@ constexpr std::array<std::string_view, 2> kLaneModes = {"shared", "dedicated"};
 constexpr std::array<std::string_view, 4> kIdleStrategies = {"auto", "spin", "yield", "nap"};
 constexpr std::array<std::string_view, 2> kDegradedReleases = {"release", "hold"};
 constexpr std::array<std::string_view, 3> kFallbackModes = {"degrade", "block", "fail"};
+constexpr std::array<std::string_view, 2> kOtherAckersRules = {"report", "refuse"};
 constexpr std::array<std::string_view, 2> kWaitPoints = {"AFTER_SYNC", "AFTER_COMMIT"};
 
 // A Choice for a member that is an enumeration, its words in the order of the enumerators.
@@ -164,6 +165,12 @@ std::span<const ConfigKey<SourceConfig>> source_keys() {
       {"wait_point", choice<S, &S::wait_point>(kWaitPoints), "", kUnbounded, kOptional,
        "where commits wait, as in MySQL; under AFTER_COMMIT others see rows before the quorum has "
        "them",
+       kLive},
+      {"other_ackers", choice<S, &S::other_ackers>(kOtherAckersRules), "", kUnbounded, kOptional,
+       "while another semi-sync client of the server acknowledges commits too: report: the state "
+       "is "
+       "FOREIGN_ACKER, on the record; refuse: semi-sync is switched off until it is gone, on the "
+       "record",
        kLive},
       {"degraded_release", choice<S, &S::degraded_release>(kDegradedReleases), "", kUnbounded,
        kOptional,

@@ -187,6 +187,7 @@ json source_counters_json(const SourceControl::View& view) {
           {"recoveries", counters.recoveries},
           {"transitions", counters.transitions},
           {"server_releases", counters.server_releases},
+          {"other_ackers", counters.other_ackers},
           {"server_restarts", counters.server_restarts},
           {"blocked", counters.blocked},
           {"holds", counters.holds},
@@ -213,6 +214,7 @@ void add_settings(json& out, const SourceConfig& config, const SourceControl::Vi
   out["quorum_margin"] = quorum_margin(config.quorum, view.marks);
   out["wait_point"] = wait_point_text(config.wait_point);
   out["fallback"] = to_string(config.fallback);
+  out["other_ackers_rule"] = to_string(config.other_ackers);
   out["timeout_ms"] = config.timeout_ms;
   out["server_timeout_ms"] = config.effective_server_timeout_ms();
 }
@@ -228,6 +230,8 @@ void add_state(json& out, const SourceControl::View& view) {
   out["blocked"] = view.blocked;
   out["held"] = view.held;
   out["read_only"] = view.read_only;
+  out["other_ackers"] = view.other_ackers;
+  out["newest_binlog"] = view.newest_binlog;
   out["oldest_wait_ms"] = view.oldest_wait_ns / kNanosPerMilli;
   out["recover_hold_ms"] = view.recover_hold_ns / kNanosPerMilli;
   out["state_since_ms"] = nullptr;

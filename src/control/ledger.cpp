@@ -146,15 +146,23 @@ void Ledger::apply(const LedgerRecord& record) {
     BL_ASSERT(interval != nullptr && interval->from <= close->to);
     interval->to = close->to;
     interval->groups = close->groups;
+    interval->counted = close->counted;
     interval->closed_at = close->at;
     totals_.exposed_groups += close->groups;
     --totals_.open;
+    if (interval->empty() && interval->id > acknowledged_ && empty_.size() < kMaxEmpty) {
+      empty_.insert(interval->id);
+      --totals_.unacknowledged;
+    }
     closed_.push_back(std::move(*interval));
     open_.erase(open_.begin() + (interval - open_.data()));
     if (closed_.size() > kMaxListed) closed_.pop_front();
   } else if (const auto* ack = std::get_if<LedgerAck>(&record)) {
     BL_ASSERT(ack->id > acknowledged_ && ack->id < next_id_);
-    totals_.unacknowledged -= ack->id - acknowledged_;
+    const auto end = empty_.upper_bound(ack->id);
+    const auto empty = static_cast<std::uint64_t>(std::distance(empty_.begin(), end));
+    totals_.unacknowledged -= ack->id - acknowledged_ - empty;
+    empty_.erase(empty_.begin(), end);
     acknowledged_ = ack->id;
   }
 }
@@ -196,10 +204,10 @@ bool Ledger::add_cause(std::uint64_t id, ExposureKind kind, std::string_view rea
   return append(LedgerCause{id, make_cause(kind, reason)});
 }
 
-bool Ledger::close_interval(std::uint64_t id, Position to, std::uint64_t groups) {
+bool Ledger::close_interval(std::uint64_t id, Position to, std::uint64_t groups, bool counted) {
   const LedgerInterval* const interval = find_open(id);
   BL_ASSERT(interval != nullptr && interval->from <= to);
-  return append(LedgerClose{id, to, groups, wall_clock_text()});
+  return append(LedgerClose{id, to, groups, wall_clock_text(), counted});
 }
 
 std::optional<std::uint64_t> Ledger::expose(Position from, Epoch epoch, ExposureKind kind,
@@ -245,8 +253,7 @@ std::string Ledger::acknowledge(std::uint64_t id, std::string_view by) {
   return {};
 }
 
-bool Ledger::close_all(
-    Position to, const std::function<std::uint64_t(Position from, Position to)>& count_groups) {
+bool Ledger::close_all(Position to, const CountGroups& count_groups) {
   // Closing changes open_, so what is to be done is written down first.
   std::vector<std::pair<Position, std::uint64_t>> todo;
   for (const LedgerInterval& interval : open_) {
@@ -257,8 +264,10 @@ bool Ledger::close_all(
   for (const auto& [from, id] : todo) {
     const Position end = std::max(from, to);
     const Position begin = std::max(from, counted_to);
-    const std::uint64_t groups = begin < end ? count_groups(begin, end) : 0;
-    if (!close_interval(id, end, groups)) return false;
+    const auto groups = begin < end ? count_groups(begin, end) : std::optional<std::uint64_t>(0);
+    // What was counted with an earlier interval is in this one all the same.
+    const bool counted = groups.has_value() && begin == from;
+    if (!close_interval(id, end, groups.value_or(0), counted)) return false;
     counted_to = std::max(counted_to, end);
   }
   return true;
@@ -288,7 +297,8 @@ std::vector<LedgerInterval> Ledger::list() const {
   std::vector<LedgerInterval> all(closed_.begin(), closed_.end());
   all.insert(all.end(), open_.begin(), open_.end());
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
-  for (LedgerInterval& interval : all) interval.acknowledged = interval.id <= acknowledged_;
+  for (LedgerInterval& interval : all)
+    interval.acknowledged = interval.id <= acknowledged_ || empty_.contains(interval.id);
   return all;
 }
 

@@ -23,6 +23,7 @@
 #include <deque>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -60,12 +61,15 @@ struct LedgerInterval {
   Position from;
   std::optional<Position> to;  // nothing while it is open
   std::uint64_t groups = 0;    // event groups in it, once closed
+  bool counted = false;        // and they were: 0 means that there is none
   std::vector<ExposureCause> causes;
   std::string closed_at;
   Uuid stream;                // origin of the stream that the positions are of; null in older files
-  bool acknowledged = false;  // by a person; in lists only
+  bool acknowledged = false;  // by a person, or empty; in lists only
 
   bool open() const noexcept { return !to.has_value(); }
+  // Nobody was given anything in it, so nobody has to look at it.
+  bool empty() const noexcept { return !open() && counted && groups == 0; }
   bool operator==(const LedgerInterval&) const = default;
 };
 
@@ -73,7 +77,8 @@ struct LedgerTotals {
   std::uint64_t entries = 0;  // intervals ever opened
   std::uint64_t open = 0;
   std::uint64_t exposed_groups = 0;  // in closed intervals
-  std::uint64_t unacknowledged = 0;  // intervals that no person has confirmed yet, open or closed
+  // Intervals that no person has confirmed yet, open or closed; those that proved empty aside.
+  std::uint64_t unacknowledged = 0;
   std::uint64_t bytes = 0;           // of the file
 };
 
@@ -97,6 +102,7 @@ struct LedgerClose {
   Position to;
   std::uint64_t groups = 0;
   std::string at;
+  bool counted = false;  // else 0 groups may be any number; lines of older files do not say
 };
 // A person has seen all intervals up to this one, and dealt with them.
 struct LedgerAck {
@@ -124,6 +130,8 @@ class Ledger {
   // Reasons are cut to this length, and this many causes of one interval are kept.
   static constexpr std::size_t kMaxReasonBytes = 256;
   static constexpr std::size_t kMaxCauses = 16;
+  // Of more empty intervals after one that a person has to confirm, the rest wait for him too.
+  static constexpr std::size_t kMaxEmpty = 4096;
 
   // Opens or creates the file, made durable with its directory entry, and locks it. Throws
   // StartupError for damage (with the line's number) and when another process has it.
@@ -140,14 +148,17 @@ class Ledger {
                                                            ExposureKind kind,
                                                            std::string_view reason);
   [[nodiscard]] bool add_cause(std::uint64_t id, ExposureKind kind, std::string_view reason);
-  // Asserts that the interval is open and begins at or before `to`.
-  [[nodiscard]] bool close_interval(std::uint64_t id, Position to, std::uint64_t groups);
+  // Asserts that the interval is open and begins at or before `to`. `counted`: every event group in
+  // it is among `groups`.
+  [[nodiscard]] bool close_interval(std::uint64_t id, Position to, std::uint64_t groups,
+                                    bool counted = false);
 
   // What the fallback state machine asks for at a recovery: closes every open interval of this
   // stream at `to` (or at its own beginning, if that is later). `count_groups(from, to)` counts
-  // event groups; a stretch that several intervals share is counted with the first of them.
-  [[nodiscard]] bool close_all(
-      Position to, const std::function<std::uint64_t(Position from, Position to)>& count_groups);
+  // event groups, or cannot; a stretch that several intervals share is counted with the first of
+  // them.
+  using CountGroups = std::function<std::optional<std::uint64_t>(Position from, Position to)>;
+  [[nodiscard]] bool close_all(Position to, const CountGroups& count_groups);
 
   // What it asks for before and after releases: adds the cause to an open interval of this stream
   // and term that begins at or before `from`, or opens one. Its id.
@@ -197,7 +208,8 @@ class Ledger {
   std::uint64_t lines_ = 0;  // good ones in the file
   std::uint64_t next_id_ = 1;
   Uuid stream_;
-  std::uint64_t acknowledged_ = 0;
+  std::uint64_t acknowledged_ = 0;  // by a person, up to there
+  std::set<std::uint64_t> empty_;   // intervals after that which proved empty
   std::vector<LedgerInterval> open_;
   std::deque<LedgerInterval> closed_;
   LedgerTotals totals_;

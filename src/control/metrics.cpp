@@ -51,6 +51,11 @@ constexpr Row kSourceRows[] = {
     {"binlane_blocked", kGauge, "1 while commits wait beyond the timeout and are not released.",
      "/blocked"},
     {"binlane_held", kGauge, "1 while semi-sync is off because somebody wanted it so.", "/held"},
+    {"binlane_other_ackers", kGauge,
+     "Semi-sync clients of the server besides Binlane, which release commits too.",
+     "/other_ackers"},
+    {"binlane_newest_binlog", kGauge, "Number of the server's newest binlog file.",
+     "/newest_binlog"},
     {"binlane_read_only", kGauge,
      "1 while Binlane has made the server read-only, and the server says that it is.",
      "/read_only"},
@@ -74,6 +79,8 @@ constexpr Row kSourceRows[] = {
     {"binlane_recoveries_total", kCounter, "Times semi-sync came back.", "/counters/recoveries"},
     {"binlane_holds_total", kCounter, "Times commits waited beyond the timeout in mode block.",
      "/counters/holds"},
+    {"binlane_foreign_ackers_total", kCounter,
+     "Times somebody besides Binlane began to acknowledge commits.", "/counters/other_ackers"},
     {"binlane_server_releases_total", kCounter,
      "Releases by the server itself: its timeout, a KILL, a restart, an operator.",
      "/counters/server_releases"},
@@ -144,9 +151,9 @@ constexpr Row kPortRows[] = {
      "/tx_dropped"},
 };
 
-constexpr std::array<const char*, 9> kStates = {"STARTING", "ASYNC",   "CATCHING_UP",
-                                                "SEMISYNC", "FENCED",  "STANDBY",
-                                                "REFUSED",  "LOOKING", "PROMOTING"};
+constexpr std::array<const char*, 10> kStates = {"STARTING", "ASYNC",   "CATCHING_UP", "SEMISYNC",
+                                                 "FENCED",   "STANDBY", "REFUSED",     "LOOKING",
+                                                 "PROMOTING", "FOREIGN_ACKER"};
 
 ClientMetric sample(double value, MetricType type, std::vector<ClientMetric::Label> labels = {}) {
   ClientMetric metric;
@@ -210,9 +217,11 @@ void add_state(std::vector<MetricFamily>& all, const json& source) {
   all.push_back(std::move(family));
 }
 
-// The engine says SEMISYNC exactly where the server waits; anything else has to be looked at.
+// The engine says SEMISYNC or FOREIGN_ACKER exactly where the server waits; anything else has to be
+// looked at.
 void add_disagreement(std::vector<MetricFamily>& all, const json& source) {
-  const bool engine = source.value("state", "") == "SEMISYNC";
+  const std::string state = source.value("state", "");
+  const bool engine = state == "SEMISYNC" || state == "FOREIGN_ACKER";
   const json server = source.value("server", json::object());
   const bool waits = server.value("status_on", false) && server.value("enabled", false);
   MetricFamily family{"binlane_server_disagrees",

@@ -75,6 +75,17 @@ void add_running(const SourceConfig& config, const View& view, ProblemList& out)
             with_reason("commits wait beyond the timeout and are not released",
                         view.ledger_failure.empty() ? "that is what mode block is for"
                                                     : "the ledger cannot be written"));
+  if (view.other_ackers > 0)
+    out.add(
+        ProblemCode::other_acker,
+        fmt::format("{} semi-sync clients of the server besides Binlane acknowledge commits that "
+                    "no quorum may have (binlane doctor names them)",
+                    view.other_ackers));
+  if (view.numbers_near_end)
+    out.add(ProblemCode::binlog_numbers,
+            fmt::format("the newest binlog is number {}: at {} semi-sync ends for good, renumber "
+                        "them (OPERATIONS, Binlog numbers)",
+                        view.newest_binlog, BinlogNumbers::kLastNumber));
   add_replicas(config, view, out);
   if (view.drain.state != DrainState::draining)
     out.add(ProblemCode::dump_away,

@@ -29,6 +29,8 @@ constexpr ProblemKind kKinds[] = {
     {ProblemCode::server_setting, "server_setting", kFault, nullptr},
     {ProblemCode::read_only_refused, "read_only_refused", kFault, nullptr},
     {ProblemCode::source_trouble, "source_trouble", kFault, nullptr},
+    {ProblemCode::other_acker, "other_acker", kFault, nullptr},
+    {ProblemCode::binlog_numbers, "binlog_numbers", kWarning, nullptr},
     {ProblemCode::standby_trouble, "standby_trouble", kWarning, nullptr},
     {ProblemCode::diverged, "diverged", kFault, nullptr},
     {ProblemCode::source_away, "source_away", kFault, nullptr},

@@ -44,6 +44,8 @@ enum class ProblemCode : std::uint8_t {
   server_setting,
   read_only_refused,
   source_trouble,
+  other_acker,
+  binlog_numbers,
   standby_trouble,
   // The replica.
   diverged,

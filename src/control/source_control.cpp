@@ -12,6 +12,7 @@
 #include "control/replica_side.h"
 #include "control/source_settings.h"
 #include "control/wall_clock.h"
+#include "shim/binlog_index_tail.h"
 #include "shim/stream_scan.h"
 
 namespace binlane {
@@ -49,6 +50,7 @@ FallbackCounters sum(const FallbackCounters& a, const FallbackCounters& b) {
   total.read_only_failures += b.read_only_failures;
   total.off_failures += b.off_failures;
   total.on_failures += b.on_failures;
+  total.other_ackers += b.other_ackers;
   total.log_lost += b.log_lost;
   return total;
 }
@@ -58,6 +60,7 @@ FallbackCounters sum(const FallbackCounters& a, const FallbackCounters& b) {
 FallbackOptions fallback_options(const SourceConfig& source) {
   FallbackOptions options;
   options.mode = source.fallback;
+  options.other_ackers = source.other_ackers;
   options.timeout_ns = source.timeout_ms * kNanosPerMilli;
   options.server_timeout_ns = source.effective_server_timeout_ms() * kNanosPerMilli;
   options.recover_after_ns = source.recover_after_ms * kNanosPerMilli;
@@ -96,6 +99,7 @@ SourceControl::SourceControl(const Config& config, SourceLane& lane,
       replicas_(std::move(replicas)),
       login_(account_of(source_)),
       read_only_setter_(account_of(source_)),
+      degrade_mark_(config.data_dir),
       transitions_(std::make_shared<const std::vector<LoggedTransition>>()) {
   made_read_only_ = std::filesystem::exists(read_only_mark_path(config_));
   // Before the first incarnation it may still be fenced, which is an exposure of that stream.
@@ -193,10 +197,21 @@ void SourceControl::work_as_source(std::uint64_t now_ns) {
 void SourceControl::look_for_server(std::uint64_t now_ns) {
   next_look_ns_ = now_ns + kLookNs;
   ServerFacts facts;
-  if (!connect_server(facts) || !prepare_server(facts) || !begin_incarnation(facts, now_ns)) return;
+  if (!connect_server(facts) || !prepare_server(facts)) return;
+  const RestartProof restart = look_at_restart();
+  if (!begin_incarnation(facts, now_ns)) return;
   if (fallback_) earlier_ = sum(earlier_, fallback_->counters());
-  fallback_.emplace(fallback_options(source_),
-                    fallback_start(state_, ledger_, fresh_stream_, same_run_));
+  FallbackStart start = fallback_start(state_, ledger_, fresh_stream_, same_run_);
+  account_for_restart(start, restart, state_, *files_);
+  start.degraded = degrade_mark_.stands();
+  if (start.degraded)
+    log::warning("degrade", "an operator's degrade is in force still ({}): binlane resume ends it",
+                 degrade_mark_.path());
+  fallback_.emplace(fallback_options(source_), start);
+  acker_watch_ = {};
+  numbers_.begin(facts.flavour == ServerFlavour::mariadb);
+  numbers_.note(facts.newest_file);
+  binlog_index_ = facts.log_bin_index;
   next_poll_ns_ = 0;
   ++server_runs_;
   degraded_told_ = false;
@@ -308,6 +323,7 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
   ServerPoll seen;
   seen.begun_ns = monotonic_ns();
   seen.run = server_runs_;
+  const OwnAcker acker = own_acker();
   synced_.confirmer().on_poll_begin(dump_position());
   const SemiSyncPoll poll = poller_->poll();
   synced_.confirmer().on_poll_end(poll.ok() ? std::optional(poll.status.sync_binlog)
@@ -325,6 +341,9 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
   seen.enabled = poll.status.enabled;
   seen.status_on = poll.status.status_on;
   seen.counters = {poll.status.yes_tx, poll.status.no_tx, poll.status.no_times};
+  seen.others = acker_watch_.look(now_ns, poll.status.clients, acker, own_acker());
+  // The lane may have a backlog, so that the server is further on than it has read.
+  numbers_.note(read_binlog_index_tail(binlog_index_).newest_file);
   new_poll_ = seen;
 }
 
@@ -369,6 +388,8 @@ void SourceControl::run_fallback(const SourceMarks& marks) {
   sight.acker_registered =
       drain.state == DrainState::draining && drain.incarnation == state_.epoch.incarnation;
   sight.server_reachable = command_connection_.is_connected();
+  watch_numbers(marks);
+  sight.numbering_over = numbers_.over();
   sight.poll = std::exchange(new_poll_, std::nullopt);
   struct {
     SourceControl& control;
@@ -383,6 +404,7 @@ void SourceControl::run_fallback(const SourceMarks& marks) {
   } host{*this};
   // The moment lies behind the one at which the lane looked.
   turn_fallback(*fallback_, fallback_inputs(sight, *proof_, monotonic_ns()), host);
+  keep_degrade_mark();
 }
 
 void SourceControl::tell_degraded(bool degraded) {
@@ -432,7 +454,7 @@ bool SourceControl::close_intervals(const Position& to) {
       log::warning("ledger_uncounted",
                    "the event groups from {} to {} cannot be counted: their binlogs are gone",
                    to_string(from), to_string(end));
-    return groups.value_or(0);
+    return groups;
   });
 }
 
@@ -484,12 +506,15 @@ void SourceControl::publish() {
   view.rule_before = view.role.rule;
   const bool looked = phase_ == Phase::running || phase_ == Phase::fenced;
   view.read_only = made_read_only_ && looked && server_status_.read_only;
+  view.newest_binlog = numbers_.newest();
+  view.numbers_near_end = numbers_.near_end();
   view.slow = slow_.slow();
   view.slow_times = slow_.times();
   view.counters = earlier_;
   if (fallback_ && phase_ == Phase::running) {
     view.state = fallback_->state();
     view.blocked = fallback_->blocked();
+    view.other_ackers = acker_watch_.count();
     view.held = fallback_->held_by_operator();
     view.oldest_wait_ns = fallback_->deadline().oldest_wait_ns();
     view.recover_hold_ns = fallback_->recover_hold_ns();

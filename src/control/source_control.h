@@ -23,7 +23,9 @@
 #include <vector>
 
 #include "base/heartbeat.h"
+#include "control/binlog_numbers.h"
 #include "control/config.h"
+#include "control/degrade_mark.h"
 #include "control/exposure_teller.h"
 #include "control/fallback_turn.h"
 #include "control/handshake_desk.h"
@@ -32,6 +34,7 @@
 #include "control/ledger.h"
 #include "control/lender.h"
 #include "control/login_probe.h"
+#include "control/other_ackers.h"
 #include "control/promoter.h"
 #include "control/read_only_setter.h"
 #include "control/registration_gate.h"
@@ -92,6 +95,9 @@ class SourceControl {
     std::string rule_before;               // the rule on record
     bool held = false;                     // off because somebody wanted it so
     bool read_only = false;                // made so by Binlane, and the server says that it is so
+    std::uint64_t other_ackers = 0;        // semi-sync clients that are not ours
+    std::uint32_t newest_binlog = 0;       // its number
+    bool numbers_near_end = false;         // and those after it end semi-sync soon, or have
     ReplicaSet slow = 0;
     std::uint64_t slow_times = 0;
     std::uint64_t oldest_wait_ns = 0;
@@ -202,6 +208,7 @@ class SourceControl {
   void tell_replica_side();
   void look_for_server(std::uint64_t now_ns);
   bool connect_server(ServerFacts& facts);
+  RestartProof look_at_restart();
   bool prepare_server(const ServerFacts& facts);
   bool begin_incarnation(const ServerFacts& facts, std::uint64_t now_ns);
   bool adopt(const IncarnationStart& begin, const ServerFacts& facts);
@@ -218,6 +225,9 @@ class SourceControl {
   void note_failed_poll(const SqlError& error);
   void read_back(std::uint64_t now_ns);
   std::string mend(ServerSetting setting);
+  OwnAcker own_acker() const;
+  void watch_numbers(const SourceMarks& marks);
+  void keep_degrade_mark();
   void sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns);
   void run_fallback(const SourceMarks& marks);
   bool carry_out(const FallbackAction& action);
@@ -254,6 +264,9 @@ class SourceControl {
   std::string directory_;
   SemiSyncStatus server_status_;
   std::optional<ServerPoll> new_poll_;  // since the last turn of the fallback
+  AckerWatch acker_watch_;
+  BinlogNumbers numbers_;
+  std::string binlog_index_;  // the index file's path
   std::uint32_t server_runs_ = 0;
   bool fresh_stream_ = false;  // this incarnation began a new stream
   bool same_run_ = false;      // the server still is the one that the last incarnation was of
@@ -292,6 +305,7 @@ class SourceControl {
   ReplicaSet slow_told_ = 0;
   ReadOnlySetter read_only_setter_;
   bool made_read_only_ = false;  // mode `fail`: until a quorum protects commits again
+  DegradeMark degrade_mark_;
   std::shared_ptr<const std::vector<LoggedTransition>> transitions_;
   std::uint64_t dump_connections_ = 0;  // as last logged
   // All where there is a replica's side.

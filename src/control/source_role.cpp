@@ -165,6 +165,11 @@ void SourceControl::close_ledger_of_old_stream(bool rebuilt) {
 // The applier's commits must not wait for anybody.
 void SourceControl::work_as_standby(std::uint64_t now_ns) {
   phase_ = Phase::standby;
+  if (degrade_mark_.stands()) {
+    // It was about this host's time as the source.
+    if (const int error = degrade_mark_.remove(); error != 0)
+      log::error("degrade", "cannot remove {}: {}", degrade_mark_.path(), errno_text(error));
+  }
   if (promoter_) promote(now_ns);
   if (phase_ != Phase::standby) return;
   rejoin(now_ns);
@@ -284,7 +289,7 @@ void SourceControl::lift_read_only() {
   // What is under way would take force behind the lifting.
   if (read_only_setter_.state() == ReadOnlySetter::State::sending) return;
   // The phase and not the state, which shows SEMISYNC while mode `fail` closes the server.
-  if (fallback_->phase() != FallbackPhase::semisync) return;
+  if (!fallback_->may_take_writes()) return;
   const QueryResult lifted = command_connection_.query("SET GLOBAL read_only=0");
   if (!lifted.ok()) {
     if (problem_.empty()) {

@@ -108,6 +108,9 @@ std::string SourceControl::ask_degrade() {
   return ask([this]() -> std::string {
     if (phase_ != Phase::running || !fallback_) return "this host is not a running source";
     if (fallback_->ledger_failed()) return ledger_.failure();
+    if (const int error = degrade_mark_.leave(); error != 0)
+      return fmt::format("cannot put it on record in {}: {}", degrade_mark_.path(),
+                         errno_text(error));
     fallback_->degrade();
     return {};
   });
@@ -116,6 +119,8 @@ std::string SourceControl::ask_degrade() {
 std::string SourceControl::ask_resume() {
   return ask([this]() -> std::string {
     if (phase_ != Phase::running || !fallback_) return "this host is not a running source";
+    if (const int error = degrade_mark_.remove(); error != 0)
+      return fmt::format("cannot remove {}: {}", degrade_mark_.path(), errno_text(error));
     fallback_->resume();
     return {};
   });

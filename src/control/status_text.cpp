@@ -123,6 +123,9 @@ void print_source(Page& page, const json& source) {
   for (const char* mark : {"written", "synced", "quorum", "released"})
     page.line(mark, position_text(member(source, mark), basename));
   page.line("server", server_line(member(source, "server")));
+  if (number_of(source, "other_ackers") > 0)
+    page.line("others", fmt::format("{} semi-sync clients besides Binlane acknowledge commits",
+                                    count_text(source, "other_ackers")));
   const json& dump = member(source, "dump");
   page.line("dump",
             fmt::format("{}{}{}", text_of(dump, "state"),

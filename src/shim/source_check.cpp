@@ -125,21 +125,24 @@ void check_version(const ServerFacts& facts, SourceCheck& check) {
 }
 
 void check_file_number(const ServerFacts& facts, SourceCheck& check) {
+  if (facts.flavour != ServerFlavour::mariadb) return;  // MySQL compares numbers rightly
   switch (file_number_state(facts.newest_file)) {
     case FileNumberState::fine:
       return;
     case FileNumberState::near_limit:
       check.warnings.push_back({"binlog file number", std::to_string(facts.newest_file),
                                 fmt::format("below {}", kFileNumberWarning),
-                                fmt::format("from {} on the server's own semi-sync goes off: plan "
-                                            "a RESET MASTER and a new stream",
-                                            kFileNumberLimit)});
+                                fmt::format("Binlane ends semi-sync at {}, because from the next "
+                                            "number on the server waits for nobody: plan a RESET "
+                                            "MASTER and a new stream",
+                                            kFileNumberLimit - 1)});
       return;
     case FileNumberState::beyond_limit:
-      check.warnings.push_back({"binlog file number", std::to_string(facts.newest_file),
-                                fmt::format("below {}", kFileNumberLimit),
-                                "the server's semi-sync cannot work from here on, replication is "
-                                "ASYNC: RESET MASTER and a new stream"});
+      check.warnings.push_back(
+          {"binlog file number", std::to_string(facts.newest_file),
+           fmt::format("below {}", kFileNumberLimit),
+           "the server waits for nobody here, so the source is ASYNC for good: "
+           "RESET MASTER and a new stream"});
       return;
   }
 }

@@ -51,6 +51,8 @@ constexpr std::array<const char*, kFaultKinds> kNames = {
     "reset_master",
     "torn_binlog",
     "delete_domain",
+    "second_acker",
+    "rotation_storm",
     "quorum_change",
     "wall_clock_jump",
     "promotion",

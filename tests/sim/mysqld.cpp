@@ -32,9 +32,10 @@ void Mysqld::start() {
   BL_ASSERT(!up_);
   up_ = true;
   ++run_;
-  acked_ = {};
+  forget_acks();
   counters_ = {};
   enabled_ = status_on_ = options_.enabled_at_start;
+  enabled_set_ = false;
   sync_binlog_ = 1;
   read_only_ = options_.read_only_at_start;
   read_only_wanted_ = false;
@@ -109,6 +110,9 @@ void Mysqld::kill() {
   BL_ASSERT(up_);
   trace_.note("server killed", static_cast<std::uint64_t>(stage_), waiting_.size());
   up_ = false;
+  threads_.clear();
+  disconnect_foreign();
+  storm_ = 0;
   dump_file_ = 0;
   stage_ = Stage::idle;
   waiting_.clear();
@@ -132,6 +136,7 @@ void Mysqld::shut_down() {
 std::size_t Mysqld::turn() {
   if (!up_) return 0;
   std::size_t work = advance();
+  work += work_foreign();
   work += answer_waiters();
   if (read_only_pending() && waiting_.empty() && group_.commits.empty()) {
     read_only_ = true;
@@ -143,14 +148,17 @@ std::size_t Mysqld::turn() {
 
 std::uint64_t Mysqld::next_due_ns() const {
   if (!up_) return UINT64_MAX;
-  return stage_ == Stage::idle && !takes_writes() && !rotate_wanted_ ? UINT64_MAX : due_ns_;
+  const bool nothing = stage_ == Stage::idle && !takes_writes() && !rotate_wanted_ && storm_ == 0;
+  const std::uint64_t acked_ns = foreign_acks_.empty() ? UINT64_MAX : foreign_acks_.front().first;
+  return std::min(nothing ? UINT64_MAX : due_ns_, acked_ns);
 }
 
 std::size_t Mysqld::advance() {
   if (clock_.time_ns < due_ns_) return 0;
   switch (stage_) {
     case Stage::idle:
-      if (rotate_wanted_ || store_.file(file_).data.size() > options_.max_file_bytes) {
+      if (storm_ > 0 || rotate_wanted_ ||
+          store_.file(file_).data.size() > options_.max_file_bytes) {
         begin_rotation();
       } else if (takes_writes()) {
         write_group();
@@ -177,7 +185,7 @@ std::size_t Mysqld::advance() {
       list_file();
       dump_end_ = written();  // dump_reach() knows of torn files before this one
       stage_ = Stage::idle;
-      due_ns_ = clock_.time_ns + random_.below(options_.group_pause_ns);
+      due_ns_ = clock_.time_ns + (storm_ > 0 ? 0 : random_.below(options_.group_pause_ns));
       break;
   }
   return 1;
@@ -273,6 +281,7 @@ void Mysqld::finish_sync() {
 
 void Mysqld::begin_rotation() {
   rotate_wanted_ = false;
+  if (storm_ > 0) --storm_;
   end_file(false);
   stage_ = Stage::rotating;
   due_ns_ = clock_.time_ns + sync_time();
@@ -331,9 +340,9 @@ std::size_t Mysqld::answer_waiters() {
     if (!status_on()) {
       if (enabled_) counters_.no_tx += group.commits.size();
       answer(group, Answer::exposed);
-    } else if (acked_ >= group.end) {
+    } else if (covers(group.end)) {
       counters_.yes_tx += group.commits.size();
-      answer(group, Answer::acked);
+      answer(group, answer_of(group));
     } else if (clock_.time_ns - group.since_ns >= options_.timeout_ns) {
       status_on_ = false;
       ++counters_.no_times;
@@ -353,6 +362,7 @@ void Mysqld::answer(const Group& group, Answer answer) {
   for (const std::size_t index : group.commits) {
     Commit& commit = commits_[index];
     commit.answer = answer;
+    if (answer == Answer::foreign) commit.visit = foreign_visits_;
     if (answer == Answer::acked && acked_too_much()) commit.unsafe = true;
     commit.answered_ns = clock_.time_ns;
     trace_.note(answer == Answer::acked ? "commit OK" : "commit OK, exposed", commit.id);
@@ -362,8 +372,9 @@ void Mysqld::answer(const Group& group, Answer answer) {
 
 void Mysqld::set_enabled(bool on) {
   trace_.note(on ? "semi-sync ON" : "semi-sync OFF", waiting_.size());
+  enabled_set_ = true;
   if (on) {
-    if (!enabled_) acked_ = {};
+    if (!enabled_) forget_acks();
     enabled_ = status_on_ = true;
     return;
   }
@@ -411,19 +422,15 @@ bool Mysqld::reset_master() {
   by_end_.clear();
   next_gtid_ = 1;
   last_group_end_ = {};
-  acked_ = {};
-  dump_end_ = {};
+  forget_acks();
+  dump_end_ = foreign_sent_ = {};
+  foreign_acks_.clear();
   open_file(1, 0);
   run_first_file_ = 1;
   return true;
 }
 
 // --- dump connection ----------------------------------------------------------------------------
-
-void Mysqld::register_dump(Position start) {
-  trace_.note("dump registered", start.file, start.offset);
-  on_ack(start);
-}
 
 Position Mysqld::dump_reach(Position start) const {
   for (std::uint32_t file = start.file; file < file_; ++file) {
@@ -437,11 +444,8 @@ Position Mysqld::dump_reach(Position start) const {
 void Mysqld::on_ack(Position position) {
   if (!up_ || !enabled_) return;
   trace_.note("server hears ACK", position.file, position.offset);
-  acked_ = std::max(acked_, position);
-  if (!status_on_ && acked_ >= last_group_end_) {
-    status_on_ = true;
-    trace_.note("server waits again");
-  }
+  own_acked_ = std::max(own_acked_, position);
+  take_ack(position);
 }
 
 // --- truth --------------------------------------------------------------------------------------

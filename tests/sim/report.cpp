@@ -13,9 +13,10 @@ namespace binlane::sim {
 namespace {
 
 CheckCounts sum(const CheckCounts& a, const CheckCounts& b) {
-  return {a.quorums + b.quorums, a.acks + b.acks,   a.marks + b.marks, a.releases + b.releases,
-          a.exposed + b.exposed, a.turns + b.turns, a.cuts + b.cuts,   a.feeds + b.feeds,
-          a.bytes + b.bytes,     a.acked + b.acked};
+  return {a.quorums + b.quorums,   a.acks + b.acks,       a.marks + b.marks,
+          a.releases + b.releases, a.exposed + b.exposed, a.foreign + b.foreign,
+          a.unwaited + b.unwaited, a.turns + b.turns,     a.cuts + b.cuts,
+          a.feeds + b.feeds,       a.bytes + b.bytes,     a.acked + b.acked};
 }
 
 // The order of the seeds does not matter, so that workers may share them as they like.
@@ -98,6 +99,8 @@ std::string Report::to_json() const {
   checked["I3_quorum_marks"] = checks.marks;
   checked["I4_releases"] = checks.releases;
   checked["I4_exposed_commits"] = checks.exposed;
+  checked["I4_foreign_commits"] = checks.foreign;
+  checked["I4_unwaited_commits"] = checks.unwaited;
   checked["I5_turns"] = checks.turns;
   checked["I6_cuts"] = checks.cuts;
   checked["I7_feeds"] = checks.feeds;

@@ -502,9 +502,10 @@ TEST(Safety, S5_AnIncarnationIsHeldToAllThatWasTold) {
   run_until_healthy(world);
 }
 
-// S17: binlog.1000000 comes after binlog.999999, for us.
+// S17: where the server compares names rightly (MySQL), numbers have no end.
 TEST(Safety, S17_FileNumbersAreNumbers) {
   WorldOptions options = script();
+  options.server.compares_names_as_text = false;
   options.server.first_file = 999'998;
   options.server.max_file_bytes = 2000;
   World world(options);
@@ -512,6 +513,85 @@ TEST(Safety, S17_FileNumbersAreNumbers) {
   world.run_until([&] { return world.server().written().file > 1'000'001; }, kSoonNs, "files");
   run_until_healthy(world);
   for (const auto& replica : world.replicas()) EXPECT_GT(replica->archive_end().file, 1'000'001U);
+}
+
+// S17: MariaDB waits for nobody from binlog.1000000 on. Semi-sync ends before that, for good.
+TEST(Safety, S17_SemiSyncEndsWithTheNumbering) {
+  WorldOptions options = script();
+  options.server.first_file = 999'970;
+  options.server.max_file_bytes = 4000;
+  World world(options);
+  run_until_semisync(world);
+  world.run_until([&] { return world.source().fallback_state() == FallbackState::async; }, kSoonNs,
+                  "ASYNC");
+  EXPECT_EQ(world.server().written().file, 999'999U);
+  cut_off_all_replicas(world);
+  world.run_until([&] { return world.server().written().file > 1'000'001; }, kSoonNs, "files");
+  world.blocks.clear();
+  world.run_for(3 * kNanosPerSecond);
+  EXPECT_EQ(answered(world, Answer::unwaited), 0U);
+  EXPECT_EQ(world.source().fallback_state(), FallbackState::async);
+  // Nor does a restart of either begin anew.
+  world.source().kill();
+  world.source().start();
+  world.run_for(3 * kNanosPerSecond);
+  EXPECT_EQ(world.source().fallback_state(), FallbackState::async);
+  run_until_healthy(world);
+  for (const auto& replica : world.replicas()) EXPECT_GT(replica->archive_end().file, 1'000'001U);
+}
+
+// The file is there before anybody has looked, and no replica: everything from there on is in the
+// interval.
+TEST(Safety, S17_ARotationStormIsInTheInterval) {
+  WorldOptions options = script();
+  options.server.first_file = 999'990;
+  options.server.max_file_bytes = 1 << 20;
+  World world(options);
+  run_until_semisync(world);
+  cut_off_all_replicas(world);
+  world.source().paused_until_ns = world.clock().time_ns + 300 * kMs;
+  world.server().storm(14);
+  world.run_until([&] { return answered(world, Answer::unwaited) > 0; }, kSoonNs,
+                  "a commit that nobody acknowledged");
+  world.run_until([&] { return world.source().fallback_state() == FallbackState::async; }, kSoonNs,
+                  "ASYNC");
+  world.blocks.clear();
+  world.run_for(3 * kNanosPerSecond);
+  run_until_healthy(world);
+}
+
+// S23: a stock semi-sync replica beside Binlane acknowledges before any of our replicas has a
+// commit.
+TEST(Safety, S23_ASecondAckerIsSeen) {
+  World world(script());
+  run_until_semisync(world);
+  world.run_for(2 * kNanosPerSecond);
+  world.server().connect_foreign();
+  cut_off_all_replicas(world);
+  world.run_until([&] { return world.source().fallback_state() == FallbackState::foreign_acker; },
+                  200 * kMs, "FOREIGN_ACKER");
+  world.run_until([&] { return answered(world, Answer::foreign) > 5; }, kSoonNs,
+                  "commits by somebody else's word");
+  EXPECT_EQ(world.source().ledger()->open_intervals().size(), 1U);
+  world.blocks.clear();
+  world.run_for(2 * kNanosPerSecond);
+  EXPECT_EQ(world.source().fallback_state(), FallbackState::foreign_acker);
+  EXPECT_EQ(world.source().ledger()->open_intervals().size(), 1U);
+  world.server().disconnect_foreign();
+  run_until_healthy(world);
+}
+
+// Our own connection that reconnects is counted twice for a moment: no alarm.
+TEST(Safety, S23_OurOwnReconnectionIsNobodyElse) {
+  World world(script());
+  run_until_semisync(world);
+  for (int i = 0; i < 8; ++i) {
+    world.source().kill();
+    world.source().start();
+    world.run_for(1300 * kMs);
+    ASSERT_NE(world.source().fallback_state(), FallbackState::foreign_acker);
+  }
+  run_until_healthy(world);
 }
 
 }  // namespace

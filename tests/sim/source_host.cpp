@@ -22,6 +22,9 @@ constexpr std::uint64_t kStoreNs = 1 * kNanosPerSecond;
 constexpr std::uint64_t kLookNs = 500 * kNanosPerMilli;
 // Of the drain: its shortest back-off.
 constexpr std::uint64_t kRetryNs = 100 * kNanosPerMilli;
+// A look at the server's clients counts when our own connection is that old: it was looked at soon
+// after its beginning.
+constexpr std::uint64_t kSettledNs = AckerWatch::kSettleNs + 3 * kLookNs;
 
 bool ledger_failing = false;
 
@@ -136,8 +139,7 @@ void SourceHost::kill() {
   queues_.reset();
   ledger_.reset();
   registration_.reset();
-  drain_.connected = false;
-  drain_.acks.clear();
+  leave_dump();
   new_poll_.reset();
   phase_ = Phase::looking;
 }
@@ -167,6 +169,12 @@ std::vector<HandshakeDesk::ReplicaView> SourceHost::replicas() const {
 
 // --- as DumpDrain ---------------------------------------------------------------------------
 
+void SourceHost::leave_dump() {
+  if (drain_.connected && server_.up() && server_.run() == drain_.run) server_.end_dump();
+  drain_.connected = false;
+  drain_.acks.clear();
+}
+
 void SourceHost::drain_turn() {
   server_.dump_reads(0);
   while (drain_.connected && !drain_.acks.empty() && drain_.acks.front().due_ns <= clock_.time_ns) {
@@ -189,6 +197,7 @@ void SourceHost::drain_turn() {
     drain_.run = server_.run();
     drain_.resets = server_.dump_generation();
     drain_.position = {};
+    drain_since_ns_ = clock_.time_ns;
     server_.register_dump(drain_.start);
   }
   // After a RESET the dump thread waits at the end of a file that is gone.
@@ -235,8 +244,15 @@ void SourceHost::look_for_server(std::uint64_t now_ns) {
     return;
   }
   if (server_.sync_binlog() != 1) return refuse("sync_binlog is not 1");
+  const RestartProof restart{server_.enabled_by_settings() && server_.status_on(),
+                             server_.counters()};
   if (!begin_incarnation(now_ns)) return;
-  fallback_.emplace(options_.fallback, fallback_start(state_, *ledger_, fresh_stream_, same_run_));
+  FallbackStart start = fallback_start(state_, *ledger_, fresh_stream_, same_run_);
+  account_for_restart(start, restart, state_, view_);
+  fallback_.emplace(options_.fallback, start);
+  acker_watch_ = {};
+  numbers_.begin(server_.compares_names_as_text());
+  numbers_.note(server_.last_listed());
   next_poll_ns_ = 0;
   ++server_runs_;
   degraded_told_ = false;
@@ -317,8 +333,7 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
   const Registration registration{registration_position(state_), state_.epoch.incarnation};
   registration_->open(registration, {run_},
                       registration.start.file < found.first || !begin->proven);
-  drain_.connected = false;
-  drain_.acks.clear();
+  leave_dump();
   drain_.retry_ns = 0;
   return true;
 }
@@ -417,6 +432,10 @@ void SourceHost::poll_server(std::uint64_t now_ns) {
   seen.enabled = server_.enabled();
   seen.status_on = server_.status_on();
   seen.counters = server_.counters();
+  const OwnAcker acker{drain_.connected, drain_.generation};
+  seen.others = acker_watch_.look(now_ns, server_.clients(), acker, acker);
+  looked_settled_ = drain_.connected && now_ns >= drain_since_ns_ + kSettledNs;
+  numbers_.note(server_.last_listed());
   new_poll_ = seen;
 }
 
@@ -438,6 +457,9 @@ void SourceHost::run_fallback(const SourceMarks& marks) {
   sight.dump = dump_position();
   sight.acker_registered = drain_.connected && drain_.incarnation == state_.epoch.incarnation;
   sight.server_reachable = server_.up() && server_.run() == run_;
+  numbers_.note(marks.written_at.file);
+  numbers_.note(dump_position().file);
+  sight.numbering_over = numbers_.over();
   sight.poll = std::exchange(new_poll_, std::nullopt);
   struct {
     SourceHost& host;
@@ -482,9 +504,8 @@ bool SourceHost::carry_out(const FallbackAction& action) {
 }
 
 bool SourceHost::close_intervals(const Position& to) {
-  return ledger_->close_all(to, [this](Position from, Position end) {
-    return count_groups(view_, from, end).value_or(0);
-  });
+  return ledger_->close_all(
+      to, [this](Position from, Position end) { return count_groups(view_, from, end); });
 }
 
 void SourceHost::store_state(const SourceMarks& marks, std::uint64_t now_ns) {

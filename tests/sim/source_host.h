@@ -15,11 +15,13 @@
 #include <vector>
 
 #include "binlog_store.h"
+#include "control/binlog_numbers.h"
 #include "control/exposure_teller.h"
 #include "control/fallback_turn.h"
 #include "control/handshake_desk.h"
 #include "control/incarnation_start.h"
 #include "control/ledger.h"
+#include "control/other_ackers.h"
 #include "control/registration_gate.h"
 #include "control/source_stream.h"
 #include "control/stream_proof.h"
@@ -105,6 +107,8 @@ class SourceHost {
   std::size_t turn();
   // When it last looked at the server's settings.
   std::uint64_t looked_ns() const { return looked_ns_; }
+  // Its last look at the server's clients was one that shows whether all of them are ours.
+  bool looked_settled() const { return looked_settled_; }
   const Endpoint& endpoint() const { return options_.local; }
   std::uint64_t paused_until_ns = 0;
   QuorumRule& rule() { return options_.rule; }  // counts from the next start on
@@ -179,6 +183,7 @@ class SourceHost {
   int store(const SourceState& next);
   void refuse(const std::string& problem);
   void drain_turn();
+  void leave_dump();
   void stand_still();
   SyncResult sync_files(std::uint32_t first, std::uint32_t last);
 
@@ -222,6 +227,10 @@ class SourceHost {
   std::uint64_t next_poll_ns_ = 0;
   std::uint64_t next_store_ns_ = 0;
   std::uint64_t looked_ns_ = 0;
+  bool looked_settled_ = false;
+  std::uint64_t drain_since_ns_ = 0;
+  AckerWatch acker_watch_;
+  BinlogNumbers numbers_;
   std::uint32_t run_ = 0;  // of the server
   std::uint32_t server_runs_ = 0;
   std::optional<ServerPoll> new_poll_;

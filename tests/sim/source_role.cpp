@@ -87,7 +87,7 @@ void SourceHost::lift_read_only() {
   const bool ours = (read_only_ && options_.standby_beside) || made_read_only_;
   if (!ours || phase_ != Phase::running || !server_.up() || server_.run() != run_) return;
   if (server_.read_only_pending()) return;
-  if (fallback_->phase() != FallbackPhase::semisync) return;
+  if (!fallback_->may_take_writes()) return;
   server_.lift_read_only();
   trace_.note("read_only lifted");
   read_only_ = made_read_only_ = false;

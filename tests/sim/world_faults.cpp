@@ -11,6 +11,7 @@ namespace binlane::sim {
 namespace {
 
 constexpr std::uint64_t kSlow = 60;  // times as slow as it was
+constexpr std::uint64_t kMostInAStorm = 12;  // rotations
 // What is taken back between two looks at the server is not seen; fallback.h and
 // synced_confirmer.h say so. Here it lasts until it was looked at, or for as long as this.
 constexpr std::uint64_t kUnseenNs = 30 * kNanosPerSecond;
@@ -45,6 +46,7 @@ bool lasts(FaultKind kind) {
     case FaultKind::sync_binlog_off:
     case FaultKind::kill_waiter:
     case FaultKind::reset_master:
+    case FaultKind::second_acker:
       return true;
     default:
       return false;
@@ -248,6 +250,12 @@ void World::begin_fault(const Fault& fault) {
     case FaultKind::delete_domain:
       server_->delete_domain();
       break;
+    case FaultKind::second_acker:
+      server_->connect_foreign();
+      break;
+    case FaultKind::rotation_storm:
+      server_->storm(static_cast<std::uint32_t>(2 + fault.draw / 7 % kMostInAStorm));
+      break;
     case FaultKind::purge: {
       std::uint32_t file = binlogs_.last();
       if (fault.draw / 7 % 3 != 0) {  // mostly what nobody needs any more
@@ -360,6 +368,9 @@ void World::end_fault(const Fault& fault) {
       break;
     case FaultKind::operator_off:
       if (server_->up()) server_->set_enabled(true);
+      break;
+    case FaultKind::second_acker:
+      server_->disconnect_foreign();
       break;
     case FaultKind::sync_binlog_off:
       // Another one may not have been seen yet.

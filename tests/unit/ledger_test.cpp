@@ -388,5 +388,54 @@ TEST_F(LedgerTest, KeepsABoundedListOfClosedIntervals) {
   EXPECT_EQ(ledger.totals().exposed_groups, kMany);
 }
 
+// A restart of the server opens an interval in which nothing may have happened: nobody has to look.
+TEST_F(LedgerTest, AnIntervalThatProvedEmptyCountsAsAcknowledged) {
+  const auto none = [](Position, Position) -> std::optional<std::uint64_t> { return 0; };
+  const auto unknown = [](Position, Position) -> std::optional<std::uint64_t> {
+    return std::nullopt;
+  };
+  const auto some = [](Position, Position) -> std::optional<std::uint64_t> { return 3; };
+  {
+    Ledger ledger(path());
+    const auto open = [&] {
+      return ledger.expose({17, 100}, {1, 1}, ExposureKind::server_side, "restart").has_value();
+    };
+    ASSERT_TRUE(open());
+    EXPECT_EQ(ledger.totals().unacknowledged, 1U);
+    ASSERT_TRUE(ledger.close_all({17, 100}, unknown));  // nothing lies between equal positions
+    EXPECT_EQ(ledger.totals().unacknowledged, 0U);
+    ASSERT_TRUE(open());
+    ASSERT_TRUE(ledger.close_all({17, 200}, none));
+    EXPECT_EQ(ledger.totals().unacknowledged, 0U);
+    ASSERT_TRUE(open());
+    ASSERT_TRUE(ledger.close_all({17, 200}, unknown));  // its binlogs are gone
+    ASSERT_TRUE(open());
+    ASSERT_TRUE(ledger.close_all({17, 200}, some));
+    ASSERT_TRUE(open());
+    ASSERT_TRUE(ledger.close_all({17, 200}, none));
+    EXPECT_EQ(ledger.totals().unacknowledged, 2U);
+  }
+  Ledger ledger(path());
+  EXPECT_EQ(ledger.totals().unacknowledged, 2U);
+  const auto all = ledger.list();
+  ASSERT_EQ(all.size(), 5U);
+  EXPECT_TRUE(all[0].acknowledged && all[1].acknowledged && all[4].acknowledged);
+  EXPECT_FALSE(all[2].acknowledged || all[3].acknowledged);
+  EXPECT_EQ(ledger.acknowledge(4, "me"), "");
+  EXPECT_EQ(ledger.totals().unacknowledged, 0U);
+  EXPECT_EQ(ledger.acknowledge(5, "me"), "");
+  EXPECT_EQ(ledger.totals().unacknowledged, 0U);
+}
+
+// What two intervals share is counted with the first of them; the second is not empty for that.
+TEST_F(LedgerTest, ASharedStretchLeavesTheSecondIntervalToAPerson) {
+  Ledger ledger(path());
+  ASSERT_TRUE(ledger.open_interval({17, 100}, {1, 1}, ExposureKind::own, "a"));
+  ASSERT_TRUE(ledger.open_interval({17, 150}, {1, 1}, ExposureKind::own, "b"));
+  ASSERT_TRUE(ledger.close_all(
+      {17, 200}, [](Position, Position) -> std::optional<std::uint64_t> { return 2; }));
+  EXPECT_EQ(ledger.totals().unacknowledged, 2U);
+}
+
 }  // namespace
 }  // namespace binlane

@@ -90,6 +90,13 @@ const std::vector<Case>& cases() {
        },
        "term 4"},
       {Code::promoting, true, true, [](Host& h) { h.source.phase = Phase::promoting; }, "promoted"},
+      {Code::other_acker, true, false, [](Host& h) { h.source.other_ackers = 1; }, "besides Binlane"},
+      {Code::binlog_numbers, true, false,
+       [](Host& h) {
+         h.source.newest_binlog = 990'000;
+         h.source.numbers_near_end = true;
+       },
+       "990000"},
       {Code::not_semisync, true, false,
        [](Host& h) {
          h.source.state = FallbackState::async;

@@ -1,11 +1,35 @@
 // The server's settings, for `binlane doctor`.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "control/doctor/checkup.h"
+#include "shim/semi_sync_control.h"
 #include "shim/server_connection.h"
 #include "shim/server_facts.h"
 
 namespace binlane {
+
+Findings check_ackers(std::uint64_t clients, const std::vector<std::uint32_t>& registered,
+                      std::uint32_t own_server_id) {
+  const bool ours = std::count(registered.begin(), registered.end(), own_server_id) > 0;
+  const std::uint64_t own = ours ? 1 : 0;
+  if (clients <= own) return {};
+  std::string ids;
+  for (const std::uint32_t id : registered) {
+    if (id != own_server_id) ids += fmt::format("{}{}", ids.empty() ? "" : ", ", id);
+  }
+  return {
+      {Severity::fault, "server",
+       fmt::format("{} semi-sync client{} besides Binlane can release commits that no quorum has"
+                   "{}{}",
+                   clients - own, clients - own == 1 ? "" : "s",
+                   ids.empty() ? "" : "; registered replicas: server_id ", ids),
+       "SHOW SLAVE HOSTS and SHOW PROCESSLIST (Binlog Dump) on the source name its host; there: "
+       "SET GLOBAL rpl_semi_sync_slave_enabled=OFF; STOP SLAVE; START SLAVE, and the same in its "
+       "my.cnf"}};
+}
 
 Findings check_server(const SourceConfig& source) {
   Findings found;
@@ -36,17 +60,24 @@ Findings check_server(const SourceConfig& source) {
     found.push_back({Severity::warning, "server",
                      fmt::format("{} is {}, wanted {}", warning.key, warning.found, warning.wanted),
                      warning.remedy});
-  switch (file_number_state(facts.facts.newest_file)) {
-    case FileNumberState::fine:
-      break;
-    case FileNumberState::near_limit:
-    case FileNumberState::beyond_limit:
-      found.push_back({Severity::fault, "server",
-                       fmt::format("the newest binlog is number {}; from {} on the server's own "
-                                   "semi-sync compares names wrongly",
-                                   facts.facts.newest_file, kFileNumberLimit),
-                       "RESET MASTER at a planned time, and seed the replicas anew"});
-      break;
+  const bool numbers_end = facts.facts.flavour == ServerFlavour::mariadb &&
+                           file_number_state(facts.facts.newest_file) != FileNumberState::fine;
+  if (numbers_end)
+    found.push_back({Severity::fault, "server",
+                     fmt::format("the newest binlog is number {}; at {} Binlane ends semi-sync for "
+                                 "good, because MariaDB compares the names of binlogs as text",
+                                 facts.facts.newest_file, kFileNumberLimit - 1),
+                     "RESET MASTER at a planned time, and seed the replicas anew (OPERATIONS, "
+                     "Binlog numbers)"});
+  if (facts.facts.semi_sync_words != SemiSyncWords::none) {
+    SemiSyncControl control(connection, facts.facts.semi_sync_words, facts.facts.flavour);
+    const SemiSyncPoll poll = control.poll();
+    const auto own = static_cast<std::uint32_t>(source.acker_server_id);
+    if (poll.ok()) {
+      for (HealthFinding& finding :
+           check_ackers(poll.status.clients, facts.facts.registered_replica_ids, own))
+        found.push_back(std::move(finding));
+    }
   }
   if (found.empty())
     found.push_back({Severity::fine, "server",

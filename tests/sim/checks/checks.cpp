@@ -43,6 +43,8 @@ void Checks::on_answer(const Commit& commit) {
     check_split_ack(commit);
   } else {
     ++counts_.exposed;
+    if (commit.answer == Answer::foreign) ++counts_.foreign;
+    if (commit.answer == Answer::unwaited) ++counts_.unwaited;
     // Should a quorum have it all the same, without the server having heard of that, nothing is
     // exposed.
     // A ledger that cannot be written is reported; what the server does by itself meanwhile is not
@@ -50,7 +52,8 @@ void Checks::on_answer(const Commit& commit) {
     const Ledger* const ledger = world_.source().ledger();
     const bool writable = !SourceHost::ledger_fails() && (ledger == nullptr || !ledger->failed());
     if (promised_ && writable && commit.end > told_ && !satisfied(holders_of(commit)))
-      exposures_.push_back({commit, origin_, world_.server().status_on()});
+      exposures_.push_back(
+          {commit, origin_, commit.answer == Answer::exposed && world_.server().status_on()});
   }
 }
 
@@ -117,6 +120,8 @@ void Checks::after_step() {
       fail("I1", "the server goes by ACKs of binlogs that were reset");
   }
   check_damage();
+  follow_foreign();
+  check_guarded();
   for (std::size_t i = 0; i < of_.size(); ++i) {
     check_durable_grows(i);
     check_feed(i);

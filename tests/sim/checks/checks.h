@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,8 @@ struct CheckCounts {
   std::uint64_t marks = 0;     // I3
   std::uint64_t releases = 0;  // I4: by Binlane itself
   std::uint64_t exposed = 0;   // I4: commits
+  std::uint64_t foreign = 0;   // of them, by an ACK that is not ours
+  std::uint64_t unwaited = 0;  // of them, by the comparison of names
   std::uint64_t turns = 0;     // I5
   std::uint64_t cuts = 0;      // I6
   std::uint64_t feeds = 0;     // I7
@@ -93,6 +96,8 @@ class Checks {
   void check_turning_off();
   void check_damage() const;
   void check_ledger();
+  void follow_foreign();
+  void check_guarded();
   void check_durable_grows(std::size_t replica);
   void check_cut(const FrameView& frame);
   void check_feed(std::size_t replica);
@@ -120,6 +125,9 @@ class Checks {
   std::map<std::uint64_t, std::uint64_t> session_origins_;  // log offsets, by session
   std::map<std::uint64_t, std::uint64_t> session_durable_;
   std::vector<Exposure> exposures_;
+  std::uint64_t looked_ns_ = 0;
+  std::set<std::uint64_t> foreign_seen_;  // visits of the foreign acker that a look has shown
+  std::uint32_t looks_unguarded_ = 0;     // in a row, that found SEMISYNC where it must not be
   std::map<std::uint64_t, std::uint32_t> acked_gtids_;  // of this stream: crc
 };
 
