@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "control/config.h"
+#include "control/peer_config.h"
 #include "control/problems.h"
 #include "control/replica_control.h"
 #include "control/source_control.h"
@@ -23,6 +24,7 @@ struct ReplicaSight {
   ReplicaControl::View control;
   ArchiverStatus archive;
   FeedStatus feed;
+  ReplicaSources sources;
 };
 
 struct PortSight {

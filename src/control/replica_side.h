@@ -17,6 +17,7 @@
 #include "control/config.h"
 #include "control/exposure_record.h"
 #include "control/feed_glue.h"
+#include "control/peer_config.h"
 #include "control/replica_control.h"
 #include "control/replica_lane.h"
 #include "shim/binlog_server.h"
@@ -49,6 +50,11 @@ class ReplicaSide {
   // In two steps, because the lane ends between them: nobody new is served; the archive is closed.
   void stop_serving();
   void stop_archive();
+
+  // Settings' thread: the lane hears these from its next turn on. False: try again later.
+  bool hear(const ReplicaSources& sources);
+  // Any thread.
+  ReplicaSources sources() const;
 
   ReplicaLane& lane() noexcept { return lane_; }
   JournalFile& file() noexcept { return *file_; }
@@ -83,6 +89,7 @@ class ReplicaSide {
   std::unique_ptr<JournalFile> file_;
   DurableRecord exposure_file_;
   std::optional<ExposureRecord> exposures_;  // always there
+  ReplicaSources sources_;                   // guarded by mutex_ once made
   ReplicaLane lane_;
   mutable std::mutex mutex_;
   std::shared_ptr<StreamParts> parts_;  // guarded by mutex_

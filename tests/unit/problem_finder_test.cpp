@@ -153,6 +153,8 @@ const std::vector<Case>& cases() {
       {Code::archive_full, false, true, [](Host& h) { h.replica.archive.waits_for_room = true; },
        "full"},
       {Code::feed_closed, false, true, [](Host& h) { h.replica.feed.listening.clear(); }, "feed"},
+      {Code::hears_anybody, false, true,
+       [](Host& h) { h.replica.sources.from = SourcesFrom::anybody; }, "replica.sources"},
       {Code::journal_failed, true, true, [](Host& h) { h.replica.control.marks.failure = EIO; },
        "errno 5"},
       {Code::archive_failed, false, true,
