@@ -2,6 +2,9 @@
 
 #include <array>
 
+#include "dataplane/peer_list.h"
+#include "dataplane/session_limits.h"
+
 namespace binlane {
 namespace {
 
@@ -225,6 +228,13 @@ std::span<const ConfigKey<SourceReplicaConfig>> source_replica_keys() {
        {0, kMaxNameBound},
        kOptional,
        "what fails together with it, such as its room; 1 FROM EACH zone speaks of it"},
+      {"mac",
+       &S::mac,
+       "",
+       {0, 17},
+       kOptional,
+       "its MAC address on a dpdk: port, such as 02:00:00:00:00:01; left out: asked for by ARP, "
+       "which any host on the link can answer"},
   };
   return keys;
 }
@@ -234,13 +244,22 @@ std::span<const ConfigKey<ReplicaConfig>> replica_keys() {
   static const ConfigKey<S> keys[] = {
       {"port", &S::port, "", kUnbounded, kRequired, "what carries the datagrams from the source"},
       {"address", &S::address, "", kUnbounded, kRequired, "this host's address and UDP port on it"},
+      {"sources",
+       &S::sources,
+       "",
+       {0, PeerList::kMaxPeers},
+       kOptional,
+       "the hosts that may be the source: \"address\", \"address:port\" or, on a dpdk: port, "
+       "\"address:port@MAC\"; datagrams of all others are dropped unread; left out: on \"udp\" "
+       "the replicas of the [source] section, if there is one, else anybody",
+       kLive},
       {"journal", &S::journal, "", kOptionalPath, kOptional,
        "file the binlog bytes are durable in before they are acknowledged; left out: "
        "data_dir/journal"},
       {"journal_size_mb",
        &S::journal_size_mb,
        "MiB",
-       {1, 65'536},
+       {1, static_cast<double>(kMaxJournalBytes >> 20)},
        kOptional,
        "size of the journal's ring; how far the archive may fall behind"},
       {"archive", &S::archive, "", kOptionalPath, kOptional,

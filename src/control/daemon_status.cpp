@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "control/config_value.h"
+#include "control/peer_config.h"
 #include "control/problem_finder.h"
 #include "control/quorum_margin.h"
 #include "control/quorum_text.h"
@@ -28,6 +29,11 @@ std::string epoch_text(const Epoch& epoch) {
 
 json text_or_null(const std::string& text) {
   return text.empty() ? json(nullptr) : json(text);
+}
+
+// The last address whose datagrams were dropped because it is no peer's.
+json unknown_peer_json(std::uint64_t count, const Endpoint& last) {
+  return count == 0 ? json(nullptr) : json(endpoint_text(last));
 }
 
 json sender_json(const SenderCounters& counters) {
@@ -199,6 +205,8 @@ json source_counters_json(const SourceControl::View& view) {
           {"settings_mended", view.settings_mended},
           {"foreign_datagrams", view.marks.frame_faults},
           {"unknown_peers", view.marks.unknown_peers},
+          {"unknown_frames", view.marks.unknown_frames},
+          {"lane_stands", view.lane_stands},
           {"events_lost", view.marks.events_lost},
           {"hellos_lost", view.marks.hellos_lost}};
 }
@@ -251,6 +259,7 @@ json source_json(const SourceConfig& config, const SourceControl::View& view) {
               {"quorum", position_json(marks.quorum_at)},
               {"released", position_json(marks.released_at)},
               {"quorum_connected", marks.satisfiable},
+              {"unknown_peer", unknown_peer_json(marks.unknown_peers, marks.unknown_peer)},
               {"replicas", replicas_json(config, view)},
               {"server", server_json(view)},
               {"dump", dump_json(view.drain)},
@@ -309,6 +318,14 @@ json divergence_json(const ReplicaControl::View& view) {
           {"named", view.diverged_groups}};
 }
 
+// Whom the replica hears, and where it is said.
+json sources_json(const ReplicaSources& sources) {
+  json heard = json::array();
+  for (std::size_t i = 0; i < sources.peers.size(); ++i)
+    heard.push_back(peer_text(sources.peers.at(i)));
+  return {{"from", to_string(sources.from)}, {"heard", std::move(heard)}};
+}
+
 json retention_json(const ArchivePruner::View& view) {
   return {{"files", view.files},
           {"bytes", view.bytes},
@@ -336,6 +353,8 @@ json replica_json(const StatusSight& whole) {
       {"exposed", exposures_json(view.exposures)},
       {"exposed_total", view.exposures.total},
       {"source", text_or_null(view.source_name)},
+      {"sources", sources_json(sight.sources)},
+      {"unknown_peer", unknown_peer_json(marks.unknown_peers, marks.unknown_peer)},
       {"refusal", text_or_null(view.refusal)},
       {"stream", view.stream.is_null() ? json(nullptr) : json(to_string(view.stream))},
       {"journal_id", to_string(view.journal_id)},
@@ -373,7 +392,9 @@ json replica_json(const StatusSight& whole) {
         {"hellos_refused", view.hellos_refused},
         {"hellos_foreign", view.hellos_foreign},
         {"foreign_datagrams", marks.frame_faults},
+        {"unknown_peers", marks.unknown_peers},
         {"unknown_frames", marks.unknown_frames},
+        {"hellos_lost", marks.hellos_lost},
         {"receiver", receiver_json(marks.receiver)}}},
       {"feed", feed_json(sight.feed)}};
 }
@@ -443,7 +464,7 @@ json daemon_status(const Config& config, const Daemon& daemon) {
   if (daemon.replica() != nullptr) {
     const auto parts = daemon.replica()->parts();
     replica = ReplicaSight{daemon.replica()->control().view(), parts->archiver->status(),
-                           parts->feed->status(), daemon.replica()->retention()};
+                           parts->feed->status(), daemon.replica()->retention(), daemon.replica()->sources()};
     sight.host.replica = &*replica;
     sight.archive_folder = parts->folder;
     sight.journal_disk = daemon.replica()->describe_disk();

@@ -86,6 +86,9 @@ constexpr Row kSourceRows[] = {
      "/counters/server_releases"},
     {"binlane_server_restarts_total", kCounter, "Restarts of the server.",
      "/counters/server_restarts"},
+    {"binlane_source_unknown_peers_total", kCounter,
+     "Datagrams to the source's ports from addresses that are no replica's, dropped unread.",
+     "/counters/unknown_peers"},
     {"binlane_incarnations_total", kCounter, "Beginnings of the stream since binlaned started.",
      "/counters/incarnations"},
     {"binlane_server_polls_total", kCounter, "Looks at the server's status.", "/counters/polls"},
@@ -121,6 +124,9 @@ constexpr Row kFollowingRows[] = {
 };
 
 constexpr Row kReplicaRows[] = {
+    {"binlane_replica_unknown_peers_total", kCounter,
+     "Datagrams to the replica's port from addresses that may not be a source, dropped unread.",
+     "/counters/unknown_peers"},
     {"binlane_journal_blocks", kGauge, "Blocks of the journal's ring.", "/journal/blocks"},
     {"binlane_journal_free_blocks", kGauge, "Blocks that are free.", "/journal/free_blocks"},
     {"binlane_journal_writes_total", kCounter, "Durable writes.", "/journal/writes"},

@@ -207,6 +207,10 @@ std::vector<Problem> find_problems(const HostSight& sight) {
     add_files(*sight.source, out);
   }
   if (sight.replica != nullptr) {
+    if (sight.replica->sources.from == SourcesFrom::anybody)
+      out.add(ProblemCode::hears_anybody,
+              "every host that can send a datagram to this replica can become its source: list the "
+              "hosts that may (replica.sources)");
     if (replica_at_work(sight)) add_replica(*sight.replica, out);
     add_replica_files(*sight.replica, out);
     add_retention(sight.replica->retention, out);

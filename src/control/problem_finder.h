@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "control/config.h"
+#include "control/peer_config.h"
 #include "control/problems.h"
 #include "control/replica_control.h"
 #include "control/archive_pruner.h"
@@ -25,6 +26,7 @@ struct ReplicaSight {
   ArchiverStatus archive;
   FeedStatus feed;
   ArchivePruner::View retention;
+  ReplicaSources sources;
 };
 
 struct PortSight {

@@ -40,6 +40,7 @@ constexpr ProblemKind kKinds[] = {
     {ProblemCode::archive_over_limit, "archive_over_limit", kWarning, nullptr},
     {ProblemCode::archive_file_not_deleted, "archive_file_not_deleted", kWarning, nullptr},
     {ProblemCode::feed_closed, "feed_closed", kFault, nullptr},
+    {ProblemCode::hears_anybody, "hears_anybody", kWarning, nullptr},
     {ProblemCode::journal_failed, "journal_failed", kFault, "journal"},
     {ProblemCode::archive_failed, "archive_failed", kFault, "archive"},
     {ProblemCode::ledger_failed, "ledger_failed", kFault, "ledger"},

@@ -56,6 +56,7 @@ enum class ProblemCode : std::uint8_t {
   archive_over_limit,
   archive_file_not_deleted,
   feed_closed,
+  hears_anybody,
   // Files that cannot be written any more.
   journal_failed,
   archive_failed,

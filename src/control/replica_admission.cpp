@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/wire_log.h"
 
 namespace binlane {
 namespace {
@@ -59,11 +60,18 @@ std::optional<AdmittedHello> ReplicaAdmission::answer(const HelloMessage& messag
   AdmittedHello hello;
   hello.message = message;
   not_yet_ = false;
+  told_.clear();
   watch_stream();
   refusal_ = judge(frame, body);
   watch_stream();
   if (not_yet_) return std::nullopt;
   const JournalMeta meta = store_.meta();
+  hello.promised = {meta.promise.term, 0};  // a source that is over learns it from refusals as well
+  if (!refusal_.empty()) {
+    hello.refused = true;
+    set_field(hello.reason, told_.empty() ? refusal_ : told_);
+    return hello;
+  }
   // A journal between two streams is no blank one: what it tells of is older, and ended. Under its
   // own name, because it may have been a source then.
   const bool between = meta.never_held(stream_of(body));
@@ -72,15 +80,9 @@ std::optional<AdmittedHello> ReplicaAdmission::answer(const HelloMessage& messag
   hello.journal_id = meta.journal;
   hello.answer_id = random_u64();
   answers_[next_answer_++ % answers_.size()] = hello.answer_id;
-  hello.promised = {meta.promise.term, 0};
   hello.promised_to = meta.promise.candidate;
   add_rules(hello, meta);
-  if (refusal_.empty()) {
-    if (!meta.stream.is_null()) add_archive_digest(hello);
-  } else {
-    hello.refused = true;
-    set_field(hello.reason, refusal_);
-  }
+  if (!meta.stream.is_null()) add_archive_digest(hello);
   return hello;
 }
 
@@ -103,8 +105,10 @@ std::string ReplicaAdmission::judge(const FrameView& frame, const wire::HelloBod
   if (candidate.term < promise.term)
     return fmt::format("term {} is over: term {} was promised to another source", candidate.term,
                        promise.term);
-  if (candidate.term == promise.term && candidate.candidate != promise.candidate)
+  if (candidate.term == promise.term && candidate.candidate != promise.candidate) {
+    told_ = fmt::format("term {} is promised to another source", promise.term);
     return fmt::format("term {} is promised to {}", promise.term, to_string(promise.candidate));
+  }
   const bool fence = is_phase(body, wire::Phase::ask) && (body.flags & wire::kHelloFence) != 0;
   if (is_phase(body, wire::Phase::start) && !is_of_now(body.answer_id)) {
     not_yet_ = true;  // no answer: the source asks anew
@@ -119,8 +123,9 @@ std::string ReplicaAdmission::judge(const FrameView& frame, const wire::HelloBod
   if (!fence && !is_phase(body, wire::Phase::start)) return {};
   if (const auto problem = store_.store_promise(candidate); problem) return *problem;
   if (fence) {
-    log::warning("promised", "term {} is promised to {} ({}): no older one is served any more",
-                 candidate.term, to_string(candidate.candidate), field_text(body.source_name));
+    log::limited(log::Level::warning, "promised", {},
+                 "term {} is promised to {} ({}): no older one is served any more", candidate.term,
+                 to_string(candidate.candidate), field_text(body.source_name));
     return {};
   }
   return bind(body, stream, frame.epoch());
@@ -147,7 +152,11 @@ std::string ReplicaAdmission::judge_stream(const wire::HelloBody& body,
   // A candidate of another term's stream only wants to know what is here.
   if ((body.flags & wire::kHelloFence) != 0 && own.term != stream.term) return {};
   const bool follows = own.origin == uuid_of(body.sealed_origin) && own.term == body.sealed_term;
-  if (!follows) return mismatch;
+  if (!follows) {
+    told_ =
+        "this replica holds the stream of another source, which its own status names; re-seed it";
+    return mismatch;
+  }
   std::string diverged = judge_divergence(stream, from_wire(body.sealed_at), candidate);
   if (!diverged.empty()) return diverged;
   return follow(stream, from_wire(body.sealed_at), candidate);
@@ -180,8 +189,8 @@ std::string ReplicaAdmission::judge_divergence(const StreamIdentity& stream, Pos
   if (const auto refused = store_.store_promise(candidate); refused) return *refused;
   host_.diverge(found);
   if (const int error = exposures_.set_divergence(found); error != 0)
-    log::error("divergence_not_recorded", "that this replica is DIVERGED cannot be stored: {}",
-               errno_text(error));
+    log::limited(log::Level::error, "divergence_not_recorded", {},
+                 "that this replica is DIVERGED cannot be stored: {}", errno_text(error));
   return diverged_text(found);
 }
 
@@ -232,7 +241,8 @@ void ReplicaAdmission::add_archive_digest(AdmittedHello& hello) {
   const std::uint64_t length = std::min(kBelowLength, end.offset);
   const auto digest = host_.digest_archive(end, length);
   if (!digest) {
-    log::warning("archive_unreadable", "the archive cannot be read in front of {}", to_string(end));
+    log::limited(log::Level::warning, "archive_unreadable", {},
+                 "the archive cannot be read in front of {}", to_string(end));
     return;
   }
   hello.below_digest = *digest;
@@ -245,9 +255,10 @@ std::optional<HelloMessage> ReplicaAdmission::record(const HelloMessage& message
   const auto list = decode_exposures(body_as<wire::ExposedBody>(frame));
   own_exposures();
   if (!list || !exposures_.take(*list)) {
-    log::error("exposures_not_recorded",
-               "what the source released without a quorum cannot be put on record: this replica is "
-               "told of nothing more that no quorum has");
+    log::limited(
+        log::Level::error, "exposures_not_recorded", {},
+        "what the source released without a quorum cannot be put on record: this replica is "
+        "told of nothing more that no quorum has");
     return std::nullopt;
   }
   wire::ExposedAckBody body;

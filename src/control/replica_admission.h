@@ -60,7 +60,9 @@ class ReplicaAdmission {
   // source repeats it.
   std::optional<AdmittedHello> answer(const HelloMessage& message, const FrameView& frame,
                                       const wire::HelloBody& body);
-  // Why the last answer was a refusal; empty: it was none.
+  // Why the last answer was a refusal, for this host's operators; empty: it was none. A refused
+  // source is told less: neither the stream held here nor the candidate it is promised to, which
+  // is all that a stranger needs for the next HELLO.
   const std::string& refusal() const noexcept { return refusal_; }
   // The answer to a list of what was released without a quorum, once it is on record; nothing when
   // it cannot be. The lane has checked that it comes from the source of the session that runs.
@@ -94,6 +96,7 @@ class ReplicaAdmission {
   std::array<std::uint64_t, 64> answers_{};
   std::size_t next_answer_ = 0;
   std::string refusal_;
+  std::string told_;  // what the source is told instead, where that must not name what is here
   bool held_stream_ = false;
   bool not_yet_ = false;  // the HELLO at hand is to be answered when it is repeated
 };

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/stream_digest.h"
+#include "base/wire_log.h"
 #include "control/replica_side.h"
 #include "shim/binlog_files.h"
 #include "shim/binlog_groups.h"
@@ -172,7 +173,8 @@ void ReplicaControl::record_exposures(const HelloMessage& message, const FrameVi
 
 void ReplicaControl::note_refusal(const std::string& refusal) {
   const std::lock_guard lock(mutex_);
-  if (refusal != view_.refusal) log::error("session_refused", "{}", refusal);
+  if (refusal != view_.refusal)
+    log::limited(log::Level::error, "session_refused", {}, "{}", refusal);
   view_.refusal = refusal;
 }
 
@@ -274,6 +276,8 @@ void ReplicaControl::watch_repair() {
     const std::lock_guard lock(mutex_);
     view_.marks = marks;
   }
+  strangers_.look(marks.unknown_peers, marks.unknown_peer, monotonic_ns());
+  log::tell_suppressed();
   watch_files(marks);
   // Asked of the superblock only while something is to be repaired.
   if (lane_.queues().state.load() != 0 && admission_.watch_repair(marks)) show_meta();

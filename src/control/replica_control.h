@@ -21,6 +21,7 @@
 #include "control/loan.h"
 #include "control/replica_admission.h"
 #include "control/replica_lane.h"
+#include "control/stranger_watch.h"
 #include "storage/journal_file.h"
 
 namespace binlane {
@@ -117,6 +118,7 @@ class ReplicaControl : private AdmissionHost {
   std::vector<std::string> diverged_groups_;  // the first of those that were counted last
   bool journal_failure_said_ = false;
   bool exposure_failure_said_ = false;
+  StrangerWatch strangers_{"list it in [replica] sources"};
 
   mutable std::mutex mutex_;  // never held over I/O: status must answer while the disk is slow
   std::condition_variable wake_;

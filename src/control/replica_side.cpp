@@ -57,7 +57,8 @@ ReplicaSide::ReplicaSide(const Config& config, AnyPort& port)
       exposures_(std::in_place, exposure_file_.load(),
                  [this](ConstBytes bytes) { return exposure_file_.store(bytes); }),
       pruner_(retention_policy(*config.replica), archive_io_),
-      lane_(port, *file_, cluster_id_of(config.cluster), config.name),
+      sources_(replica_sources(config)),
+      lane_(port, *file_, cluster_id_of(config.cluster), config.name, sources_.peers),
       parts_(make_parts()),
       control_(std::make_unique<ReplicaControl>(config, *this)) {}
 
@@ -149,6 +150,18 @@ bool ReplicaSide::tell_applied(const StreamParts& parts, Position executed) {
 std::shared_ptr<const ReplicaSide::StreamParts> ReplicaSide::parts() const {
   const std::lock_guard lock(mutex_);
   return parts_;
+}
+
+bool ReplicaSide::hear(const ReplicaSources& sources) {
+  if (!lane_.queues().peers.try_push(sources.peers)) return false;
+  const std::lock_guard lock(mutex_);
+  sources_ = sources;
+  return true;
+}
+
+ReplicaSources ReplicaSide::sources() const {
+  const std::lock_guard lock(mutex_);
+  return sources_;
 }
 
 void ReplicaSide::start() {

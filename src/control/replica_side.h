@@ -18,6 +18,7 @@
 #include "control/config.h"
 #include "control/exposure_record.h"
 #include "control/feed_glue.h"
+#include "control/peer_config.h"
 #include "control/replica_control.h"
 #include "control/replica_lane.h"
 #include "shim/binlog_server.h"
@@ -50,6 +51,11 @@ class ReplicaSide {
   // In two steps, because the lane ends between them: nobody new is served; the archive is closed.
   void stop_serving();
   void stop_archive();
+
+  // Settings' thread: the lane hears these from its next turn on. False: try again later.
+  bool hear(const ReplicaSources& sources);
+  // Any thread.
+  ReplicaSources sources() const;
 
   ReplicaLane& lane() noexcept { return lane_; }
   JournalFile& file() noexcept { return *file_; }
@@ -90,6 +96,7 @@ class ReplicaSide {
   std::optional<ExposureRecord> exposures_;  // always there
   ArchiveIo archive_io_;
   ArchivePruner pruner_;
+  ReplicaSources sources_;                   // guarded by mutex_ once made
   ReplicaLane lane_;
   mutable std::mutex mutex_;
   std::shared_ptr<StreamParts> parts_;  // guarded by mutex_

@@ -8,6 +8,7 @@
 #include "base/canary.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/wire_log.h"
 #include "control/fallback_text.h"
 #include "control/replica_side.h"
 #include "control/source_settings.h"
@@ -149,6 +150,7 @@ void SourceControl::run() {
     still_alive();
     answer_questions();
     work(monotonic_ns());
+    log::tell_suppressed();
     publish();
     lock.lock();
     wake_.wait_for(lock, kTurn, [this] { return stopping_; });
@@ -182,6 +184,7 @@ void SourceControl::work_as_source(std::uint64_t now_ns) {
   poll_server(now_ns);
   const SourceMarks marks = lane_.queues().marks.load();
   if (marks.epoch != state_.epoch) return;  // the lane has not shown the new incarnation yet
+  strangers_.look(marks.unknown_peers, marks.unknown_peer, now_ns);
   if (marks.written_at.file != mapped_file_) refresh_proof();
   follow_quorum(marks);
   sync_ourselves(marks, now_ns);
@@ -285,7 +288,7 @@ void SourceControl::on_stream_stopped() {
 void SourceControl::take_replies(std::uint64_t now_ns) {
   HelloMessage message;
   for (std::size_t i = 0; i < kHelloQueue && lane_.queues().hello_in.try_pop(message); ++i) {
-    if (HandshakeDesk::needs_fresh_proof(message) && !refresh_proof()) continue;
+    if (desk_->needs_fresh_proof(message) && !refresh_proof()) continue;
     exposures_->on_reply(message);
     desk_->on_reply(message, now_ns);
   }
@@ -547,6 +550,7 @@ void SourceControl::publish() {
   view.incarnations = incarnations_;
   view.polls = polls_;
   view.polls_failed = polls_failed_;
+  view.lane_stands = lane_.queues().pause.times();
   const std::lock_guard lock(mutex_);
   view.promotion.running = view.promotion.running || promotion_asked_ || plan_asked_;
   view.rejoin.running = rejoin_asked_.has_value();

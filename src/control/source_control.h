@@ -44,6 +44,7 @@
 #include "control/slow_replicas.h"
 #include "control/source_lane.h"
 #include "control/source_state.h"
+#include "control/stranger_watch.h"
 #include "control/stream_proof.h"
 #include "control/synced_teller.h"
 #include "shim/dump_drain.h"
@@ -126,6 +127,7 @@ class SourceControl {
     std::uint64_t polls = 0;
     std::uint64_t polls_failed = 0;
     std::uint64_t settings_mended = 0;  // times that somebody else's setting was set back
+    std::uint64_t lane_stands = 0;  // times the lane had to stand still for this thread
   };
 
   // Opens state and ledger; throws StartupError when they are damaged. `lane` outlives this.
@@ -277,6 +279,7 @@ class SourceControl {
   std::unique_ptr<HandshakeDesk> desk_;
   std::optional<ExposureTeller> exposures_;
   std::vector<HandshakeDesk::Replica> replicas_;
+  StrangerWatch strangers_{"give it as the address of its [[source.replica]]"};
   std::optional<Fallback> fallback_;  // of this incarnation
   FallbackCounters earlier_;          // of those before
   bool degraded_told_ = false;

@@ -12,7 +12,7 @@ void SourceLane::bind(const std::string& directory, const std::string& basename,
   BL_ASSERT(queues_.pause.standing());
   parts_.reset();
   parts_ = std::make_unique<Parts>(ports_, PosixBinlogFiles(directory, basename), basename, drain,
-                                   queues_);
+                                   queues_, peers_);
 }
 
 int SourceLane::begin_incarnation(StreamStart& start, Epoch epoch, const QuorumRule& rule,

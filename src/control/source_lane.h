@@ -20,7 +20,9 @@ class SourceLane {
  public:
   using Stream = SourceStream<PosixBinlogFiles>;
 
-  explicit SourceLane(std::vector<AnyPort*> ports) : ports_(std::move(ports)) {}
+  // `peers`: the replicas' addresses; the lane hears nobody else.
+  SourceLane(std::vector<AnyPort*> ports, const PeerList& peers)
+      : ports_(std::move(ports)), peers_(peers) {}
 
   // Lane's thread.
   std::size_t do_work() noexcept {
@@ -50,11 +52,11 @@ class SourceLane {
   using Cycle = SourceCycle<AnyPort, Stream, SemiSyncLink, MonotonicClock>;
   struct Parts {
     Parts(std::span<AnyPort* const> ports, PosixBinlogFiles binlogs, const std::string& basename,
-          DumpDrain& drain, SourceLaneQueues& queues)
+          DumpDrain& drain, SourceLaneQueues& queues, const PeerList& peers)
         : files(std::move(binlogs)),
           stream(files),
           link(drain, basename),
-          cycle(ports, stream, link, clock, queues) {}
+          cycle(ports, stream, link, clock, queues, peers) {}
     PosixBinlogFiles files;
     Stream stream;
     SemiSyncLink link;
@@ -63,6 +65,7 @@ class SourceLane {
   };
 
   std::vector<AnyPort*> ports_;
+  const PeerList peers_;
   SourceLaneQueues queues_;
   std::unique_ptr<Parts> parts_;
 };

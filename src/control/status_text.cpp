@@ -111,6 +111,26 @@ bool print_idle_source(Page& page, const json& source) {
   return true;
 }
 
+// Whom this end hears, and that somebody else spoke to it.
+std::string heard_text(const json& sources) {
+  if (!sources.is_object()) return {};
+  const std::string from = text_of(sources, "from");
+  if (from == "anybody")
+    return "everybody who can send it a datagram: set replica.sources (binlane doctor)";
+  if (from == "socket") return "whoever may open its socket";
+  std::string list;
+  for (const json& one : member(sources, "heard"))
+    if (one.is_string()) list += (list.empty() ? "" : ", ") + one.get<std::string>();
+  return list;
+}
+
+std::string strangers_text(const json& side) {
+  const std::string last = text_of(side, "unknown_peer");
+  if (last.empty()) return {};
+  return fmt::format("{} datagrams of addresses that are no peer's were dropped, the last from {}",
+                     count_text(member(side, "counters"), "unknown_peers"), last);
+}
+
 void print_source(Page& page, const json& source) {
   if (print_idle_source(page, source)) return;
   const std::string basename = text_of(source, "basename");
@@ -134,6 +154,7 @@ void print_source(Page& page, const json& source) {
   page.line("ledger", ledger_line(ledger));
   page.line("", text_of(ledger, "failure"));
   page.line("counters", counters_line(member(source, "counters")));
+  page.line("strangers", strangers_text(source));
   page.line("last", transition_line(member(source, "last_transition"), basename));
 
   const json& replicas = member(source, "replicas");
@@ -180,6 +201,8 @@ void print_replica(Page& page, const json& replica) {
                            flag_of(replica, "connected") ? "connected" : "away",
                            source.empty() ? "" : ", source ", source));
   page.line("refused", text_of(replica, "refusal"));
+  page.line("hears", heard_text(member(replica, "sources")));
+  page.line("strangers", strangers_text(replica));
   page.line("epoch", text_of(replica, "epoch"));
   for (const char* mark : {"received", "durable", "released", "archived"})
     page.line(mark, position_text(member(replica, mark), ""));

@@ -196,14 +196,17 @@ void ReceiverSession::on_data(const FrameView& frame, Log& log, std::uint64_t no
   Piece piece;
   ConstBytes payload;
   const std::uint64_t number = frame.header.packet_number;
-  if (number == 0 || !parse(frame, piece, payload)) {
+  if (number == 0 || number > kOffsetLimit || !parse(frame, piece, payload)) {
     ++counters_.malformed;
     return;
   }
   ++counters_.frames;
   const auto body = body_as<wire::DataBody>(frame);
-  synced_ = std::max<std::uint64_t>(synced_, body.synced);
-  released_seen_ = std::max<std::uint64_t>(released_seen_, body.released);
+  // Every frame brings the marks again: one that lies farther ahead than is remembered counts
+  // later.
+  const std::uint64_t most = received_ + kMaxMarkLead;
+  synced_ = std::max(synced_, std::min<std::uint64_t>(body.synced, most));
+  released_seen_ = std::max(released_seen_, std::min<std::uint64_t>(body.released, most));
   // It may go back, when another replica joins: the newest frame decides.
   if (number >= largest_packet_) peers_need_ = body.peers_need;
   if ((frame.header.flags & wire::kFlagAckNow) != 0) ack_now_ = true;

@@ -86,6 +86,9 @@ class ReplicaHandshake {
   template <MatchableLog Log>
   wire::HelloAckBody answer(const AdmittedHello& hello, const wire::HelloBody& body, const Log& log,
                             std::uint16_t state) const noexcept;
+  // Says why, and nothing of what is held here.
+  wire::HelloAckBody refused(const AdmittedHello& hello, const wire::HelloBody& body,
+                             std::string_view reason) const noexcept;
   template <MatchableLog Log>
   static void add_digests(wire::HelloAckBody& ack, const Log& log, std::uint64_t from,
                           std::uint64_t to) noexcept;
@@ -161,10 +164,7 @@ bool ReplicaHandshake::on_hello(const AdmittedHello& hello, Log& log, ReceiverSe
         return false;
     }
   }
-  if (!refusal.empty()) {
-    ack.status = static_cast<std::uint8_t>(wire::HelloStatus::refused);
-    set_field(ack.reason, refusal);
-  }
+  if (!refusal.empty()) ack = refused(hello, body, refusal);
   send(frame, hello.message, ack, reply);
   return true;
 }
@@ -175,6 +175,7 @@ std::string_view ReplicaHandshake::accept_start(std::uint64_t session_id,
                                                 const Log& log) const noexcept {
   const Position at = from_wire(body.start_at);
   if (at.is_null()) return "START without a position";
+  if (!is_plausible(at)) return "START at a position that no binlog has";
   if (session_id == 0) return "START without a session";
   if (!log.released().is_null() && at != log.released())
     return "the session's origin is not this log's released position";
@@ -249,6 +250,21 @@ wire::HelloAckBody ReplicaHandshake::answer(const AdmittedHello& hello, const wi
   ack.below_digest = hello.below_digest;
   ack.below_length = hello.below_length;
   ack.below_end = to_wire(hello.below_end);
+  return ack;
+}
+
+inline wire::HelloAckBody ReplicaHandshake::refused(const AdmittedHello& hello,
+                                                    const wire::HelloBody& body,
+                                                    std::string_view reason) const noexcept {
+  wire::HelloAckBody ack;
+  ack.phase = body.phase;
+  ack.status = static_cast<std::uint8_t>(wire::HelloStatus::refused);
+  ack.handshake_id = body.handshake_id;
+  ack.answer_id = hello.answer_id;
+  ack.cluster_id = cluster_id_;
+  std::memcpy(ack.replica_name, replica_name_, sizeof ack.replica_name);
+  ack.promised = to_wire(hello.promised);
+  set_field(ack.reason, reason);
   return ack;
 }
 

@@ -60,6 +60,18 @@ inline constexpr std::uint32_t kMaxAckRepeats = 8;
 // commit takes one alone; what does not fit is dropped (counted) and asked for again.
 inline constexpr std::uint64_t kWindowBytesPerBlock = 1024;
 
+// The largest journal that a configuration allows (control/config_keys.cpp), and the window that a
+// replica with one announces: a window that reaches farther ahead is not believed, or one wrong
+// frame would end the session's flow control.
+inline constexpr std::uint64_t kMaxJournalBytes = std::uint64_t{65'536} << 20;
+inline constexpr std::uint64_t kSmallestJournalBlock = 4096;
+inline constexpr std::uint64_t kMaxWindowBytes =
+    kMaxJournalBytes / kSmallestJournalBlock * kWindowBytesPerBlock;
+
+// A replica remembers a source's marks at most so far ahead of what it has received: a mark that is
+// wrong is then not believed for ever. A source repeats its marks with every frame.
+inline constexpr std::uint64_t kMaxMarkLead = std::uint64_t{1} << 32;
+
 // A window that was shut is announced anew once it has opened by this part of the journal.
 inline constexpr std::uint64_t kWindowSteps = 8;
 

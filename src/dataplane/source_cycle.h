@@ -22,6 +22,7 @@
 #include "base/spsc_queue.h"
 #include "dataplane/hello.h"
 #include "dataplane/lane_pause.h"
+#include "dataplane/peer_list.h"
 #include "dataplane/port.h"
 #include "dataplane/quorum_gate.h"
 #include "dataplane/sender_session.h"
@@ -151,11 +152,13 @@ struct SourceMarks {
                              // null: none yet
   Position released_at;
   bool satisfiable = false;
-  std::uint64_t rule_number = 0;    // of the rule that these marks were computed by
-  std::uint32_t peers_need = 0;     // the oldest file that a connected replica lacks; 0: unknown
-  std::uint64_t frame_faults = 0;   // foreign or damaged datagrams
-  std::uint64_t unknown_peers = 0;  // intact frames of nobody we talk to
-  std::uint64_t events_lost = 0;    // control's queue was full
+  std::uint64_t rule_number = 0;     // of the rule that these marks were computed by
+  std::uint32_t peers_need = 0;      // the oldest file that a connected replica lacks; 0: unknown
+  std::uint64_t frame_faults = 0;    // foreign or damaged datagrams of our peers
+  std::uint64_t unknown_peers = 0;   // datagrams of addresses that are no peer's, dropped unread
+  Endpoint unknown_peer;             // the last such address
+  std::uint64_t unknown_frames = 0;  // intact frames that belong to no session of their sender
+  std::uint64_t events_lost = 0;     // control's queue was full
   std::uint64_t hellos_lost = 0;
   std::array<ReplicaMarks, kMaxReplicas> replicas{};
 };
@@ -180,9 +183,15 @@ struct SourceLaneQueues {
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
 class SourceCycle {
  public:
+  // `peers`: whom the lane hears.
   SourceCycle(std::span<P* const> ports, Stream& stream, Server& server, C& clock,
-              SourceLaneQueues& queues) noexcept
-      : ports_(ports), stream_(stream), server_(server), clock_(clock), queues_(queues) {}
+              SourceLaneQueues& queues, const PeerList& peers) noexcept
+      : ports_(ports),
+        stream_(stream),
+        server_(server),
+        clock_(clock),
+        queues_(queues),
+        heard_(peers) {}
 
   // One turn. Returns how much was done: 0 means the lane may idle. Lane's thread only.
   std::size_t do_work() noexcept {
@@ -262,7 +271,8 @@ class SourceCycle {
   std::uint64_t note_sent(std::uint64_t now_ns) noexcept;
   std::size_t receive(std::uint64_t now_ns) noexcept;
   void on_frame(std::uint32_t port, const Datagram& datagram, std::uint64_t now_ns) noexcept;
-  void on_ack(const FrameView& frame, std::uint64_t now_ns) noexcept;
+  void on_ack(std::uint32_t port, const Endpoint& from, const FrameView& frame,
+              std::uint64_t now_ns) noexcept;
   std::size_t acknowledge(std::uint64_t now_ns) noexcept;
   void move_synced() noexcept;
   void move_released(std::uint64_t now_ns) noexcept;
@@ -304,6 +314,7 @@ class SourceCycle {
   Server& server_;
   C& clock_;
   SourceLaneQueues& queues_;
+  const PeerList heard_;
   Epoch epoch_;
   QuorumGate gate_;
   std::uint64_t synced_ = 0;
@@ -566,13 +577,18 @@ std::size_t SourceCycle<P, Stream, Server, C>::receive(std::uint64_t now_ns) noe
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
 void SourceCycle<P, Stream, Server, C>::on_frame(std::uint32_t port, const Datagram& datagram,
                                                  std::uint64_t now_ns) noexcept {
+  if (!heard_.hears(port, datagram.from)) {
+    ++shown_.unknown_peers;
+    shown_.unknown_peer = datagram.from;
+    return;
+  }
   FrameView frame;
   if (decode(datagram.payload, frame) != FrameFault::none) {
     ++shown_.frame_faults;
     return;
   }
   if (frame.type() == wire::Type::ack) {
-    on_ack(frame, now_ns);
+    on_ack(port, datagram.from, frame, now_ns);
   } else if (frame.type() == wire::Type::hello_ack || frame.type() == wire::Type::exposed_ack) {
     HelloMessage hello;
     const std::size_t length = sizeof(wire::Header) + frame.body.size();
@@ -580,17 +596,21 @@ void SourceCycle<P, Stream, Server, C>::on_frame(std::uint32_t port, const Datag
                        queues_.hello_in.try_push(hello);
     if (!taken) ++shown_.hellos_lost;
   } else {
-    ++shown_.unknown_peers;
+    ++shown_.unknown_frames;
   }
 }
 
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
-void SourceCycle<P, Stream, Server, C>::on_ack(const FrameView& frame,
+void SourceCycle<P, Stream, Server, C>::on_ack(std::uint32_t port, const Endpoint& from,
+                                               const FrameView& frame,
                                                std::uint64_t now_ns) noexcept {
   const auto ack = body_as<wire::AckBody>(frame);
   for (std::uint32_t i = 0; i < kMaxReplicas; ++i) {
     Peer& peer = peers_[i];
     if (!peer.session.active() || peer.session.session_id() != frame.header.session_id) continue;
+    // Another peer's address says nothing of this one's disk.
+    const bool its_own = port == peer.port && from == peer.endpoint;
+    if (!its_own) break;
     if (!peer.session.on_ack(frame.header.session_id, frame.epoch(), ack, now_ns)) return;
     const bool failed = (ack.state & wire::kStateJournalFailed) != 0;
     if (failed && !canary(Canary::failed_journal_counted)) {
@@ -606,7 +626,7 @@ void SourceCycle<P, Stream, Server, C>::on_ack(const FrameView& frame,
                               now_ns);
     return;
   }
-  ++shown_.unknown_peers;
+  ++shown_.unknown_frames;
 }
 
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>

@@ -80,13 +80,18 @@ bool SourceHandshake::poll(std::uint64_t now_ns, HelloMessage& message) {
   return true;
 }
 
-bool SourceHandshake::on_reply(const FrameView& frame, const Endpoint& peer, std::uint64_t now_ns) {
+bool SourceHandshake::expects(const FrameView& frame) const {
+  if (session_ || inspection_ || handshake_id_ == 0) return false;
+  if (frame.type() != wire::Type::hello_ack || frame.epoch() != identity_.epoch) return false;
   const auto reply = body_as<wire::HelloAckBody>(frame);
-  const bool ours = !session_ && handshake_id_ != 0 && reply.cluster_id == identity_.cluster_id &&
-                    reply.handshake_id == handshake_id_ && frame.epoch() == identity_.epoch &&
-                    reply.phase == static_cast<std::uint8_t>(phase_) &&
-                    field_text(reply.replica_name) == identity_.replica_name;
-  if (!ours || inspection_) return false;
+  return reply.handshake_id == handshake_id_ && reply.cluster_id == identity_.cluster_id &&
+         reply.phase == static_cast<std::uint8_t>(phase_) &&
+         field_text(reply.replica_name) == identity_.replica_name;
+}
+
+bool SourceHandshake::on_reply(const FrameView& frame, const Endpoint& peer, std::uint64_t now_ns) {
+  if (!expects(frame)) return false;
+  const auto reply = body_as<wire::HelloAckBody>(frame);
   note_promise(reply);
   if (reply.status == static_cast<std::uint8_t>(wire::HelloStatus::refused)) {
     refusal_ = fmt::format("replica refuses: {}", field_text(reply.reason));

@@ -123,6 +123,8 @@ class SourceHandshake {
   void hold_until(std::uint64_t now_ns) noexcept { next_send_ns_ = now_ns; }
   // The next HELLO, when one is due.
   bool poll(std::uint64_t now_ns, HelloMessage& message);
+  // The frame is a HELLO_ACK that answers what was asked last.
+  bool expects(const FrameView& frame) const;
   // A HELLO_ACK of this replica. Ignored (false) when it answers nothing we asked.
   bool on_reply(const FrameView& frame, const Endpoint& peer, std::uint64_t now_ns);
 

@@ -163,6 +163,85 @@ void hellos() {
   }
 }
 
+// Replies of three replicas to the desk of a source, and what strangers say in between.
+void desks() {
+  constexpr std::uint8_t kForeign = 4, kAnswers = 8, kLost = 16, kStarted = 32, kRule = 64,
+                         kIncarnation = 128;
+  wire::HelloAckBody blank;
+  Output sessions;
+  for (std::uint8_t replica = 0; replica < 3; ++replica) {
+    sessions.byte(kAnswers | replica).chunk(fuzz::object_bytes(blank));
+    sessions.byte(kAnswers | kStarted | replica).chunk(fuzz::object_bytes(blank));
+  }
+  sessions.byte(kLost | 1);
+  sessions.byte(kAnswers | kRule | 1).chunk(fuzz::object_bytes(blank));
+  sessions.byte(kAnswers | kIncarnation).chunk(fuzz::object_bytes(blank));
+  write("desk", "sessions", sessions.get());
+  wire::HelloAckBody refusal;
+  refusal.status = static_cast<std::uint8_t>(wire::HelloStatus::refused);
+  refusal.promised = {9, 0};
+  set_field(refusal.reason, "term 2 is over");
+  Output strangers;
+  strangers.byte(kAnswers | kForeign).chunk(fuzz::object_bytes(refusal));
+  strangers.byte(kAnswers).chunk(fuzz::object_bytes(refusal));
+  wire::HelloAckBody holds;
+  holds.released = {3, 600};
+  holds.durable = {3, 1'000};
+  holds.log_epoch = {2, 2};
+  holds.log_length = 400;
+  holds.digest_to = 400;
+  holds.digest_chunk = 4;
+  holds.digest_count = 100;
+  strangers.byte(kAnswers | 1).chunk(fuzz::object_bytes(holds));
+  strangers.byte(kAnswers | kForeign | 1).chunk(fuzz::object_bytes(holds));
+  strangers.byte(kAnswers | 1).chunk(fuzz::object_bytes(holds));
+  write("desk", "strangers", strangers.get());
+}
+
+Bytes arp_frame(std::uint16_t operation, std::uint32_t sender, std::uint8_t mac,
+                std::uint32_t target) {
+  constexpr std::size_t kEthernet = 14;
+  Bytes frame(kEthernet + 28);
+  const auto put = [&frame](std::size_t at, std::uint64_t value, std::size_t size) {
+    for (std::size_t i = 0; i < size; ++i)
+      frame[at + i] = static_cast<std::byte>(value >> (8 * (size - 1 - i)));
+  };
+  put(0, 0xffffffffffff, 6);
+  put(6, 0x020000000000 | mac, 6);
+  put(12, 0x0806, 2);
+  put(14, 1, 2);
+  put(16, 0x0800, 2);
+  put(18, 0x0604, 2);
+  put(20, operation, 2);
+  put(22, 0x020000000000 | mac, 6);
+  put(28, sender, 4);
+  put(38, target, 4);
+  return frame;
+}
+
+void ethernets() {
+  constexpr std::uint8_t kSealed = 1, kSends = 4;
+  constexpr std::uint32_t kLocal = 0xc6120001, kPeer = 0xc6120002;
+  Output arp;
+  arp.byte(8).chunk(arp_frame(1, kPeer, 0xb, kLocal));
+  arp.byte(kSends | 8).chunk(arp_frame(2, kPeer, 0xb, kLocal));
+  arp.byte(kSends | 8).chunk(arp_frame(1, kPeer, 0xc, kLocal));
+  arp.byte(0xf8).chunk(arp_frame(2, kPeer, 0xc, kLocal));
+  write("ethernet", "arp", arp.get());
+  Bytes packet(42 + 20);
+  packet[12] = std::byte{0x08};
+  packet[14] = std::byte{0x45};
+  packet[17] = std::byte{48};  // of the IP packet
+  packet[22] = std::byte{64};
+  packet[23] = std::byte{17};
+  packet[39] = std::byte{28};  // of the UDP datagram
+  Output udp;
+  udp.byte(kSealed).chunk(packet);
+  udp.byte(0).chunk(packet);
+  udp.byte(kSealed).chunk(ConstBytes(packet).first(40));
+  write("ethernet", "udp", udp.get());
+}
+
 void binlogs() {
   const Bytes first = binlog("groups.000001");
   const Bytes second = binlog("groups.000002");
@@ -378,6 +457,8 @@ int main(int count, char** arguments) {
   folder = arguments[1];
   datagrams();
   hellos();
+  desks();
+  ethernets();
   binlogs();
   from_servers();
   from_clients();

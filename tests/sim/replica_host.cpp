@@ -23,12 +23,14 @@ ReplicaHost::Memory ReplicaHost::allocate(std::size_t size) {
 }
 
 ReplicaHost::ReplicaHost(test::VirtualClock& clock, test::FakeNetwork& network, Random random,
-                         Trace& trace, std::string name, Endpoint local, std::uint32_t block_count)
+                         Trace& trace, std::string name, Endpoint local, const PeerList& sources,
+                         std::uint32_t block_count)
     : clock_(clock),
       random_(random),
       trace_(trace),
       name_(std::move(name)),
       local_(local),
+      sources_(sources),
       size_(std::size_t{block_count} * kBlockSize),
       platter_(allocate(size_)),
       port_(network, local),
@@ -102,7 +104,7 @@ void ReplicaHost::start() {
     return 0;
   });
   cycle_ = std::make_unique<Cycle>(port_, disk_, *journal_, clock_, *queues_,
-                                   cluster_id_of(kClusterName), name_);
+                                   cluster_id_of(kClusterName), name_, sources_);
   queues_->pause.resume();
   admission_.emplace(name_, cluster_id_of(kClusterName), *store_, *exposures_,
                      static_cast<AdmissionHost&>(*this));

@@ -40,7 +40,7 @@ class ReplicaHost final : private AdmissionHost {
   using Cycle = ReplicaCycle<test::FakePort, test::ModelDisk, Journal, test::VirtualClock>;
 
   ReplicaHost(test::VirtualClock& clock, test::FakeNetwork& network, Random random, Trace& trace,
-              std::string name, Endpoint local, std::uint32_t block_count);
+              std::string name, Endpoint local, const PeerList& sources, std::uint32_t block_count);
 
   // --- the daemon
   // It may refuse: then it stays down, and problem() says why.
@@ -156,6 +156,7 @@ class ReplicaHost final : private AdmissionHost {
   Trace& trace_;
   std::string name_;
   Endpoint local_;
+  PeerList sources_;
   std::size_t size_;
   // What survives the daemon.
   Memory platter_;

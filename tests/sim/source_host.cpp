@@ -122,7 +122,8 @@ void SourceHost::bind_lane() {
   link_->told = [this](Position position) {
     if (told) told(position);
   };
-  cycle_ = std::make_unique<Cycle>(ports_, *stream_, *link_, clock_, *queues_);
+  cycle_ = std::make_unique<Cycle>(ports_, *stream_, *link_, clock_, *queues_,
+                                   HandshakeDesk::addresses_of(options_.replicas));
 }
 
 void SourceHost::kill() {
@@ -393,7 +394,7 @@ void SourceHost::on_stream_stopped() {
 void SourceHost::take_replies(std::uint64_t now_ns) {
   HelloMessage message;
   for (std::size_t i = 0; i < kHelloQueue && queues_->hello_in.try_pop(message); ++i) {
-    if (HandshakeDesk::needs_fresh_proof(message)) refresh_proof();
+    if (desk_->needs_fresh_proof(message)) refresh_proof();
     exposures_->on_reply(message);
     desk_->on_reply(message, now_ns);
   }

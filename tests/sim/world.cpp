@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "violation.h"
 
@@ -83,10 +84,16 @@ World::World(const WorldOptions& options)
     source.replicas.push_back({fmt::format("r{}", i), 0, Endpoint{10 + i, 7100}});
   source_ = std::make_unique<SourceHost>(clock_, *network_, random_.fork(), trace_, binlogs_,
                                          *server_, source);
+  // Each host may be the source one day, from its own address.
+  PeerList sources;
+  bool listed = sources.add({0, source.local.ipv4, 0});
+  for (const HandshakeDesk::Replica& replica : source.replicas)
+    listed = sources.add({0, replica.address.ipv4, 0}) && listed;
+  BL_ASSERT(listed);
   for (std::uint32_t i = 0; i < options.replicas; ++i)
     replicas_.push_back(std::make_unique<ReplicaHost>(
         clock_, *network_, random_.fork(), trace_, source.replicas[i].name,
-        source.replicas[i].address, options.journal_blocks));
+        source.replicas[i].address, sources, options.journal_blocks));
   make_lenders();
   replica_restarts_.resize(replicas_.size());
   checks_ = std::make_unique<Checks>(*this);

@@ -174,6 +174,8 @@ const std::vector<Case>& cases() {
       {Code::archive_file_not_deleted, false, true,
        [](Host& h) { h.replica.retention.failure = "binlog.000001: EROFS"; }, "EROFS"},
       {Code::feed_closed, false, true, [](Host& h) { h.replica.feed.listening.clear(); }, "feed"},
+      {Code::hears_anybody, false, true,
+       [](Host& h) { h.replica.sources.from = SourcesFrom::anybody; }, "replica.sources"},
       {Code::journal_failed, true, true, [](Host& h) { h.replica.control.marks.failure = EIO; },
        "errno 5"},
       {Code::archive_failed, false, true,

@@ -544,5 +544,44 @@ TEST(ReceiverSession, ANewSessionForgetsTheOldOne) {
   EXPECT_EQ(r.text(), "abcDEF");  // and nothing of what the old session had kept
 }
 
+// Marks beyond all reason neither wrap nor stay: what comes later is released as the source says.
+TEST(ReceiverSession, MarksAreBoundedByWhatWasReceived) {
+  Receiver r;
+  r.data(1, 0, "0123456789");
+  r.complete();
+  r.marks(2, UINT64_MAX, UINT64_MAX);
+  EXPECT_EQ(r.session.released_seen(), 10 + kMaxMarkLead);
+  EXPECT_EQ(r.session.synced(), 10 + kMaxMarkLead);
+  const auto ack = r.ack();
+  ASSERT_TRUE(ack);
+  EXPECT_EQ(std::uint64_t{ack->received}, 10U);
+  EXPECT_EQ(r.log.released_log(), 10U);
+}
+
+// Positions that no binlog has: sums with them would wrap, and no file could follow.
+TEST(ReceiverSession, ImplausiblePositionsAreMalformed) {
+  Receiver r;
+  DataFrame frame;
+  frame.packet = 1;
+  frame.at = {UINT32_MAX, 0};
+  r.give(frame.with("x"));
+  frame.at = {1, kOffsetLimit + 1};
+  r.give(frame.with("x"));
+  frame.at = {1, 0};
+  frame.offset = kOffsetLimit + 1;
+  r.give(frame.with("x"));
+  frame.offset = 0;
+  frame.packet = UINT64_MAX;
+  r.give(frame.with("x"));
+  frame.packet = 1;
+  frame.at = {UINT32_MAX, 0};
+  r.give(frame.file_end({UINT32_MAX, 0, 0, 0}));
+  EXPECT_EQ(r.session.counters().malformed, 5U);
+  EXPECT_EQ(r.session.counters().bytes, 0U);
+  // The session goes on.
+  r.data(1, 0, "0123456789");
+  EXPECT_EQ(r.session.counters().bytes, 10U);
+}
+
 }  // namespace
 }  // namespace binlane

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/clock.h"
+#include "control/peer_config.h"
 #include "control/replica_side.h"
 #include "temporary_directory.h"
 
@@ -125,6 +126,7 @@ class ReplicaControlTest : public ::testing::Test {
     hello.body.answer_id = answer_;
     send(message_of(hello));
   }
+  void send_once(const Hello& hello) { send(message_of(hello)); }
 
   // What a rejoin does.
   void forget() {
@@ -325,6 +327,87 @@ TEST_F(ReplicaControlTest, AForeignStreamIsRefusedAndLeavesNoPromise) {
   ASSERT_TRUE(refused(answer));
   EXPECT_NE(reason_of(answer).find("holds the stream"), std::string::npos) << reason_of(answer);
   EXPECT_EQ(side_->file().promise(), (Promise{1, uuid(1)}));
+}
+
+// A refusal is what a stranger gets: it must not hold what the next HELLO would need.
+TEST_F(ReplicaControlTest, ARefusalTellsNothingOfWhatIsHere) {
+  ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
+  ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
+  Hello stream = ask_of({1, 1}, 1);
+  stream.set_stream(uuid(102), 1);
+  for (const Hello& hello : {stream, ask_of({1, 1}, 2)}) {
+    const auto answer = ask(hello);
+    ASSERT_TRUE(refused(answer));
+    const std::string reason = reason_of(answer);
+    for (const Uuid& secret : {uuid(101), uuid(1), side_->file().meta().journal}) {
+      EXPECT_EQ(reason.find(to_string(secret)), std::string::npos) << reason;
+    }
+    EXPECT_EQ(reason.find(folder_.path()), std::string::npos) << reason;
+    const wire::HelloAckBody nothing;
+    EXPECT_TRUE(std::equal(answer->origin, answer->origin + 16, nothing.origin));
+    EXPECT_TRUE(std::equal(answer->promised_to, answer->promised_to + 16, nothing.promised_to));
+    EXPECT_TRUE(std::equal(answer->journal_id, answer->journal_id + 16, nothing.journal_id));
+    EXPECT_EQ(std::string(field_text(answer->rules)), "");
+    EXPECT_EQ(std::uint32_t{answer->stream_term}, 0U);
+    EXPECT_EQ(std::uint64_t{answer->log_length}, 0U);
+    EXPECT_TRUE(from_wire(answer->released).is_null());
+    // A source that is over has to learn it.
+    EXPECT_EQ(std::uint32_t{answer->promised.term}, 1U);
+  }
+  // The operators of this host are told all of it.
+  EXPECT_NE(view().refusal.find(to_string(uuid(1))), std::string::npos) << view().refusal;
+}
+
+// S19: a list of sources, which changes while the daemon runs.
+TEST_F(ReplicaControlTest, AnUnlistedSourceIsNotHeard) {
+  close();
+  config_.replica->sources = {"10.0.0.9"};
+  open();
+  const auto unheard = [&](std::uint64_t more) {
+    const std::uint64_t before = view().marks.unknown_peers;
+    for (std::uint64_t i = 0; i < more; ++i) send_late_start(ask_of({1, 1}, 1));
+    wait_for([&] { return view().marks.unknown_peers >= before + more; },
+             "the strangers to be counted");
+  };
+  unheard(5);
+  EXPECT_EQ(view().hellos, 0U);
+  EXPECT_EQ(view().hellos_foreign, 0U);
+  EXPECT_EQ(side_->file().promise(), Promise{});
+  EXPECT_EQ(view().marks.unknown_peer, source_.local());
+  EXPECT_EQ(port_->counters().tx_packets, 0U);
+
+  config_.replica->sources = {"10.0.0.9", "127.0.0.1:" + std::to_string(source_.local().udp_port)};
+  ASSERT_TRUE(side_->hear(replica_sources(config_)));
+  EXPECT_TRUE(ask(ask_of({1, 1}, 1)));
+  config_.replica->sources = {"127.0.0.1:" + std::to_string(source_.local().udp_port + 1)};
+  ASSERT_TRUE(side_->hear(replica_sources(config_)));
+  // The last HELLO's repeats may still be on their way; then nothing more is heard.
+  unheard(1);
+  unheard(1);
+  const std::uint64_t hellos = view().hellos;
+  unheard(20);
+  EXPECT_EQ(view().hellos, hellos);
+}
+
+TEST_F(ReplicaControlTest, AFloodOfRefusalsIsABoundedLog) {
+  ::testing::internal::CaptureStderr();
+  const std::uint64_t begun_ns = monotonic_ns();
+  constexpr int kFlood = 10'000;
+  for (int i = 0; i < kFlood; ++i) {
+    Hello hello(wire::Phase::refuse);
+    set_field(hello.body.reason, "no, for the reason number " + std::to_string(i));
+    send_once(hello);
+    if (i % 8 == 0) ::sched_yield();
+  }
+  wait_for([&] { return !view().refusal.empty(); }, "a refusal to be shown");
+  const std::string text = ::testing::internal::GetCapturedStderr();
+  const std::uint64_t seconds = (monotonic_ns() - begun_ns) / kNanosPerSecond + 2;
+  std::size_t lines = 0;
+  for (std::size_t at = text.find("session_refused"); at != std::string::npos;
+       at = text.find("session_refused", at + 1))
+    ++lines;
+  EXPECT_GE(lines, 1U);
+  EXPECT_LE(lines, 2 * seconds) << seconds << " s: a line, and what it left out";
 }
 
 // S2: only with all of the sealed stream, as a session of the sealing term left it.
