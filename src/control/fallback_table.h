@@ -57,8 +57,9 @@ enum class FallbackEvent : std::uint8_t {
   caught_up,   // and the quorum has kept up for the required time
   covered,     // the quorum covers all that was exposed
   wait_ended,  // nobody has waited too long
+  ledger_back,  // it can be written again
 };
-inline constexpr std::size_t kFallbackEvents = 25;
+inline constexpr std::size_t kFallbackEvents = 26;
 
 enum class FallbackEffect : std::uint8_t {
   none,

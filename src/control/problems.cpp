@@ -30,6 +30,8 @@ constexpr ProblemKind kKinds[] = {
     {ProblemCode::read_only_refused, "read_only_refused", kFault, nullptr},
     {ProblemCode::source_trouble, "source_trouble", kFault, nullptr},
     {ProblemCode::standby_trouble, "standby_trouble", kWarning, nullptr},
+    {ProblemCode::rejoining, "rejoining", kFault, nullptr},
+    {ProblemCode::writes_stopped, "writes_stopped", kFault, nullptr},
     {ProblemCode::diverged, "diverged", kFault, nullptr},
     {ProblemCode::source_away, "source_away", kFault, nullptr},
     {ProblemCode::journal_damaged, "journal_damaged", kWarning, nullptr},

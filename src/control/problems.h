@@ -45,6 +45,8 @@ enum class ProblemCode : std::uint8_t {
   read_only_refused,
   source_trouble,
   standby_trouble,
+  rejoining,
+  writes_stopped,
   // The replica.
   diverged,
   source_away,

@@ -26,6 +26,7 @@ enum class FaultKind : std::uint8_t {
   server_shutdown,
   source_power_cut,
   source_pause,
+  source_freeze,  // the whole machine, degraded, for longer than the promotion takes meanwhile
   replica_pause,
   // A replica's disk.
   power_cut_4k,
@@ -39,9 +40,11 @@ enum class FaultKind : std::uint8_t {
   archive_full,
   archive_sync_error,
   superblock_error,
+  exposure_error,
   reseed,
   // The source's disk.
   state_error,
+  role_error,
   ledger_error,
   // The server's operators and clients.
   kill_waiter,
@@ -55,7 +58,7 @@ enum class FaultKind : std::uint8_t {
   wall_clock_jump,
   promotion,  // planned, or because the source is lost
 };
-inline constexpr std::size_t kFaultKinds = 41;
+inline constexpr std::size_t kFaultKinds = 44;
 
 const char* to_string(FaultKind kind) noexcept;
 

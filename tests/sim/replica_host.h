@@ -76,6 +76,7 @@ class ReplicaHost final : private AdmissionHost {
   test::ModelDisk& disk() { return disk_; }
   HostFiles& files() { return files_; }
   SuperblockRecord& superblock() { return superblock_; }
+  bool exposures_failing = false;  // the record of what was released without a quorum
   std::size_t platter_size() const { return size_; }
   // What it said to be safe was not kept by its medium; the checks then count it as a failed
   // replica.
@@ -170,6 +171,7 @@ class ReplicaHost final : private AdmissionHost {
   std::unique_ptr<TrackedGroups> groups_;
   std::unique_ptr<Archiver> archiver_;
   std::optional<ExposureRecord> exposures_;
+  bool exposures_failed_ = false;  // an error is final for the process that met it
   std::optional<ReplicaAdmission> admission_;
   Loan loan_;
   std::string refuse_all_;

@@ -43,6 +43,7 @@ void Checks::on_answer(const Commit& commit) {
     check_split_ack(commit);
   } else {
     ++counts_.exposed;
+    check_woken(commit);
     // Should a quorum have it all the same, without the server having heard of that, nothing is
     // exposed.
     // A ledger that cannot be written is reported; what the server does by itself meanwhile is not
@@ -93,6 +94,7 @@ bool Checks::held_before(const ReplicaHost& replica, const Position& position) c
 
 void Checks::after_step() {
   follow_stream();
+  watch_woken();
   const Position durable = durable_at_source();
   safe_ = std::max(safe_, std::min(durable, told_));
   may_release_ = std::max(may_release_, safe_);
