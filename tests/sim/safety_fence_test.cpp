@@ -125,6 +125,7 @@ TEST(Safety, S21_AWokenSourceTakesNoWritesBeforeAReplicaAnswers) {
       },
       kSoonNs, "the promotion");
   ASSERT_EQ(candidate.phase(), Candidate::Phase::active) << candidate.refusal();
+  world.run_for(PauseDetector::kPauseNs);  // a shorter pause is none
   world.source().paused_until_ns = world.server().paused_until_ns = 0;
   world.checks().on_source_wakes();
   EXPECT_EQ(world.checks().counts().wakings, 1U);

@@ -114,11 +114,12 @@ bool World::freeze_is_over(const Fault& fault) {
       promotion_asked_ && promoted() && clock_.time_ns + kFreezeMostNs > thaw_ns_ + kFreezeLeastNs;
   const bool gone = !source_->up() || !server_->up();
   if (!gone && !decided && clock_.time_ns < thaw_ns_) {
-    source_->paused_until_ns = server_->paused_until_ns = clock_.time_ns + kNanosPerMilli;
+    source_->paused_until_ns = server_->paused_until_ns = thaw_ns_;
     return false;
   }
   if (!waking_) {
     waking_ = true;
+    source_->paused_until_ns = server_->paused_until_ns = 0;
     hears_again_ns_ = clock_.time_ns + (fault.draw % 2 == 0 ? 0 : fault.length_ns);
     if (!gone) checks_->on_source_wakes();
   }
