@@ -33,7 +33,6 @@ UNIT_TESTS = (
     "fallback",
     "frame",
     "handshake",
-    "host_role",
     "incarnation_start",
     "journal",
     "journal_file",
@@ -121,11 +120,7 @@ LIKELY = {
     "quorum_gate": (
         "replica_counted_twice",
     ),
-    "host_role": (
-        "fence_needs_disk",
-    ),
     "safety": (
-        "woken_source_goes_on",
         "fencing_not_caught_up",
         "fresh_only_once",
         "fresh_without_record",
@@ -210,7 +205,6 @@ LIKELY = {
         "divergence_ignored",
     ),
     "ledger": (
-        "full_ledger_final",
         "foreign_interval_covers",
         "ledger_not_synced",
         "ledger_streams_mixed",

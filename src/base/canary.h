@@ -89,9 +89,6 @@
     "an open interval of an older stream counts as the record of the new one's exposure")          \
   X(fencing_not_caught_up, "S8",                                                                   \
     "a host that could not record its fencing does not do so when it starts again")                \
-  X(fence_needs_disk, "S18", "a source whose role cannot be stored is not fenced")                 \
-  X(woken_source_goes_on, "S21",                                                                   \
-    "a degraded source that stood still takes writes before a replica has answered it")            \
   X(unrecorded_forgotten, "S8",                                                                    \
     "what a failed ledger could not take is not recorded by a later daemon either")                \
   X(restart_accounted_early, "S8",                                                                 \
@@ -109,7 +106,6 @@
   X(divergence_ignored, "S10", "a replica goes on feeding what a later term does not hold")        \
   X(diverged_verdict, "S10", "a diverged replica says that its transactions are durable")          \
   X(held_release_told, "S10", "a replica is told of what was released though it should hold it")   \
-  X(full_ledger_final, "S8", "a ledger that found no room takes no line any more")                 \
   X(ledger_not_synced, "I4", "a line of the ledger is not made durable")                           \
   X(stale_acks_kept, "S16", "a server whose binlogs were reset goes on with the old ones' ACKs")   \
   X(fresh_only_once, "S16",                                                                        \

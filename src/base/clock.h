@@ -22,14 +22,6 @@ inline std::uint64_t monotonic_ns() noexcept {
          static_cast<std::uint64_t>(time.tv_nsec);
 }
 
-// The same, and it goes on while the machine is suspended: for telling that it was.
-inline std::uint64_t boot_time_ns() noexcept {
-  timespec time{};
-  clock_gettime(CLOCK_BOOTTIME, &time);
-  return static_cast<std::uint64_t>(time.tv_sec) * kNanosPerSecond +
-         static_cast<std::uint64_t>(time.tv_nsec);
-}
-
 // The duty cycles read the time through this concept, so that the simulator can own it.
 template <class C>
 concept Clock = requires(C clock) {

@@ -1,12 +1,24 @@
 #include "control/pause_watch.h"
 
+#include <time.h>
+
 #include <chrono>
+
+#include "base/clock.h"
 
 namespace binlane {
 namespace {
 
 constexpr std::chrono::milliseconds kTurn{50};
 static_assert(kTurn < std::chrono::nanoseconds(PauseDetector::kPauseNs));
+
+// As the monotonic clock, and it goes on while the machine is suspended.
+std::uint64_t boot_time_ns() noexcept {
+  timespec time{};
+  clock_gettime(CLOCK_BOOTTIME, &time);
+  return static_cast<std::uint64_t>(time.tv_sec) * kNanosPerSecond +
+         static_cast<std::uint64_t>(time.tv_nsec);
+}
 
 }  // namespace
 

@@ -1,5 +1,5 @@
 // The safety rules about what keeps a source from letting commits go: S18 (a fence without a disk)
-// and S21 (waking up). Which canary shows it stands above each.
+// and S21 (waking up).
 #include <cerrno>
 
 #include "safety_script.h"
@@ -27,8 +27,7 @@ std::size_t written_after(const World& world, Position position) {
 }
 
 // S18: the source's disk fails on everything, and an operator fences it. No commit is acknowledged
-// any more, the server is read-only, and the record follows when the disk is well again. Canary:
-// fence_needs_disk.
+// any more, the server is read-only, and the record follows when the disk is well again.
 TEST(Safety, S18_AFenceWithoutADiskStillFences) {
   World world(script());
   run_until_semisync(world);
@@ -111,7 +110,7 @@ void freeze_degraded(World& world, std::uint64_t length_ns) {
 }
 
 // S21: it wakes up, and another host is the source: it takes no writes although it hears nobody,
-// and is FENCED as soon as it does. Canary: woken_source_goes_on.
+// and is FENCED as soon as it does.
 TEST(Safety, S21_AWokenSourceTakesNoWritesBeforeAReplicaAnswers) {
   World world(script());
   run_until_semisync(world);
