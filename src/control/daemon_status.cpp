@@ -235,6 +235,8 @@ void add_state(json& out, const SourceControl::View& view) {
   out["role"] = to_string(view.role.role);
   out["fenced_by"] = view.role.fenced_by;
   out["fence_reason"] = text_or_null(view.role.fence_reason);
+  out["role_on_record"] = view.role_on_record;
+  out["write_problem"] = text_or_null(view.write_problem);
   out["blocked"] = view.blocked;
   out["held"] = view.held;
   out["read_only"] = view.read_only;

@@ -118,6 +118,10 @@ void add_source(const SourceConfig& config, const View& view, ProblemList& out) 
       break;
     case Phase::standby:
       add_if(out, ProblemCode::standby_trouble, view.problem);
+      if (view.role.rejoining)
+        out.add(ProblemCode::rejoining,
+                with_reason("this host is rejoining, and its server does not follow it yet",
+                            view.rejoin.waiting_for));
       break;
   }
 }
@@ -136,6 +140,7 @@ void add_server(const View& view, ProblemList& out) {
   for (const std::string& difference : view.server_differences)
     out.add(ProblemCode::server_setting, difference);
   add_if(out, ProblemCode::read_only_refused, view.read_only_problem);
+  add_if(out, ProblemCode::writes_stopped, view.write_problem);
 }
 
 void add_replica_files(const ReplicaSight& sight, ProblemList& out) {

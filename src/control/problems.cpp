@@ -32,6 +32,8 @@ constexpr ProblemKind kKinds[] = {
     {ProblemCode::other_acker, "other_acker", kFault, nullptr},
     {ProblemCode::binlog_numbers, "binlog_numbers", kWarning, nullptr},
     {ProblemCode::standby_trouble, "standby_trouble", kWarning, nullptr},
+    {ProblemCode::rejoining, "rejoining", kFault, nullptr},
+    {ProblemCode::writes_stopped, "writes_stopped", kFault, nullptr},
     {ProblemCode::diverged, "diverged", kFault, nullptr},
     {ProblemCode::source_away, "source_away", kFault, nullptr},
     {ProblemCode::journal_damaged, "journal_damaged", kWarning, nullptr},

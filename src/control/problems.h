@@ -47,6 +47,8 @@ enum class ProblemCode : std::uint8_t {
   other_acker,
   binlog_numbers,
   standby_trouble,
+  rejoining,
+  writes_stopped,
   // The replica.
   diverged,
   source_away,

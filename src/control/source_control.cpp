@@ -102,7 +102,7 @@ SourceControl::SourceControl(const Config& config, SourceLane& lane,
       read_only_setter_(account_of(source_)),
       degrade_mark_(config.data_dir),
       transitions_(std::make_shared<const std::vector<LoggedTransition>>()) {
-  made_read_only_ = std::filesystem::exists(read_only_mark_path(config_));
+  made_read_only_ = read_only_marked_ = std::filesystem::exists(read_only_mark_path(config_));
   // Before the first incarnation it may still be fenced, which is an exposure of that stream.
   if (!state_.origin.is_null() && !ledger_.begin_stream(state_.origin))
     log::error("ledger_failed", "{}", ledger_.failure());
@@ -124,6 +124,7 @@ void SourceControl::start() {
   if (role_.state().role == HostRole::fenced) phase_ = Phase::fenced;
   publish();
   drain_.start();
+  pause_watch_.start();
   thread_ = std::thread([this] { run(); });
 }
 
@@ -135,6 +136,7 @@ void SourceControl::stop() {
   wake_.notify_all();
   if (!thread_.joinable()) return;
   thread_.join();
+  pause_watch_.stop();
   if (lane_.stand_still() && lane_.bound()) lane_.link().detach();
   drain_.stop();
 }
@@ -142,8 +144,10 @@ void SourceControl::stop() {
 void SourceControl::run() {
   const HeartbeatScope alive(heart_);
   if (promoter_ && role_.state().role == HostRole::standby) promoter_->resume();
-  if (role_.state().role == HostRole::fenced && !canary(Canary::fencing_not_caught_up))
-    record_fencing(std::max(state_.quorum, beginning_of(state_)));
+  if (role_.state().role == HostRole::fenced && !canary(Canary::fencing_not_caught_up)) {
+    fenced_from_ = std::max(state_.quorum, beginning_of(state_));
+    record_fencing();
+  }
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     lock.unlock();
@@ -159,15 +163,27 @@ void SourceControl::run() {
 
 void SourceControl::work(std::uint64_t now_ns) {
   login_.poll(now_ns);
+  const std::uint64_t pause_ns = pause_watch_.take();
+  look_for_room(now_ns);
   watch_terms();
   switch (role_.state().role) {
     case HostRole::source:
+      guard_writes(pause_ns, now_ns);
       return work_as_source(now_ns);
     case HostRole::standby:
       return work_as_standby(now_ns);
     case HostRole::fenced:
       return work_as_fenced(now_ns);
   }
+}
+
+// A ledger whose disk was full is written again as soon as there is room.
+void SourceControl::look_for_room(std::uint64_t now_ns) {
+  if (!ledger_.is_full() || now_ns < next_room_ns_) return;
+  next_room_ns_ = now_ns + kStoreNs;
+  if (!ledger_.try_again()) return;
+  log::info("ledger_back", "{} takes entries again", ledger_path(config_));
+  if (fallback_) fallback_->ledger_back();
 }
 
 void SourceControl::work_as_source(std::uint64_t now_ns) {
@@ -496,7 +512,9 @@ void SourceControl::publish() {
   View view;
   view.phase = phase_;
   view.problem = problem_;
+  view.write_problem = guard_problem_;
   view.role = role_.state();
+  view.role_on_record = role_.on_record();
   if (promoter_) view.promotion = promoter_->view();
   if (rejoiner_) view.rejoin = rejoiner_->view();
   view.origin = state_.origin;
@@ -553,8 +571,8 @@ void SourceControl::publish() {
   view.lane_stands = lane_.queues().pause.times();
   const std::lock_guard lock(mutex_);
   view.promotion.running = view.promotion.running || promotion_asked_ || plan_asked_;
-  view.rejoin.running = rejoin_asked_.has_value();
-  if (view.rejoin.running) view.rejoin.waiting_for = "the new source to speak to this host";
+  view.rejoin.running = rejoin_asked_.has_value() || view.role.rejoining;
+  view.rejoin.waiting_for = rejoin_asked_ ? "the new source to speak to this host" : rejoining_for_;
   view_ = std::move(view);
 }
 

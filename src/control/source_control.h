@@ -28,6 +28,8 @@
 #include "control/degrade_mark.h"
 #include "control/exposure_teller.h"
 #include "control/fallback_turn.h"
+#include "control/fenced_watch.h"
+#include "control/fencing.h"
 #include "control/handshake_desk.h"
 #include "control/host_role.h"
 #include "control/incarnation_start.h"
@@ -35,6 +37,7 @@
 #include "control/lender.h"
 #include "control/login_probe.h"
 #include "control/other_ackers.h"
+#include "control/pause_watch.h"
 #include "control/promoter.h"
 #include "control/read_only_setter.h"
 #include "control/registration_gate.h"
@@ -47,6 +50,7 @@
 #include "control/stranger_watch.h"
 #include "control/stream_proof.h"
 #include "control/synced_teller.h"
+#include "control/write_guard.h"
 #include "shim/dump_drain.h"
 #include "shim/semi_sync_control.h"
 #include "shim/server_connection.h"
@@ -80,7 +84,9 @@ class SourceControl {
   struct View {
     Phase phase = Phase::looking;
     std::string problem;
+    std::string write_problem;  // why the server is kept read-only; empty while it may take writes
     RoleState role;
+    bool role_on_record = true;  // false: fenced, and the disk did not take the record
     PromotionView promotion;
     RejoinView rejoin;
     Uuid origin;
@@ -166,20 +172,18 @@ class SourceControl {
   struct Fenced {
     std::string problem;  // empty: it is fenced
     std::vector<std::string> report;
+    bool on_record = true;  // false: a restart of binlaned would forget it
   };
-  Fenced ask_fence(const std::string& reason);
+  // With `kill_server` the server's process is ended first, so that no client who waits is told OK
+  // (S20).
+  Fenced ask_fence(const std::string& reason, bool kill_server);
   // Any thread: ends that on a source, as long as no later term has begun. Empty, or why not.
   std::string ask_unfence();
 
  private:
-  // Why a source is fenced: the later term, or 0 and what an operator said.
-  struct FenceCause {
-    std::uint32_t term = 0;
-    std::string reason;
-  };
-
   void run();
   void work(std::uint64_t now_ns);
+  void look_for_room(std::uint64_t now_ns);
   void work_as_source(std::uint64_t now_ns);
   void work_as_standby(std::uint64_t now_ns);
   void promote(std::uint64_t now_ns);
@@ -190,11 +194,21 @@ class SourceControl {
   void begin_watching(const ServerRun& run);
   bool expose_fenced();
   SqlError connect_poller(ServerFacts& facts);
-  bool connect_commands();
+  std::string connect_commands();
   void watch_terms();
-  bool fence(const FenceCause& cause);
-  void record_fencing(const Position& quorum);
-  std::string fence_by_operator(const std::string& reason, std::vector<std::string>& report);
+  void fence(const FenceCause& cause);
+  void ask_read_only();
+  std::string keep_read_only();
+  void guard_writes(std::uint64_t pause_ns, std::uint64_t now_ns);
+  void hold_back_commits(const SemiSyncStatus& status);
+  std::string fence_not_on_record() const;
+  void record_fencing();
+  void record_fence_again(std::uint64_t now_ns);
+  std::string waiting_clients() const;
+  std::string fence_now(const std::string& reason, bool kill_server,
+                        std::vector<std::string>& report);
+  std::string fence_by_operator(const std::string& reason, bool kill_server,
+                                std::vector<std::string>& report);
   std::string fence_standby(std::vector<std::string>& report);
   std::string lift_fence();
   void lift_read_only();
@@ -204,6 +218,7 @@ class SourceControl {
   std::string begin_rule_change(const SourceConfig& next);
   void watch_slow(const SourceMarks& marks);
   void leave_read_only_mark();
+  void remove_read_only_mark();
   bool make_read_only();
   std::optional<QuorumRule> rule_to_begin_with();
   void settle_rule(const SourceMarks& marks);
@@ -294,8 +309,11 @@ class SourceControl {
   Position rule_must_cover_;  // what the old rule alone has had acknowledged
   bool read_only_ = false;    // of the server when the incarnation began; until it is lifted
   std::uint64_t next_poll_ns_ = 0;
-  std::optional<ServerCounters> fenced_counters_;  // as last seen, while FENCED
-  bool fenced_looked_ = false;                     // at this run of the server, while FENCED
+  FencedWatch fenced_watch_;
+  Position fenced_from_;          // a quorum has had everything before it
+  bool fencing_recorded_ = true;  // in the ledger
+  std::uint64_t next_record_ns_ = 0;
+  std::uint64_t next_room_ns_ = 0;
   std::uint64_t next_store_ns_ = 0;
   std::string state_failure_;  // why it could not be stored; what is on record stays
   std::string poll_problem_;   // why the last look at the server failed
@@ -307,7 +325,16 @@ class SourceControl {
   SlowReplicas slow_;
   ReplicaSet slow_told_ = 0;
   ReadOnlySetter read_only_setter_;
-  bool made_read_only_ = false;  // mode `fail`: until a quorum protects commits again
+  bool made_read_only_ = false;    // by us: until a quorum protects commits again
+  bool read_only_marked_ = false;  // and that is in a file, for after a restart
+  bool read_only_mark_failed_ = false;
+  bool read_only_seen_ = false;          // the server has said that it is
+  bool read_only_until_answer_ = false;  // made so because this host stood still (S21)
+  PauseWatch pause_watch_;
+  WriteGuard guard_;
+  std::string guard_problem_;  // why the server takes no writes; empty while it may
+  std::uint64_t next_guard_ns_ = 0;
+  bool commits_held_back_ = false;  // while FENCED: at this run of the server
   DegradeMark degrade_mark_;
   std::shared_ptr<const std::vector<LoggedTransition>> transitions_;
   std::uint64_t dump_connections_ = 0;  // as last logged
@@ -334,6 +361,7 @@ class SourceControl {
   bool plan_asked_ = false;  // a dry run
   std::optional<RejoinOptions> rejoin_asked_;
   std::uint64_t rejoin_asked_ns_ = 0;
+  std::string rejoining_for_;  // what a rejoin waits for at the server; control thread
   View view_;
   Heartbeat heart_;
   std::thread thread_;

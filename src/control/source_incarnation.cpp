@@ -19,7 +19,10 @@ constexpr std::uint64_t kDamagedLookNs = 5 * kNanosPerSecond;
 // What the finder found goes on record; nothing may be done in the incarnation before.
 bool SourceControl::adopt(const IncarnationStart& begin, const ServerFacts& facts) {
   same_run_ = begin.same_run;
-  if (const int error = state_file_.store(begin.state); error != 0) {
+  const int error = state_file_.store(begin.state);
+  // Without an incarnation nobody watches what the server lets go: then it takes no writes (S18).
+  guard_.set_unrecorded(error != 0);
+  if (error != 0) {
     refuse(fmt::format("cannot store {}: {}", state_file_path(config_), errno_text(error)));
     return false;
   }
@@ -33,9 +36,9 @@ bool SourceControl::adopt(const IncarnationStart& begin, const ServerFacts& fact
   RoleState role = role_.state();
   role.binlog_index = facts.log_bin_index;
   role.binlog_base = facts.log_bin_basename;
-  if (const int error = role_.store(role); error != 0)
+  if (const int failed = role_.store(role); failed != 0)
     log::error("role_not_stored", "cannot store {}: {}", role_file_path(config_),
-               errno_text(error));
+               errno_text(failed));
   return true;
 }
 

@@ -137,6 +137,7 @@ void print_source(Page& page, const json& source) {
   page.heading("source", fmt::format("{}{}", text_of(source, "state"),
                                      flag_of(source, "blocked") ? " (blocked)" : ""));
   page.line("problem", text_of(source, "problem"));
+  page.line("no writes", text_of(source, "write_problem"));
   page.line("fenced", text_of(source, "fence_reason"));
   page.line("epoch", text_of(source, "epoch"));
   page.line("quorum rule", text_of(source, "rule"));

@@ -26,6 +26,7 @@ enum class FaultKind : std::uint8_t {
   server_shutdown,
   source_power_cut,
   source_pause,
+  source_freeze,  // the whole machine, degraded, for longer than the promotion takes meanwhile
   replica_pause,
   // A replica's disk.
   power_cut_4k,
@@ -40,9 +41,11 @@ enum class FaultKind : std::uint8_t {
   archive_pruned,  // whatever nobody needs is deleted at once
   archive_sync_error,
   superblock_error,
+  exposure_error,
   reseed,
   // The source's disk.
   state_error,
+  role_error,
   ledger_error,
   // The server's operators and clients.
   kill_waiter,

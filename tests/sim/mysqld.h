@@ -76,6 +76,7 @@ class Mysqld {
   std::uint32_t run() const { return run_; }
   std::size_t turn();
   std::uint64_t next_due_ns() const;
+  std::uint64_t paused_until_ns = 0;  // with its machine
 
   // --- clients and operators
   bool busy = true;  // clients send transactions

@@ -99,7 +99,10 @@ void ReplicaHost::start() {
     forget();
     return;
   }
+  exposures_failed_ = false;
   exposures_.emplace(exposure_bytes_, [this](ConstBytes bytes) {
+    exposures_failed_ = exposures_failed_ || exposures_failing;
+    if (exposures_failed_) return EIO;
     exposure_bytes_.emplace(bytes.begin(), bytes.end());
     return 0;
   });

@@ -77,6 +77,7 @@ class ReplicaHost final : private AdmissionHost {
   test::ModelDisk& disk() { return disk_; }
   HostFiles& files() { return files_; }
   SuperblockRecord& superblock() { return superblock_; }
+  bool exposures_failing = false;  // the record of what was released without a quorum
   std::size_t platter_size() const { return size_; }
   // From now on its archive is pruned by that; nothing: it is not.
   void prune_by(const std::optional<RetentionPolicy>& policy);
@@ -182,6 +183,7 @@ class ReplicaHost final : private AdmissionHost {
   std::unique_ptr<TrackedGroups> groups_;
   std::unique_ptr<Archiver> archiver_;
   std::optional<ExposureRecord> exposures_;
+  bool exposures_failed_ = false;  // an error is final for the process that met it
   std::optional<ReplicaAdmission> admission_;
   Loan loan_;
   std::string refuse_all_;

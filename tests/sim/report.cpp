@@ -16,7 +16,8 @@ CheckCounts sum(const CheckCounts& a, const CheckCounts& b) {
   return {a.quorums + b.quorums,   a.acks + b.acks,       a.marks + b.marks,
           a.releases + b.releases, a.exposed + b.exposed, a.foreign + b.foreign,
           a.unwaited + b.unwaited, a.turns + b.turns,     a.cuts + b.cuts,
-          a.feeds + b.feeds,       a.bytes + b.bytes,     a.acked + b.acked};
+          a.feeds + b.feeds,       a.bytes + b.bytes,     a.acked + b.acked,
+          a.wakings + b.wakings};
 }
 
 // The order of the seeds does not matter, so that workers may share them as they like.
@@ -94,6 +95,7 @@ std::string Report::to_json() const {
   json["runs_with_promotions_refused"] = unproven;
   auto& checked = json["checked"];
   checked["commits_under_quorum"] = checks.acked;
+  checked["S21_wakings"] = checks.wakings;
   checked["I1_quorums_on_platters"] = checks.quorums;
   checked["I2_acks_on_platters"] = checks.acks;
   checked["I3_quorum_marks"] = checks.marks;

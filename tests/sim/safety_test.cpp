@@ -348,7 +348,7 @@ TEST(Safety, S13_NoReleaseWithoutTheLedger) {
   World world(script());
   run_until_semisync(world);
   const std::uint64_t releases = world.checks().counts().releases;
-  SourceHost::fail_ledger(true);
+  SourceHost::fail_ledger(EIO);
   cut_off_all_replicas(world);
   world.run_until([&] { return world.server().timeouts() > 0; }, kSoonNs,
                   "the server's own timeout");
@@ -430,7 +430,7 @@ TEST(Safety, S16_AnOldStreamsExposureCoversNothing) {
   cut_off_all_replicas(world);
   world.run_until([&] { return world.source().fallback_state() == FallbackState::async; }, kSoonNs,
                   "degraded");
-  SourceHost::fail_ledger(true);
+  SourceHost::fail_ledger(EIO);
   world.blocks.clear();
   run_until_semisync(world);
   ASSERT_FALSE(world.source().ledger()->open_intervals().empty());
@@ -442,7 +442,7 @@ TEST(Safety, S16_AnOldStreamsExposureCoversNothing) {
   EXPECT_EQ(world.checks().counts().releases, releases);
   EXPECT_EQ(world.source().fallback_state(), FallbackState::refused);
   // A daemon that can write there again makes it good.
-  SourceHost::fail_ledger(false);
+  SourceHost::fail_ledger(0);
   world.source().kill();
   world.source().start();
   world.run_until([&] { return every_refusal_says(world, "holds the stream"); }, kSoonNs,

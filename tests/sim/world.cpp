@@ -108,7 +108,7 @@ World::World(const WorldOptions& options)
 World::~World() {
   log::set_sink(nullptr);
   log_trace = nullptr;
-  SourceHost::fail_ledger(false);
+  SourceHost::fail_ledger(0);
 }
 
 std::uint64_t World::virtual_ns() const {
@@ -127,7 +127,7 @@ bool World::listens(const Endpoint& endpoint) const {
 }
 
 void World::step() {
-  std::size_t work = server_->turn();
+  std::size_t work = clock_.time_ns < server_->paused_until_ns ? 0 : server_->turn();
   // Hosts turn in any order, and not all of them each time.
   const std::size_t hosts = replicas_.size() + 1;
   const std::size_t first = random_.below(hosts);

@@ -138,6 +138,15 @@ const std::vector<Case>& cases() {
        [](Host& h) { h.source.read_only_problem = "1227: no privilege"; }, "1227"},
       {Code::source_trouble, true, false,
        [](Host& h) { h.source.problem = "cannot lift read_only"; }, "cannot lift"},
+      {Code::rejoining, true, true,
+       [](Host& h) {
+         h.source.phase = Phase::standby;
+         h.source.role.rejoining = true;
+         h.source.rejoin.waiting_for = "Slave_IO_Running is Connecting";
+       },
+       "Connecting"},
+      {Code::writes_stopped, true, false,
+       [](Host& h) { h.source.write_problem = "this host stood still"; }, "stood still"},
       {Code::standby_trouble, true, true,
        [](Host& h) {
          h.source.phase = Phase::standby;

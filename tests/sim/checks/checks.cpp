@@ -45,6 +45,7 @@ void Checks::on_answer(const Commit& commit) {
     ++counts_.exposed;
     if (commit.answer == Answer::foreign) ++counts_.foreign;
     if (commit.answer == Answer::unwaited) ++counts_.unwaited;
+    check_woken(commit);
     // Should a quorum have it all the same, without the server having heard of that, nothing is
     // exposed.
     // A ledger that cannot be written is reported; what the server does by itself meanwhile is not
@@ -107,6 +108,7 @@ void Checks::check_damage() const {
 
 void Checks::after_step() {
   follow_stream();
+  watch_woken();
   const Position durable = durable_at_source();
   safe_ = std::max(safe_, std::min(durable, told_));
   may_release_ = std::max(may_release_, safe_);
