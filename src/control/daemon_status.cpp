@@ -307,7 +307,9 @@ json replica_json(const ReplicaSight& sight, const std::string& folder, const st
   const ArchiverStatus& archive = sight.archive;
   const ReplicaLaneMarks& marks = view.marks;
   return {
-      {"connected", marks.connected},
+      {"connected", marks.connected && !view.away},
+      {"away", view.away},
+      {"last_heard_ms", marks.connected ? json(view.silent_ns / kNanosPerMilli) : json(nullptr)},
       {"state", view.exposures.divergence ? "DIVERGED" : "FOLLOWING"},
       {"diverged", divergence_json(view)},
       {"exposed", exposures_json(view.exposures)},
@@ -348,6 +350,8 @@ json replica_json(const ReplicaSight& sight, const std::string& folder, const st
         {"hellos", view.hellos},
         {"hellos_refused", view.hellos_refused},
         {"hellos_foreign", view.hellos_foreign},
+        {"hellos_not_bound", view.hellos_not_bound},
+        {"promises_put_off", view.promises_put_off},
         {"foreign_datagrams", marks.frame_faults},
         {"unknown_frames", marks.unknown_frames},
         {"receiver", receiver_json(marks.receiver)}}},
