@@ -75,6 +75,8 @@ void Promoter::begin_survey(bool from_live_source, bool dry_run) {
   if (problem.empty()) problem = check_server();
   const auto term = Promotion::next_term(replica_.file().meta().promise.term, 0);
   if (problem.empty() && !term) problem = "there is no term left";
+  if (dry_run && !problem.empty())
+    view_.proof = promotion_plan(log_at_a_glance(config_.name, replica_), term.value_or(0), {});
   if (!problem.empty()) return refuse_unchanged(problem);
   look_term_ = *term;
   looking_ = false;
@@ -124,7 +126,7 @@ void Promoter::survey(std::uint64_t now_ns) {
     return;
   }
   const PromotionSurvey::State state = survey_->state(from_live_source_, now_ns);
-  if (state == PromotionSurvey::State::asking) return wait_for(survey_->reason(from_live_source_));
+  if (state == PromotionSurvey::State::asking) return wait_for("the peers' answers");
   looks_.end();
   std::vector<std::string> seen_lines = survey_->lines(now_ns);
   seen_lines.insert(seen_lines.end(), standby_warnings_.begin(), standby_warnings_.end());
