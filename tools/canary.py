@@ -31,6 +31,7 @@ UNIT_TESTS = (
     "clock",
     "exposure",
     "fallback",
+    "forged_hello",
     "frame",
     "handshake",
     "incarnation_start",
@@ -40,6 +41,7 @@ UNIT_TESTS = (
     "loan",
     "position",
     "promotion",
+    "promotion_survey",
     "quorum_gate",
     "receiver_session",
     "recovery",
@@ -113,9 +115,17 @@ LIKELY = {
         "older_source_served",
         "digest_skipped",
         "archive_digest_skipped",
+        "cut_below_acked",
         "cut_below_safe",
         "shorter_source_accepted",
         "deposed_unnoticed",
+    ),
+    "forged_hello": (
+        "fence_unproven",
+        "seal_unproven",
+    ),
+    "promotion_survey": (
+        "live_source_promoted_away",
     ),
     "quorum_gate": (
         "replica_counted_twice",

@@ -38,6 +38,11 @@
   X(wrong_retransmit_offset, "I8", "a retransmission is read from the byte before")                \
   X(ack_repeats_forgotten, "-", "a replica does not repeat an ACK that was lost")                  \
   X(promise_given_twice, "S1", "a replica promises one term to two candidates")                    \
+  X(fence_unproven, "S19",                                                                         \
+    "a replica promises itself to a candidate that has not shown that it hears the answers")       \
+  X(live_source_promoted_away, "-",                                                                \
+    "a promotion fences a source that lives though nobody asked for that")                         \
+  X(seal_unproven, "S19", "a replica believes where its stream was sealed, whoever says so")       \
   X(promise_forgotten, "S1", "a journal that begins anew has promised nothing")                    \
   X(incarnation_not_raised, "S1", "a source that was restarted goes on in its old epoch")          \
   X(promoted_without_fence, "S14", "a promotion needs no set that intersects every quorum")        \
@@ -65,6 +70,7 @@
   X(digest_skipped, "S6", "the handshake takes the un-released logs for equal")                    \
   X(archive_digest_skipped, "S6", "the handshake does not compare what is archived")               \
   X(cut_below_safe, "I6", "the handshake cuts what was synced and held by a quorum")               \
+  X(cut_below_acked, "I6", "a replica cuts what it had acknowledged and its source had synced")    \
   X(shorter_source_accepted, "S5", "a source that lost released bytes is served")                  \
   X(names_compared_as_strings, "S17", "binlog.1000000 sorts before binlog.999999")                 \
   X(shrunken_file_ignored, "S6", "a binlog that became shorter is followed on")                    \

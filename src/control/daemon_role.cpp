@@ -37,7 +37,12 @@ AdminReply ask_promotion(const Config& config, Daemon& daemon, const json& reque
   if (dry_run != request.end() && !dry_run->is_boolean())
     return AdminError{"dry_run", "expected true or false"};
   const bool dry = dry_run != request.end() && dry_run->get<bool>();
-  if (const std::string problem = daemon.source_control()->ask_promotion(dry); !problem.empty())
+  const auto live = request.find("from_live_source");
+  if (live != request.end() && !live->is_boolean())
+    return AdminError{"from_live_source", "expected true or false"};
+  const bool from_live = live != request.end() && live->get<bool>();
+  if (const std::string problem = daemon.source_control()->ask_promotion(dry, from_live);
+      !problem.empty())
     return AdminError{"", problem};
   return json{{"begun", true}};
 }

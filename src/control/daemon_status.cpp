@@ -349,7 +349,9 @@ json replica_json(const StatusSight& whole) {
   const ReplicaLaneMarks& marks = view.marks;
   return {
       {"at_work", replica_at_work(whole.host)},
-      {"connected", marks.connected},
+      {"connected", marks.connected && !view.away},
+      {"away", view.away},
+      {"last_heard_ms", marks.connected ? json(view.silent_ns / kNanosPerMilli) : json(nullptr)},
       {"state", view.exposures.divergence ? "DIVERGED" : "FOLLOWING"},
       {"diverged", divergence_json(view)},
       {"exposed", exposures_json(view.exposures)},
@@ -393,6 +395,8 @@ json replica_json(const StatusSight& whole) {
         {"hellos", view.hellos},
         {"hellos_refused", view.hellos_refused},
         {"hellos_foreign", view.hellos_foreign},
+        {"hellos_not_bound", view.hellos_not_bound},
+        {"promises_put_off", view.promises_put_off},
         {"foreign_datagrams", marks.frame_faults},
         {"unknown_peers", marks.unknown_peers},
         {"unknown_frames", marks.unknown_frames},

@@ -121,12 +121,19 @@ constexpr Row kPeerRows[] = {
 constexpr Row kFollowingRows[] = {
     {"binlane_source_connected", kGauge, "1 while this replica is in session with its source.",
      "/connected"},
+    {"binlane_source_last_heard_seconds", kGauge,
+     "Since when nothing was heard of the source of the session.", "/last_heard_ms", kMillisecond},
 };
 
 constexpr Row kReplicaRows[] = {
     {"binlane_replica_unknown_peers_total", kCounter,
      "Datagrams to the replica's port from addresses that may not be a source, dropped unread.",
      "/counters/unknown_peers"},
+    {"binlane_hellos_not_bound_total", kCounter,
+     "HELLOs that were to be repeated: they named no answer of this process.",
+     "/counters/hellos_not_bound"},
+    {"binlane_promises_put_off_total", kCounter,
+     "Promises that were wanted sooner than one a second is given.", "/counters/promises_put_off"},
     {"binlane_journal_blocks", kGauge, "Blocks of the journal's ring.", "/journal/blocks"},
     {"binlane_journal_free_blocks", kGauge, "Blocks that are free.", "/journal/free_blocks"},
     {"binlane_journal_writes_total", kCounter, "Durable writes.", "/journal/writes"},

@@ -181,6 +181,10 @@ void add_replica(const ReplicaSight& sight, ProblemList& out) {
   if (!view.marks.connected)
     out.add(ProblemCode::source_away,
             with_reason("this replica is not connected to its source", view.refusal));
+  else if (view.away)
+    out.add(ProblemCode::source_away,
+            fmt::format("nothing was heard of the source {} for {:.1f} s", view.source_name,
+                        static_cast<double>(view.silent_ns) / kNanosPerSecond));
   if (!view.damaged_until.position.is_null())
     out.add(ProblemCode::journal_damaged,
             fmt::format("the journal has damage that is not repaired yet, up to {}",

@@ -164,7 +164,7 @@ class SourceControl {
   std::string acknowledge_interval(std::uint64_t id, const std::string& by);
   // Any thread: this host shall become the source. Empty when that was begun, or why not; how it
   // goes on stands in the view.
-  std::string ask_promotion(bool dry_run);
+  std::string ask_promotion(bool dry_run, bool from_live_source);
   // Any thread: the same for a host that was the source and shall be a replica again.
   std::string ask_rejoin(const RejoinOptions& options);
   // Any thread: a source hands out no more quorum, a standby serves no source of this term any
@@ -359,6 +359,7 @@ class SourceControl {
   std::condition_variable answered_;
   bool promotion_asked_ = false;
   bool plan_asked_ = false;  // a dry run
+  bool from_live_source_asked_ = false;
   std::optional<RejoinOptions> rejoin_asked_;
   std::uint64_t rejoin_asked_ns_ = 0;
   std::string rejoining_for_;  // what a rejoin waits for at the server; control thread

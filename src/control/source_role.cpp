@@ -42,6 +42,8 @@ void SourceControl::watch_terms() {
 // Only a standby holds another source's stream.
 void SourceControl::tell_replica_side() {
   if (replica_ == nullptr) return;
+  const bool is_source = role_.state().role == HostRole::source;
+  replica_->control().tell_source_alive(is_source ? config_.name : std::string());
   switch (role_.state().role) {
     case HostRole::standby:
       replica_->control().refuse_all({});
@@ -65,15 +67,16 @@ std::string SourceControl::connect_commands() {
                                   to_string(error));
 }
 
-std::string SourceControl::ask_promotion(bool dry_run) {
+std::string SourceControl::ask_promotion(bool dry_run, bool from_live_source) {
   const std::lock_guard lock(mutex_);
   if (!promoter_) return "this host has no [replica] section: it holds nothing to go on with";
   if (view_.phase == Phase::fenced)
     return "this host is FENCED: it was the source before, and has to rejoin first";
-  if (view_.phase == Phase::promoting || promotion_asked_ || plan_asked_)
+  if (view_.phase == Phase::promoting || view_.promotion.running || promotion_asked_ || plan_asked_)
     return "its promotion is going on";
   if (view_.phase != Phase::standby) return "this host is the source";
   (dry_run ? plan_asked_ : promotion_asked_) = true;
+  from_live_source_asked_ = from_live_source;
   view_.promotion = {};
   view_.promotion.running = true;
   wake_.notify_all();
@@ -83,18 +86,23 @@ std::string SourceControl::ask_promotion(bool dry_run) {
 void SourceControl::promote(std::uint64_t now_ns) {
   bool asked = false;
   bool plan = false;
+  bool from_live_source = false;
   {
     const std::lock_guard lock(mutex_);
+    from_live_source = from_live_source_asked_;
     asked = std::exchange(promotion_asked_, false);
     plan = std::exchange(plan_asked_, false);
   }
-  if (plan && !promoter_->running()) promoter_->plan();
-  if (asked && !promoter_->running()) {
-    lender_->stop();
-    promoter_->begin();
+  if ((plan || asked) && !promoter_->running()) {
+    if (lender_->lending())
+      promoter_->refuse("another host's promotion is going on, to which this host lends its log");
+    else if (plan)
+      promoter_->plan(from_live_source);
+    else
+      promoter_->begin(from_live_source);
   }
   if (!promoter_->running()) return lender_->work(now_ns);
-  phase_ = Phase::promoting;
+  if (!promoter_->only_looking()) phase_ = Phase::promoting;
   promoter_->work(now_ns);
   if (!promoter_->succeeded()) return;
   state_ = *state_file_.state();
@@ -132,7 +140,7 @@ void SourceControl::rejoin(std::uint64_t now_ns) {
     asked = rejoin_asked_;
     asked_ns = rejoin_asked_ns_;
   }
-  if (!asked) return;
+  if (!asked || (promoter_ && promoter_->running())) return;
   // A daemon that was just started has not been spoken to yet; the new source asks once a second.
   const bool heard = asked->rebuilt || replica_->control().successor().has_value();
   if (!heard && now_ns < asked_ns + kSuccessorWaitNs) return;

@@ -197,10 +197,15 @@ void print_replica(Page& page, const json& replica) {
     return;
   }
   const std::string source = text_of(replica, "source");
-  page.heading("replica",
-               fmt::format("{}{}{}{}", text_of(replica, "state") == "DIVERGED" ? "DIVERGED, " : "",
-                           flag_of(replica, "connected") ? "connected" : "away",
-                           source.empty() ? "" : ", source ", source));
+  // Of a source that says nothing the session may go on.
+  const std::string heard =
+      flag_of(replica, "away") && has_number(replica, "last_heard_ms")
+          ? fmt::format(", last heard {:.1f} s ago", number_of(replica, "last_heard_ms") / 1e3)
+          : std::string();
+  page.heading("replica", fmt::format("{}{}{}{}{}",
+                                      text_of(replica, "state") == "DIVERGED" ? "DIVERGED, " : "",
+                                      flag_of(replica, "connected") ? "connected" : "away",
+                                      source.empty() ? "" : ", source ", source, heard));
   page.line("refused", text_of(replica, "refusal"));
   page.line("hears", heard_text(member(replica, "sources")));
   page.line("strangers", strangers_text(replica));

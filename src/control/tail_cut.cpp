@@ -12,8 +12,8 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "shim/binlog_paths.h"
 #include "shim/binlog_index.h"
+#include "shim/binlog_paths.h"
 #include "storage/file_util.h"
 
 namespace binlane {

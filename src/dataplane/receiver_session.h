@@ -86,6 +86,17 @@ class ReceiverSession {
   // What the local server has executed, as a log offset that only grows; 0 while nobody knows.
   void note_applied(std::uint64_t applied_log) noexcept { applied_log_ = applied_log; }
   std::uint64_t synced() const noexcept { return synced_; }
+  // What this session showed to be kept by both ends, as a log offset: the source had synced it,
+  // and this replica had acknowledged it as durable. Stays when the session ends.
+  std::uint64_t safe_log() const noexcept {
+    return origin_log_ + std::min(synced_, durable_acked_);
+  }
+  // Its log is another one from now on.
+  void forget_marks() noexcept { synced_ = durable_acked_ = origin_log_ = 0; }
+  // Its source was heard by something else than DATA.
+  void note_heard(std::uint64_t now_ns) noexcept { heard_ns_ = now_ns; }
+  // When the last frame of this session came; when it began, before the first.
+  std::uint64_t heard_ns() const noexcept { return heard_ns_; }
   std::uint64_t released_seen() const noexcept { return released_seen_; }
   // The oldest binlog file that some other replica in a session lacks, as the source last said; 0:
   // it has not said.
@@ -140,6 +151,7 @@ class ReceiverSession {
   Epoch epoch_;
   std::uint64_t origin_log_ = 0;
   std::uint64_t received_ = 0;  // linear: everything before it is in the log
+  std::uint64_t heard_ns_ = 0;
   std::uint64_t synced_ = 0;
   std::uint64_t released_seen_ = 0;
   std::uint32_t peers_need_ = 0;
@@ -201,6 +213,7 @@ void ReceiverSession::on_data(const FrameView& frame, Log& log, std::uint64_t no
     return;
   }
   ++counters_.frames;
+  heard_ns_ = now_ns;
   const auto body = body_as<wire::DataBody>(frame);
   // Every frame brings the marks again: one that lies farther ahead than is remembered counts
   // later.

@@ -62,19 +62,37 @@ void ReplicaHost::admit(const HelloMessage& message) {
     refusal_ = field_text(body.reason);
     return;
   }
-  const auto hello = admission_->answer(message, frame, body);
+  const auto hello = admission_->answer(message, frame, body, clock_.time_ns);
   show_state();
   if (!hello) return;
+  if (hello->not_bound) return pass_on(*hello);
   if (hello->refused)
     refusal_ = admission_->refusal();
   else if (body.phase == static_cast<std::uint8_t>(wire::Phase::start))
     refusal_.clear();
-  // A full queue loses it, as the network might.
-  static_cast<void>(queues_->admitted.try_push(*hello));
+  pass_on(*hello);
 }
 
-std::string ReplicaHost::refuse_all(const wire::HelloBody&, const Promise&) {
+// A full queue loses it, as the network might.
+void ReplicaHost::pass_on(const AdmittedHello& hello) {
+  static_cast<void>(queues_->admitted.try_push(hello));
+}
+
+std::string ReplicaHost::refuse_all() {
   return refuse_all_;
+}
+
+// A host that is the source hears of a later term from its replicas.
+bool ReplicaHost::is_news(const wire::HelloBody&, const Promise&) {
+  return false;
+}
+
+void ReplicaHost::hear(const wire::HelloBody&, const Promise&) {}
+
+std::string ReplicaHost::source_alive() {
+  const ReplicaLaneMarks marks = queues_->marks.load();
+  const bool heard = marks.connected && clock_.time_ns < marks.heard_ns + kSourceHeardNs;
+  return heard ? "a source" : std::string();
 }
 
 ReplicaLaneMarks ReplicaHost::marks() {

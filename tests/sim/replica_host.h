@@ -131,8 +131,12 @@ class ReplicaHost final : private AdmissionHost {
   void forget();
   void control();
   void admit(const HelloMessage& message);
+  void pass_on(const AdmittedHello& hello);
   // --- AdmissionHost
-  std::string refuse_all(const wire::HelloBody& body, const Promise& candidate) override;
+  std::string refuse_all() override;
+  bool is_news(const wire::HelloBody& body, const Promise& candidate) override;
+  void hear(const wire::HelloBody& body, const Promise& candidate) override;
+  std::string source_alive() override;
   ReplicaLaneMarks marks() override;
   ArchiverStatus archive() override;
   std::optional<std::uint32_t> digest_archive(Position end, std::uint64_t length) override;

@@ -161,6 +161,12 @@ const std::vector<Case>& cases() {
          h.replica.control.refusal = "the source refuses";
        },
        "the source refuses"},
+      {Code::source_away, false, true,
+       [](Host& h) {
+         h.replica.control.away = true;
+         h.replica.control.silent_ns = 12'300'000'000;
+       },
+       "for 12.3 s"},
       {Code::journal_damaged, false, true,
        [](Host& h) {
          h.replica.control.damaged_until.position = {3, 400};

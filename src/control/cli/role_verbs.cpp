@@ -22,6 +22,7 @@ struct RoleOptions {
   bool kill_server = false;
   std::uint32_t wait_s = 60;
   bool dry_run = false;
+  bool from_live_source = false;
   bool cut = false;
   bool rebuilt = false;
   bool without_audit = false;
@@ -117,7 +118,9 @@ int follow(const char* verb, int (*show)(const json&, const Context&), const Con
 void add_promote(CLI::App& app) {
   app.add_option("replica", g_options.replica, "the host's own name, as a guard")->required();
   app.add_flag("--dry-run", g_options.dry_run,
-               "only say what it would take, as far as this host knows by itself");
+               "only say what it would take: peers are asked, and nothing is changed");
+  app.add_flag("--from-live-source", g_options.from_live_source,
+               "though the source is alive: a planned switchover (stop its writers before)");
   add_without_audit(app);
   add_wait(app, g_options.wait_s);
 }
@@ -127,7 +130,8 @@ int run_promote(const Context& context) {
   if (!ask(context, admin::kVerbPromote, code,
            {{"replica", g_options.replica},
             {"dry_run", g_options.dry_run},
-            {admin::kWithoutAudit, g_options.without_audit}}))
+            {"from_live_source", g_options.from_live_source},
+             {admin::kWithoutAudit, g_options.without_audit}}))
     return code;
   return follow(admin::kVerbPromotion, show_promotion, context);
 }
@@ -206,7 +210,8 @@ int run_verdict(const Context& context) {
 void nothing(CLI::App&) {}
 
 constexpr Verb kVerbs[] = {
-    {"promote", "make this daemon's host the source, if that loses nothing", "binlane promote b",
+    {"promote", "make this daemon's host the source, if that loses nothing",
+     "binlane promote b --dry-run\nbinlane promote b\nbinlane promote b --from-live-source",
      add_promote, run_promote},
     {"promotion", "show how far the promotion of this host has got", "binlane promotion --json",
      nothing, run_promotion},
