@@ -31,6 +31,7 @@ UNIT_TESTS = (
     "clock",
     "exposure",
     "fallback",
+    "feed_crossing",
     "frame",
     "handshake",
     "incarnation_start",

@@ -20,6 +20,7 @@ struct FeedShared {
   const FeedOptions& options;
   FeedLimit& limit;
   FeedCounters& counters;
+  SourceRestarts& restarts;
   // Ends the older dumps of this client's server id.
   std::function<void(const FeedClient&)> supersede;
   // Ends the connection of this id; false when there is none.
@@ -34,6 +35,7 @@ class FeedSession {
 
  private:
   bool login();
+  std::uint64_t login_time_left() const;
   bool check_token(const mysql::HandshakeResponse& response,
                    const std::array<std::byte, mysql::kChallengeSize>& challenge);
   // These return whether the session goes on.

@@ -18,6 +18,7 @@
 #include "base/bytes.h"
 #include "base/position.h"
 #include "shim/binlog_event.h"
+#include "shim/gtid_continuity.h"
 #include "shim/gtid_state.h"
 
 namespace binlane {
@@ -35,14 +36,6 @@ const char* to_string(TrackerFault fault) noexcept;
 
 // The event that ended a file, if one did.
 enum class FileEnding : std::uint8_t { none, rotate, stop };
-
-// Whether a file's Gtid_list is the GTID state that the file before it ended with (safety rule
-// S16).
-enum class Continuity : std::uint8_t {
-  unknown,  // no Gtid_list yet, no file before it, or more entries than GtidState holds
-  follows,
-  differs,
-};
 
 // From the format description event of the file.
 struct BinlogFormat {

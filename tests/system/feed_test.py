@@ -16,7 +16,7 @@ from lab import mariadb, waiting
 from lab.fleet import short_folder
 
 FEED_SERVER = sys.argv.pop(1)
-WAIT_S = 60
+WAIT_S = 20
 TOOL_TIMEOUT_S = 120
 USER = "feed"
 PASSWORD = "a feed's 'password'"
@@ -521,6 +521,86 @@ class Feed(unittest.TestCase):
         fresh.follow(archive.port, "MASTER_USE_GTID=slave_pos")
         self.assert_same(source, fresh)
 
+    def source_and_replicas(self, **options):
+        """A source, its archive, and two replicas: one of the feed, and one of the source itself
+        that shows what a replica does behind it."""
+        source = self.source(**options)
+        password = PASSWORD.replace("'", "''")
+        source.sql(f"CREATE USER {USER} IDENTIFIED BY '{password}';"
+                   f"GRANT REPLICATION SLAVE ON *.* TO {USER}; CREATE DATABASE d;"
+                   "CREATE TABLE d.t (a INT PRIMARY KEY AUTO_INCREMENT, b INT);"
+                   "INSERT INTO d.t (b) VALUES (1), (2), (3)")
+        archive = self.archive(source)
+        # Without a binlog of its own a replica of a real source is stuck as well (10.11.19).
+        options = {"slave_parallel_threads": 4, "log_bin": "own", "log_slave_updates": 1}
+        direct, fed = self.replica("direct", 13, **options), self.replica("fed", 12, **options)
+        direct.follow(source.port, "MASTER_USE_GTID=slave_pos")
+        fed.follow(archive.port, "MASTER_USE_GTID=slave_pos")
+        archive.catch_up()
+        return source, archive, direct, fed
+
+    def test_a_source_that_dies_within_a_two_phase_alter(self):
+        """The replica's worker gives up the half ALTER; it is not stuck with the table's lock."""
+        source, archive, direct, fed = self.source_and_replicas(binlog_alter_two_phase="ON")
+        session = source.connect()
+        self.addCleanup(session.close)
+        with session.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT COUNT(*) FROM d.t")  # the ALTER cannot end
+        before = source.sql("SELECT @@gtid_binlog_pos")
+        alter = subprocess.Popen(
+            ["mariadb", "--no-defaults", "-uroot", f"--socket={source.socket}", "-e",
+             "ALTER TABLE d.t ADD COLUMN c INT DEFAULT 5, ALGORITHM=COPY"],
+            stderr=subprocess.DEVNULL)
+        self.addCleanup(alter.wait)
+        wait_for(lambda: source.sql("SELECT @@gtid_binlog_pos") != before, lambda: "no ALTER")
+        begun = source.sql("SELECT @@gtid_binlog_pos")
+        archive.catch_up()
+        for replica in direct, fed:
+            replica.wait_for_position(begun)
+        source.kill()
+        source.start()
+        source.sql("INSERT INTO d.t (b) VALUES (7)")
+        archive.catch_up()
+        late = self.replica("late", 14, slave_parallel_threads=4, log_bin="own",
+                            log_slave_updates=1)  # reads that place later
+        late.follow(archive.port, "MASTER_USE_GTID=slave_pos")
+        for replica in direct, fed, late:
+            self.assert_same(source, replica)
+        # The feed's connections go on from there, and are not ended there again.
+        self.assertEqual(archive.status()["restarts"], 2)
+        for replica in fed, late:
+            replica.sql("STOP SLAVE; START SLAVE")
+        source.sql("INSERT INTO d.t (b) VALUES (8)")
+        archive.catch_up()
+        for replica in direct, fed, late:
+            self.assert_same(source, replica)
+        self.assertEqual(archive.status()["restarts"], 2)
+
+    def test_a_source_that_dies_with_temporary_tables(self):
+        source, archive, direct, fed = self.source_and_replicas()
+        session = source.connect()
+        self.addCleanup(session.close)
+        with session.cursor() as cursor:
+            cursor.execute("SET binlog_format=STATEMENT")
+            cursor.execute("CREATE TEMPORARY TABLE d.x (a INT)")
+            cursor.execute("SET @v = 4")
+            cursor.execute("INSERT INTO d.x VALUES (@v)")
+            cursor.execute("INSERT INTO d.t (b) SELECT a FROM d.x")
+        archive.catch_up()
+        for replica in direct, fed:
+            self.assert_same(source, replica)
+            self.assertNotEqual(replica.status("Slave_open_temp_tables"),
+                                {"Slave_open_temp_tables": "0"})
+        source.kill()
+        source.start()
+        source.sql("INSERT INTO d.t (b) VALUES (7)")
+        archive.catch_up()
+        for replica in direct, fed:
+            self.assert_same(source, replica)
+            self.assertEqual(replica.status("Slave_open_temp_tables"),
+                             {"Slave_open_temp_tables": "0"})
+
     def test_mariadb_binlog_reads_it_byte_for_byte(self):
         source = self.source()
         archive = self.archive(source)
@@ -558,7 +638,7 @@ class Feed(unittest.TestCase):
 
     def test_deaf_clients_hold_up_nobody(self):
         source, replica = self.source(), self.replica()
-        archive = self.archive(source, "--max-clients", "4")
+        archive = self.archive(source, "--max-clients", "2")
         load(source)
         source.sql("INSERT INTO d.t (b) VALUES (REPEAT('q', 20 * 1024 * 1024))")
         archive.catch_up()
