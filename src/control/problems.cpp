@@ -35,6 +35,7 @@ constexpr ProblemKind kKinds[] = {
     {ProblemCode::journal_damaged, "journal_damaged", kWarning, nullptr},
     {ProblemCode::archive_full, "archive_full", kFault, nullptr},
     {ProblemCode::feed_closed, "feed_closed", kFault, nullptr},
+    {ProblemCode::feed_gap, "feed_gap", kFault, nullptr},
     {ProblemCode::journal_failed, "journal_failed", kFault, "journal"},
     {ProblemCode::archive_failed, "archive_failed", kFault, "archive"},
     {ProblemCode::ledger_failed, "ledger_failed", kFault, "ledger"},

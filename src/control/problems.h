@@ -51,6 +51,7 @@ enum class ProblemCode : std::uint8_t {
   journal_damaged,
   archive_full,
   feed_closed,
+  feed_gap,
   // Files that cannot be written any more.
   journal_failed,
   archive_failed,

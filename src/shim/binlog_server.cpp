@@ -130,7 +130,8 @@ class BinlogServer::Implementation {
                 .counters = counters_,
                 .restarts = restarts_,
                 .supersede = [this](const FeedClient& client) { supersede(client); },
-                .kill = [this](std::uint64_t id) { return kill(id); }} {
+                .kill = [this](std::uint64_t id) { return kill(id); },
+                .started_ns = monotonic_ns()} {
     BL_ASSERT(options_.basename != nullptr);
   }
   Implementation(const Implementation&) = delete;

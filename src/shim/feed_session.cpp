@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -34,6 +35,8 @@ constexpr std::uint16_t kBadHandshake = 1043;
 constexpr std::uint16_t kAccessDenied = 1045;
 constexpr std::uint16_t kUnknownCommand = 1047;
 constexpr std::uint16_t kMalformedPacket = 1835;
+constexpr std::uint16_t kMalformedGtids = 1941;
+constexpr std::uint16_t kDuplicateGtidDomain = 1943;
 
 }  // namespace
 
@@ -44,7 +47,9 @@ FeedSession::FeedSession(FeedClient& client, const FeedShared& shared)
           .source = [this] { return source(); },
           .gtid_position = [this](const std::string& file,
                                   std::uint64_t offset) { return gtid_position(file, offset); },
+          .files = [this] { return files(); },
           .kill = shared.kill,
+          .connection_id = client.id,
       }) {}
 
 void FeedSession::run() {
@@ -129,6 +134,11 @@ bool FeedSession::serve_command() {
     case mysql::Command::ping:
     case mysql::Command::init_db:
       return send(mysql::build_ok());
+    case mysql::Command::statistics:
+      return send_statistics();
+    case mysql::Command::reset_connection:
+      queries_.forget_variables();
+      return send(mysql::build_ok());
     case mysql::Command::query:
       return serve_query(mysql::to_text(body));
     case mysql::Command::register_slave:
@@ -155,6 +165,13 @@ bool FeedSession::serve_query(std::string_view sql) {
     client_.socket.write(packet);
   }
   return client_.socket.flush() == PacketSocket::Status::ok;
+}
+
+// A line for people, as a server's mysqladmin status shows it.
+bool FeedSession::send_statistics() {
+  const std::string text = fmt::format("Uptime: {}  Threads: 1  Questions: 0  Slow queries: 0",
+                                       (monotonic_ns() - shared_.started_ns) / kNanosPerSecond);
+  return send(mysql::as_bytes(text));
 }
 
 bool FeedSession::serve_register(ConstBytes body) {
@@ -201,9 +218,14 @@ bool FeedSession::serve_dump(ConstBytes body) {
     auto until = until_text ? GtidPosition::parse(*until_text) : std::nullopt;
     if (!position || (until_text && !until)) {
       ++shared_.counters.refused_dumps;
-      return send_error(kFatalDumpError, "HY000",
-                        "Out of memory or malformed slave request when obtaining start position "
-                        "from GTID state");
+      // As a source words it.
+      if (const auto both = GtidPosition::conflict(position ? *until_text : *start)) {
+        return send_error(
+            kDuplicateGtidDomain, "HY000",
+            fmt::format("GTID {} and {} conflict (duplicate domain id {})", to_string(both->first),
+                        to_string(both->second), both->first.domain));
+      }
+      return send_error(kMalformedGtids, "HY000", "Could not parse GTID list");
     }
     request.gtid = GtidRequest{
         .start = *position,
@@ -327,6 +349,25 @@ std::optional<SourceFacts> FeedSession::source_of(const ArchivePlace& place, Fee
     }
   }
   return facts;
+}
+
+std::optional<std::vector<ServedFile>> FeedSession::files() {
+  const bool came = wait_until([&] { return place() && !shared_.limit.whole_groups().is_null(); });
+  const auto archive = place();
+  if (!came || !archive) return std::nullopt;
+  const Position limit = shared_.limit.whole_groups();
+  ArchiveGtids gtids(*archive, shared_.limit, [this] { return client_.socket.ended(); });
+  std::vector<ServedFile> files;
+  const std::uint32_t newest = gtids.newest_file();
+  for (std::uint32_t number = gtids.oldest_file(); number != 0 && number <= newest; ++number) {
+    std::error_code error;
+    const auto size = number == limit.file
+                          ? limit.offset
+                          : std::filesystem::file_size(archive->path(number), error);
+    if (error) return std::nullopt;  // it was deleted meanwhile
+    files.push_back({archive->file_name(number), size});
+  }
+  return files;
 }
 
 std::optional<std::optional<std::string>> FeedSession::gtid_position(const std::string& file,

@@ -25,6 +25,7 @@ struct FeedShared {
   std::function<void(const FeedClient&)> supersede;
   // Ends the connection of this id; false when there is none.
   std::function<bool(std::uint64_t)> kill;
+  std::uint64_t started_ns = 0;
 };
 
 class FeedSession {
@@ -39,6 +40,7 @@ class FeedSession {
   bool check_token(const mysql::HandshakeResponse& response,
                    const std::array<std::byte, mysql::kChallengeSize>& challenge);
   // These return whether the session goes on.
+  bool send_statistics();
   bool serve_command();
   bool serve_query(std::string_view sql);
   bool serve_register(ConstBytes body);
@@ -53,6 +55,7 @@ class FeedSession {
   std::optional<ArchivePlace> place() const;
   std::optional<SourceFacts> source();
   std::optional<SourceFacts> source_of(const ArchivePlace& place, FeedLimit& limit);
+  std::optional<std::vector<ServedFile>> files();
   std::optional<std::optional<std::string>> gtid_position(const std::string& file,
                                                           std::uint64_t offset);
 

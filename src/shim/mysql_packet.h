@@ -53,9 +53,11 @@ enum class Command : std::uint8_t {
   quit = 0x01,
   init_db = 0x02,
   query = 0x03,
+  statistics = 0x09,
   ping = 0x0e,
   binlog_dump = 0x12,
   register_slave = 0x15,
+  reset_connection = 0x1f,
 };
 
 // Reads a payload from front to back. A read past the end gives zeros or nothing, and failed()

@@ -8,15 +8,18 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 import unittest
+
+import pymysql
 
 import harness
 from lab import mariadb, waiting
 from lab.fleet import short_folder
 
 FEED_SERVER = sys.argv.pop(1)
-WAIT_S = 20
+WAIT_S = 60
 TOOL_TIMEOUT_S = 120
 USER = "feed"
 PASSWORD = "a feed's 'password'"
@@ -122,6 +125,10 @@ class Archive:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline().split()[1])
         return self
+
+    def connect(self):
+        return pymysql.connect(host="127.0.0.1", port=self.port, user=USER, password=PASSWORD,
+                               autocommit=None, read_timeout=WAIT_S)
 
     def stop(self):
         """Ends the feed; returns how long that took."""
@@ -531,7 +538,6 @@ class Feed(unittest.TestCase):
                    "CREATE TABLE d.t (a INT PRIMARY KEY AUTO_INCREMENT, b INT);"
                    "INSERT INTO d.t (b) VALUES (1), (2), (3)")
         archive = self.archive(source)
-        # Without a binlog of its own a replica of a real source is stuck as well (10.11.19).
         options = {"slave_parallel_threads": 4, "log_bin": "own", "log_slave_updates": 1}
         direct, fed = self.replica("direct", 13, **options), self.replica("fed", 12, **options)
         direct.follow(source.port, "MASTER_USE_GTID=slave_pos")
@@ -539,28 +545,39 @@ class Feed(unittest.TestCase):
         archive.catch_up()
         return source, archive, direct, fed
 
+    @staticmethod
+    def alter_until_killed(source):
+        connection = source.connect()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("ALTER TABLE d.large ADD COLUMN c INT DEFAULT 5, ALGORITHM=COPY")
+        except pymysql.err.OperationalError:
+            connection.close()  # the server is gone, as it has to be
+
     def test_a_source_that_dies_within_a_two_phase_alter(self):
         """The replica's worker gives up the half ALTER; it is not stuck with the table's lock."""
         source, archive, direct, fed = self.source_and_replicas(binlog_alter_two_phase="ON")
-        session = source.connect()
-        self.addCleanup(session.close)
-        with session.cursor() as cursor:
-            cursor.execute("BEGIN")
-            cursor.execute("SELECT COUNT(*) FROM d.t")  # the ALTER cannot end
-        before = source.sql("SELECT @@gtid_binlog_pos")
-        alter = subprocess.Popen(
-            ["mariadb", "--no-defaults", "-uroot", f"--socket={source.socket}", "-e",
-             "ALTER TABLE d.t ADD COLUMN c INT DEFAULT 5, ALGORITHM=COPY"],
-            stderr=subprocess.DEVNULL)
-        self.addCleanup(alter.wait)
-        wait_for(lambda: source.sql("SELECT @@gtid_binlog_pos") != before, lambda: "no ALTER")
-        begun = source.sql("SELECT @@gtid_binlog_pos")
+        # Enough to be killed while the ALTER copies: from a later phase the server would recover it.
+        source.sql("USE d; CREATE TABLE d.large (a INT PRIMARY KEY, b VARCHAR(250));"
+                   "INSERT INTO d.large SELECT seq, REPEAT('x', 200) FROM seq_1_to_200000")
         archive.catch_up()
         for replica in direct, fed:
-            replica.wait_for_position(begun)
+            self.assert_same(source, replica)
+        before = source.sql("SELECT @@gtid_binlog_pos")
+        alter = threading.Thread(target=self.alter_until_killed, args=(source,))
+        alter.start()
+        self.addCleanup(alter.join)
+        wait_for(lambda: source.sql("SELECT @@gtid_binlog_pos") != before, lambda: "no ALTER")
+        archive.catch_up()
+        begun = source.sql("SELECT @@gtid_binlog_pos")
         source.kill()
+        alter.join()
+        for replica in direct, fed:
+            replica.wait_for_position(begun)
+            wait_for(lambda replica=replica: "copy to tmp table" not in
+                     replica.sql("SHOW FULL PROCESSLIST"), replica.describe)
         source.start()
-        source.sql("INSERT INTO d.t (b) VALUES (7)")
+        source.sql("INSERT INTO d.large VALUES (0, 'after'); INSERT INTO d.t (b) VALUES (7)")
         archive.catch_up()
         late = self.replica("late", 14, slave_parallel_threads=4, log_bin="own",
                             log_slave_updates=1)  # reads that place later
@@ -600,6 +617,76 @@ class Feed(unittest.TestCase):
             self.assert_same(source, replica)
             self.assertEqual(replica.status("Slave_open_temp_tables"),
                              {"Slave_open_temp_tables": "0"})
+
+    def test_clients_are_told_what_a_source_tells_them(self):
+        """Statements and dumps of a client that is no replica, at the source and at the feed."""
+        source = self.source()
+        archive = self.archive(source)
+        load(source, rounds=1)
+        archive.catch_up()
+        for statement in (
+                "SELECT @@GLOBAL.binlog_checksum AS checksum",
+                "SELECT @@server_id, @@gtid_domain_id d, @@log_bin AS 'v 1'",
+                "SELECT @x, @y AS z", "SET @x=NULL", "SHOW MASTER STATUS", "SHOW BINARY LOGS",
+                "SHOW MASTER LOGS", "SHOW VARIABLES LIKE 'binlog_check%'", "SHOW WARNINGS",
+                "SHOW GLOBAL VARIABLES WHERE Variable_name='server_id'", "SHOW SLAVE HOSTS",
+                "SELECT @@nosuch AS x", "KILL 99999", "", "SELECT @@global.gtid_binlog_pos",
+                "SELECT BINLOG_GTID_POS('binlog.000001', 4)", "BEGIN", "SET NAMES utf8mb4"):
+            answers = [self.answer(connect, statement)
+                       for connect in (source.connect, archive.connect)]
+            self.assertEqual(*answers, statement)
+        self.assertEqual(self.answer(archive.connect, "SET GLOBAL binlog_checksum=NONE")[0], 1227)
+        checksum = "SET @mariadb_slave_capability=4, @master_binlog_checksum=@@global.binlog_checksum"
+        for position in ("garbage", "0-1-1,0-2-2", "0-5-1", "0-11-1", ""):
+            for until in (None, "x", "0-11-3"):
+                sets = [checksum, f"SET @slave_connect_state='{position}'",
+                        f"SET @slave_until_gtid='{until}'" if until else "SET @slave_until_gtid=NULL"]
+                ends = [self.dump_end(connect, sets) for connect in (source.connect, archive.connect)]
+                self.assertEqual(*ends, sets)
+        for file, offset in (("binlog.000099", 4), ("other.000001", 4), ("binlog.000001", 4)):
+            ends = [self.dump_end(connect, [checksum], file, offset)
+                    for connect in (source.connect, archive.connect)]
+            self.assertEqual(*ends, file)
+        connection = archive.connect()
+        self.addCleanup(connection.close)
+        connection.ping(reconnect=False)
+        connection._execute_command(9, b"")  # COM_STATISTICS
+        self.assertIn(b"Uptime: ", connection._read_packet().get_all_data())
+
+    @staticmethod
+    def answer(connect, statement):
+        """Column names and rows as text, or the error."""
+        connection = connect()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                names = [column[0] for column in cursor.description or ()]
+                return names, [[None if v is None else str(v) for v in row] for row in cursor]
+        except pymysql.MySQLError as error:
+            return error.args
+        finally:
+            connection.close()
+
+    @staticmethod
+    def dump_end(connect, sets, file="", offset=4):
+        """The event types of a dump, with the places of those that are in a file, and its end."""
+        connection = connect()
+        events = []
+        try:
+            with connection.cursor() as cursor:
+                for statement in sets:
+                    cursor.execute(statement)
+            connection._execute_command(
+                0x12, struct.pack("<IHI", offset, 1, 77) + file.encode())
+            while True:
+                data = connection._read_packet().get_all_data()
+                if data[0] == 0xfe:
+                    return events, "end"
+                events.append((data[5], *struct.unpack_from("<I", data, 14)))
+        except pymysql.MySQLError as error:
+            return events, error.args
+        finally:
+            connection.close()
 
     def test_mariadb_binlog_reads_it_byte_for_byte(self):
         source = self.source()
