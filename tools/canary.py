@@ -32,6 +32,7 @@ UNIT_TESTS = (
     "exposure",
     "fallback",
     "forged_hello",
+    "feed_crossing",
     "frame",
     "handshake",
     "incarnation_start",

@@ -132,6 +132,10 @@
     "a server whose binlogs pass number 999999 goes on being called semi-sync")                    \
   X(killed_waiter_unnoticed, "S8",                                                                 \
     "commits that complete while the quorum stands still are passed over")                         \
+  X(incident_skipped_with_group, "S25",                                                            \
+    "an event outside groups is skipped with the group before it that a replica has")             \
+  X(gap_between_files_fed, "S24",                                                                  \
+    "a feed goes on with a file that does not begin where the one before it ends")                 \
   X(recovery_without_catching_up, "-", "semi-sync comes back while the replicas are far behind")
 
 namespace binlane {

@@ -293,7 +293,7 @@ std::span<const ConfigKey<ReplicaConfig>> replica_keys() {
        "deleted whatever their age; 0: room alone deletes nothing"},
       {"feed_listen", &S::feed_listen, "", kUnbounded, kOptional,
        "TCP address at which the local database server replicates from binlaned"},
-      {"feed_user", &S::feed_user, "", {1, 128}, kOptional, "user it must log in as"},
+      {"feed_user", &S::feed_user, "", {1, 80}, kOptional, "user it must log in as"},
       {"feed_password_file", &S::feed_password_file, "", kOptionalPath, kOptional,
        "file with its password on its one line; mode 0600 or 0640"},
       {"feed_password", &S::feed_password, "", kAnything, kOptional,

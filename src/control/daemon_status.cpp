@@ -285,10 +285,13 @@ json feed_json(const FeedStatus& feed) {
           {"clients", clients},
           {"accepted", feed.accepted},
           {"refused_logins", feed.refused_logins},
+          {"dropped_logins", feed.dropped_logins},
           {"dumps", feed.dumps},
           {"refused_dumps", feed.refused_dumps},
           {"events", feed.events},
           {"bytes", feed.bytes},
+          {"restarts", feed.restarts},
+          {"gap", text_or_null(feed.gap)},
           {"last_error", text_or_null(feed.last_error)}};
 }
 

@@ -194,6 +194,7 @@ void add_replica(const ReplicaSight& sight, ProblemList& out) {
             "the archive's disk is full: the journal fills up, and then nothing is taken any more");
   if (sight.feed.listening.empty() && !view.exposures.divergence)
     out.add(ProblemCode::feed_closed, "the feed does not listen: the local server gets nothing");
+  if (!sight.feed.gap.empty()) out.add(ProblemCode::feed_gap, sight.feed.gap);
 }
 
 }  // namespace

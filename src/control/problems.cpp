@@ -43,6 +43,7 @@ constexpr ProblemKind kKinds[] = {
     {ProblemCode::archive_file_not_deleted, "archive_file_not_deleted", kWarning, nullptr},
     {ProblemCode::feed_closed, "feed_closed", kFault, nullptr},
     {ProblemCode::hears_anybody, "hears_anybody", kWarning, nullptr},
+    {ProblemCode::feed_gap, "feed_gap", kFault, nullptr},
     {ProblemCode::journal_failed, "journal_failed", kFault, "journal"},
     {ProblemCode::archive_failed, "archive_failed", kFault, "archive"},
     {ProblemCode::ledger_failed, "ledger_failed", kFault, "ledger"},

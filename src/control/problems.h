@@ -59,6 +59,7 @@ enum class ProblemCode : std::uint8_t {
   archive_file_not_deleted,
   feed_closed,
   hears_anybody,
+  feed_gap,
   // Files that cannot be written any more.
   journal_failed,
   archive_failed,

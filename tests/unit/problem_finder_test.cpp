@@ -191,6 +191,8 @@ const std::vector<Case>& cases() {
       {Code::feed_closed, false, true, [](Host& h) { h.replica.feed.listening.clear(); }, "feed"},
       {Code::hears_anybody, false, true,
        [](Host& h) { h.replica.sources.from = SourcesFrom::anybody; }, "replica.sources"},
+      {Code::feed_gap, false, true,
+       [](Host& h) { h.replica.feed.gap = "binlog.000002 does not go on"; }, "does not go on"},
       {Code::journal_failed, true, true, [](Host& h) { h.replica.control.marks.failure = EIO; },
        "errno 5"},
       {Code::archive_failed, false, true,
