@@ -1,5 +1,7 @@
 // AuditLog: who asked this daemon to change what, and what came of it: one JSON object a line in
-// data_dir/audit.jsonl, and a line in the log (event=audit). Admin thread.
+// data_dir/audit.jsonl, on stable storage before write() returns, and a line in the log
+// (event=audit). Each request stands there twice: as "asked" before it is carried out, and as "done"
+// or "refused" afterwards. Admin thread.
 #pragma once
 
 #include <atomic>
@@ -17,8 +19,9 @@ class AuditLog {
 
   // Appends to the file, or makes it. Throws StartupError.
   explicit AuditLog(std::string path);
-  // A line that cannot be written is said so in the log; the request is served all the same.
-  void write(const AuditEntry& entry);
+  // Empty, or why the entry is not on record; whether the request is served all the same is up to
+  // AdminRequests.
+  std::string write(const AuditEntry& entry);
   // Any thread: why the last line could not be written; empty while it could.
   std::string failure() const;
 
@@ -26,6 +29,7 @@ class AuditLog {
   std::string path_;
   FileDescriptor file_;
   std::atomic<int> error_ = 0;  // of the last line
+  bool torn_ = false;  // the last line was cut off
 };
 
 }  // namespace binlane

@@ -1,6 +1,7 @@
 #include "control/fallback.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/canary.h"
@@ -106,6 +107,7 @@ std::optional<FallbackAction> Fallback::tick(const FallbackInputs& in) {
     completed_.reset();
     raise(event, in);
   }
+  if (std::exchange(ledger_back_, false)) take_ledger_back(in);
   if (in.poll) take_poll(*in.poll, in);
   check_silent_release(in);
   check_conditions(in);
@@ -386,7 +388,7 @@ void Fallback::apply(FallbackEffect effect, FallbackEvent event, const FallbackI
 }
 
 void Fallback::want(ExposureKind kind, FallbackReason reason, const Position& from) {
-  if (ledger_failed_) return miss(kind, reason);
+  if (ledger_failed_) return miss(kind, reason, from);
   const bool closing = in_flight_ && in_flight_->kind == FallbackAction::Kind::close_intervals;
   if (interval_open_ && noted_[index_of(kind)] && !closing) return;
   auto& wanted = wanted_[index_of(kind)];
@@ -398,18 +400,30 @@ void Fallback::fail_ledger() noexcept {
   ledger_failed_ = true;
   for (const ExposureKind kind : {ExposureKind::server_side, ExposureKind::own}) {
     auto& wanted = wanted_[index_of(kind)];
-    if (wanted) miss(kind, wanted->reason);
+    if (wanted) miss(kind, wanted->reason, wanted->from);
     wanted.reset();
   }
 }
 
 // An open interval covers what comes behind it, and is not closed any more. What Binlane would have
 // released it does not release without a record, except a new stream's, where clients have an OK.
-void Fallback::miss(ExposureKind kind, FallbackReason reason) noexcept {
+void Fallback::miss(ExposureKind kind, FallbackReason reason, const Position& from) noexcept {
   BL_ASSERT(ledger_failed_);
   const bool released = kind == ExposureKind::server_side || reason == FallbackReason::stream_new ||
                         reason == FallbackReason::numbering_over;
-  if (released && !interval_open_) unrecorded_ = true;
+  if (!released || interval_open_) return;
+  if (!unrecorded_ || from < unrecorded_from_) unrecorded_from_ = from;
+  unrecorded_ = true;
+}
+
+// What was released meanwhile goes in first; an interval that could not be closed is closed when a
+// quorum covers what may have been released until now.
+void Fallback::take_ledger_back(const FallbackInputs& in) {
+  ledger_failed_ = false;
+  if (interval_open_ || unrecorded_) watch_for_exposure(in);
+  if (unrecorded_ && !interval_open_)
+    want(ExposureKind::server_side, FallbackReason::unrecorded, unrecorded_from_);
+  raise(FallbackEvent::ledger_back, in);
 }
 
 bool Fallback::accounts() const noexcept {
@@ -489,9 +503,10 @@ void Fallback::complete(bool success, std::uint64_t now_ns) {
       if (success) {
         interval_open_ = true;
         noted_[index_of(action.exposure)] = true;
+        if (unrecorded_ && action.position <= unrecorded_from_) unrecorded_ = false;
       } else {
         fail_ledger();
-        miss(action.exposure, action.reason);
+        miss(action.exposure, action.reason, action.position);
       }
       // The table hears of it as `recorded` or `record_failed`, when it is all there.
       return;

@@ -200,6 +200,8 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // And to leave an operator's OFF behind, whoever it came from.
   void resume() noexcept { held_ = asked_off_ = degraded_ = false; }
   bool degraded_by_operator() const noexcept { return degraded_; }
+  // The ledger takes entries again: what it could not take is told it now.
+  void ledger_back() noexcept { ledger_back_ = ledger_failed_; }
   // Other options from now on.
   void set_options(const FallbackOptions& options);
 
@@ -262,7 +264,8 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   void check_record(const FallbackInputs& in);
   void check_recovery(const FallbackInputs& in);
   void fail_ledger() noexcept;
-  void miss(ExposureKind kind, FallbackReason reason) noexcept;
+  void miss(ExposureKind kind, FallbackReason reason, const Position& from) noexcept;
+  void take_ledger_back(const FallbackInputs& in);
   void want(ExposureKind kind, FallbackReason reason, const Position& from);
   void begin_era(const FallbackInputs& in);
   void watch_for_exposure(const FallbackInputs& in);
@@ -296,7 +299,9 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // Ledger.
   bool interval_open_ = false;
   bool ledger_failed_ = false;
+  bool ledger_back_ = false;          // and can be written again, as of the next turn
   bool unrecorded_ = false;           // a release that no interval has, for that reason
+  Position unrecorded_from_;          // where the first of them began
   std::array<bool, kKinds> noted_{};  // causes that the open interval has
   std::array<std::optional<Wanted>, kKinds> wanted_{};
   std::optional<std::uint64_t> close_after_ns_;  // a mark sampled after this bounds the exposure

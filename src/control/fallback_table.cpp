@@ -151,19 +151,21 @@ constexpr FallbackRow kTable[] = {
     {P::blocked, on(E::wait_ended), P::semisync, F::none},
     // The server's own timeout ended it; Binlane has released nothing.
     {P::blocked, on(E::server_off), P::async, F::count_off},
+    {P::blocked, on(E::ledger_back), P::recording, F::expose_own},
     {P::blocked, on(E::server_restarted), P::starting, F::expose_aside},
     // The wait has ended by somebody else's ACK, or may have.
     {P::blocked, on(E::other_acker), P::shared, F::expose_other},
     {P::blocked, on(E::numbering_over), P::refused, F::expose_number},
-    {P::blocked, all_but(E::wait_ended, E::server_off, E::server_restarted, E::other_acker,
+    {P::blocked, all_but(E::wait_ended, E::server_off, E::ledger_back, E::server_restarted, E::other_acker,
                          E::numbering_over),
      P::blocked, F::none},
 
     // Clients get an OK that no quorum stands behind. It is not called semi-sync, and nothing is
     // released on top of it. An OFF of somebody else, or the server's end, makes it forget.
     {P::refused, on(E::server_off), P::async, F::count_off},
+    {P::refused, on(E::ledger_back), P::recording, F::expose_fresh},
     {P::refused, on(E::server_restarted), P::fresh, F::none},
-    {P::refused, all_but(E::server_off, E::server_restarted), P::refused, F::none},
+    {P::refused, all_but(E::server_off, E::ledger_back, E::server_restarted), P::refused, F::none},
 
     // Reserved phases are entered and left by parts that do not exist yet.
     {P::fenced, kAll, P::fenced, F::none},
@@ -240,7 +242,7 @@ const char* to_string(FallbackEvent event) noexcept {
       "read_only_pending", "read_only_failed", "ready",
       "not_ready",         "caught_up",        "covered",
       "wait_ended",        "other_acker",      "other_refused",
-      "other_gone",        "numbering_over"};
+      "other_gone",        "numbering_over",   "ledger_back"};
   return kNames[static_cast<std::size_t>(event)];
 }
 

@@ -62,8 +62,9 @@ enum class FallbackEvent : std::uint8_t {
   other_refused,   // the same, and the operator wants no semi-sync with it
   other_gone,      // the server's only semi-sync client is ours
   numbering_over,  // the server compares the names of its next binlogs wrongly (S17)
+  ledger_back,     // it can be written again
 };
-inline constexpr std::size_t kFallbackEvents = 29;
+inline constexpr std::size_t kFallbackEvents = 30;
 
 enum class FallbackEffect : std::uint8_t {
   none,

@@ -27,7 +27,11 @@ LedgerIo LedgerIo::system() noexcept {
   return {[](int descriptor, const void* data, std::size_t length) {
             return ::write(descriptor, data, length);
           },
-          [](int descriptor) { return ::fdatasync(descriptor); }};
+          [](int descriptor) { return ::fdatasync(descriptor); },
+          [](int descriptor, std::uint64_t offset, std::uint64_t length) {
+            return ::fallocate(descriptor, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                               static_cast<off_t>(length));
+          }};
 }
 
 Ledger::Ledger(std::string path, LedgerIo io) : path_(std::move(path)), io_(io) {
@@ -43,6 +47,7 @@ Ledger::Ledger(std::string path, LedgerIo io) : path_(std::move(path)), io_(io) 
   if (const int error = sync_directory(parent_directory(path_)); error != 0)
     throw StartupError(
         fmt::format("ledger {}: cannot sync its folder: {}", path_, errno_text(error)));
+  keep_reserve();
 }
 
 void Ledger::load() {
@@ -176,7 +181,11 @@ bool Ledger::append(const LedgerRecord& record) {
     const ssize_t taken = io_.write(file_.get(), line.data() + written, line.size() - written);
     if (taken < 0 && errno == EINTR) continue;
     if (taken <= 0) {
-      fail("writing", taken == 0 ? EIO : errno);
+      const int error = taken == 0 ? EIO : errno;
+      if (error == ENOSPC || error == EDQUOT)
+        find_no_room(error);
+      else
+        fail("writing", error);
       return false;
     }
     written += static_cast<std::size_t>(taken);
@@ -188,7 +197,35 @@ bool Ledger::append(const LedgerRecord& record) {
   ++lines_;
   totals_.bytes += line.size();
   apply(record);
+  if (reserve_bytes() < kReserveBytes / 2) keep_reserve();
   return true;
+}
+
+// Nothing of the line was confirmed to anybody. What it left in the file would join the next one.
+void Ledger::find_no_room(int error) {
+  fail("writing", error);
+  if (::ftruncate(file_.get(), static_cast<off_t>(totals_.bytes)) != 0) return;
+  reserved_until_ = 0;  // the room behind the end went with it
+  full_ = true;
+  failure_ += "; it is tried again when there is room";
+}
+
+bool Ledger::try_again() {
+  if (!full_) return false;
+  // Room for one line at least; the file system may be able to promise none, then the next line
+  // shows.
+  if (io_.reserve != nullptr && io_.reserve(file_.get(), totals_.bytes, kMaxLineBytes) != 0 &&
+      errno != EOPNOTSUPP)
+    return false;
+  full_ = false;
+  failure_.clear();
+  keep_reserve();
+  return true;
+}
+
+void Ledger::keep_reserve() {
+  if (io_.reserve != nullptr && io_.reserve(file_.get(), totals_.bytes, kReserveBytes) == 0)
+    reserved_until_ = totals_.bytes + kReserveBytes;
 }
 
 std::optional<std::uint64_t> Ledger::open_interval(Position from, Epoch epoch, ExposureKind kind,

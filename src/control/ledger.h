@@ -15,8 +15,13 @@
 // name other bytes. So every interval names its stream, and begin_stream() ends those of another
 // one.
 //
-// An error while writing is final (fsyncgate): every later call fails, and with it every release
-// without a quorum. The source's control thread owns it; texts of the wall clock are for people.
+// A sync that failed is final (fsyncgate), and so is a write that failed for another reason than
+// want of room: every later call fails, and with it every release without a quorum. A write that
+// found no room (ENOSPC, EDQUOT) has changed nothing once what it left of a line is cut off: it may
+// be tried again. So that it seldom comes to that, room for many lines is kept behind the file's
+// end, which nobody else can use up.
+//
+// The source's control thread owns it; texts of the wall clock are for people.
 #pragma once
 
 #include <cstdint>
@@ -116,6 +121,9 @@ using LedgerRecord = std::variant<LedgerHeader, LedgerOpen, LedgerCause, LedgerC
 struct LedgerIo {
   ssize_t (*write)(int descriptor, const void* data, std::size_t length);
   int (*sync)(int descriptor);
+  // Keeps room for so many bytes from `offset` on; the file's length stays. 0 or -1 with errno.
+  // Null: no room is kept.
+  int (*reserve)(int descriptor, std::uint64_t offset, std::uint64_t length) = nullptr;
   static LedgerIo system() noexcept;
 };
 
@@ -132,6 +140,8 @@ class Ledger {
   static constexpr std::size_t kMaxCauses = 16;
   // Of more empty intervals after one that a person has to confirm, the rest wait for him too.
   static constexpr std::size_t kMaxEmpty = 4096;
+  // Room that is kept for lines to come, where the file system can do that.
+  static constexpr std::uint64_t kReserveBytes = std::uint64_t{1024} * 1024;
 
   // Opens or creates the file, made durable with its directory entry, and locks it. Throws
   // StartupError for damage (with the line's number) and when another process has it.
@@ -182,9 +192,16 @@ class Ledger {
   std::vector<LedgerInterval> list() const;
   const LedgerTotals& totals() const noexcept { return totals_; }
 
-  // Empty while all is well; otherwise what went wrong, for ever.
+  // Empty while all is well; otherwise what went wrong: for ever, unless it only found no room.
   const std::string& failure() const noexcept { return failure_; }
   bool failed() const noexcept { return !failure_.empty(); }
+  bool is_full() const noexcept { return full_; }
+  // Looks for room after it was full. True: it takes lines again.
+  bool try_again();
+  // Kept behind the file's end; 0 where there is no room for that, or the file system cannot do it.
+  std::uint64_t reserve_bytes() const noexcept {
+    return reserved_until_ > totals_.bytes ? reserved_until_ - totals_.bytes : 0;
+  }
   // Bytes of an unfinished last line that opening cut off.
   std::uint64_t torn_bytes() const noexcept { return torn_bytes_; }
   const std::string& path() const noexcept { return path_; }
@@ -197,6 +214,8 @@ class Ledger {
   // The one place where the lists and totals change, for loaded and for new lines alike.
   void apply(const LedgerRecord& record);
   bool append(const LedgerRecord& record);
+  void find_no_room(int error);
+  void keep_reserve();
   void fail(std::string_view doing, int error);
   LedgerInterval* find_open(std::uint64_t id);
   bool is_of_this_stream(const LedgerInterval& interval) const noexcept;
@@ -215,6 +234,8 @@ class Ledger {
   LedgerTotals totals_;
   std::uint64_t torn_bytes_ = 0;
   std::string failure_;
+  bool full_ = false;
+  std::uint64_t reserved_until_ = 0;
 };
 
 }  // namespace binlane

@@ -8,6 +8,7 @@
 #include "base/canary.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/wire_log.h"
 #include "control/fallback_text.h"
 #include "control/replica_side.h"
 #include "control/source_settings.h"
@@ -97,10 +98,11 @@ SourceControl::SourceControl(const Config& config, SourceLane& lane,
       drain_(drain_options(source_),
              [this](const ServerFacts& facts) { return registration_for(facts); }),
       replicas_(std::move(replicas)),
+      login_(account_of(source_)),
       read_only_setter_(account_of(source_)),
       degrade_mark_(config.data_dir),
       transitions_(std::make_shared<const std::vector<LoggedTransition>>()) {
-  made_read_only_ = std::filesystem::exists(read_only_mark_path(config_));
+  made_read_only_ = read_only_marked_ = std::filesystem::exists(read_only_mark_path(config_));
   // Before the first incarnation it may still be fenced, which is an exposure of that stream.
   if (!state_.origin.is_null() && !ledger_.begin_stream(state_.origin))
     log::error("ledger_failed", "{}", ledger_.failure());
@@ -122,6 +124,7 @@ void SourceControl::start() {
   if (role_.state().role == HostRole::fenced) phase_ = Phase::fenced;
   publish();
   drain_.start();
+  pause_watch_.start();
   thread_ = std::thread([this] { run(); });
 }
 
@@ -133,19 +136,25 @@ void SourceControl::stop() {
   wake_.notify_all();
   if (!thread_.joinable()) return;
   thread_.join();
+  pause_watch_.stop();
   if (lane_.stand_still() && lane_.bound()) lane_.link().detach();
   drain_.stop();
 }
 
 void SourceControl::run() {
+  const HeartbeatScope alive(heart_);
   if (promoter_ && role_.state().role == HostRole::standby) promoter_->resume();
-  if (role_.state().role == HostRole::fenced && !canary(Canary::fencing_not_caught_up))
-    record_fencing(std::max(state_.quorum, beginning_of(state_)));
+  if (role_.state().role == HostRole::fenced && !canary(Canary::fencing_not_caught_up)) {
+    fenced_from_ = std::max(state_.quorum, beginning_of(state_));
+    record_fencing();
+  }
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     lock.unlock();
+    still_alive();
     answer_questions();
     work(monotonic_ns());
+    log::tell_suppressed();
     publish();
     lock.lock();
     wake_.wait_for(lock, kTurn, [this] { return stopping_; });
@@ -153,15 +162,28 @@ void SourceControl::run() {
 }
 
 void SourceControl::work(std::uint64_t now_ns) {
+  login_.poll(now_ns);
+  const std::uint64_t pause_ns = pause_watch_.take();
+  look_for_room(now_ns);
   watch_terms();
   switch (role_.state().role) {
     case HostRole::source:
+      guard_writes(pause_ns, now_ns);
       return work_as_source(now_ns);
     case HostRole::standby:
       return work_as_standby(now_ns);
     case HostRole::fenced:
       return work_as_fenced(now_ns);
   }
+}
+
+// A ledger whose disk was full is written again as soon as there is room.
+void SourceControl::look_for_room(std::uint64_t now_ns) {
+  if (!ledger_.is_full() || now_ns < next_room_ns_) return;
+  next_room_ns_ = now_ns + kStoreNs;
+  if (!ledger_.try_again()) return;
+  log::info("ledger_back", "{} takes entries again", ledger_path(config_));
+  if (fallback_) fallback_->ledger_back();
 }
 
 void SourceControl::work_as_source(std::uint64_t now_ns) {
@@ -178,6 +200,7 @@ void SourceControl::work_as_source(std::uint64_t now_ns) {
   poll_server(now_ns);
   const SourceMarks marks = lane_.queues().marks.load();
   if (marks.epoch != state_.epoch) return;  // the lane has not shown the new incarnation yet
+  strangers_.look(marks.unknown_peers, marks.unknown_peer, now_ns);
   if (marks.written_at.file != mapped_file_) refresh_proof();
   follow_quorum(marks);
   sync_ourselves(marks, now_ns);
@@ -212,6 +235,8 @@ void SourceControl::look_for_server(std::uint64_t now_ns) {
   ++server_runs_;
   degraded_told_ = false;
   new_poll_.reset();
+  poll_problem_.clear();
+  server_watch_.forget();
   phase_ = Phase::running;
   problem_.clear();
 }
@@ -279,7 +304,7 @@ void SourceControl::on_stream_stopped() {
 void SourceControl::take_replies(std::uint64_t now_ns) {
   HelloMessage message;
   for (std::size_t i = 0; i < kHelloQueue && lane_.queues().hello_in.try_pop(message); ++i) {
-    if (HandshakeDesk::needs_fresh_proof(message) && !refresh_proof()) continue;
+    if (desk_->needs_fresh_proof(message) && !refresh_proof()) continue;
     exposures_->on_reply(message);
     desk_->on_reply(message, now_ns);
   }
@@ -331,6 +356,7 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
     return;
   }
   server_status_ = poll.status;
+  read_back(now_ns);
   seen.enabled = poll.status.enabled;
   seen.status_on = poll.status.status_on;
   seen.counters = {poll.status.yes_tx, poll.status.no_tx, poll.status.no_times};
@@ -340,19 +366,16 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
   new_poll_ = seen;
 }
 
-// Said once for each error; status and metric say it for as long as it lasts.
-void SourceControl::note_failed_poll(const SqlError& error) {
-  ++polls_failed_;
-  std::string problem = to_string(error);
-  if (problem == poll_problem_) return;
-  poll_problem_ = std::move(problem);
-  log::error("poll_failed", "the server's status cannot be read: {}", poll_problem_);
-}
-
 void SourceControl::sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns) {
   if (phase_ != Phase::running || !synced_.wants_sync(marks, dump_position(), now_ns)) return;
   const SyncResult result = sync_files(*files_, synced_.synced().file, marks.whole_at.file);
   if (result.error == 0) return synced_.synced_ourselves(marks);
+  // A server that ends removes a file that it has not listed yet.
+  if (result.error == ENOENT)
+    return end_incarnation({fmt::format("binlog {} is not there any more: the server is going "
+                                        "down, or somebody removed it",
+                                        result.file),
+                            {}});
   end_incarnation(
       {fmt::format("cannot sync binlog {}: {}", result.file, errno_text(result.error)), {}});
 }
@@ -489,7 +512,9 @@ void SourceControl::publish() {
   View view;
   view.phase = phase_;
   view.problem = problem_;
+  view.write_problem = guard_problem_;
   view.role = role_.state();
+  view.role_on_record = role_.on_record();
   if (promoter_) view.promotion = promoter_->view();
   if (rejoiner_) view.rejoin = rejoiner_->view();
   view.origin = state_.origin;
@@ -500,7 +525,8 @@ void SourceControl::publish() {
   view.config = shown_config_;
   view.rule_open = rule_open_ || (desk_ && desk_->changing_rule());
   view.rule_before = view.role.rule;
-  view.read_only = made_read_only_;
+  const bool looked = phase_ == Phase::running || phase_ == Phase::fenced;
+  view.read_only = made_read_only_ && looked && server_status_.read_only;
   view.newest_binlog = numbers_.newest();
   view.numbers_near_end = numbers_.near_end();
   view.slow = slow_.slow();
@@ -533,13 +559,20 @@ void SourceControl::publish() {
     view.role_failure =
         fmt::format("cannot store {}: {}", role_file_path(config_), errno_text(role_.error()));
   view.poll_problem = poll_problem_;
+  view.login_problem = login_.problem();
+  if (phase_ == Phase::running) {
+    view.server_differences = server_watch_.differences();
+    view.read_only_problem = server_watch_.read_only_problem();
+  }
+  view.settings_mended = server_watch_.times_mended();
   view.incarnations = incarnations_;
   view.polls = polls_;
   view.polls_failed = polls_failed_;
+  view.lane_stands = lane_.queues().pause.times();
   const std::lock_guard lock(mutex_);
   view.promotion.running = view.promotion.running || promotion_asked_ || plan_asked_;
-  view.rejoin.running = rejoin_asked_.has_value();
-  if (view.rejoin.running) view.rejoin.waiting_for = "the new source to speak to this host";
+  view.rejoin.running = rejoin_asked_.has_value() || view.role.rejoining;
+  view.rejoin.waiting_for = rejoin_asked_ ? "the new source to speak to this host" : rejoining_for_;
   view_ = std::move(view);
 }
 

@@ -9,10 +9,6 @@ namespace {
 
 constexpr std::uint32_t kErrorBadAnswer = 2027;  // CR_MALFORMED_PACKET
 
-const char* to_sql(WaitPoint point) {
-  return point == WaitPoint::after_sync ? "AFTER_SYNC" : "AFTER_COMMIT";
-}
-
 // Variables and counters in one statement, so that a poll is one round trip. information_schema in
 // MariaDB, performance_schema in MySQL, where the former is gone since 8.0.
 std::string make_poll_sql(const SemiSyncNames& names, ServerFlavour flavour) {
@@ -27,6 +23,7 @@ std::string make_poll_sql(const SemiSyncNames& names, ServerFlavour flavour) {
   add("timeout", names.timeout);
   add("wait_point", names.wait_point);
   add("wait_no_replica", names.wait_no_replica);
+  add("read_only", "read_only");
   add("sync_binlog", "sync_binlog");
   add("flush_log", "innodb_flush_log_at_trx_commit");
   return sql + "SELECT VARIABLE_NAME, VARIABLE_VALUE FROM " + table +
@@ -37,6 +34,11 @@ bool parse(const std::string& text, std::uint64_t& out) {
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, out);
   return error == std::errc{} && stop == end;
+}
+
+bool parse(const std::string& text, std::string& out) {
+  out = text;
+  return true;
 }
 
 bool parse(const std::string& text, bool& out) {
@@ -74,6 +76,10 @@ std::string as_shown(std::string name) {
 }
 
 }  // namespace
+
+const char* to_sql(WaitPoint point) noexcept {
+  return point == WaitPoint::after_sync ? "AFTER_SYNC" : "AFTER_COMMIT";
+}
 
 SemiSyncNames semi_sync_names(SemiSyncWords words) {
   BL_ASSERT(words != SemiSyncWords::none);
@@ -172,6 +178,10 @@ SemiSyncPoll SemiSyncControl::poll() {
   need("enabled", status.enabled);
   need("wait_point", status.wait_point);
   need("wait_no_replica", status.wait_no_replica);
+  // Newer servers know more than ON and OFF (NO_LOCK); only one of its values takes writes.
+  std::string read_only;
+  need("read_only", read_only);
+  status.read_only = read_only != "0" && read_only != "OFF";
   need("timeout", status.timeout_ms);
   need("sync_binlog", status.sync_binlog);
   need("flush_log", status.innodb_flush_log_at_trx_commit);

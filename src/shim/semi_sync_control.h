@@ -24,6 +24,8 @@
 namespace binlane {
 
 enum class WaitPoint { after_sync, after_commit };
+// In the server's words.
+const char* to_sql(WaitPoint point) noexcept;
 
 // Full names of variables and status counters in one server's words.
 struct SemiSyncNames {
@@ -38,6 +40,7 @@ struct SemiSyncStatus {
   bool status_on = false;  // the server waits for ACKs right now
   bool enabled = false;
   bool wait_no_replica = false;
+  bool read_only = false;
   WaitPoint wait_point = WaitPoint::after_sync;
   std::uint64_t timeout_ms = 0;
   std::uint64_t clients = 0;  // semi-sync replicas; more than 1: somebody besides us acknowledges

@@ -1,6 +1,7 @@
 #include "mysqld.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/crc32c.h"
@@ -10,6 +11,8 @@ namespace {
 
 constexpr std::uint32_t kStartup = 1'700'000'000;  // seconds; only that it is not 0 counts
 constexpr std::uint64_t kLargeRows = 30'000;
+// In every list, and no group is of it: what DELETE_DOMAIN_ID may delete.
+constexpr GtidEntry kIdleDomain{9, 99, 5};
 
 ConstBytes slice(const std::vector<std::byte>& data, std::uint64_t from, std::uint64_t to) {
   return ConstBytes(data).subspan(from, to - from);
@@ -51,6 +54,8 @@ void Mysqld::start() {
 // rest never was.
 void Mysqld::recover() {
   bool gone = false;
+  // What is behind half a group is in its tables, but recovery does not read on there.
+  bool unread = false;
   last_group_end_ = {};
   next_gtid_ = options_.first_gtid;
   for (Commit& commit : commits_) {
@@ -63,7 +68,10 @@ void Mysqld::recover() {
       continue;
     }
     last_group_end_ = commit.end;
-    next_gtid_ = commit.gtid + 1;
+    const auto torn = torn_.find(commit.end.file);
+    unread = unread || (torn != torn_.end() && commit.end.file == store_.last() &&
+                        commit.begin.offset >= torn->second);
+    if (!unread) next_gtid_ = commit.gtid + 1;
   }
   const std::uint32_t last = store_.last();
   if (!options_.trims_torn_files || ended(last)) return;
@@ -175,7 +183,7 @@ std::size_t Mysqld::advance() {
       break;
     case Stage::new_file:
       list_file();
-      dump_end_ = written();
+      dump_end_ = written();  // dump_reach() knows of torn files before this one
       stage_ = Stage::idle;
       due_ns_ = clock_.time_ns + (storm_ > 0 ? 0 : random_.below(options_.group_pause_ns));
       break;
@@ -183,8 +191,29 @@ std::size_t Mysqld::advance() {
   return 1;
 }
 
+// Half of the group stays in the file. Its clients were killed: they know nothing.
+bool Mysqld::tear_group(const std::vector<std::byte>& bytes) {
+  if (!tear_wanted_ || options_.trims_torn_files) return false;
+  tear_wanted_ = false;
+  const std::uint64_t kept = 1 + random_.below(bytes.size() - 1);
+  const std::uint64_t at = store_.file(file_).data.size();
+  store_.append(file_, ConstBytes(bytes).first(kept));
+  shift_ += kept;
+  torn_.try_emplace(file_, at);
+  for (const std::size_t index : group_.commits) {
+    commits_[index].lost = true;
+    by_end_.erase(commits_[index].end);
+  }
+  group_ = {};
+  trace_.note("binlog torn", kept, file_, at);
+  due_ns_ = clock_.time_ns + random_.below(options_.group_pause_ns);
+  return true;
+}
+
 void Mysqld::write_group() {
   const std::uint64_t count = random_.one_in(4) ? random_.between(2, 6) : 1;
+  const testing::BinlogWriter before = writer_;
+  const Position last_group_end = last_group_end_;
   group_ = {};
   std::vector<std::byte> bytes;
   for (std::uint64_t i = 0; i < count; ++i) {
@@ -192,7 +221,7 @@ void Mysqld::write_group() {
     commit.id = commits_.size() + 1;
     commit.gtid = next_gtid_++;
     commit.stream = resets_;
-    commit.begin = {file_, writer_.size()};
+    commit.begin = {file_, writer_.size() + shift_};
     commit.unsafe = sync_binlog_ != 1;
     const auto fill = static_cast<char>('a' + random_.below(26));
     if (random_.one_in(8)) {
@@ -204,14 +233,19 @@ void Mysqld::write_group() {
       writer_.rows(1 + random_.below(most), fill);
       writer_.xid();
     }
-    commit.end = {file_, writer_.size()};
-    commit.crc = crc32c(0, slice(writer_.bytes(), commit.begin.offset, commit.end.offset));
+    commit.end = {file_, writer_.size() + shift_};
+    commit.crc = crc32c(0, slice(writer_.bytes(), commit.begin.offset - shift_, writer_.size()));
     by_end_[commit.end] = commits_.size();
     group_.commits.push_back(commits_.size());
     commits_.push_back(commit);
   }
   group_.end = last_group_end_ = {file_, writer_.size()};
   bytes = writer_.take();
+  if (tear_group(bytes)) {
+    writer_ = before;
+    last_group_end_ = last_group_end;
+    return;
+  }
   trace_.note("group written", count, group_.end.file, group_.end.offset);
   if (random_.one_in(3)) {
     // Larger than the server's cache: two writes, wherever it happens to be full.
@@ -224,7 +258,7 @@ void Mysqld::write_group() {
     return;
   }
   store_.append(file_, bytes);
-  sync_end_ = writer_.size();
+  sync_end_ = store_.file(file_).data.size();
   stage_ = Stage::syncing;
   due_ns_ = clock_.time_ns + sync_time();
 }
@@ -236,7 +270,8 @@ void Mysqld::finish_sync() {
     // Set between the write and the sync: the server asks at the sync.
     for (const std::size_t commit : group_.commits) commits_[commit].unsafe = true;
   }
-  dump_end_ = group_.end;
+  // The dump thread ends with an error where the file is torn.
+  if (!torn_.contains(file_)) dump_end_ = group_.end;
   group_.since_ns = clock_.time_ns;
   waiting_.push_back(std::move(group_));
   group_ = {};
@@ -267,10 +302,13 @@ void Mysqld::end_file(bool stop) {
 
 void Mysqld::open_file(std::uint32_t number, std::uint32_t startup_s) {
   file_ = number;
+  shift_ = 0;
+  if (startup_s == 0 && std::exchange(delete_domain_wanted_, false)) has_idle_domain_ = false;
   store_.create(number);
   writer_ = testing::BinlogWriter();
   std::vector<GtidEntry> gtids;
   if (next_gtid_ > 1) gtids.push_back({0, testing::BinlogWriter::kServerId, next_gtid_ - 1});
+  if (has_idle_domain_) gtids.push_back(kIdleDomain);
   writer_.begin(gtids, startup_s);
   endings_[number] = {writer_.size(), 0, 0};
   store_.append(number, writer_.take());
@@ -378,6 +416,9 @@ bool Mysqld::reset_master() {
   ++resets_;
   store_.reset();
   endings_.clear();
+  torn_.clear();
+  tear_wanted_ = false;
+  has_idle_domain_ = false;
   by_end_.clear();
   next_gtid_ = 1;
   last_group_end_ = {};
@@ -419,6 +460,13 @@ const Commit* Mysqld::around(Position position) const {
 bool Mysqld::acked_too_much() const {
   const Position end = written();
   return acked_ > end && !(acked_ == Position{end.file + 1, 0} && ended(end.file));
+}
+
+Position Mysqld::torn_at() const {
+  for (const auto& [file, offset] : torn_) {
+    if (store_.has(file) && !store_.file(file).purged) return {file, offset};
+  }
+  return {};
 }
 
 Position Mysqld::written() const {

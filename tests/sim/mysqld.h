@@ -76,6 +76,7 @@ class Mysqld {
   std::uint32_t run() const { return run_; }
   std::size_t turn();
   std::uint64_t next_due_ns() const;
+  std::uint64_t paused_until_ns = 0;  // with its machine
 
   // --- clients and operators
   bool busy = true;  // clients send transactions
@@ -91,6 +92,14 @@ class Mysqld {
   void purge_before(std::uint32_t file);
   // False while somebody waits.
   bool reset_master();
+  // The next group is written in half, lost, and the server goes on behind it (MariaDB, when the
+  // disk of its binlogs was full, the waiting client was killed, and space was freed).
+  void tear_next_group() { tear_wanted_ = true; }
+  // The next file no longer lists the domain that nobody writes to.
+  void delete_domain() {
+    delete_domain_wanted_ = true;
+    flush_logs();
+  }
   // Clients send transactions, and it takes them.
   bool takes_writes() const { return busy && !read_only_ && !read_only_wanted_; }
   void set_sync_binlog(std::uint64_t value) { sync_binlog_ = value; }
@@ -145,6 +154,9 @@ class Mysqld {
   bool acked_too_much() const;
   // Behind everything that was written.
   Position written() const;
+  // Where a file of this stream that is still there is torn in its middle; null: nowhere. With
+  // groups behind it, no reader can have them.
+  Position torn_at() const;
 
  private:
   enum class Stage : std::uint8_t { idle, second_piece, syncing, rotating, new_file };
@@ -168,6 +180,7 @@ class Mysqld {
   void take_ack(const Position& position);
   void forget_acks();
   void write_group();
+  bool tear_group(const std::vector<std::byte>& bytes);
   void finish_sync();
   void begin_rotation();
   void open_file(std::uint32_t number, std::uint32_t startup_s);
@@ -190,6 +203,13 @@ class Mysqld {
   std::uint32_t file_ = 0;
   std::uint32_t unlisted_ = 0;  // the file that is not in the index yet; 0: none
   testing::BinlogWriter writer_;
+  // How much longer the open file is than the server believes: what stands in it of groups that
+  // were torn. The server's own positions, in events and for semi-sync, leave it out.
+  std::uint64_t shift_ = 0;
+  bool tear_wanted_ = false;
+  bool delete_domain_wanted_ = false;
+  bool has_idle_domain_ = true;
+  std::map<std::uint32_t, std::uint64_t> torn_;  // file → offset
   std::map<std::uint32_t, Ending> endings_;
   Stage stage_ = Stage::idle;
   std::uint64_t due_ns_ = 0;

@@ -348,7 +348,7 @@ TEST(Safety, S13_NoReleaseWithoutTheLedger) {
   World world(script());
   run_until_semisync(world);
   const std::uint64_t releases = world.checks().counts().releases;
-  SourceHost::fail_ledger(true);
+  SourceHost::fail_ledger(EIO);
   cut_off_all_replicas(world);
   world.run_until([&] { return world.server().timeouts() > 0; }, kSoonNs,
                   "the server's own timeout");
@@ -370,6 +370,57 @@ TEST(Safety, S16_AfterAResetReplicasAreReseeded) {
   run_until_healthy(world);
 }
 
+// S24: the server goes on after half a group, as MariaDB does. Nothing of what follows is given to
+// anybody, whether the server rotates, is killed or both, and the operator is told where and what.
+// Canaries: scan_trusts_continuity, scan_takes_damage_for_crash, tailer_follows_misplaced_events.
+TEST(Safety, S24_ATornBinlogIsRefusedWithThePlace) {
+  for (const bool killed : {false, true}) {
+    World world(script());
+    run_until_semisync(world);
+    world.server().tear_next_group();
+    world.run_until([&] { return !world.server().torn_at().is_null(); }, kSoonNs, "a torn binlog");
+    const Position torn = world.server().torn_at();
+    world.run_for(kNanosPerSecond);
+    if (killed) {
+      world.server().kill();
+      world.server().start();
+    } else {
+      world.server().flush_logs();
+    }
+    world.run_until(
+        [&] {
+          return !world.source().running() &&
+                 world.source().problem().find("is damaged at") != std::string::npos;
+        },
+        kSoonNs, "a refusal");
+    for (const auto& replica : world.replicas()) EXPECT_LE(replica->fed(), torn);
+    world.run_until(
+        [&] {
+          world.operators();
+          return world.source().running();
+        },
+        kSoonNs, "a new stream");
+    world.operators();
+    run_until_healthy(world);
+  }
+}
+
+// FLUSH BINARY LOGS DELETE_DOMAIN_ID: the same stream.
+TEST(Safety, S24_DeletedDomainsAreNoDamage) {
+  World world(script());
+  run_until_semisync(world);
+  const Uuid before = world.source().origin();
+  const std::uint32_t file = world.server().written().file;
+  world.server().delete_domain();
+  world.run_until([&] { return world.server().written().file > file; }, kSoonNs, "a rotation");
+  run_until_semisync(world);
+  world.source().kill();
+  world.source().start();
+  run_until_semisync(world);
+  EXPECT_EQ(world.source().origin(), before);
+  run_until_healthy(world);
+}
+
 // S16, I4: the same while an exposure of the old stream is on record still and the ledger's disk
 // has failed. That record says nothing of the new stream: Binlane releases nobody (I4 watches).
 // Canaries: fresh_without_record, fresh_only_once.
@@ -379,7 +430,7 @@ TEST(Safety, S16_AnOldStreamsExposureCoversNothing) {
   cut_off_all_replicas(world);
   world.run_until([&] { return world.source().fallback_state() == FallbackState::async; }, kSoonNs,
                   "degraded");
-  SourceHost::fail_ledger(true);
+  SourceHost::fail_ledger(EIO);
   world.blocks.clear();
   run_until_semisync(world);
   ASSERT_FALSE(world.source().ledger()->open_intervals().empty());
@@ -391,7 +442,7 @@ TEST(Safety, S16_AnOldStreamsExposureCoversNothing) {
   EXPECT_EQ(world.checks().counts().releases, releases);
   EXPECT_EQ(world.source().fallback_state(), FallbackState::refused);
   // A daemon that can write there again makes it good.
-  SourceHost::fail_ledger(false);
+  SourceHost::fail_ledger(0);
   world.source().kill();
   world.source().start();
   world.run_until([&] { return every_refusal_says(world, "holds the stream"); }, kSoonNs,

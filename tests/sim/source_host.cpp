@@ -26,15 +26,19 @@ constexpr std::uint64_t kRetryNs = 100 * kNanosPerMilli;
 // after its beginning.
 constexpr std::uint64_t kSettledNs = AckerWatch::kSettleNs + 3 * kLookNs;
 
-bool ledger_failing = false;
+int ledger_failing = 0;  // an errno
 
 LedgerIo ledger_io() {
   return {[](int descriptor, const void* data, std::size_t length) -> ssize_t {
-            if (!ledger_failing) return ::write(descriptor, data, length);
-            errno = EIO;
+            if (ledger_failing == 0) return ::write(descriptor, data, length);
+            errno = ledger_failing;
             return -1;
           },
-          [](int) { return 0; }};
+          [](int) { return 0; },
+          [](int, std::uint64_t, std::uint64_t) {
+            errno = ledger_failing;
+            return ledger_failing == 0 ? 0 : -1;
+          }};
 }
 
 }  // namespace
@@ -66,6 +70,7 @@ SourceHost::SourceHost(test::VirtualClock& clock, test::FakeNetwork& network, Ra
   ::unlink(options_.ledger_path.c_str());
   // The daemon's first start, as whatever it was then, is long over.
   const Ledger begun(options_.ledger_path, LedgerIo::system());
+  open_role();
 }
 
 SourceHost::~SourceHost() {
@@ -73,12 +78,12 @@ SourceHost::~SourceHost() {
   ::unlink(options_.ledger_path.c_str());
 }
 
-void SourceHost::fail_ledger(bool failing) {
-  ledger_failing = failing;
+void SourceHost::fail_ledger(int error) {
+  ledger_failing = error;
 }
 
 bool SourceHost::ledger_fails() {
-  return ledger_failing;
+  return ledger_failing != 0;
 }
 
 void SourceHost::start() {
@@ -103,14 +108,24 @@ void SourceHost::start() {
   drain_.generation = generation;
   synced_ = {};
   registration_.emplace();
-  phase_ = fenced_by_ == 0 ? Phase::looking : Phase::fenced;
-  if (phase_ == Phase::fenced && !canary(Canary::fencing_not_caught_up))
-    record_fencing(std::max(state_.quorum, beginning_of(state_)));
+  ++starts_;
+  open_role();
+  pauses_ = {};
+  guard_ = {};
+  made_read_only_ = read_only_marked_;
+  read_only_until_answer_ = false;
+  fencing_recorded_ = true;
+  phase_ = fenced() ? Phase::fenced : Phase::looking;
+  fenced_watch_ = {};
+  if (fenced() && !canary(Canary::fencing_not_caught_up)) {
+    fenced_from_ = std::max(state_.quorum, beginning_of(state_));
+    record_fencing();
+  }
   next_stream_ = {};
   server_runs_ = 0;
   run_ = 0;
   fenced_status_on_ = false;
-  next_look_ns_ = next_poll_ns_ = next_store_ns_ = 0;
+  next_look_ns_ = next_poll_ns_ = next_store_ns_ = next_room_ns_ = 0;
   control_ns_ = clock_.time_ns;
   trace_.note("source daemon starts");
 }
@@ -122,7 +137,8 @@ void SourceHost::bind_lane() {
   link_->told = [this](Position position) {
     if (told) told(position);
   };
-  cycle_ = std::make_unique<Cycle>(ports_, *stream_, *link_, clock_, *queues_);
+  cycle_ = std::make_unique<Cycle>(ports_, *stream_, *link_, clock_, *queues_,
+                                   HandshakeDesk::addresses_of(options_.replicas));
 }
 
 void SourceHost::kill() {
@@ -211,8 +227,14 @@ void SourceHost::drain_turn() {
 
 void SourceHost::control() {
   const std::uint64_t now_ns = clock_.time_ns;
+  const std::uint64_t pause_ns = pauses_.turn(now_ns);
+  if (ledger_->is_full() && now_ns >= next_room_ns_) {
+    next_room_ns_ = now_ns + kStoreNs;
+    if (ledger_->try_again() && fallback_) fallback_->ledger_back();
+  }
   watch_terms();
-  if (phase_ == Phase::fenced) return work_as_fenced();
+  if (fenced()) return work_as_fenced();
+  guard_writes(pause_ns);
   if (registration_->take_server_changed() && phase_ == Phase::running)
     end_incarnation({"the server was restarted", {}});
   if (phase_ != Phase::running) {
@@ -278,7 +300,9 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
     return false;
   }
   same_run_ = begin->same_run;
-  if (store(begin->state) != 0) {
+  const bool stored = store(begin->state) == 0;
+  guard_.set_unrecorded(!stored);
+  if (!stored) {
     refuse("cannot store the state");
     return false;
   }
@@ -393,7 +417,7 @@ void SourceHost::on_stream_stopped() {
 void SourceHost::take_replies(std::uint64_t now_ns) {
   HelloMessage message;
   for (std::size_t i = 0; i < kHelloQueue && queues_->hello_in.try_pop(message); ++i) {
-    if (HandshakeDesk::needs_fresh_proof(message)) refresh_proof();
+    if (desk_->needs_fresh_proof(message)) refresh_proof();
     exposures_->on_reply(message);
     desk_->on_reply(message, now_ns);
   }
@@ -430,7 +454,7 @@ void SourceHost::poll_server(std::uint64_t now_ns) {
     return;
   }
   seen.enabled = server_.enabled();
-  seen.status_on = server_.status_on();
+  seen.status_on = fenced_status_on_ = server_.status_on();
   seen.counters = server_.counters();
   const OwnAcker acker{drain_.connected, drain_.generation};
   seen.others = acker_watch_.look(now_ns, server_.clients(), acker, acker);

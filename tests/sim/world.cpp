@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/assert.h"
 #include "base/log.h"
 #include "violation.h"
 
@@ -83,10 +84,16 @@ World::World(const WorldOptions& options)
     source.replicas.push_back({fmt::format("r{}", i), 0, Endpoint{10 + i, 7100}});
   source_ = std::make_unique<SourceHost>(clock_, *network_, random_.fork(), trace_, binlogs_,
                                          *server_, source);
+  // Each host may be the source one day, from its own address.
+  PeerList sources;
+  bool listed = sources.add({0, source.local.ipv4, 0});
+  for (const HandshakeDesk::Replica& replica : source.replicas)
+    listed = sources.add({0, replica.address.ipv4, 0}) && listed;
+  BL_ASSERT(listed);
   for (std::uint32_t i = 0; i < options.replicas; ++i)
     replicas_.push_back(std::make_unique<ReplicaHost>(
         clock_, *network_, random_.fork(), trace_, source.replicas[i].name,
-        source.replicas[i].address, options.journal_blocks));
+        source.replicas[i].address, sources, options.journal_blocks));
   make_lenders();
   replica_restarts_.resize(replicas_.size());
   checks_ = std::make_unique<Checks>(*this);
@@ -101,7 +108,7 @@ World::World(const WorldOptions& options)
 World::~World() {
   log::set_sink(nullptr);
   log_trace = nullptr;
-  SourceHost::fail_ledger(false);
+  SourceHost::fail_ledger(0);
 }
 
 std::uint64_t World::virtual_ns() const {
@@ -120,7 +127,7 @@ bool World::listens(const Endpoint& endpoint) const {
 }
 
 void World::step() {
-  std::size_t work = server_->turn();
+  std::size_t work = clock_.time_ns < server_->paused_until_ns ? 0 : server_->turn();
   // Hosts turn in any order, and not all of them each time.
   const std::size_t hosts = replicas_.size() + 1;
   const std::size_t first = random_.below(hosts);

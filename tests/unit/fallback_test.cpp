@@ -217,6 +217,49 @@ TEST(Fallback, AQuorumThatMovesDoesNotDegradeBeforeTheHardLimit) {
   EXPECT_EQ(model.trace, (Trace{"record own", "OFF"}));  // 5 s: a second before the server's own
 }
 
+// The disk was full, and is not any more: who waits is let go then, on record.
+TEST(Fallback, ALedgerThatIsBackEndsTheBlock) {
+  FallbackModel model(quick());
+  settle(model);
+  model.connected = false;
+  model.ledger_works = false;
+  model.commit();
+  model.run_for(3'000);
+  EXPECT_TRUE(model.fallback.blocked());
+  model.ledger_works = true;
+  model.fallback.ledger_back();
+  EXPECT_TRUE(model.run_until(State::async, 1'000));
+  EXPECT_EQ(model.trace, (Trace{"record own", "record own", "OFF"}));
+  ASSERT_EQ(model.exposed.size(), 1U);
+  EXPECT_TRUE(model.exposed[0].recorded_then);
+  model.connected = true;
+  EXPECT_TRUE(model.run_until(State::semisync));
+  model.run_for(1'000);
+  ASSERT_EQ(model.intervals.size(), 1U);
+  EXPECT_TRUE(model.intervals[0].to.has_value());
+}
+
+// What the server let go by itself meanwhile goes in late, from where it began.
+TEST(Fallback, ALedgerThatIsBackIsToldWhatWasReleasedMeanwhile) {
+  FallbackModel model(quick());
+  settle(model);
+  model.connected = false;
+  model.ledger_works = false;
+  model.commit();
+  model.enabled = model.status = false;  // somebody's OFF
+  model.run_for(500);
+  EXPECT_EQ(model.fallback.state(), State::async);
+  EXPECT_FALSE(model.fallback.accounts());
+  EXPECT_TRUE(model.intervals.empty());
+  model.ledger_works = true;
+  model.fallback.ledger_back();
+  model.run_for(100);
+  EXPECT_TRUE(model.fallback.accounts());
+  ASSERT_EQ(model.intervals.size(), 1U);
+  EXPECT_FALSE(model.intervals[0].own);
+  EXPECT_LE(model.intervals[0].from, 1'000U);
+}
+
 TEST(Fallback, WithoutALedgerItBlocks) {
   FallbackModel model(quick());
   settle(model);

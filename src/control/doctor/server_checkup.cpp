@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "control/config_value.h"
 #include "control/doctor/checkup.h"
 #include "shim/semi_sync_control.h"
 #include "shim/server_connection.h"
 #include "shim/server_facts.h"
+#include "shim/standby_check.h"
 
 namespace binlane {
 
@@ -82,6 +84,27 @@ Findings check_server(const SourceConfig& source) {
   if (found.empty())
     found.push_back({Severity::fine, "server",
                      fmt::format("{} is fit to be a source", facts.facts.version), ""});
+  return found;
+}
+
+Findings check_standby_server(const Config& config, bool is_source) {
+  if (is_source) return {};
+  Findings found;
+  const SourceConfig& source = *config.source;
+  ServerConnection connection(
+      {source.server_socket, source.server_user, source.server_password.reveal()});
+  if (!connection.connect().ok()) return {};  // told by check_server()
+  const StandbyFactsResult read = read_standby_facts(connection);
+  if (!read.error.ok()) return {};
+  const SourceCheck check = check_standby(read.facts, endpoint_text(config.replica->feed_listen));
+  const auto add = [&found](Severity severity, const Finding& finding) {
+    found.push_back({severity, "standby",
+                     fmt::format("{} is {}, wanted {}", finding.key, finding.found, finding.wanted),
+                     finding.remedy});
+  };
+  for (const Finding& refusal : check.refusals) add(Severity::fault, refusal);
+  for (const Finding& warning : check.warnings) add(Severity::warning, warning);
+  if (found.empty()) found.push_back({Severity::fine, "standby", "its server could take over", ""});
   return found;
 }
 
