@@ -48,7 +48,9 @@ AdminReply AdminRequests::carry_out(const std::string& name, const Verb& verb, c
                                           name, peer.uid)});
   if (audit_) {
     const auto* error = std::get_if<AdminError>(&reply);
-    audit_({peer, name, request, error == nullptr ? std::string_view() : error->message});
+    const auto* done = std::get_if<json>(&reply);
+    const bool begun = done != nullptr && done->is_object() && done->value("begun", false);
+    audit_({peer, name, request, error == nullptr ? std::string_view() : error->message, begun});
   }
   return reply;
 }

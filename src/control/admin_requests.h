@@ -34,7 +34,9 @@ struct AuditEntry {
   AdminPeer peer;
   std::string_view verb;
   const nlohmann::json& request;
-  std::string_view error;  // empty: it was done
+  std::string_view error;  // empty: it was done, or begun
+  // It goes on behind the answer; how it ended stands in a line of its own (AuditLog::ended).
+  bool begun = false;
 };
 
 struct AdminError {

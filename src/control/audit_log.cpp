@@ -16,6 +16,11 @@ namespace {
 
 constexpr mode_t kFileMode = 0640;
 
+std::string_view result_text(const AuditEntry& entry) {
+  if (!entry.error.empty()) return "refused";
+  return entry.begun ? "begun" : "done";
+}
+
 }  // namespace
 
 AuditLog::AuditLog(std::string path) : path_(std::move(path)) {
@@ -28,11 +33,26 @@ void AuditLog::write(const AuditEntry& entry) {
   using nlohmann::ordered_json;
   std::string request = entry.request.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   request.resize(std::min(request.size(), kMaxRequestBytes));
-  const ordered_json line = {
-      {"at", wall_clock_text()}, {"uid", entry.peer.uid},
-      {"pid", entry.peer.pid},   {"verb", entry.verb},
-      {"request", request},      {"result", entry.error.empty() ? "done" : "refused"},
-      {"error", entry.error}};
+  const ordered_json line = {{"at", wall_clock_text()}, {"uid", entry.peer.uid},
+                             {"pid", entry.peer.pid},   {"verb", entry.verb},
+                             {"request", request},      {"result", result_text(entry)},
+                             {"error", entry.error}};
+  append(line);
+  log::info("audit", "user {} (pid {}) asked for {}: {}", entry.peer.uid, entry.peer.pid, request,
+            entry.error.empty() ? result_text(entry) : entry.error);
+}
+
+void AuditLog::ended(std::string_view verb, std::string_view refusal) {
+  append({{"at", wall_clock_text()},
+          {"verb", verb},
+          {"result", refusal.empty() ? "done" : "refused"},
+          {"error", refusal}});
+  log::info("audit", "{} has ended: {}", verb,
+            refusal.empty() ? std::string_view("done") : refusal);
+}
+
+void AuditLog::append(const nlohmann::ordered_json& line) {
+  using nlohmann::ordered_json;
   const std::string text = line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
   // One write: lines of several daemons or of a rotation never mix.
   const ssize_t written = ::write(file_.get(), text.data(), text.size());
@@ -40,8 +60,6 @@ void AuditLog::write(const AuditEntry& entry) {
   // A line that was cut off found a full disk, or a limit on the file's size.
   error_ = whole ? 0 : written < 0 ? errno : ENOSPC;
   if (!whole) log::error("audit_failed", "{}", failure());
-  log::info("audit", "user {} (pid {}) asked for {}: {}", entry.peer.uid, entry.peer.pid, request,
-            entry.error.empty() ? std::string_view("done") : entry.error);
 }
 
 std::string AuditLog::failure() const {

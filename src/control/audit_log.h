@@ -3,7 +3,9 @@
 #pragma once
 
 #include <atomic>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 
 #include "control/admin_requests.h"
 #include "storage/file_util.h"
@@ -19,10 +21,14 @@ class AuditLog {
   explicit AuditLog(std::string path);
   // A line that cannot be written is said so in the log; the request is served all the same.
   void write(const AuditEntry& entry);
+  // Any thread: what was begun has ended. `refusal` is empty when it was done.
+  void ended(std::string_view verb, std::string_view refusal);
   // Any thread: why the last line could not be written; empty while it could.
   std::string failure() const;
 
  private:
+  void append(const nlohmann::ordered_json& line);
+
   std::string path_;
   FileDescriptor file_;
   std::atomic<int> error_ = 0;  // of the last line
