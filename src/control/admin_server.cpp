@@ -65,7 +65,7 @@ void AdminServer::on(std::string verb, AdminHandler handler, AdminRole role) {
   requests_.on(std::move(verb), std::move(handler), role);
 }
 
-void AdminServer::on_audit(std::function<void(const AuditEntry&)> audit) {
+void AdminServer::on_audit(AdminRequests::Audit audit) {
   BL_ASSERT(!thread_.joinable());
   requests_.on_audit(std::move(audit));
 }

@@ -48,7 +48,7 @@ class AdminServer {
 
   // Before start() only. The verb "ping" is there already.
   void on(std::string verb, AdminHandler handler, AdminRole role = AdminRole::reader);
-  void on_audit(std::function<void(const AuditEntry&)> audit);
+  void on_audit(AdminRequests::Audit audit);
   // Members of this group are operators, beside root and our own user. Before start() only.
   void set_operator_group(gid_t group) { operator_group_ = group; }
 

@@ -4,11 +4,13 @@
 
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "control/config_value.h"
 #include "control/give_way.h"
+#include "control/peer_config.h"
 
 namespace binlane {
 namespace {
@@ -89,12 +91,14 @@ Daemon::~Daemon() {
   if (replica_side_) replica_side_->stop_archive();
 }
 
-std::size_t Daemon::add_port(const PortSpec& spec, const Endpoint& local, PortSide side) {
+std::size_t Daemon::add_port(const PortSpec& spec, const Endpoint& local, PortSide side,
+                             std::vector<Neighbour> neighbours) {
   PortConfig port;
   port.spec = spec;
   port.local = local;
   port.side = side;
   port.faults = config_.faults;
+  port.neighbours = std::move(neighbours);
   PortHolder holder;
   holder.spec = to_string(spec);
   holder.section = side == PortSide::source ? "source" : "replica";
@@ -116,13 +120,15 @@ void Daemon::make_source() {
     const auto key = std::make_pair(to_string(replica.port), replica.local_address);
     auto found = shared_ports_.find(key);
     if (found == shared_ports_.end()) {
-      const std::size_t index = add_port(replica.port, replica.local_address, PortSide::source);
+      const std::size_t index = add_port(replica.port, replica.local_address, PortSide::source,
+                                         neighbours_of(*config_.source, replica));
       found = shared_ports_.emplace(key, ports.size()).first;
       ports.push_back(ports_[index].port.get());
     }
     replicas.push_back({replica.name, static_cast<std::uint32_t>(found->second), replica.address});
   }
-  source_lane_ = std::make_unique<SourceLane>(std::move(ports));
+  source_lane_ =
+      std::make_unique<SourceLane>(std::move(ports), HandshakeDesk::addresses_of(replicas));
   role_file_ = std::make_unique<RoleFile>(
       role_file_path(config_), config_.source->standby ? HostRole::standby : HostRole::source);
   source_control_ = std::make_unique<SourceControl>(config_, *source_lane_, std::move(replicas),
@@ -131,7 +137,8 @@ void Daemon::make_source() {
 
 void Daemon::make_replica() {
   const ReplicaConfig& replica = *config_.replica;
-  const std::size_t port = add_port(replica.port, replica.address, PortSide::replica);
+  const std::size_t port =
+      add_port(replica.port, replica.address, PortSide::replica, neighbours_of(replica));
   replica_side_ = std::make_unique<ReplicaSide>(config_, *ports_[port].port);
 }
 

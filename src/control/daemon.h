@@ -70,7 +70,8 @@ class Daemon {
     std::unique_ptr<PortPlugger> plugger;  // DPDK ports only
   };
 
-  std::size_t add_port(const PortSpec& spec, const Endpoint& local, PortSide side);
+  std::size_t add_port(const PortSpec& spec, const Endpoint& local, PortSide side,
+                       std::vector<Neighbour> neighbours);
   void make_source();
   void make_replica();
   void start_lanes();

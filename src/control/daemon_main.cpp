@@ -85,9 +85,9 @@ int run(const Config& config, const std::string& path) {
   log::set_level(config.log_level);
   for (const std::string& warning : config.warnings) log::warning("configuration", "{}", warning);
   Daemon daemon(config);
-  Settings settings(config, path, daemon.source_control());
+  Settings settings(config, path, daemon.source_control(), daemon.replica());
   AdminServer admin_server(config.admin_socket);
-  admin_server.on_audit([&daemon](const AuditEntry& entry) { daemon.audit().write(entry); });
+  admin_server.on_audit([&daemon](const AuditEntry& entry) { return daemon.audit().write(entry); });
   if (const auto group = operator_group(config)) admin_server.set_operator_group(*group);
   register_verbs(admin_server, daemon, settings);
   std::optional<MetricsEndpoint> metrics;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "control/config_value.h"
+#include "control/peer_config.h"
 #include "control/problem_finder.h"
 #include "control/quorum_margin.h"
 #include "control/quorum_text.h"
@@ -28,6 +29,11 @@ std::string epoch_text(const Epoch& epoch) {
 
 json text_or_null(const std::string& text) {
   return text.empty() ? json(nullptr) : json(text);
+}
+
+// The last address whose datagrams were dropped because it is no peer's.
+json unknown_peer_json(std::uint64_t count, const Endpoint& last) {
+  return count == 0 ? json(nullptr) : json(endpoint_text(last));
 }
 
 json sender_json(const SenderCounters& counters) {
@@ -187,6 +193,7 @@ json source_counters_json(const SourceControl::View& view) {
           {"recoveries", counters.recoveries},
           {"transitions", counters.transitions},
           {"server_releases", counters.server_releases},
+          {"other_ackers", counters.other_ackers},
           {"server_restarts", counters.server_restarts},
           {"blocked", counters.blocked},
           {"holds", counters.holds},
@@ -198,6 +205,8 @@ json source_counters_json(const SourceControl::View& view) {
           {"settings_mended", view.settings_mended},
           {"foreign_datagrams", view.marks.frame_faults},
           {"unknown_peers", view.marks.unknown_peers},
+          {"unknown_frames", view.marks.unknown_frames},
+          {"lane_stands", view.lane_stands},
           {"events_lost", view.marks.events_lost},
           {"hellos_lost", view.marks.hellos_lost}};
 }
@@ -213,6 +222,7 @@ void add_settings(json& out, const SourceConfig& config, const SourceControl::Vi
   out["quorum_margin"] = quorum_margin(config.quorum, view.marks);
   out["wait_point"] = wait_point_text(config.wait_point);
   out["fallback"] = to_string(config.fallback);
+  out["other_ackers_rule"] = to_string(config.other_ackers);
   out["timeout_ms"] = config.timeout_ms;
   out["server_timeout_ms"] = config.effective_server_timeout_ms();
 }
@@ -225,9 +235,13 @@ void add_state(json& out, const SourceControl::View& view) {
   out["role"] = to_string(view.role.role);
   out["fenced_by"] = view.role.fenced_by;
   out["fence_reason"] = text_or_null(view.role.fence_reason);
+  out["role_on_record"] = view.role_on_record;
+  out["write_problem"] = text_or_null(view.write_problem);
   out["blocked"] = view.blocked;
   out["held"] = view.held;
   out["read_only"] = view.read_only;
+  out["other_ackers"] = view.other_ackers;
+  out["newest_binlog"] = view.newest_binlog;
   out["oldest_wait_ms"] = view.oldest_wait_ns / kNanosPerMilli;
   out["recover_hold_ms"] = view.recover_hold_ns / kNanosPerMilli;
   out["state_since_ms"] = nullptr;
@@ -247,6 +261,7 @@ json source_json(const SourceConfig& config, const SourceControl::View& view) {
               {"quorum", position_json(marks.quorum_at)},
               {"released", position_json(marks.released_at)},
               {"quorum_connected", marks.satisfiable},
+              {"unknown_peer", unknown_peer_json(marks.unknown_peers, marks.unknown_peer)},
               {"replicas", replicas_json(config, view)},
               {"server", server_json(view)},
               {"dump", dump_json(view.drain)},
@@ -270,10 +285,13 @@ json feed_json(const FeedStatus& feed) {
           {"clients", clients},
           {"accepted", feed.accepted},
           {"refused_logins", feed.refused_logins},
+          {"dropped_logins", feed.dropped_logins},
           {"dumps", feed.dumps},
           {"refused_dumps", feed.refused_dumps},
           {"events", feed.events},
           {"bytes", feed.bytes},
+          {"restarts", feed.restarts},
+          {"gap", text_or_null(feed.gap)},
           {"last_error", text_or_null(feed.last_error)}};
 }
 
@@ -305,6 +323,28 @@ json divergence_json(const ReplicaControl::View& view) {
           {"named", view.diverged_groups}};
 }
 
+// Whom the replica hears, and where it is said.
+json sources_json(const ReplicaSources& sources) {
+  json heard = json::array();
+  for (std::size_t i = 0; i < sources.peers.size(); ++i)
+    heard.push_back(peer_text(sources.peers.at(i)));
+  return {{"from", to_string(sources.from)}, {"heard", std::move(heard)}};
+}
+
+json retention_json(const ArchivePruner::View& view) {
+  return {{"files", view.files},
+          {"bytes", view.bytes},
+          {"free_bytes", view.free_bytes ? json(*view.free_bytes) : json(nullptr)},
+          {"days_left", view.days_left ? json(*view.days_left) : json(nullptr)},
+          {"removed_files", view.removed_files},
+          {"removed_bytes", view.removed_bytes},
+          {"failures", view.failures},
+          {"failure", text_or_null(view.failure)},
+          {"kept_because", to_string(view.kept)},
+          {"over_limit", view.over_limit},
+          {"nearly_full", view.nearly_full}};
+}
+
 json replica_json(const StatusSight& whole) {
   const ReplicaSight& sight = *whole.host.replica;
   const ReplicaControl::View& view = sight.control;
@@ -312,12 +352,16 @@ json replica_json(const StatusSight& whole) {
   const ReplicaLaneMarks& marks = view.marks;
   return {
       {"at_work", replica_at_work(whole.host)},
-      {"connected", marks.connected},
+      {"connected", marks.connected && !view.away},
+      {"away", view.away},
+      {"last_heard_ms", marks.connected ? json(view.silent_ns / kNanosPerMilli) : json(nullptr)},
       {"state", view.exposures.divergence ? "DIVERGED" : "FOLLOWING"},
       {"diverged", divergence_json(view)},
       {"exposed", exposures_json(view.exposures)},
       {"exposed_total", view.exposures.total},
       {"source", text_or_null(view.source_name)},
+      {"sources", sources_json(sight.sources)},
+      {"unknown_peer", unknown_peer_json(marks.unknown_peers, marks.unknown_peer)},
       {"refusal", text_or_null(view.refusal)},
       {"stream", view.stream.is_null() ? json(nullptr) : json(to_string(view.stream))},
       {"journal_id", to_string(view.journal_id)},
@@ -339,7 +383,8 @@ json replica_json(const StatusSight& whole) {
        {{"syncs", archive.syncs},
         {"disk_full_count", archive.disk_full_count},
         {"waits_for_room", archive.waits_for_room},
-        {"failure", text_or_null(archive.failure)}}},
+        {"failure", text_or_null(archive.failure)},
+        {"retention", retention_json(sight.retention)}}},
       {"journal",
        {{"blocks", marks.block_count},
         {"free_blocks", marks.free_blocks},
@@ -353,8 +398,12 @@ json replica_json(const StatusSight& whole) {
         {"hellos", view.hellos},
         {"hellos_refused", view.hellos_refused},
         {"hellos_foreign", view.hellos_foreign},
+        {"hellos_not_bound", view.hellos_not_bound},
+        {"promises_put_off", view.promises_put_off},
         {"foreign_datagrams", marks.frame_faults},
+        {"unknown_peers", marks.unknown_peers},
         {"unknown_frames", marks.unknown_frames},
+        {"hellos_lost", marks.hellos_lost},
         {"receiver", receiver_json(marks.receiver)}}},
       {"feed", feed_json(sight.feed)}};
 }
@@ -424,7 +473,7 @@ json daemon_status(const Config& config, const Daemon& daemon) {
   if (daemon.replica() != nullptr) {
     const auto parts = daemon.replica()->parts();
     replica = ReplicaSight{daemon.replica()->control().view(), parts->archiver->status(),
-                           parts->feed->status()};
+                           parts->feed->status(), daemon.replica()->retention(), daemon.replica()->sources()};
     sight.host.replica = &*replica;
     sight.archive_folder = parts->folder;
     sight.journal_disk = daemon.replica()->describe_disk();

@@ -69,10 +69,7 @@ AdminReply list_ledger_groups(SourceControl& control, const json& request) {
   }
   if (!wanted) return AdminError{"id", fmt::format("interval {} is not listed", *id)};
   const auto view = control.view();
-  const std::string& base = view.role.binlog_base;
-  const auto slash = base.rfind('/');
-  const BinlogIndex index = read_binlog_index(
-      view.role.binlog_index, slash == std::string::npos ? "." : base.substr(0, slash));
+  const BinlogIndex index = read_binlog_index(view.role.binlog_index, view.role.binlog_base);
   if (!index.error.empty()) return AdminError{"", index.error};
   json groups = json::array();
   bool cut_short = false;

@@ -19,6 +19,7 @@ namespace {
 using nlohmann::json;
 
 constexpr int kLabelWidth = 13;
+constexpr double kMiB = 1024.0 * 1024;
 
 std::string count_text(const json& object, const char* name) {
   return fmt::format("{:.0f}", number_of(object, name));
@@ -110,18 +111,42 @@ bool print_idle_source(Page& page, const json& source) {
   return true;
 }
 
+// Whom this end hears, and that somebody else spoke to it.
+std::string heard_text(const json& sources) {
+  if (!sources.is_object()) return {};
+  const std::string from = text_of(sources, "from");
+  if (from == "anybody")
+    return "everybody who can send it a datagram: set replica.sources (binlane doctor)";
+  if (from == "socket") return "whoever may open its socket";
+  std::string list;
+  for (const json& one : member(sources, "heard"))
+    if (one.is_string()) list += (list.empty() ? "" : ", ") + one.get<std::string>();
+  return list;
+}
+
+std::string strangers_text(const json& side) {
+  const std::string last = text_of(side, "unknown_peer");
+  if (last.empty()) return {};
+  return fmt::format("{} datagrams of addresses that are no peer's were dropped, the last from {}",
+                     count_text(member(side, "counters"), "unknown_peers"), last);
+}
+
 void print_source(Page& page, const json& source) {
   if (print_idle_source(page, source)) return;
   const std::string basename = text_of(source, "basename");
   page.heading("source", fmt::format("{}{}", text_of(source, "state"),
                                      flag_of(source, "blocked") ? " (blocked)" : ""));
   page.line("problem", text_of(source, "problem"));
+  page.line("no writes", text_of(source, "write_problem"));
   page.line("fenced", text_of(source, "fence_reason"));
   page.line("epoch", text_of(source, "epoch"));
   page.line("quorum rule", text_of(source, "rule"));
   for (const char* mark : {"written", "synced", "quorum", "released"})
     page.line(mark, position_text(member(source, mark), basename));
   page.line("server", server_line(member(source, "server")));
+  if (number_of(source, "other_ackers") > 0)
+    page.line("others", fmt::format("{} semi-sync clients besides Binlane acknowledge commits",
+                                    count_text(source, "other_ackers")));
   const json& dump = member(source, "dump");
   page.line("dump",
             fmt::format("{}{}{}", text_of(dump, "state"),
@@ -130,6 +155,7 @@ void print_source(Page& page, const json& source) {
   page.line("ledger", ledger_line(ledger));
   page.line("", text_of(ledger, "failure"));
   page.line("counters", counters_line(member(source, "counters")));
+  page.line("strangers", strangers_text(source));
   page.line("last", transition_line(member(source, "last_transition"), basename));
 
   const json& replicas = member(source, "replicas");
@@ -152,6 +178,17 @@ void print_source(Page& page, const json& source) {
   page.table(rows);
 }
 
+// "12 files, 340 MiB; 80 GiB left, 41 days"
+std::string archive_text(const json& retention) {
+  std::string text = fmt::format("{} files, {:.1f} MiB", count_text(retention, "files"),
+                                 number_of(retention, "bytes") / kMiB);
+  if (has_number(retention, "free_bytes"))
+    text += fmt::format("; {:.0f} MiB left on its disk", number_of(retention, "free_bytes") / kMiB);
+  if (has_number(retention, "days_left"))
+    text += fmt::format(", {:.0f} days at the present growth", number_of(retention, "days_left"));
+  return text;
+}
+
 void print_replica(Page& page, const json& replica) {
   if (replica.contains("at_work") && !flag_of(replica, "at_work")) {
     page.heading("replica", "not at work: this host is a source, was one, or is being promoted");
@@ -160,11 +197,18 @@ void print_replica(Page& page, const json& replica) {
     return;
   }
   const std::string source = text_of(replica, "source");
-  page.heading("replica",
-               fmt::format("{}{}{}{}", text_of(replica, "state") == "DIVERGED" ? "DIVERGED, " : "",
-                           flag_of(replica, "connected") ? "connected" : "away",
-                           source.empty() ? "" : ", source ", source));
+  // Of a source that says nothing the session may go on.
+  const std::string heard =
+      flag_of(replica, "away") && has_number(replica, "last_heard_ms")
+          ? fmt::format(", last heard {:.1f} s ago", number_of(replica, "last_heard_ms") / 1e3)
+          : std::string();
+  page.heading("replica", fmt::format("{}{}{}{}{}",
+                                      text_of(replica, "state") == "DIVERGED" ? "DIVERGED, " : "",
+                                      flag_of(replica, "connected") ? "connected" : "away",
+                                      source.empty() ? "" : ", source ", source, heard));
   page.line("refused", text_of(replica, "refusal"));
+  page.line("hears", heard_text(member(replica, "sources")));
+  page.line("strangers", strangers_text(replica));
   page.line("epoch", text_of(replica, "epoch"));
   for (const char* mark : {"received", "durable", "released", "archived"})
     page.line(mark, position_text(member(replica, mark), ""));
@@ -176,7 +220,9 @@ void print_replica(Page& page, const json& replica) {
           count_text(journal, "blocks"),
           text_of(journal, "disk").empty() ? "" : fmt::format("; {}", text_of(journal, "disk"))));
   page.line("", text_of(journal, "failure"));
-  page.line("archive", text_of(member(replica, "archive"), "failure"));
+  const json& archive = member(replica, "archive");
+  page.line("archive", archive_text(member(archive, "retention")));
+  page.line("", text_of(archive, "failure"));
   const json& feed = member(replica, "feed");
   const json& clients = member(feed, "clients");
   page.line("feed",

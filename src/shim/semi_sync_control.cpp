@@ -111,7 +111,8 @@ SemiSyncControl::SemiSyncControl(ServerConnection& connection, SemiSyncWords wor
                                  ServerFlavour flavour)
     : connection_(connection),
       names_(semi_sync_names(words)),
-      poll_sql_(make_poll_sql(names_, flavour)) {}
+      poll_sql_(make_poll_sql(names_, flavour)),
+      flavour_(flavour) {}
 
 SqlError SemiSyncControl::set_wait_point(WaitPoint point) {
   return set(names_.wait_point, quote_sql(to_sql(point)));
@@ -137,6 +138,21 @@ SqlError SemiSyncControl::prepare(WaitPoint point, std::uint64_t server_timeout_
   if (error.ok()) error = set_server_timeout(server_timeout_ms, our_timeout_ms);
   if (error.ok()) error = set_wait_no_replica(true);
   return error;
+}
+
+// A variable that a statement has set says SQL, even if it was set to what it had been; FLUSH
+// STATUS shows in the difference of the two times, which one statement gives for one moment.
+bool SemiSyncControl::on_since_start() {
+  if (flavour_ != ServerFlavour::mariadb) return false;
+  const QueryResult answer = connection_.query(
+      "SELECT v.GLOBAL_VALUE, v.GLOBAL_VALUE_ORIGIN, a.VARIABLE_VALUE = b.VARIABLE_VALUE"
+      " FROM information_schema.SYSTEM_VARIABLES v, information_schema.GLOBAL_STATUS a,"
+      " information_schema.GLOBAL_STATUS b WHERE v.VARIABLE_NAME = '" +
+      names_.enabled +
+      "' AND a.VARIABLE_NAME = 'Uptime' AND b.VARIABLE_NAME = 'Uptime_since_flush_status'");
+  if (!answer.ok() || answer.rows.size() != 1 || answer.rows[0].size() != 3) return false;
+  const SqlRow& row = answer.rows[0];
+  return row[0] == "ON" && (row[1] == "CONFIG" || row[1] == "COMMAND-LINE") && row[2] == "1";
 }
 
 SqlError SemiSyncControl::set(const std::string& variable, const std::string& value) {

@@ -90,6 +90,9 @@ class SemiSyncControl {
 
   // One statement.
   SemiSyncPoll poll();
+  // The server has been ON since it started, by its own settings, and its counters count from then;
+  // false when that cannot be told. One statement; MariaDB only.
+  bool on_since_start();
 
   const SemiSyncNames& names() const noexcept { return names_; }
 
@@ -99,6 +102,7 @@ class SemiSyncControl {
   ServerConnection& connection_;
   const SemiSyncNames names_;
   const std::string poll_sql_;
+  const ServerFlavour flavour_;
 };
 
 }  // namespace binlane

@@ -51,8 +51,9 @@ struct ServerFacts {
   std::uint32_t server_id = 0;
   std::string server_uuid;  // MySQL only
   bool log_bin = false;
-  std::string log_bin_basename;  // path without the number
-  std::string log_bin_index;     // path
+  std::string data_directory;    // @@datadir
+  std::string log_bin_basename;  // path without the number; absolute (binlog_paths.h)
+  std::string log_bin_index;     // path; absolute
   std::uint64_t sync_binlog = 0;
   std::uint64_t innodb_flush_log_at_trx_commit = 0;
   bool binlog_encrypted = false;
@@ -109,8 +110,9 @@ struct SourceCheck {
 
 SourceCheck check_source(const ServerFacts& facts, std::uint32_t acker_server_id);
 
-// MariaDB 10.11 and MySQL compare binlog names as text in their semi-sync code, so that
-// binlog.1000000 sorts before binlog.999999 and semi-sync goes off for good (safety rule S17).
+// MariaDB (10.11, 11.8) compares binlog names as text in its semi-sync code. binlog.1000000 sorts
+// before binlog.999999, so every commit from that file on counts as acknowledged at once, with no
+// replica alive, while the server's status says ON (safety rule S17). MySQL compares rightly.
 inline constexpr std::uint32_t kFileNumberWarning = 990'000;
 inline constexpr std::uint32_t kFileNumberLimit = 1'000'000;
 enum class FileNumberState { fine, near_limit, beyond_limit };

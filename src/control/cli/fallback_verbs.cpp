@@ -17,6 +17,7 @@ struct FallbackOptions {
   std::string action = "list";
   std::uint64_t id = 0;
   bool all = false;
+  bool without_audit = false;
 };
 FallbackOptions g_options;
 
@@ -65,6 +66,8 @@ void add_ledger(CLI::App& app) {
       ->capture_default_str();
   app.add_option("id", g_options.id, "ack: all intervals up to this one; export: only this one");
   app.add_flag("--all", g_options.all, "ack: all that are closed");
+  app.add_flag("--without-audit", g_options.without_audit,
+               "ack although the audit log cannot be written");
 }
 
 int list_intervals(const Context& context, const json& ledger) {
@@ -81,7 +84,7 @@ int export_intervals(const Context& context, const json& ledger) {
     const std::uint64_t id = count_of(interval, "id");
     if (g_options.id != 0 && id != g_options.id) continue;
     int code = kExitOk;
-    auto groups = ask(context, admin::kVerbLedgerGroups, code, {{"id", id}});
+    auto groups = ask(context, admin::kVerbLedgerGroups, code, {{"id", id}, {admin::kWithoutAudit, g_options.without_audit}});
     if (!groups) return code;
     all.push_back(std::move(*groups));
   }
@@ -118,7 +121,7 @@ int acknowledge(const Context& context, const json& ledger) {
     return kExitUsage;
   }
   int code = kExitOk;
-  const auto result = ask(context, admin::kVerbLedgerAck, code, {{"id", id}});
+  const auto result = ask(context, admin::kVerbLedgerAck, code, {{"id", id}, {admin::kWithoutAudit, g_options.without_audit}});
   if (!result) return code == kExitError ? kExitRefused : code;
   if (context.as_json)
     print_json(*result);
