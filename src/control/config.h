@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "control/fallback_mode.h"
 #include "control/idle.h"
+#include "control/other_ackers.h"
 #include "control/secret.h"
 #include "dataplane/eal.h"
 #include "dataplane/fault_injector.h"
@@ -67,6 +68,7 @@ struct SourceConfig {
   FallbackMode fallback = FallbackMode::degrade;
   std::uint64_t server_timeout_ms = 0;  // 0: timeout_ms + kServerTimeoutSlackMs
   WaitPoint wait_point = WaitPoint::after_sync;
+  OtherAckersRule other_ackers = OtherAckersRule::report;
   DegradedRelease degraded_release = DegradedRelease::release;
   std::uint64_t recover_after_ms = 200;
   std::uint64_t recover_backoff_max_ms = 60'000;
@@ -87,6 +89,11 @@ struct ReplicaConfig {
   std::string journal;               // empty in the file: data_dir/journal
   std::uint64_t journal_size_mb = 64;
   std::string archive;  // empty in the file: data_dir/archive
+  // What of the archive is deleted, once nobody needs it (storage/archive_retention.h).
+  std::uint64_t archive_keep_days = 7;
+  std::uint64_t archive_keep_mb = 0;
+  std::uint64_t archive_keep_for_absent_mb = 1024;
+  std::uint64_t archive_min_free_mb = 256;
   Endpoint feed_listen{0x7f000001, 3401};
   std::string feed_user = "binlane";
   std::string feed_password_file;

@@ -75,7 +75,12 @@ Daemon::Daemon(const Config& config) : config_(config) {
     static_cast<void>(give_way_to_server(std::thread::hardware_concurrency()));
   start_lanes();
   if (replica_side_) replica_side_->start();
-  if (source_control_) source_control_->start();
+  if (source_control_) {
+    source_control_->on_ended([this](const char* verb, const std::string& refusal) {
+      audit_->ended(verb, refusal);
+    });
+    source_control_->start();
+  }
 }
 
 Daemon::~Daemon() {
@@ -96,6 +101,8 @@ std::size_t Daemon::add_port(const PortSpec& spec, const Endpoint& local, PortSi
   port.neighbours = std::move(neighbours);
   PortHolder holder;
   holder.spec = to_string(spec);
+  holder.section = side == PortSide::source ? "source" : "replica";
+  if (local.udp_port != 0) holder.address = endpoint_text(local);
   holder.port = std::make_unique<AnyPort>(port);
   if (DpdkPort* const dpdk = holder.port->dpdk())
     holder.plugger = std::make_unique<PortPlugger>(*dpdk);
@@ -169,6 +176,8 @@ std::vector<Daemon::PortView> Daemon::ports() const {
   for (const PortHolder& holder : ports_) {
     PortView view;
     view.spec = holder.spec;
+    view.section = holder.section;
+    view.address = holder.address;
     view.attached = holder.port->attached();
     if (holder.plugger) view.problem = holder.plugger->status().last_error;
     view.counters = holder.port->counters();
@@ -178,10 +187,21 @@ std::vector<Daemon::PortView> Daemon::ports() const {
   return views;
 }
 
-std::vector<std::uint64_t> Daemon::turns_by_lane() const {
-  std::vector<std::uint64_t> turns;
-  for (const auto& lane : lanes_) turns.push_back(lane->turns());
-  return turns;
+WatchedThreads Daemon::threads() const {
+  WatchedThreads watched;
+  for (const auto& lane : lanes_) watched.lane_turns.push_back(lane->turns());
+  const std::uint64_t now_ns = monotonic_ns();
+  const auto add = [&](const std::string& name, const Heartbeat& heart) {
+    watched.threads.push_back({name, heart.silent_ns(now_ns)});
+  };
+  if (source_control_) add("source control", source_control_->heartbeat());
+  if (replica_side_) {
+    add("replica control", replica_side_->control().heartbeat());
+    const auto parts = replica_side_->parts();
+    add("archive", parts->archiver->heartbeat());
+  }
+  for (const auto& [name, heart] : others_) add(name, *heart);
+  return watched;
 }
 
 std::uint64_t Daemon::lane_turns() const {

@@ -155,6 +155,7 @@ json server_json(const SourceControl::View& view) {
   return {{"version", view.server_version},
           {"status_on", server.status_on},
           {"enabled", server.enabled},
+          {"read_only", server.read_only},
           {"clients", server.clients},
           {"yes_tx", server.yes_tx},
           {"no_tx", server.no_tx},
@@ -192,6 +193,7 @@ json source_counters_json(const SourceControl::View& view) {
           {"recoveries", counters.recoveries},
           {"transitions", counters.transitions},
           {"server_releases", counters.server_releases},
+          {"other_ackers", counters.other_ackers},
           {"server_restarts", counters.server_restarts},
           {"blocked", counters.blocked},
           {"holds", counters.holds},
@@ -200,6 +202,7 @@ json source_counters_json(const SourceControl::View& view) {
           {"incarnations", view.incarnations},
           {"polls", view.polls},
           {"polls_failed", view.polls_failed},
+          {"settings_mended", view.settings_mended},
           {"foreign_datagrams", view.marks.frame_faults},
           {"unknown_peers", view.marks.unknown_peers},
           {"unknown_frames", view.marks.unknown_frames},
@@ -219,20 +222,26 @@ void add_settings(json& out, const SourceConfig& config, const SourceControl::Vi
   out["quorum_margin"] = quorum_margin(config.quorum, view.marks);
   out["wait_point"] = wait_point_text(config.wait_point);
   out["fallback"] = to_string(config.fallback);
+  out["other_ackers_rule"] = to_string(config.other_ackers);
   out["timeout_ms"] = config.timeout_ms;
   out["server_timeout_ms"] = config.effective_server_timeout_ms();
 }
 
 void add_state(json& out, const SourceControl::View& view) {
   const bool running = view.phase == SourceControl::Phase::running;
+  out["running"] = running;
   out["state"] = running ? to_string(view.state) : phase_text(view.phase);
   out["problem"] = text_or_null(view.problem);
   out["role"] = to_string(view.role.role);
   out["fenced_by"] = view.role.fenced_by;
   out["fence_reason"] = text_or_null(view.role.fence_reason);
+  out["role_on_record"] = view.role_on_record;
+  out["write_problem"] = text_or_null(view.write_problem);
   out["blocked"] = view.blocked;
   out["held"] = view.held;
   out["read_only"] = view.read_only;
+  out["other_ackers"] = view.other_ackers;
+  out["newest_binlog"] = view.newest_binlog;
   out["oldest_wait_ms"] = view.oldest_wait_ns / kNanosPerMilli;
   out["recover_hold_ms"] = view.recover_hold_ns / kNanosPerMilli;
   out["state_since_ms"] = nullptr;
@@ -276,10 +285,13 @@ json feed_json(const FeedStatus& feed) {
           {"clients", clients},
           {"accepted", feed.accepted},
           {"refused_logins", feed.refused_logins},
+          {"dropped_logins", feed.dropped_logins},
           {"dumps", feed.dumps},
           {"refused_dumps", feed.refused_dumps},
           {"events", feed.events},
           {"bytes", feed.bytes},
+          {"restarts", feed.restarts},
+          {"gap", text_or_null(feed.gap)},
           {"last_error", text_or_null(feed.last_error)}};
 }
 
@@ -319,12 +331,30 @@ json sources_json(const ReplicaSources& sources) {
   return {{"from", to_string(sources.from)}, {"heard", std::move(heard)}};
 }
 
-json replica_json(const ReplicaSight& sight, const std::string& folder, const std::string& disk) {
+json retention_json(const ArchivePruner::View& view) {
+  return {{"files", view.files},
+          {"bytes", view.bytes},
+          {"free_bytes", view.free_bytes ? json(*view.free_bytes) : json(nullptr)},
+          {"days_left", view.days_left ? json(*view.days_left) : json(nullptr)},
+          {"removed_files", view.removed_files},
+          {"removed_bytes", view.removed_bytes},
+          {"failures", view.failures},
+          {"failure", text_or_null(view.failure)},
+          {"kept_because", to_string(view.kept)},
+          {"over_limit", view.over_limit},
+          {"nearly_full", view.nearly_full}};
+}
+
+json replica_json(const StatusSight& whole) {
+  const ReplicaSight& sight = *whole.host.replica;
   const ReplicaControl::View& view = sight.control;
   const ArchiverStatus& archive = sight.archive;
   const ReplicaLaneMarks& marks = view.marks;
   return {
-      {"connected", marks.connected},
+      {"at_work", replica_at_work(whole.host)},
+      {"connected", marks.connected && !view.away},
+      {"away", view.away},
+      {"last_heard_ms", marks.connected ? json(view.silent_ns / kNanosPerMilli) : json(nullptr)},
       {"state", view.exposures.divergence ? "DIVERGED" : "FOLLOWING"},
       {"diverged", divergence_json(view)},
       {"exposed", exposures_json(view.exposures)},
@@ -341,7 +371,7 @@ json replica_json(const ReplicaSight& sight, const std::string& folder, const st
                                                        : json(to_string(view.promise.candidate))}}},
       {"rules", view.rules},
       {"sealed", sealed_json(view.sealed)},
-      {"archive_folder", folder},
+      {"archive_folder", whole.archive_folder},
       {"learner_until", position_json(view.learner_until.position)},
       {"epoch", epoch_text(marks.epoch)},
       {"received", position_json(marks.received)},
@@ -353,12 +383,13 @@ json replica_json(const ReplicaSight& sight, const std::string& folder, const st
        {{"syncs", archive.syncs},
         {"disk_full_count", archive.disk_full_count},
         {"waits_for_room", archive.waits_for_room},
-        {"failure", text_or_null(archive.failure)}}},
+        {"failure", text_or_null(archive.failure)},
+        {"retention", retention_json(sight.retention)}}},
       {"journal",
        {{"blocks", marks.block_count},
         {"free_blocks", marks.free_blocks},
         {"writes", marks.writes},
-        {"disk", disk},
+        {"disk", whole.journal_disk},
         {"failure", marks.failure == 0 ? json(nullptr) : json(errno_text(marks.failure))},
         {"damaged_until", position_json(view.damaged_until.position)}}},
       {"journal_free_blocks", marks.free_blocks},
@@ -367,6 +398,8 @@ json replica_json(const ReplicaSight& sight, const std::string& folder, const st
         {"hellos", view.hellos},
         {"hellos_refused", view.hellos_refused},
         {"hellos_foreign", view.hellos_foreign},
+        {"hellos_not_bound", view.hellos_not_bound},
+        {"promises_put_off", view.promises_put_off},
         {"foreign_datagrams", marks.frame_faults},
         {"unknown_peers", marks.unknown_peers},
         {"unknown_frames", marks.unknown_frames},
@@ -384,11 +417,13 @@ json problems_json(const std::vector<Problem>& problems) {
   return rows;
 }
 
-json ports_json(const Daemon& daemon) {
+json ports_json(const std::vector<Daemon::PortView>& views) {
   json ports = json::array();
-  for (const Daemon::PortView& port : daemon.ports()) {
+  for (const Daemon::PortView& port : views) {
     const PortCounters& counters = port.counters;
     json row = {{"port", port.spec},
+                {"section", port.section},
+                {"address", text_or_null(port.address)},
                 {"attached", port.attached},
                 {"problem", text_or_null(port.problem)},
                 {"rx_packets", counters.rx_packets},
@@ -412,33 +447,45 @@ json ports_json(const Daemon& daemon) {
 
 }  // namespace
 
+json status_json(const StatusSight& sight) {
+  json status = {{"name", sight.name},
+                 {"cluster", sight.cluster},
+                 {"problems", problems_json(find_problems(sight.host))},
+                 {"ports", ports_json(sight.ports)},
+                 {"lane_turns", sight.lane_turns}};
+  if (sight.host.source != nullptr)
+    status["source"] = source_json(*sight.host.source_config, *sight.host.source);
+  if (sight.host.replica != nullptr) status["replica"] = replica_json(sight);
+  return status;
+}
+
 json daemon_status(const Config& config, const Daemon& daemon) {
-  HostSight sight;
+  StatusSight sight{config.name, config.cluster, {}, daemon.ports(), daemon.lane_turns(), {}, {}};
   std::optional<SourceControl::View> source;
   std::optional<ReplicaSight> replica;
-  json status = {{"name", config.name},
-                 {"cluster", config.cluster},
-                 {"ports", ports_json(daemon)},
-                 {"lane_turns", daemon.lane_turns()}};
   if (daemon.source() != nullptr) {
     source = daemon.source()->view();
     // As it is in force; before the first turn, as it was read.
-    sight.source_config = source->config != nullptr ? &*source->config->source : &*config.source;
-    sight.source = &*source;
-    status["source"] = source_json(*sight.source_config, *source);
+    sight.host.source_config =
+        source->config != nullptr ? &*source->config->source : &*config.source;
+    sight.host.source = &*source;
   }
   if (daemon.replica() != nullptr) {
     const auto parts = daemon.replica()->parts();
     replica = ReplicaSight{daemon.replica()->control().view(), parts->archiver->status(),
-                           parts->feed->status(), daemon.replica()->sources()};
-    sight.replica = &*replica;
-    status["replica"] = replica_json(*replica, parts->folder, daemon.replica()->describe_disk());
+                           parts->feed->status(), daemon.replica()->retention(), daemon.replica()->sources()};
+    sight.host.replica = &*replica;
+    sight.archive_folder = parts->folder;
+    sight.journal_disk = daemon.replica()->describe_disk();
   }
-  for (const Daemon::PortView& port : daemon.ports())
-    sight.ports.push_back({port.spec, port.attached, port.problem});
-  sight.audit_failure = daemon.audit().failure();
-  status["problems"] = problems_json(find_problems(sight));
-  return status;
+  for (const Daemon::PortView& port : sight.ports)
+    sight.host.ports.push_back({port.spec, port.attached, port.problem});
+  for (const ThreadSilence& thread : daemon.threads().threads) {
+    if (thread.silent_ns >= Watchdog::kThreadShownNs)
+      sight.host.stuck.push_back({thread.name, thread.silent_ns / kNanosPerMilli});
+  }
+  sight.host.audit_failure = daemon.audit().failure();
+  return status_json(sight);
 }
 
 }  // namespace binlane

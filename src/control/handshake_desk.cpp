@@ -170,6 +170,9 @@ void HandshakeDesk::on_reply(const HelloMessage& message, std::uint64_t now_ns) 
     desk.view.refusal = desk.handshake->refusal();
     desk.view.inspection = desk.handshake->inspection();
     desk.view.promised_term = desk.handshake->promised_term();
+    desk.view.look = desk.handshake->look();
+    desk.view.looks = desk.handshake->looks();
+    if (desk.view.look) return;  // nobody wants a session
     if (desk.handshake->deposed())
       deposed_by_ = std::max(deposed_by_, desk.handshake->promised_term());
     if (!desk.view.refusal.empty() && desk.view.refusal != desk.logged_refusal)

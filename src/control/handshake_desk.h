@@ -33,6 +33,9 @@ class HandshakeDesk {
     // What a promotion's look at it has brought.
     std::optional<SourceHandshake::Inspection> inspection;
     std::uint32_t promised_term = 0;
+    // What a look at it has brought last, and how many have been answered.
+    std::optional<SourceHandshake::Look> look;
+    std::uint64_t looks = 0;
   };
 
   // The addresses at which these replicas are, as their lane hears them.

@@ -12,6 +12,7 @@
 #include "control/semi_sync_link.h"
 #include "control/source_stream.h"
 #include "dataplane/any_port.h"
+#include "dataplane/hello_cycle.h"
 #include "dataplane/source_cycle.h"
 
 namespace binlane {
@@ -27,7 +28,7 @@ class SourceLane {
   // Lane's thread.
   std::size_t do_work() noexcept {
     if (queues_.pause.stand()) return 0;
-    return parts_->cycle.do_work();
+    return looks_ ? looks_->do_work() : parts_->cycle.do_work();
   }
   std::size_t batch() const noexcept { return parts_ ? parts_->cycle.batch() : 0; }
 
@@ -39,6 +40,9 @@ class SourceLane {
   // While it stands still: binds the lane to a server's binlogs.
   void bind(const std::string& directory, const std::string& basename, DumpDrain& drain);
   bool bound() const noexcept { return parts_ != nullptr; }
+  // While it stands still: it only passes HELLOs on, and no stream is served.
+  void begin_looking();
+  void end_looking();
   // While it stands still: a new incarnation goes on behind `start`. 0 or an errno.
   int begin_incarnation(StreamStart& start, Epoch epoch, const QuorumRule& rule,
                         std::uint64_t now_ns);
@@ -68,6 +72,7 @@ class SourceLane {
   const PeerList peers_;
   SourceLaneQueues queues_;
   std::unique_ptr<Parts> parts_;
+  std::optional<HelloCycle<AnyPort>> looks_;
 };
 
 }  // namespace binlane

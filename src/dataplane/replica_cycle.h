@@ -45,6 +45,7 @@ struct ReplicaLaneMarks {
   std::uint64_t turns = 0;
   bool connected = false;
   std::uint64_t session_id = 0;
+  std::uint64_t heard_ns = 0;  // when the session began, or its source's last frame came
   Epoch epoch;
   Endpoint source;
   Position received;
@@ -63,6 +64,8 @@ struct ReplicaLaneMarks {
   std::uint64_t unknown_frames = 0;  // intact frames that no replica takes, or not of this session
   std::uint64_t hellos_lost = 0;
   std::uint64_t archive_queue_full = 0;
+  // The oldest file that another replica in a session lacks; 0: the source has not said.
+  std::uint32_t peers_need = 0;
   ReceiverCounters receiver;
 };
 
@@ -139,7 +142,11 @@ class ReplicaCycle {
     unpublished_ = true;
   }
   // While the lane stands still: another archive follows.
-  void forget_archive() noexcept { mark_sent_ = {}; }
+  void forget_archive() noexcept {
+    mark_sent_ = {};
+    session_.forget_marks();
+    handshake_.forget_safe();
+  }
 
  private:
   std::size_t take_completions(std::uint64_t now_ns) noexcept;
@@ -290,6 +297,7 @@ noexcept {
   }
   if (handshake_.settling() && handshake_.poll(journal_, session_, state(), reply_)) {
     source_ = reply_.peer;
+    session_.note_heard(clock_.now_ns());
     send_hello(reply_);
     ++work;
   }
@@ -347,6 +355,7 @@ void ReplicaCycle<P, D, Log, C>::publish(std::size_t work, std::uint64_t now_ns)
   published_ns_ = now_ns;
   shown_.connected = session_.active();
   shown_.session_id = session_.session_id();
+  shown_.heard_ns = session_.heard_ns();
   shown_.epoch = journal_.epoch();
   shown_.source = source_;
   shown_.received = journal_.end();
@@ -359,6 +368,7 @@ void ReplicaCycle<P, D, Log, C>::publish(std::size_t work, std::uint64_t now_ns)
   shown_.block_count = journal_.block_count();
   shown_.failure = journal_.failure();
   shown_.receiver = session_.counters();
+  shown_.peers_need = session_.active() ? session_.peers_need() : 0;
   queues_.marks.store(shown_);
 }
 

@@ -44,6 +44,11 @@ inline constexpr std::uint64_t kKeepaliveNs = 100 * kNanosPerMilli;
 inline constexpr std::uint64_t kPeerTimeoutNs = 1 * kNanosPerSecond;
 static_assert(kKeepaliveNs * 4 <= kPeerTimeoutNs, "several keepalives may be lost");
 
+// A replica says that its source lives only while it heard a frame of its session this recently; a
+// source that says nothing for kPeerTimeoutNs is away.
+inline constexpr std::uint64_t kSourceHeardNs = kPeerTimeoutNs / 4;
+static_assert(kKeepaliveNs * 2 < kSourceHeardNs, "one keepalive may be lost");
+
 // A loop that slept longer than this (SIGSTOP, a paused machine) blames nobody for the silence.
 // Less than the timeout, because what was silent before the pause counts as well; but several
 // keepalives, so that a loop which is merely slow still finds a dead peer.

@@ -153,6 +153,7 @@ struct SourceMarks {
   Position released_at;
   bool satisfiable = false;
   std::uint64_t rule_number = 0;     // of the rule that these marks were computed by
+  std::uint32_t peers_need = 0;      // the oldest file that a connected replica lacks; 0: unknown
   std::uint64_t frame_faults = 0;    // foreign or damaged datagrams of our peers
   std::uint64_t unknown_peers = 0;   // datagrams of addresses that are no peer's, dropped unread
   Endpoint unknown_peer;             // the last such address
@@ -228,9 +229,11 @@ class SourceCycle {
     synced_pending_ = false;
     watched_group_ = 0;
     quorum_group_at_ = {};
+    told_at_ = {};
     acknowledged_at_ =
         {};  // what the last incarnation's quorums covered is proven anew (safety rule S3)
     shown_.synced_at = shown_.quorum_at = shown_.released_at = {};
+    peers_need_ = 0;
     stream_stopped_ = false;
     unpublished_ = true;
     queues_.stages.restart();
@@ -295,6 +298,16 @@ class SourceCycle {
     if (!queues_.events.try_push(event)) ++shown_.events_lost;
   }
   void publish(std::size_t work, std::uint64_t now_ns) noexcept;
+  // Of what is shown. Where a replica stands cannot be told while its place was purged.
+  std::uint32_t oldest_needed_file() const noexcept {
+    std::uint32_t oldest = 0;
+    for (const ReplicaMarks& marks : shown_.replicas) {
+      if (!marks.connected) continue;
+      if (marks.durable_at.is_null()) return 0;
+      if (oldest == 0 || marks.durable_at.file < oldest) oldest = marks.durable_at.file;
+    }
+    return oldest;
+  }
 
   std::span<P* const> ports_;
   Stream& stream_;
@@ -314,6 +327,7 @@ class SourceCycle {
   bool hold_ = false;
   std::uint64_t acknowledged_ = 0;
   Position acknowledged_at_;
+  Position told_at_;  // of that, what the server is told
   // The end of a group that the quorum mark is about to pass, and of the last one that it has
   // passed.
   std::uint64_t watched_group_ = 0;
@@ -323,6 +337,9 @@ class SourceCycle {
   bool degraded_ = false;
   bool stream_stopped_ = false;
   std::array<Peer, kMaxReplicas> peers_{};
+  // The oldest file that a replica in a session does not hold whole; 0: unknown. As of the last
+  // publication: an archive that keeps a file for longer than it must does no harm.
+  std::uint32_t peers_need_ = 0;
   bool unpublished_ = true;
   std::uint64_t worked_ns_ = 0;
   std::uint64_t published_ns_ = 0;
@@ -513,6 +530,7 @@ bool SourceCycle<P, Stream, Server, C>::send_frame(std::uint32_t replica, const 
   body.stream_offset = plan.offset;
   body.file_offset = piece.at.offset;
   body.file_number = piece.at.file;
+  body.peers_need = peers_need_;
   body.synced = marks.synced;
   body.released = marks.released;
   std::memcpy(buffer.data() + sizeof(wire::Header), static_cast<const void*>(&body), sizeof body);
@@ -618,6 +636,9 @@ std::size_t SourceCycle<P, Stream, Server, C>::acknowledge(std::uint64_t now_ns)
     acknowledged_ = gate_.quorum();
     queues_.stages.on_quorum(acknowledged_, now_ns);
     move(acknowledged_at_, acknowledged_);
+    // Never a place within a group that is not whole: a server that has torn its binlog believes
+    // that it is shorter than it is, and would take that for what it has written since (S24).
+    move(told_at_, std::min(acknowledged_, stream_.group_end()));
     if (acknowledged_ >= watched_group_) {
       const std::uint64_t newest = stream_.group_end();
       const std::uint64_t passed = acknowledged_ >= newest ? newest : watched_group_;
@@ -627,7 +648,7 @@ std::size_t SourceCycle<P, Stream, Server, C>::acknowledge(std::uint64_t now_ns)
   }
   // A position of this stream means other bytes in the next one (safety rule S16).
   if (!stream_.settled() && !canary(Canary::acked_behind_reset)) return 0;
-  return server_.poll(acknowledged_at_);
+  return server_.poll(told_at_);
 }
 
 // `synced` never claims more than `written`. What is beyond counts as soon as the tailer has seen
@@ -699,6 +720,8 @@ void SourceCycle<P, Stream, Server, C>::publish(std::size_t work, std::uint64_t 
     marks.rtt_ns = peer.session.round_trip().smoothed_ns();
     marks.counters = peer.session.counters();
   }
+  peers_need_ = oldest_needed_file();
+  shown_.peers_need = peers_need_;
   queues_.marks.store(shown_);
 }
 

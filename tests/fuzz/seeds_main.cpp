@@ -109,6 +109,85 @@ void datagrams() {
   write("datagram", "raw", raw.get());
 }
 
+// A record of the target `admission`.
+void admit(Output& out, std::uint8_t control, Epoch epoch, const wire::HelloBody& body) {
+  out.byte(control).number(epoch.term).number(epoch.incarnation).chunk(fuzz::object_bytes(body));
+}
+
+void admissions() {
+  // As in admission_fuzz.cpp: named, bound, of the stream held, seals, writes complete, later, a
+  // list of exposures, the same handshake.
+  constexpr std::uint8_t kNamed = 1, kBound = 2, kOurs = 4, kSeals = 8, kComplete = 16, kLater = 32,
+                         kExposed = 64, kAgain = 128;
+  wire::HelloBody ask;
+  ask.phase = static_cast<std::uint8_t>(wire::Phase::ask);
+  ask.handshake_id = 5;
+  ask.origin[0] = 7;
+  ask.stream_term = 2;
+  ask.cut_to = wire::kNoCut;
+  wire::HelloBody start = ask;
+  start.phase = static_cast<std::uint8_t>(wire::Phase::start);
+  set_field(start.rule, "ANY 1 (r1, r2)");
+  wire::HelloBody cut = start;
+  cut.cut_to = 100;
+  Output starts;
+  starts.byte(1);
+  admit(starts, kNamed | kOurs | kComplete, {2, 3}, ask);
+  admit(starts, kNamed | kBound | kOurs | kComplete | kAgain, {2, 3}, start);
+  admit(starts, kNamed | kBound | kOurs, {2, 4}, ask);
+  admit(starts, kNamed | kBound | kOurs | kComplete | kAgain, {2, 4}, ask);
+  admit(starts, kNamed | kBound | kOurs | kComplete | kAgain, {2, 4}, cut);
+  write("admission", "starts", starts.get());
+  Output blank;
+  blank.byte(0);
+  start.start_at = {1, 0};
+  admit(blank, kNamed, {2, 3}, ask);
+  admit(blank, kNamed | kBound | kComplete | kAgain, {2, 3}, start);
+  write("admission", "blank", blank.get());
+  wire::HelloBody fence = ask;
+  fence.flags = wire::kHelloFence;
+  fence.candidate[0] = 8;
+  wire::HelloBody look = fence;
+  look.flags = wire::kHelloLook;
+  Output fences;
+  fences.byte(1 | 4);
+  admit(fences, kNamed | kOurs, {3, 0}, look);
+  admit(fences, kNamed | kOurs, {3, 0}, fence);
+  admit(fences, kNamed | kBound | kOurs, {3, 0}, fence);
+  admit(fences, kNamed | kBound | kOurs | kLater, {UINT32_MAX, 0}, fence);
+  wire::HelloBody lend = fence;
+  lend.phase = static_cast<std::uint8_t>(wire::Phase::lend);
+  admit(fences, kNamed | kBound | kOurs, {3, 0}, lend);
+  write("admission", "fences", fences.get());
+  wire::HelloBody seal = ask;
+  seal.stream_term = 3;
+  seal.sealed_at = {3, 100};
+  Output seals;
+  seals.byte(1);
+  admit(seals, kNamed | kSeals, {3, 1}, seal);
+  admit(seals, kNamed | kBound | kSeals | kComplete, {3, 1}, seal);
+  seal.stream_term = 0;
+  admit(seals, kNamed | kBound | kSeals, {3, 1}, seal);
+  write("admission", "seals", seals.get());
+  wire::ExposedBody list;
+  list.count = 2;
+  list.total = 2;
+  list.entries[0].id = 1;
+  list.entries[0].from = {3, 100};
+  list.entries[0].flags = wire::kExposedOpen;
+  list.entries[1].id = 2;
+  list.entries[1].from = {3, 50};
+  list.entries[1].to = {3, 60};
+  Output exposures;
+  exposures.byte(1);
+  admit(exposures, kNamed | kOurs, {2, 3}, ask);
+  exposures.byte(kExposed)
+      .number(std::uint32_t{2})
+      .number(std::uint32_t{3})
+      .chunk(fuzz::object_bytes(list));
+  write("admission", "exposures", exposures.get());
+}
+
 void hellos() {
   wire::HelloAckBody answer;
   answer.released = {3, 600};
@@ -459,6 +538,7 @@ int main(int count, char** arguments) {
   hellos();
   desks();
   ethernets();
+  admissions();
   binlogs();
   from_servers();
   from_clients();

@@ -56,7 +56,8 @@ void ReplicaHost::reseed() {
   format();
   files_.remove_all();
   exposure_bytes_.reset();
-  fed_ = fed_before_ = {};
+  fed_ = fed_before_ = executed_ = {};
+  first_kept_ = 0;
   impaired = false;
   ++reseeds_;
 }
@@ -98,7 +99,10 @@ void ReplicaHost::start() {
     forget();
     return;
   }
+  exposures_failed_ = false;
   exposures_.emplace(exposure_bytes_, [this](ConstBytes bytes) {
+    exposures_failed_ = exposures_failed_ || exposures_failing;
+    if (exposures_failed_) return EIO;
     exposure_bytes_.emplace(bytes.begin(), bytes.end());
     return 0;
   });
@@ -192,7 +196,8 @@ std::string ReplicaHost::switch_stream(const StreamIdentity& next, Position seal
   cycle_->forget_archive();
   if (!make_parts()) return problem_;
   fed_before_ = fed_;
-  fed_ = {};
+  fed_ = executed_ = {};
+  first_kept_ = 0;
   ++streams_switched_;
   trace_.note("stream switched", local_.ipv4, sealed_at.file, sealed_at.offset);
   return {};

@@ -74,6 +74,23 @@ struct Receiver {
   }
 };
 
+TEST(ReceiverSession, WhatOthersNeedIsAsTheNewestFrameSays) {
+  Receiver r;
+  const auto said = [&](std::uint64_t number, std::uint32_t file) {
+    DataFrame frame;
+    frame.packet = number;
+    frame.peers_need = file;
+    r.give(frame.marks());
+    return r.session.peers_need();
+  };
+  EXPECT_EQ(r.session.peers_need(), 0U);
+  EXPECT_EQ(said(1, 7), 7U);
+  EXPECT_EQ(said(3, 4), 4U);  // another replica has joined
+  EXPECT_EQ(said(2, 7), 4U);  // late
+  r.session.start(kSession + 1, kEpoch, 0, r.log);
+  EXPECT_EQ(r.session.peers_need(), 0U);
+}
+
 TEST(ReceiverSession, BytesInOrderGoToTheLogAndAreAnswered) {
   Receiver r;
   r.data(1, 0, "abc");

@@ -1,224 +1,11 @@
 // ReplicaControl: whom a replica's host admits, what it promises on the way, and where the stream's
-// files go. A whole ReplicaSide on a kernel UDP socket; the test speaks as the source.
-#include "control/replica_control.h"
+// files go.
+#include "replica_control_case.h"
 
-#include <gtest/gtest.h>
-#include <sched.h>
-
-#include <atomic>
-#include <optional>
-#include <thread>
-
-#include "base/clock.h"
 #include "control/peer_config.h"
-#include "control/replica_side.h"
-#include "temporary_directory.h"
 
 namespace binlane {
 namespace {
-
-constexpr std::uint32_t kLoopback = 0x7f000001;
-constexpr std::uint64_t kBoundNs = 20 * kNanosPerSecond;
-constexpr std::uint64_t kRepeatNs = 50 * kNanosPerMilli;
-
-Uuid uuid(std::uint8_t number) {
-  Uuid id;
-  id.bytes[0] = number;
-  id.bytes[15] = 0x33;
-  return id;
-}
-
-PortConfig udp_port() {
-  PortConfig config;
-  config.spec = {PortKind::udp, ""};
-  config.local = {kLoopback, 0};
-  return config;
-}
-
-// A source's HELLO, with what most cases have in common.
-struct Hello {
-  Epoch epoch{1, 1};
-  wire::HelloBody body;
-
-  explicit Hello(wire::Phase phase, Epoch of = {1, 1}, std::uint8_t candidate = 1) : epoch(of) {
-    body.phase = static_cast<std::uint8_t>(phase);
-    body.cluster_id = cluster_id_of("test");
-    set_field(body.source_name, "a");
-    set_field(body.replica_name, "b");
-    set_field(body.basename, "binlog");
-    set_field(body.rule, "ANY 1 (b, c)");
-    set_stream(uuid(101), 1);
-    const Uuid id = uuid(candidate);
-    std::copy(id.bytes.begin(), id.bytes.end(), body.candidate);
-    body.first = to_wire(Position{1, 0});
-    body.written = to_wire(Position{1, 500});
-    body.start_at = to_wire(Position{1, 0});
-    body.cut_to = wire::kNoCut;
-  }
-  Hello& set_stream(const Uuid& origin, std::uint32_t term) {
-    std::copy(origin.bytes.begin(), origin.bytes.end(), body.origin);
-    body.stream_term = term;
-    return *this;
-  }
-  Hello& set_sealed(const Uuid& origin, std::uint32_t term, Position at) {
-    std::copy(origin.bytes.begin(), origin.bytes.end(), body.sealed_origin);
-    body.sealed_term = term;
-    body.sealed_at = to_wire(at);
-    return *this;
-  }
-};
-
-class ReplicaControlTest : public ::testing::Test {
- protected:
-  ReplicaControlTest() : source_(udp_port()) {
-    config_.name = "b";
-    config_.cluster = "test";
-    config_.data_dir = folder_.path();
-    ReplicaConfig& replica = config_.replica.emplace();
-    replica.journal = folder_.file("journal");
-    replica.archive = folder_.file("archive");
-    replica.journal_size_mb = 1;
-    replica.danger_buffered_journal = true;
-    replica.feed_listen = {kLoopback, 0};
-    open();
-  }
-  ~ReplicaControlTest() override { close(); }
-
-  void open() {
-    port_ = std::make_unique<AnyPort>(udp_port());
-    side_ = std::make_unique<ReplicaSide>(config_, *port_);
-    side_->lane().go_on();
-    stop_ = false;
-    lane_ = std::thread([this] {
-      side_->lane().attach();
-      while (!stop_) {
-        if (side_->lane().do_work() == 0) ::sched_yield();
-      }
-    });
-    side_->start();
-  }
-  void close() {
-    side_->stop_serving();
-    stop_ = true;
-    lane_.join();
-    side_->stop_archive();
-    side_.reset();
-  }
-
-  // Repeats the HELLO, as a source does, until it is answered.
-  std::optional<wire::HelloAckBody> ask(Hello hello) {
-    hello.body.handshake_id = ++handshake_;
-    const auto ack = exchange(hello);
-    answer_ = ack ? std::uint64_t{ack->answer_id} : 0;
-    return ack;
-  }
-  // START of the handshake whose ASK was answered last.
-  std::optional<wire::HelloAckBody> start(Hello hello) {
-    hello.body.phase = static_cast<std::uint8_t>(wire::Phase::start);
-    hello.body.handshake_id = handshake_;
-    hello.body.answer_id = answer_;
-    return exchange(hello);
-  }
-  // Sends it once; whether it is answered shows in what follows.
-  void send_late_start(Hello hello) {
-    hello.body.phase = static_cast<std::uint8_t>(wire::Phase::start);
-    hello.body.handshake_id = handshake_;
-    hello.body.answer_id = answer_;
-    send(message_of(hello));
-  }
-  void send_once(const Hello& hello) { send(message_of(hello)); }
-
-  // What a rejoin does.
-  void forget() {
-    // Behind this answer no repeated START of before is on its way any more.
-    ASSERT_TRUE(ask(Hello(wire::Phase::ask)));
-    std::string problem = "not called";
-    ASSERT_TRUE(side_->control().call([&] {
-      ASSERT_TRUE(side_->lane().stand_still());
-      side_->lane().end_session();
-      problem = side_->switch_stream({}, {1, 0});
-      side_->lane().go_on();
-    }));
-    ASSERT_EQ(problem, "");
-  }
-
-  ReplicaControl::View view() const { return side_->control().view(); }
-  template <class Condition>
-  static void wait_for(Condition condition, const char* what) {
-    const std::uint64_t end_ns = monotonic_ns() + kBoundNs;
-    while (!condition()) {
-      ASSERT_LT(monotonic_ns(), end_ns) << what;
-      ::sched_yield();
-    }
-  }
-  static std::string reason_of(const std::optional<wire::HelloAckBody>& ack) {
-    return ack ? std::string(field_text(ack->reason)) : "no answer";
-  }
-  static bool refused(const std::optional<wire::HelloAckBody>& ack) {
-    return ack && ack->status == static_cast<std::uint8_t>(wire::HelloStatus::refused);
-  }
-  static bool started(const std::optional<wire::HelloAckBody>& ack) {
-    return ack && ack->status == static_cast<std::uint8_t>(wire::HelloStatus::started);
-  }
-
-  TemporaryDirectory folder_;
-  Config config_;
-  UdpPort source_;
-  std::unique_ptr<AnyPort> port_;
-  std::unique_ptr<ReplicaSide> side_;
-
- private:
-  static HelloMessage message_of(const Hello& hello) {
-    HelloMessage message;
-    FrameTags tags;
-    tags.type = wire::Type::hello;
-    tags.epoch = hello.epoch;
-    tags.session_id = 7 + hello.body.handshake_id;
-    build_hello(message, tags, hello.body);
-    return message;
-  }
-  void send(const HelloMessage& message) {
-    const MutableBytes buffer = source_.tx_buffer();
-    std::copy(message.bytes.begin(), message.bytes.end(), buffer.begin());
-    source_.tx_commit(port_->udp()->local(), message.length);
-    source_.flush();
-  }
-  std::optional<wire::HelloAckBody> exchange(const Hello& hello) {
-    const HelloMessage message = message_of(hello);
-    const std::uint64_t end_ns = monotonic_ns() + kBoundNs;
-    for (std::uint64_t next_ns = 0; monotonic_ns() < end_ns; ::sched_yield()) {
-      if (monotonic_ns() >= next_ns) {
-        next_ns = monotonic_ns() + kRepeatNs;
-        send(message);
-      }
-      for (const Datagram& datagram : source_.rx()) {
-        FrameView frame;
-        if (decode(datagram.payload, frame) != FrameFault::none ||
-            frame.type() != wire::Type::hello_ack)
-          continue;
-        const auto ack = body_as<wire::HelloAckBody>(frame);
-        if (ack.handshake_id == hello.body.handshake_id && ack.phase == hello.body.phase)
-          return ack;
-      }
-    }
-    return std::nullopt;
-  }
-
-  std::atomic<bool> stop_{false};
-  std::thread lane_;
-  std::uint64_t handshake_ = 0;
-  std::uint64_t answer_ = 0;  // of the last ASK
-};
-
-Hello ask_of(Epoch epoch, std::uint8_t candidate) {
-  return Hello(wire::Phase::ask, epoch, candidate);
-}
-
-Hello fence_of(Epoch epoch, std::uint8_t candidate) {
-  Hello hello(wire::Phase::ask, epoch, candidate);
-  hello.body.flags = wire::kHelloFence;
-  return hello;
-}
 
 TEST_F(ReplicaControlTest, AnAskBindsNothingAndAStartBinds) {
   const auto told = ask(ask_of({1, 1}, 1));
@@ -502,6 +289,21 @@ TEST_F(ReplicaControlTest, ALateStartBindsNothing) {
   ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
   EXPECT_GT(view().hellos, hellos);
   EXPECT_TRUE(view().stream.is_null());
+}
+
+// A source that lost its power ends no session. Whoever looks at its replica is told all the same.
+TEST_F(ReplicaControlTest, ASourceThatSaysNothingIsAway) {
+  ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
+  ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
+  wait_for([&] { return view().marks.connected; }, "the session");
+  EXPECT_FALSE(view().away);
+  wait_for([&] { return view().away; }, "the silence to be noticed");
+  EXPECT_GT(view().silent_ns, kPeerTimeoutNs);
+  // The session may still go on.
+  EXPECT_TRUE(view().marks.connected);
+  ASSERT_TRUE(ask(ask_of({1, 2}, 1)));
+  ASSERT_TRUE(started(start(ask_of({1, 2}, 1))));
+  wait_for([&] { return view().marks.connected && !view().away; }, "the source to be back");
 }
 
 // Found by chaos: behind a rejoin the journal is nobody's for a while, and the stream that it is

@@ -154,6 +154,23 @@ TEST(SourceCycle, AQuorumOfDurableBytesIsToldToTheServer) {
   EXPECT_EQ(s.server.told, (Position{1, 7}));
 }
 
+// S24: a server that went on after half a write believes that its file is shorter than it is, and
+// would take a place within that half for an ACK of what it wrote since.
+TEST(SourceCycle, NothingIsToldWithinAGroupThatIsNotWhole) {
+  Source s;
+  s.join(0);
+  s.write("0123456789");
+  s.stream.append_part(test::bytes_of("abcdef"));
+  s.turn();
+  s.ack(0, 16, 16);
+  EXPECT_EQ(s.marks().quorum, 16U);
+  EXPECT_EQ(s.server.told, (Position{1, 10}));
+  s.write("g");
+  s.turn();
+  s.ack(0, 17, 17);
+  EXPECT_EQ(s.server.told, (Position{1, 17}));
+}
+
 // An answer that comes in the turn that sent does not seem older than the sending.
 TEST(SourceCycle, StagesOfOneTurnAreInOrder) {
   constexpr std::uint64_t kInTheDeviceNs = 5000;
@@ -197,6 +214,33 @@ TEST(SourceCycle, AnIncarnationWithoutAQuorumShowsNone) {
   EXPECT_TRUE(s.marks().quorum_at.is_null());
   s.ack(0, 5, 5);
   EXPECT_EQ(s.marks().quorum_at, (Position{1, 5}));
+}
+
+// What an archive must keep for others: the file in which the replica stands that has least.
+TEST(SourceCycle, ReplicasAreToldWhichFilesTheOthersNeed) {
+  Source s;
+  s.join(0);
+  s.join(1);
+  s.write("0123456789");
+  s.stream.end_file();
+  s.write("abc");
+  EXPECT_EQ(s.marks().peers_need, 1U);
+  s.ack(0, 14, 14);
+  EXPECT_EQ(s.marks().peers_need, 1U);
+  s.ack(1, 12, 11);  // all of file 1, and that it ended
+  EXPECT_EQ(s.marks().peers_need, 2U);
+  s.drain(0);
+  s.write("d");
+  s.turn();
+  auto* packet = s.network.take(replica_at(0));
+  ASSERT_NE(packet, nullptr);
+  FrameView frame;
+  ASSERT_EQ(decode(ConstBytes(packet->bytes).first(packet->length), frame), FrameFault::none);
+  EXPECT_EQ(body_as<wire::DataBody>(frame).peers_need, 2U);
+  s.network.free(packet);
+  // Where a replica stands in a file that was purged cannot be told.
+  s.cycle.rebuild(kEpoch, any(1, 0b1111, AckLevel::durable));
+  EXPECT_EQ(s.marks().peers_need, 0U);
 }
 
 TEST(SourceCycle, ReleasedIsWhatIsSyncedAndHeldByAQuorum) {
