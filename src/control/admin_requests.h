@@ -27,13 +27,25 @@ struct AdminPeer {
 };
 
 // Who may ask for a verb: whoever can connect, or operators alone.
-enum class AdminRole : std::uint8_t { reader, op };
+//
+// An operator's verb that may lose something, or hide that something was lost, is not carried out
+// without a record of who asked for it, unless the request says so (admin::kWithoutAudit). One that
+// protects (fence) or keeps the service going (degrade) is: it may be wanted because the disk
+// fails.
+enum class AdminRole : std::uint8_t { reader, op, op_on_record };
+
+enum class AuditStage : std::uint8_t {
+  asked,    // and not begun yet
+  begun,    // it goes on behind the answer; how it ended is a line of its own (AuditLog::ended)
+  answered  // `error` says how
+};
 
 // A request for an operator's verb, for the audit log.
 struct AuditEntry {
   AdminPeer peer;
   std::string_view verb;
   const nlohmann::json& request;
+  AuditStage stage = AuditStage::asked;
   std::string_view error;  // empty: it was done
 };
 
@@ -56,8 +68,10 @@ class AdminRequests {
   // The verb "ping" is there from the beginning.
   AdminRequests();
   void on(std::string verb, AdminHandler handler, AdminRole role = AdminRole::reader);
-  // Called for every request of an operator's verb, refused ones as well, before it is answered.
-  void on_audit(std::function<void(const AuditEntry&)> audit) { audit_ = std::move(audit); }
+  // Called for every request of an operator's verb: before it is carried out, and with what came of
+  // it, refusals as well, before it is answered. Empty, or why that is not on record.
+  using Audit = std::function<std::string(const AuditEntry&)>;
+  void on_audit(Audit audit) { audit_ = std::move(audit); }
 
   // `line` without its newline.
   AdminAnswer answer(std::string_view line, const AdminPeer& peer) const;
@@ -73,7 +87,7 @@ class AdminRequests {
                        const AdminPeer& peer) const;
 
   std::map<std::string, Verb, std::less<>> handlers_;
-  std::function<void(const AuditEntry&)> audit_;
+  Audit audit_;
 };
 
 // An answer that says what is wrong.

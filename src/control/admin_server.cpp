@@ -65,7 +65,7 @@ void AdminServer::on(std::string verb, AdminHandler handler, AdminRole role) {
   requests_.on(std::move(verb), std::move(handler), role);
 }
 
-void AdminServer::on_audit(std::function<void(const AuditEntry&)> audit) {
+void AdminServer::on_audit(AdminRequests::Audit audit) {
   BL_ASSERT(!thread_.joinable());
   requests_.on_audit(std::move(audit));
 }
@@ -139,8 +139,10 @@ void AdminServer::open_socket() {
 
 void AdminServer::run() {
   ::pthread_setname_np(::pthread_self(), "bl-admin");
+  const HeartbeatScope alive(heart_);
   std::vector<pollfd> polled;
   while (true) {
+    still_alive();
     polled.assign({{wake_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}});
     for (const Client& client : clients_) {
       const bool sending = client.sent < client.output.size();

@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/heartbeat.h"
 #include "binlane/admin.h"
 #include "control/admin_requests.h"
 #include "storage/file_util.h"
@@ -47,7 +48,7 @@ class AdminServer {
 
   // Before start() only. The verb "ping" is there already.
   void on(std::string verb, AdminHandler handler, AdminRole role = AdminRole::reader);
-  void on_audit(std::function<void(const AuditEntry&)> audit);
+  void on_audit(AdminRequests::Audit audit);
   // Members of this group are operators, beside root and our own user. Before start() only.
   void set_operator_group(gid_t group) { operator_group_ = group; }
 
@@ -58,6 +59,7 @@ class AdminServer {
 
   const AdminCounters& counters() const noexcept { return counters_; }
   const std::string& path() const noexcept { return path_; }
+  const Heartbeat& heartbeat() const noexcept { return heart_; }
 
  private:
   struct Client {
@@ -89,6 +91,7 @@ class AdminServer {
   FileDescriptor wake_;  // eventfd
   std::vector<Client> clients_;
   AdminCounters counters_;
+  Heartbeat heart_;
   std::thread thread_;
 };
 

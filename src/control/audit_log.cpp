@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -16,6 +17,12 @@ namespace {
 
 constexpr mode_t kFileMode = 0640;
 
+std::string_view result_text(const AuditEntry& entry) {
+  if (entry.stage == AuditStage::asked) return "asked";
+  if (!entry.error.empty()) return "refused";
+  return entry.stage == AuditStage::begun ? "begun" : "done";
+}
+
 }  // namespace
 
 AuditLog::AuditLog(std::string path) : path_(std::move(path)) {
@@ -24,24 +31,46 @@ AuditLog::AuditLog(std::string path) : path_(std::move(path)) {
     throw StartupError(fmt::format("audit log {}: cannot open: {}", path_, errno_text(errno)));
 }
 
-void AuditLog::write(const AuditEntry& entry) {
+std::string AuditLog::write(const AuditEntry& entry) {
   using nlohmann::ordered_json;
   std::string request = entry.request.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   request.resize(std::min(request.size(), kMaxRequestBytes));
-  const ordered_json line = {
-      {"at", wall_clock_text()}, {"uid", entry.peer.uid},
-      {"pid", entry.peer.pid},   {"verb", entry.verb},
-      {"request", request},      {"result", entry.error.empty() ? "done" : "refused"},
-      {"error", entry.error}};
-  const std::string text = line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+  const std::string_view result = result_text(entry);
+  append({{"at", wall_clock_text()},
+          {"uid", entry.peer.uid},
+          {"pid", entry.peer.pid},
+          {"verb", entry.verb},
+          {"request", request},
+          {"result", result},
+          {"error", entry.error}});
+  log::info("audit", "user {} (pid {}) asked for {}: {}", entry.peer.uid, entry.peer.pid, request,
+            entry.error.empty() ? result : entry.error);
+  return failure();
+}
+
+void AuditLog::ended(std::string_view verb, std::string_view refusal) {
+  append({{"at", wall_clock_text()},
+          {"verb", verb},
+          {"result", refusal.empty() ? "done" : "refused"},
+          {"error", refusal}});
+  log::info("audit", "{} has ended: {}", verb,
+            refusal.empty() ? std::string_view("done") : refusal);
+}
+
+void AuditLog::append(const nlohmann::ordered_json& line) {
+  using nlohmann::ordered_json;
+  const std::lock_guard lock(mutex_);
+  const std::string text = (torn_ ? "\n" : "") +
+                           line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
   // One write: lines of several daemons or of a rotation never mix.
   const ssize_t written = ::write(file_.get(), text.data(), text.size());
   const bool whole = written == static_cast<ssize_t>(text.size());
   // A line that was cut off found a full disk, or a limit on the file's size.
-  error_ = whole ? 0 : written < 0 ? errno : ENOSPC;
-  if (!whole) log::error("audit_failed", "{}", failure());
-  log::info("audit", "user {} (pid {}) asked for {}: {}", entry.peer.uid, entry.peer.pid, request,
-            entry.error.empty() ? std::string_view("done") : entry.error);
+  int error = whole ? 0 : written < 0 ? errno : ENOSPC;
+  if (written >= 0) torn_ = !whole;
+  if (whole && ::fdatasync(file_.get()) != 0) error = errno;
+  error_ = error;
+  if (error != 0) log::error("audit_failed", "{}", failure());
 }
 
 std::string AuditLog::failure() const {

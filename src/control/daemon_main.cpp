@@ -18,10 +18,12 @@
 #include "control/admin_server.h"
 #include "control/config.h"
 #include "control/daemon.h"
+#include "control/daemon_status.h"
 #include "control/daemon_verbs.h"
 #include "control/metrics_endpoint.h"
 #include "control/service_notifier.h"
 #include "control/settings.h"
+#include "control/status_text.h"
 
 namespace binlane {
 namespace {
@@ -73,7 +75,7 @@ int serve_signals(const sigset_t& signals, Settings& settings, ServiceNotifier& 
     if (received != SIGHUP) return received;
     notifier.reloading();
     take_file_anew(settings);
-    notifier.ready("running");
+    notifier.ready();
   }
 }
 
@@ -83,19 +85,22 @@ int run(const Config& config, const std::string& path) {
   log::set_level(config.log_level);
   for (const std::string& warning : config.warnings) log::warning("configuration", "{}", warning);
   Daemon daemon(config);
-  Settings settings(config, path, daemon.source_control());
+  Settings settings(config, path, daemon.source_control(), daemon.replica());
   AdminServer admin_server(config.admin_socket);
-  admin_server.on_audit([&daemon](const AuditEntry& entry) { daemon.audit().write(entry); });
+  admin_server.on_audit([&daemon](const AuditEntry& entry) { return daemon.audit().write(entry); });
   if (const auto group = operator_group(config)) admin_server.set_operator_group(*group);
   register_verbs(admin_server, daemon, settings);
   std::optional<MetricsEndpoint> metrics;
   if (!config.metrics_listen.empty())
     metrics.emplace(config.metrics_listen, [&] { return metrics_status(daemon, settings); });
+  daemon.watch("admin", admin_server.heartbeat());
   admin_server.start();
   log::info("started", "binlaned {} ({}) is up; admin socket {}", config.name, config.cluster,
             config.admin_socket);
-  ServiceNotifier notifier([&daemon] { return daemon.turns_by_lane(); });
-  notifier.ready("running");
+  ServiceNotifier notifier(
+      [&daemon] { return daemon.threads(); },
+      [&] { return status_summary(daemon_status(*settings.current(), daemon)); });
+  notifier.ready();
   const int received = serve_signals(signals, settings, notifier);
   log::info("stopping", "signal {}: ending", received);
   admin_server.stop();

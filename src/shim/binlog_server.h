@@ -50,6 +50,7 @@ struct FeedClientStatus {
   std::string address;
   std::uint32_t server_id = 0;  // of the replica; 0 before its dump began
   bool dumping = false;
+  bool sealed = false;  // of a stream before the archive's own; `position` is of that one then
   bool by_gtid = false;
   bool ahead = false;  // it has asked for more than the archive holds, and waits for it
   Position position;   // behind the last event sent

@@ -45,6 +45,8 @@ DumpSession::DumpSession(FeedClient& client, FeedCounters& counters, SourceResta
 bool DumpSession::run() {
   ++counters_.dumps;
   client_.by_gtid = filter_.has_value();
+  client_.set_position({});  // it has sent nothing of this stream yet
+  client_.sealed = request_.sealed;
   client_.dumping = true;
   Position start;
   Flow flow = find_start(start);

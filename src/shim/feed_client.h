@@ -80,6 +80,7 @@ class FeedClient {
   std::atomic<std::uint32_t> server_id{0};
   std::atomic<bool> logged_in{false};
   std::atomic<bool> dumping{false};
+  std::atomic<bool> sealed{false};  // it dumps a stream before the archive's own
   std::atomic<bool> by_gtid{false};
   std::atomic<bool> ahead{false};
   std::atomic<bool> superseded{false};  // a newer dump has its server id
@@ -98,6 +99,7 @@ class FeedClient {
     status.address = address;
     status.server_id = server_id;
     status.dumping = dumping;
+    status.sealed = sealed;
     status.by_gtid = by_gtid;
     status.ahead = ahead;
     status.events = events;

@@ -34,7 +34,7 @@ void add_answer(const Context& context, const std::string& folder, const char* v
   if (!answer)
     write_file(name, fmt::format("not answered (exit code {})\n", code));
   else
-    write_file(name, text_member ? text_of(*answer, text_member) : answer->dump(2) + "\n");
+    write_file(name, text_member ? document_of(*answer, text_member) : answer->dump(2) + "\n");
 }
 
 void add_host(const std::string& folder) {
@@ -82,6 +82,7 @@ int support_bundle(const Context& context, const std::string& folder) {
   add_answer(context, inside, admin::kVerbMetrics, "text");
   add_host(inside);
   const std::string archive = inside + ".tar.gz";
+  ::umask(0077);  // configuration and ledger are nobody else's
   const int packed = pack(folder, name, archive);
   std::error_code error;
   std::filesystem::remove_all(inside, error);
