@@ -100,11 +100,18 @@ void SourceControl::promote(std::uint64_t now_ns) {
       promoter_->plan(from_live_source);
     else
       promoter_->begin(from_live_source);
+    promotion_audited_ = false;
   }
-  if (!promoter_->running()) return lender_->work(now_ns);
+  if (!promoter_->running()) {
+    // Its end shows here when it was refused.
+    if (!std::exchange(promotion_audited_, true) && ended_)
+      ended_("promote", promoter_->view().refusal);
+    return lender_->work(now_ns);
+  }
   if (!promoter_->only_looking()) phase_ = Phase::promoting;
   promoter_->work(now_ns);
   if (!promoter_->succeeded()) return;
+  if (!std::exchange(promotion_audited_, true) && ended_) ended_("promote", {});
   state_ = *state_file_.state();
   directory_.clear();  // the lane is bound to the sealed files, not to the server's
   phase_ = Phase::looking;
@@ -153,6 +160,7 @@ void SourceControl::rejoin(std::uint64_t now_ns) {
     problem_.clear();
     tell_replica_side();
   }
+  if (ended_) ended_("rejoin", rejoiner_->view().refusal);
   const std::lock_guard lock(mutex_);
   rejoin_asked_.reset();
 }
