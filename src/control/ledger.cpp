@@ -152,8 +152,10 @@ void Ledger::apply(const LedgerRecord& record) {
     interval->to = close->to;
     interval->groups = close->groups;
     interval->counted = close->counted;
+    interval->uncountable = close->uncountable;
     interval->closed_at = close->at;
     totals_.exposed_groups += close->groups;
+    totals_.uncountable += close->uncountable ? 1U : 0U;
     --totals_.open;
     if (interval->empty() && interval->id > acknowledged_ && empty_.size() < kMaxEmpty) {
       empty_.insert(interval->id);
@@ -241,10 +243,11 @@ bool Ledger::add_cause(std::uint64_t id, ExposureKind kind, std::string_view rea
   return append(LedgerCause{id, make_cause(kind, reason)});
 }
 
-bool Ledger::close_interval(std::uint64_t id, Position to, std::uint64_t groups, bool counted) {
+bool Ledger::close_interval(std::uint64_t id, Position to, std::uint64_t groups, bool counted,
+                            bool uncountable) {
   const LedgerInterval* const interval = find_open(id);
   BL_ASSERT(interval != nullptr && interval->from <= to);
-  return append(LedgerClose{id, to, groups, wall_clock_text(), counted});
+  return append(LedgerClose{id, to, groups, wall_clock_text(), counted, uncountable});
 }
 
 std::optional<std::uint64_t> Ledger::expose(Position from, Epoch epoch, ExposureKind kind,
@@ -304,7 +307,7 @@ bool Ledger::close_all(Position to, const CountGroups& count_groups) {
     const auto groups = begin < end ? count_groups(begin, end) : std::optional<std::uint64_t>(0);
     // What was counted with an earlier interval is in this one all the same.
     const bool counted = groups.has_value() && begin == from;
-    if (!close_interval(id, end, groups.value_or(0), counted)) return false;
+    if (!close_interval(id, end, groups.value_or(0), counted, !groups.has_value())) return false;
     counted_to = std::max(counted_to, end);
   }
   return true;

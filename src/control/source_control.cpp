@@ -471,7 +471,8 @@ bool SourceControl::close_intervals(const Position& to) {
                 *groups, to_string(from), to_string(end));
     else
       log::warning("ledger_uncounted",
-                   "the event groups from {} to {} cannot be counted: their binlogs are gone",
+                   "the event groups from {} to {} cannot be counted: their binlogs are gone or "
+                   "damaged",
                    to_string(from), to_string(end));
     return groups;
   });
