@@ -29,6 +29,9 @@ struct AdminPeer {
 // Who may ask for a verb: whoever can connect, or operators alone.
 enum class AdminRole : std::uint8_t { reader, op };
 
+// How long an answer may take: a long one is worked out on a thread of its own (AdminWorker).
+enum class AdminPace : std::uint8_t { quick, takes_long };
+
 // A request for an operator's verb, for the audit log.
 struct AuditEntry {
   AdminPeer peer;
@@ -55,11 +58,14 @@ class AdminRequests {
  public:
   // The verb "ping" is there from the beginning.
   AdminRequests();
-  void on(std::string verb, AdminHandler handler, AdminRole role = AdminRole::reader);
-  // Called for every request of an operator's verb, refused ones as well, before it is answered.
+  void on(std::string verb, AdminHandler handler, AdminRole role = AdminRole::reader,
+          AdminPace pace = AdminPace::quick);
+  // Called, by any thread, for every request of an operator's verb, refused ones as well, before it
+  // is answered.
   void on_audit(std::function<void(const AuditEntry&)> audit) { audit_ = std::move(audit); }
 
-  // `line` without its newline.
+  // `line` without its newline; any thread.
+  bool takes_long(std::string_view line) const;
   AdminAnswer answer(std::string_view line, const AdminPeer& peer) const;
   // What a request that is longer than allowed gets.
   static AdminAnswer too_long();
@@ -68,6 +74,7 @@ class AdminRequests {
   struct Verb {
     AdminHandler handler;
     AdminRole role = AdminRole::reader;
+    AdminPace pace = AdminPace::quick;
   };
   AdminReply carry_out(const std::string& name, const Verb& verb, const nlohmann::json& request,
                        const AdminPeer& peer) const;

@@ -10,18 +10,34 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "control/wall_clock.h"
+#include "storage/file_mode.h"
 
 namespace binlane {
 namespace {
 
-constexpr mode_t kFileMode = 0640;
+constexpr mode_t kFileMode = kPrivateFileMode;
 
 }  // namespace
 
 AuditLog::AuditLog(std::string path) : path_(std::move(path)) {
-  file_.reset(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, kFileMode));
+  file_.reset(open_file());
   if (!file_.is_open())
     throw StartupError(fmt::format("audit log {}: cannot open: {}", path_, errno_text(errno)));
+}
+
+// A link in the file's place is none of ours.
+int AuditLog::open_file() const {
+  return ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, kFileMode);
+}
+
+void AuditLog::reopen() {
+  FileDescriptor file(open_file());
+  const std::lock_guard lock(mutex_);
+  if (file.is_open())
+    file_ = std::move(file);
+  else
+    log::error("audit_failed", "cannot open {}: {}; it goes on in the old file", path_,
+               errno_text(errno));
 }
 
 void AuditLog::write(const AuditEntry& entry) {
@@ -34,6 +50,7 @@ void AuditLog::write(const AuditEntry& entry) {
       {"request", request},      {"result", entry.error.empty() ? "done" : "refused"},
       {"error", entry.error}};
   const std::string text = line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+  const std::lock_guard lock(mutex_);
   // One write: lines of several daemons or of a rotation never mix.
   const ssize_t written = ::write(file_.get(), text.data(), text.size());
   const bool whole = written == static_cast<ssize_t>(text.size());

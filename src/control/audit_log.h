@@ -1,8 +1,9 @@
 // AuditLog: who asked this daemon to change what, and what came of it: one JSON object a line in
-// data_dir/audit.jsonl, and a line in the log (event=audit). Admin thread.
+// data_dir/audit.jsonl, and a line in the log (event=audit). Any thread.
 #pragma once
 
 #include <atomic>
+#include <mutex>
 #include <string>
 
 #include "control/admin_requests.h"
@@ -21,9 +22,14 @@ class AuditLog {
   void write(const AuditEntry& entry);
   // Any thread: why the last line could not be written; empty while it could.
   std::string failure() const;
+  // Goes on in the file that has this name now: logrotate has renamed the one before.
+  void reopen();
 
  private:
-  std::string path_;
+  int open_file() const;
+
+  const std::string path_;
+  std::mutex mutex_;
   FileDescriptor file_;
   std::atomic<int> error_ = 0;  // of the last line
 };

@@ -11,6 +11,7 @@
 #include "control/quorum_text.h"
 #include "control/source_control.h"
 #include "control/source_settings.h"
+#include "storage/file_mode.h"
 
 namespace binlane {
 namespace {
@@ -21,7 +22,7 @@ constexpr std::size_t kMaxQuestions = 8;
 // How long "SET GLOBAL read_only" may take until it is seen to wait in the server.
 constexpr std::uint64_t kPendingNs = 500 * kNanosPerMilli;
 constexpr std::chrono::milliseconds kPendingLook{2};
-constexpr mode_t kMarkMode = 0640;
+constexpr mode_t kMarkMode = kPrivateFileMode;
 
 }  // namespace
 
@@ -170,8 +171,8 @@ void SourceControl::watch_slow(const SourceMarks& marks) {
 // A server without a replica's side beside it is made writable again only where this mark stands.
 void SourceControl::leave_read_only_mark() {
   if (made_read_only_) return;
-  const FileDescriptor mark(
-      ::open(read_only_mark_path(config_).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, kMarkMode));
+  const FileDescriptor mark(::open(read_only_mark_path(config_).c_str(),
+                                   O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, kMarkMode));
   if (!mark.is_open() || sync_directory(config_.data_dir) != 0)
     log::error("read_only", "cannot leave a mark that read_only is ours: {}", errno_text(errno));
   made_read_only_ = true;

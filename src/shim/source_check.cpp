@@ -10,6 +10,20 @@ namespace {
 constexpr std::uint32_t kOldestMariadb = 101'100;
 constexpr std::uint32_t kOldestMysql = 50'700;
 
+}  // namespace
+
+std::string unreadable_binlog_remedy(const std::string& group) {
+  if (group.empty())
+    return "run binlaned as the server's user: the drop-in packaging/systemd/binlaned-server.conf";
+  return fmt::format(
+      "systemctl edit binlaned, with the lines [Service] and SupplementaryGroups={}; then "
+      "systemctl "
+      "restart binlaned. Or run it as the server's user (binlaned-server.conf)",
+      group);
+}
+
+namespace {
+
 void check_binlog(const ServerFacts& facts, SourceCheck& check) {
   if (!facts.log_bin) {
     check.refusals.push_back({"log_bin", "OFF", "ON",
@@ -27,7 +41,7 @@ void check_binlog(const ServerFacts& facts, SourceCheck& check) {
          "OFF", "switch binlog encryption off; the replicas' archives must be readable"});
   if (!facts.index_error.empty())
     check.refusals.push_back({"log_bin_index", facts.index_error, "a file this daemon can read",
-                              "run binlaned as the server's user or a member of its group"});
+                              unreadable_binlog_remedy(facts.index_group)});
 }
 
 void check_durability(const ServerFacts& facts, SourceCheck& check) {

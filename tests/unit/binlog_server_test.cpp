@@ -156,7 +156,7 @@ class BinlogServerTest : public testing::Test {
     FeedOptions options;
     options.listen = "127.0.0.1:0";
     options.user = "feed";
-    options.password = "secret";
+    options.password = Secret("secret");
     options.archive_dir = folder_.path();
     options.basename = [] { return std::string("binlog"); };
     options.max_clients = 4;
@@ -511,7 +511,7 @@ TEST_F(BinlogServerTest, SaysWhyItCannotListen) {
   }
   FeedOptions open_to_all = options();
   open_to_all.listen = "0.0.0.0:0";
-  open_to_all.password = "";
+  open_to_all.password = Secret();
   EXPECT_THROW(BinlogServer(open_to_all, limit_).start(), StartupError);
 }
 

@@ -93,6 +93,9 @@ TEST(SourceCheck, EachRefusalNamesWhatWhyAndRemedy) {
   facts = good_facts();
   facts.index_error = "/d/binlog.index: Permission denied (errno 13)";
   EXPECT_EQ(only_refusal(facts).found, facts.index_error);
+  EXPECT_NE(only_refusal(facts).remedy.find("binlaned-server.conf"), std::string::npos);
+  facts.index_group = "adm";
+  EXPECT_NE(only_refusal(facts).remedy.find("SupplementaryGroups=adm"), std::string::npos);
 
   facts = good_facts();
   facts.semi_sync_words = SemiSyncWords::none;
