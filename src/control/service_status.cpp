@@ -40,11 +40,15 @@ ServiceStatus::~ServiceStatus() {
   if (thread_.joinable()) thread_.join();
 }
 
+std::string ServiceStatus::text() const {
+  return one_line(summary_());
+}
+
 void ServiceStatus::tell() {
   std::string told;
   std::unique_lock lock(mutex_);
   while (!wake_.wait_for(lock, kInterval, [this] { return stopping_; })) {
-    std::string now = one_line(summary_());
+    std::string now = text();
     if (now == told) continue;
     ::sd_notify(0, fmt::format("STATUS={}", now).c_str());
     told = std::move(now);

@@ -19,7 +19,7 @@ class ServiceStatus {
   ServiceStatus& operator=(const ServiceStatus&) = delete;
 
   // The line as it is now.
-  std::string text() const { return summary_(); }
+  std::string text() const;
 
   // Why the process ends before it was up: shown until the next start. Waits, with a bound, until
   // systemd has read it, because of a process that has ended it hears nothing any more.

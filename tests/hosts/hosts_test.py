@@ -251,10 +251,14 @@ class Hosts(unittest.TestCase):
         before = host.main_pid()
         host.run("systemctl reload binlaned")
         host.run("logrotate --force /etc/logrotate.d/binlane")
+        audit = "/var/lib/binlane/audit.jsonl"
+        self.assertTrue(host.run(f"cat {audit}.1").stdout)
+        # The new file is there as soon as the daemon has taken the signal.
+        waiting.until(
+            lambda: host.run(f"test -e {audit}", check=False).returncode == 0, "a new file", SOON_S
+        )
         self.assertEqual(host.binlane("set", "timeout_ms", "9000").returncode, 0)
-        audit = host.run("cat /var/lib/binlane/audit.jsonl").stdout
-        self.assertIn("9000", audit)
-        self.assertTrue(host.run("ls /var/lib/binlane/audit.jsonl.1").stdout)
+        self.assertIn("9000", host.run(f"cat {audit}").stdout)
         self.assertEqual(host.main_pid(), before)
 
     # Hosts that go off and come back.
