@@ -43,7 +43,8 @@ class BenchReplica {
   // come about within `bound_ns`.
   BenchReplica(AnyPort& port, Disk& disk, MutableBytes image, const JournalStart& start,
                const Endpoint& source, std::uint64_t session_id, std::uint64_t bound_ns)
-      : journal_(image, start), cycle_(port, disk, journal_, clock_, queues_, kBenchCluster, "r") {
+      : journal_(image, start),
+        cycle_(port, disk, journal_, clock_, queues_, kBenchCluster, "r", only(source)) {
     queues_.pause.resume();
     admit(source, wire::Phase::ask, 0);
     admit(source, wire::Phase::start, session_id);
@@ -67,6 +68,12 @@ class BenchReplica {
   const Journal& journal() const noexcept { return journal_; }
 
  private:
+  static PeerList only(const Endpoint& source) {
+    PeerList peers;
+    BL_ASSERT(peers.add({0, source.ipv4, source.udp_port}));
+    return peers;
+  }
+
   using Cycle = ReplicaCycle<AnyPort, Disk, Journal, MonotonicClock>;
   static constexpr std::uint64_t kAnswer = 1;
 

@@ -20,6 +20,12 @@ QuorumRule any_one(AckLevel level) {
   return rule;
 }
 
+PeerList only(const Endpoint& replica) {
+  PeerList peers;
+  BL_ASSERT(peers.add({0, replica.ipv4, replica.udp_port}));
+  return peers;
+}
+
 }  // namespace
 
 BenchSource::BenchSource(AnyPort& port, const Endpoint& replica, std::uint64_t session_id,
@@ -28,7 +34,7 @@ BenchSource::BenchSource(AnyPort& port, const Endpoint& replica, std::uint64_t s
     : port_(port),
       ports_{&port_},
       stream_(folder),
-      cycle_(ports_, stream_, server_, clock_, queues_),
+      cycle_(ports_, stream_, server_, clock_, queues_, only(replica)),
       idle_(idle_of(idle)) {
   cycle_.rebuild(kBenchEpoch, any_one(level));
   queues_.pause.resume();

@@ -35,14 +35,18 @@ inline constexpr std::uint32_t kSocketMode = 0660;
 inline constexpr std::uint32_t kSocketModeForViewers = 0666;
 
 inline constexpr const char* kVerb = "verb";
+// Member of promote, rejoin, unfence and ledger_ack: true does it although who asked for it cannot
+// be put on record.
+inline constexpr const char* kWithoutAudit = "without_audit";
 inline constexpr const char* kVerbStatus = "status";
 inline constexpr const char* kVerbPing = "ping";
 // {"verb": "promote", "replica": NAME}: this host, whose name is given as a guard, shall become the
 // source. Answered at once; "promotion" tells how it goes on.
 inline constexpr const char* kVerbPromote = "promote";
 inline constexpr const char* kVerbPromotion = "promotion";
-// {"verb": "fence", "host": NAME, "reason": TEXT}: operators; this host, whose name is given as a
-// guard, hands out no more quorum (a source), or serves no source of this term any more (others).
+// {"verb": "fence", "host": NAME, "reason": TEXT, "kill_server": BOOL}: operators; this host, whose
+// name is given as a guard, hands out no more quorum (a source), or serves no source of this term
+// any more (others).
 // {"verb": "unfence", "host": NAME}: operators; ends that on a source.
 inline constexpr const char* kVerbFence = "fence";
 inline constexpr const char* kVerbUnfence = "unfence";

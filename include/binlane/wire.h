@@ -72,7 +72,9 @@ struct DataBody {
   le64 stream_offset;  // of the first payload byte
   le64 file_offset;
   le32 file_number;
-  le32 zero;
+  // The oldest binlog file that some replica in a session does not hold whole on stable storage: an
+  // archive keeps it. 0: the source does not say.
+  le32 peers_need;
   le64 synced;    // the source's binlog is on its own stable storage up to here
   le64 released;  // the replica may hand its server what it has durable up to here
 };
@@ -139,6 +141,9 @@ enum HelloFlags : std::uint32_t {
   kHelloFence = 1 << 0,
   // No other rule than `rule` can have had anything acknowledged that it does not cover itself.
   kHelloRuleAlone = 1 << 1,
+  // A candidate looks before it fences: answer what you hold and what you would say to its FENCE.
+  // Nothing changes by it: no promise is given, and the session that runs goes on.
+  kHelloLook = 1 << 2,
 };
 
 struct HelloBody {
@@ -162,8 +167,11 @@ struct HelloBody {
   char basename[kBasenameSize] = {};  // of the source's binlog files
   WirePosition first;                 // oldest byte the source still has
   WirePosition written;
-  le64 rule_number;   // of the quorum rule in force
-  le64 answer_id;     // START: of the answer to ASK that it builds on
+  le64 rule_number;  // of the quorum rule in force
+  // Of an answer that the replica gave this source. START: of the answer to ASK that it builds on.
+  // ASK: of the last answer, 0 while there was none. Nothing durable follows from a HELLO that
+  // names no answer of the replica's process: whoever forges an address does not see the answers.
+  le64 answer_id;
   le64 compare_from;  // linear, relative to the replica's released position
   le64 compare_to;
   WirePosition start_at;      // START: where the session's linear 0 stands
@@ -175,6 +183,13 @@ struct HelloBody {
 enum HelloAckFlags : std::uint32_t {
   // More rules are on record than fit: nothing can be proven with this replica.
   kAckRulesCutShort = 1 << 0,
+  // Refused only because the HELLO named no answer of this process: repeat it with this answer_id.
+  kAckNotBound = 1 << 1,
+  // The answer to a look (kHelloLook): no digests, and more may arrive at any moment.
+  kAckLook = 1 << 2,
+  // In the answer to a look: a source lives. This host is one, or heard one within kSourceHeardNs
+  // (dataplane/session_limits.h); `reason` of an answer that is no refusal names it.
+  kAckSourceAlive = 1 << 3,
 };
 
 enum class HelloStatus : std::uint8_t {
@@ -189,8 +204,9 @@ struct HelloAckBody {
   le16 state;  // AckState bits
   le32 flags;  // HelloAckFlags
   le64 handshake_id;
-  // Random for each ASK that is answered. A START has to name it, so that no START of another time,
-  // which the network kept, begins a session.
+  // Random for each ASK that is answered or refused. Whatever changes something durable has to name
+  // it: a START, so that no START of another time, which the network kept, begins a session; a
+  // FENCE, and whoever names the stream before his own, so that no forged address is believed.
   le64 answer_id;
   le64 cluster_id;
   std::uint8_t origin[16] = {};      // stream held; zero while the journal is blank

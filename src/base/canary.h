@@ -38,6 +38,11 @@
   X(wrong_retransmit_offset, "I8", "a retransmission is read from the byte before")                \
   X(ack_repeats_forgotten, "-", "a replica does not repeat an ACK that was lost")                  \
   X(promise_given_twice, "S1", "a replica promises one term to two candidates")                    \
+  X(fence_unproven, "S19",                                                                         \
+    "a replica promises itself to a candidate that has not shown that it hears the answers")       \
+  X(live_source_promoted_away, "-",                                                                \
+    "a promotion fences a source that lives though nobody asked for that")                         \
+  X(seal_unproven, "S19", "a replica believes where its stream was sealed, whoever says so")       \
   X(promise_forgotten, "S1", "a journal that begins anew has promised nothing")                    \
   X(incarnation_not_raised, "S1", "a source that was restarted goes on in its old epoch")          \
   X(promoted_without_fence, "S14", "a promotion needs no set that intersects every quorum")        \
@@ -53,6 +58,9 @@
   X(new_rule_uncovered, "S4",                                                                      \
     "a new rule stands alone before those that have it on record hold what was acknowledged")      \
   X(applied_unasked, "S9", "what is durable on a replica counts as executed by its server")        \
+  X(unexecuted_file_deleted, "I7",                                                                 \
+    "an archived file is deleted that the local server has not executed")                          \
+  X(needed_file_deleted, "I1", "an archived file is deleted that a connected replica lacks")       \
   X(failed_journal_counted, "I2", "a replica whose journal's device failed still counts")          \
   X(released_beyond_synced, "S7", "the quorum alone decides what is released")                     \
   X(released_at_rule_level, "S9",                                                                  \
@@ -62,6 +70,7 @@
   X(digest_skipped, "S6", "the handshake takes the un-released logs for equal")                    \
   X(archive_digest_skipped, "S6", "the handshake does not compare what is archived")               \
   X(cut_below_safe, "I6", "the handshake cuts what was synced and held by a quorum")               \
+  X(cut_below_acked, "I6", "a replica cuts what it had acknowledged and its source had synced")    \
   X(shorter_source_accepted, "S5", "a source that lost released bytes is served")                  \
   X(names_compared_as_strings, "S17", "binlog.1000000 sorts before binlog.999999")                 \
   X(shrunken_file_ignored, "S6", "a binlog that became shorter is followed on")                    \
@@ -89,6 +98,8 @@
     "an open interval of an older stream counts as the record of the new one's exposure")          \
   X(fencing_not_caught_up, "S8",                                                                   \
     "a host that could not record its fencing does not do so when it starts again")                \
+  X(restart_taken_for_quiet, "S8",                                                                 \
+    "a restarted server whose settings say OFF counts as one that let nobody go")                  \
   X(unrecorded_forgotten, "S8",                                                                    \
     "what a failed ledger could not take is not recorded by a later daemon either")                \
   X(restart_accounted_early, "S8",                                                                 \
@@ -116,8 +127,15 @@
     "semi-sync is switched on in a new stream before that is on record")                           \
   X(operators_off_repeated, "-", "an operator's OFF is repeated, and undoes the ON behind it")     \
   X(server_release_unnoticed, "S8", "commits that the server lets go by itself go unnoticed")      \
+  X(other_acker_ignored, "S23", "a second semi-sync client of the server goes unnoticed")          \
+  X(numbering_ignored, "S17",                                                                      \
+    "a server whose binlogs pass number 999999 goes on being called semi-sync")                    \
   X(killed_waiter_unnoticed, "S8",                                                                 \
     "commits that complete while the quorum stands still are passed over")                         \
+  X(incident_skipped_with_group, "S25",                                                            \
+    "an event outside groups is skipped with the group before it that a replica has")             \
+  X(gap_between_files_fed, "S24",                                                                  \
+    "a feed goes on with a file that does not begin where the one before it ends")                 \
   X(recovery_without_catching_up, "-", "semi-sync comes back while the replicas are far behind")
 
 namespace binlane {

@@ -1,7 +1,14 @@
 #include "base/log.h"
 
+#include <atomic>
+#include <mutex>
+
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+
+#include "base/clock.h"
+#include "base/log_limit.h"
+#include "base/wire_log.h"
 
 namespace binlane::log {
 namespace {
@@ -32,6 +39,17 @@ spdlog::logger& logger() {
 
 Sink other_sink = nullptr;
 Format format_in_use = Format::logfmt;
+
+struct Limited {
+  std::mutex mutex;
+  LogLimiter limiter;  // guarded by mutex
+  std::atomic<bool> has_left{false};
+};
+
+Limited& limited_lines() {
+  static Limited instance;
+  return instance;
+}
 
 // The quoting of logfmt, which is JSON's as well: what would end the value or the line is escaped.
 std::string quoted(std::string_view text) {
@@ -82,6 +100,37 @@ void write(Level level, std::string_view event, std::string_view message) {
     logger().log(target, "\"event\":{},\"msg\":{}", quoted(event), quoted(message));
   else
     logger().log(target, "event={} msg={}", event, quoted(message));
+}
+
+void write_limited(Level level, std::string_view event, std::string_view subject,
+                   std::string_view message) {
+  // A simulator's time is not ours, and its trace must be the same in every run.
+  if (other_sink != nullptr) return other_sink(level, event, message);
+  const std::string key = fmt::format("{}{}{}", event, subject.empty() ? "" : " ", subject);
+  LogLimiter::Verdict verdict;
+  {
+    Limited& lines = limited_lines();
+    const std::lock_guard lock(lines.mutex);
+    verdict = lines.limiter.admit(key, monotonic_ns());
+    lines.has_left.store(lines.limiter.has_left(), std::memory_order_relaxed);
+  }
+  if (!verdict.write) return;
+  if (verdict.suppressed == 0) return write(level, event, message);
+  write(level, event, fmt::format("{} (and {} more before it)", message, verdict.suppressed));
+}
+
+void tell_suppressed() {
+  Limited& lines = limited_lines();
+  if (!lines.has_left.load(std::memory_order_relaxed)) return;
+  std::vector<LogLimiter::Left> all;
+  {
+    const std::lock_guard lock(lines.mutex);
+    all = lines.limiter.take_left(monotonic_ns());
+    lines.has_left.store(lines.limiter.has_left(), std::memory_order_relaxed);
+  }
+  for (const LogLimiter::Left& left : all)
+    write(Level::warning, "log_suppressed",
+          fmt::format("{}: and {} more", left.key, left.suppressed));
 }
 
 }  // namespace binlane::log

@@ -48,17 +48,28 @@ bool AdminRequests::takes_long(std::string_view line) const {
 AdminReply AdminRequests::carry_out(const std::string& name, const Verb& verb, const json& request,
                                     const AdminPeer& peer) const {
   if (verb.role == AdminRole::reader) return verb.handler(request, peer);
-  AdminReply reply =
-      peer.is_operator
-          ? verb.handler(request, peer)
-          : AdminReply(AdminError{
-                admin::kVerb, fmt::format("\"{}\" is for operators: root, the user binlaned "
-                                          "runs as, and members of admin_group; you are user {}",
-                                          name, peer.uid)});
-  if (audit_) {
-    const auto* error = std::get_if<AdminError>(&reply);
-    audit_({peer, name, request, error == nullptr ? std::string_view() : error->message});
+  const auto audit = [&](AuditStage stage, std::string_view error) {
+    return audit_ ? audit_({peer, name, request, stage, error}) : std::string();
+  };
+  AdminReply reply = AdminError{
+      admin::kVerb, fmt::format("\"{}\" is for operators: root, the user binlaned runs as, and "
+                                "members of admin_group; you are user {}",
+                                name, peer.uid)};
+  if (peer.is_operator) {
+    const std::string unwritten = audit(AuditStage::asked, {});
+    const auto forced = request.find(admin::kWithoutAudit);
+    const bool needs_record =
+        verb.role == AdminRole::op_on_record && (forced == request.end() || *forced != true);
+    reply = unwritten.empty() || !needs_record
+                ? verb.handler(request, peer)
+                : AdminReply(AdminError{
+                      "", fmt::format("nothing was done: who asked for {} cannot be put on record "
+                                      "({}); --without-audit does it all the same",
+                                      name, unwritten)});
   }
+  const auto* const error = std::get_if<AdminError>(&reply);
+  static_cast<void>(
+      audit(AuditStage::answered, error == nullptr ? std::string_view() : error->message));
   return reply;
 }
 

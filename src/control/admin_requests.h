@@ -27,7 +27,17 @@ struct AdminPeer {
 };
 
 // Who may ask for a verb: whoever can connect, or operators alone.
-enum class AdminRole : std::uint8_t { reader, op };
+//
+// An operator's verb that may lose something, or hide that something was lost, is not carried out
+// without a record of who asked for it, unless the request says so (admin::kWithoutAudit). One that
+// protects (fence) or keeps the service going (degrade) is: it may be wanted because the disk
+// fails.
+enum class AdminRole : std::uint8_t { reader, op, op_on_record };
+
+enum class AuditStage : std::uint8_t {
+  asked,    // and not begun yet
+  answered  // `error` says how
+};
 
 // How long an answer may take: a long one is worked out on a thread of its own (AdminWorker).
 enum class AdminPace : std::uint8_t { quick, takes_long };
@@ -37,6 +47,7 @@ struct AuditEntry {
   AdminPeer peer;
   std::string_view verb;
   const nlohmann::json& request;
+  AuditStage stage = AuditStage::asked;
   std::string_view error;  // empty: it was done
 };
 
@@ -60,9 +71,11 @@ class AdminRequests {
   AdminRequests();
   void on(std::string verb, AdminHandler handler, AdminRole role = AdminRole::reader,
           AdminPace pace = AdminPace::quick);
-  // Called, by any thread, for every request of an operator's verb, refused ones as well, before it
-  // is answered.
-  void on_audit(std::function<void(const AuditEntry&)> audit) { audit_ = std::move(audit); }
+  // Called, by any thread, for every request of an operator's verb: before it is carried out, and
+  // with what came of it, refusals as well, before it is answered. Empty, or why that is not on
+  // record.
+  using Audit = std::function<std::string(const AuditEntry&)>;
+  void on_audit(Audit audit) { audit_ = std::move(audit); }
 
   // `line` without its newline; any thread.
   bool takes_long(std::string_view line) const;
@@ -80,7 +93,7 @@ class AdminRequests {
                        const AdminPeer& peer) const;
 
   std::map<std::string, Verb, std::less<>> handlers_;
-  std::function<void(const AuditEntry&)> audit_;
+  Audit audit_;
 };
 
 // An answer that says what is wrong.

@@ -68,7 +68,7 @@ void AdminServer::on(std::string verb, AdminHandler handler, AdminRole role, Adm
   requests_.on(std::move(verb), std::move(handler), role, pace);
 }
 
-void AdminServer::on_audit(std::function<void(const AuditEntry&)> audit) {
+void AdminServer::on_audit(AdminRequests::Audit audit) {
   BL_ASSERT(!thread_.joinable());
   requests_.on_audit(std::move(audit));
 }
@@ -167,10 +167,12 @@ void AdminServer::give_socket_to_groups() {
 
 void AdminServer::run() {
   ::pthread_setname_np(::pthread_self(), "bl-admin");
+  const HeartbeatScope alive(heart_);
   std::vector<pollfd> polled;
   while (true) {
     const bool accepting = monotonic_ns() >= accept_again_ns_;
     // A negative descriptor is passed over by poll().
+    still_alive();
     polled.assign({{wake_.get(), POLLIN, 0}, {accepting ? listener_.get() : -1, POLLIN, 0}});
     for (const Client& client : clients_) {
       const bool sending = client.sent < client.output.size();

@@ -20,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/heartbeat.h"
 #include "binlane/admin.h"
 #include "control/admin_requests.h"
 #include "control/admin_worker.h"
@@ -56,7 +57,7 @@ class AdminServer {
   // Before start() only. The verb "ping" is there already.
   void on(std::string verb, AdminHandler handler, AdminRole role = AdminRole::reader,
           AdminPace pace = AdminPace::quick);
-  void on_audit(std::function<void(const AuditEntry&)> audit);
+  void on_audit(AdminRequests::Audit audit);
   // Members of this group are operators, beside root and our own user; the socket is given to it.
   // Before start() only.
   void set_operator_group(gid_t group) { operator_group_ = group; }
@@ -70,6 +71,7 @@ class AdminServer {
 
   const AdminCounters& counters() const noexcept { return counters_; }
   const std::string& path() const noexcept { return path_; }
+  const Heartbeat& heartbeat() const noexcept { return heart_; }
 
  protected:
   // Who is at the other end; a test says it itself. It calls stop() before it goes.
@@ -122,6 +124,7 @@ class AdminServer {
   std::uint64_t accept_again_ns_ = 0;  // nobody is accepted before
   bool pause_logged_ = false;
   AdminCounters counters_;
+  Heartbeat heart_;
   std::thread thread_;
 };
 

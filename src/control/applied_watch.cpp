@@ -80,6 +80,16 @@ void AppliedWatch::pause(std::chrono::milliseconds length) {
   wake_.wait_for(lock, length, [this] { return stopping_; });
 }
 
+std::optional<Position> AppliedWatch::executed() const {
+  const std::lock_guard lock(mutex_);
+  return shown_executed_.is_null() ? std::nullopt : std::optional(shown_executed_);
+}
+
+void AppliedWatch::show_executed() {
+  const std::lock_guard lock(mutex_);
+  shown_executed_ = executed_;
+}
+
 void AppliedWatch::run() {
   while (!stopping()) work();
 }
@@ -104,6 +114,7 @@ void AppliedWatch::work() {
   }
   // Behind the last group may stand events that are nobody's to execute.
   if (groups_.empty()) executed_ = std::max(executed_, reader_->position());
+  show_executed();
   if (executed_ > told_ && tell_(executed_)) told_ = executed_;
   if (!options_.awaited()) return pause(kUnawaitedPause);
   if (groups_.empty()) limit_.wait_beyond(std::max(reader_->position(), limit), until_ns);

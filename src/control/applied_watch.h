@@ -43,10 +43,14 @@ class AppliedWatch {
 
   void start();
   void stop();
+  // Any thread: what the server has executed of this stream ends here; nothing before it has
+  // answered.
+  std::optional<Position> executed() const;
 
  private:
   void run();
   void work();
+  void show_executed();
   bool begin();
   bool read_groups();
   std::optional<GtidPosition> ask_server();
@@ -65,7 +69,8 @@ class AppliedWatch {
   std::string problem_;  // as last logged
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  bool stopping_ = false;  // guarded by mutex_
+  bool stopping_ = false;     // guarded by mutex_
+  Position shown_executed_;  // guarded by mutex_
   std::thread thread_;
 };
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -33,32 +34,40 @@ int AuditLog::open_file() const {
 void AuditLog::reopen() {
   FileDescriptor file(open_file());
   const std::lock_guard lock(mutex_);
-  if (file.is_open())
+  if (file.is_open()) {
     file_ = std::move(file);
-  else
+    torn_ = false;
+  } else {
     log::error("audit_failed", "cannot open {}: {}; it goes on in the old file", path_,
                errno_text(errno));
+  }
 }
 
-void AuditLog::write(const AuditEntry& entry) {
+std::string AuditLog::write(const AuditEntry& entry) {
   using nlohmann::ordered_json;
   std::string request = entry.request.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   request.resize(std::min(request.size(), kMaxRequestBytes));
-  const ordered_json line = {
-      {"at", wall_clock_text()}, {"uid", entry.peer.uid},
-      {"pid", entry.peer.pid},   {"verb", entry.verb},
-      {"request", request},      {"result", entry.error.empty() ? "done" : "refused"},
-      {"error", entry.error}};
-  const std::string text = line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+  const bool asked = entry.stage == AuditStage::asked;
+  const char* const result = asked ? "asked" : entry.error.empty() ? "done" : "refused";
+  const ordered_json line = {{"at", wall_clock_text()}, {"uid", entry.peer.uid},
+                             {"pid", entry.peer.pid},   {"verb", entry.verb},
+                             {"request", request},      {"result", result},
+                             {"error", entry.error}};
   const std::lock_guard lock(mutex_);
+  const std::string text = (torn_ ? "\n" : "") +
+                           line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
   // One write: lines of several daemons or of a rotation never mix.
   const ssize_t written = ::write(file_.get(), text.data(), text.size());
   const bool whole = written == static_cast<ssize_t>(text.size());
   // A line that was cut off found a full disk, or a limit on the file's size.
-  error_ = whole ? 0 : written < 0 ? errno : ENOSPC;
-  if (!whole) log::error("audit_failed", "{}", failure());
+  int error = whole ? 0 : written < 0 ? errno : ENOSPC;
+  if (written >= 0) torn_ = !whole;
+  if (whole && ::fdatasync(file_.get()) != 0) error = errno;
+  error_ = error;
+  if (error != 0) log::error("audit_failed", "{}", failure());
   log::info("audit", "user {} (pid {}) asked for {}: {}", entry.peer.uid, entry.peer.pid, request,
-            entry.error.empty() ? std::string_view("done") : entry.error);
+            entry.error.empty() ? std::string_view(result) : entry.error);
+  return failure();
 }
 
 std::string AuditLog::failure() const {

@@ -1,5 +1,7 @@
 // AuditLog: who asked this daemon to change what, and what came of it: one JSON object a line in
-// data_dir/audit.jsonl, and a line in the log (event=audit). Any thread.
+// data_dir/audit.jsonl, on stable storage before write() returns, and a line in the log
+// (event=audit). Each request stands there twice: as "asked" before it is carried out, and as
+// "done" or "refused" afterwards. Any thread.
 #pragma once
 
 #include <atomic>
@@ -18,8 +20,9 @@ class AuditLog {
 
   // Appends to the file, or makes it. Throws StartupError.
   explicit AuditLog(std::string path);
-  // A line that cannot be written is said so in the log; the request is served all the same.
-  void write(const AuditEntry& entry);
+  // Empty, or why the entry is not on record; whether the request is served all the same is up to
+  // AdminRequests.
+  std::string write(const AuditEntry& entry);
   // Any thread: why the last line could not be written; empty while it could.
   std::string failure() const;
   // Goes on in the file that has this name now: logrotate has renamed the one before.
@@ -32,6 +35,7 @@ class AuditLog {
   std::mutex mutex_;
   FileDescriptor file_;
   std::atomic<int> error_ = 0;  // of the last line
+  bool torn_ = false;           // the last line was cut off
 };
 
 }  // namespace binlane

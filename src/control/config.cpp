@@ -15,6 +15,8 @@
 #include "control/config_value.h"
 #include "control/configuration_error.h"
 #include "control/file_trust.h"
+#include "control/peer_config.h"
+#include "control/port_conflict.h"
 #include "control/quorum_text.h"
 #include "storage/file_util.h"
 #include "storage/journal_meta.h"
@@ -100,11 +102,17 @@ void check_source_replicas(const Config& config, const SourceConfig& source, Con
       fault("address", "is the same as local_address");
     if (!replica.zone.empty() && !is_plain_name(replica.zone))
       fault("zone", fmt::format("\"{}\" may hold letters, digits, '_', '-' and '.'", replica.zone));
+    if (const std::string problem = check_mac(replica); !problem.empty()) fault("mac", problem);
     for (std::size_t j = 0; j < i; ++j) {
       const SourceReplicaConfig& earlier = source.replicas[j];
       if (replica.name == earlier.name)
         fault("name", fmt::format("\"{}\" is already the name of another replica", replica.name));
-      if (!(replica.port == earlier.port)) continue;
+      if (!(replica.port == earlier.port)) {
+        const std::string conflict = port_conflict({earlier.port, earlier.local_address},
+                                                   {replica.port, replica.local_address});
+        if (!conflict.empty()) fault("port", conflict);
+        continue;
+      }
       if (replica.local_address != earlier.local_address)
         fault("local_address",
               fmt::format("differs from that of \"{}\", which shares its port", earlier.name));
@@ -163,6 +171,13 @@ void check_replica(const toml::table& table, Config& config, ConfigErrors& error
   if (replica.feed_password.empty() && replica.feed_password_file.empty())
     errors.add(line_of(table), "replica.feed_password_file",
                "is missing: without a password anyone on this host could read the binlog");
+  if (const std::string problem = check_sources(replica); !problem.empty())
+    errors.add(key_line(table, "sources"), "replica.sources", problem);
+  if (replica_sources(config).from == SourcesFrom::anybody)
+    config.warnings.push_back(fmt::format(
+        "replica.sources is missing: every host that can send a datagram to {} can become this "
+        "replica's source; list the hosts that may",
+        endpoint_text(replica.address)));
   if (replica.feed_listen.ipv4 >> 24 != kLoopbackNetwork)
     config.warnings.push_back(
         fmt::format("replica.feed_listen: {} is not a loopback address; the feed is not encrypted",
@@ -176,6 +191,20 @@ std::string runtime_folder(const std::string& data_dir) {
   if (folders == nullptr || *folders != '/') return data_dir;
   const std::string_view all = folders;  // the first of several
   return std::string(all.substr(0, all.find(':')));
+}
+
+// A daemon that may be both has a port for each.
+void check_both_sections(const Config& config, ConfigErrors& errors) {
+  for (const SourceReplicaConfig& replica : config.source->replicas) {
+    const std::string conflict = port_conflict({config.replica->port, config.replica->address},
+                                               {replica.port, replica.local_address});
+    if (conflict.empty()) continue;
+    const bool address = replica.port.kind == PortKind::udp;
+    errors.add(replica.line,
+               fmt::format("{}.{}", kSourceReplicaSection, address ? "local_address" : "port"),
+               fmt::format("[replica] has it as well: {}", conflict));
+    return;  // the others share it
+  }
 }
 
 void check_top(const toml::table& root, Config& config, ConfigErrors& errors) {
@@ -257,6 +286,7 @@ Config read(std::string_view text, const std::string& path, bool readable_by_oth
     read_secret(*table, kReplicaSection, "server_password", replica.server_password_file,
                 replica.server_password, inline_secret, errors);
   }
+  if (config.source && config.replica) check_both_sections(config, errors);
   check_top(root, config, errors);
   if (inline_secret && readable_by_others)
     config.warnings.push_back(
@@ -271,6 +301,11 @@ std::string recheck_source(Config& config) {
   ConfigErrors errors("");
   check_source(toml::table{}, config, errors);
   return errors.empty() ? std::string() : errors.bare_text();
+}
+
+std::string recheck_replica(const Config& config) {
+  const std::string problem = config.replica ? check_sources(*config.replica) : std::string();
+  return problem.empty() ? problem : "replica.sources: " + problem;
 }
 
 std::uint64_t SourceConfig::effective_slow_after_ms() const noexcept {

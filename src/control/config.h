@@ -14,6 +14,7 @@
 #include "base/secret.h"
 #include "control/fallback_mode.h"
 #include "control/idle.h"
+#include "control/other_ackers.h"
 #include "dataplane/eal.h"
 #include "dataplane/fault_injector.h"
 #include "dataplane/port.h"
@@ -48,6 +49,7 @@ struct SourceReplicaConfig {
   Endpoint local_address;
   Endpoint address;
   std::string zone;   // empty: none
+  std::string mac;    // empty: asked for by ARP
   unsigned line = 0;  // where its table begins in the file, for messages
 };
 
@@ -66,6 +68,7 @@ struct SourceConfig {
   FallbackMode fallback = FallbackMode::degrade;
   std::uint64_t server_timeout_ms = 0;  // 0: timeout_ms + kServerTimeoutSlackMs
   WaitPoint wait_point = WaitPoint::after_sync;
+  OtherAckersRule other_ackers = OtherAckersRule::report;
   DegradedRelease degraded_release = DegradedRelease::release;
   std::uint64_t recover_after_ms = 200;
   std::uint64_t recover_backoff_max_ms = 60'000;
@@ -82,9 +85,15 @@ struct SourceConfig {
 struct ReplicaConfig {
   PortSpec port;
   Endpoint address;
-  std::string journal;  // empty in the file: data_dir/journal
+  std::vector<std::string> sources;  // whom it hears (control/peer_config.h); empty: not said
+  std::string journal;               // empty in the file: data_dir/journal
   std::uint64_t journal_size_mb = 64;
   std::string archive;  // empty in the file: data_dir/archive
+  // What of the archive is deleted, once nobody needs it (storage/archive_retention.h).
+  std::uint64_t archive_keep_days = 7;
+  std::uint64_t archive_keep_mb = 0;
+  std::uint64_t archive_keep_for_absent_mb = 1024;
+  std::uint64_t archive_min_free_mb = 256;
   Endpoint feed_listen{0x7f000001, 3401};
   std::string feed_user = "binlane";
   std::string feed_password_file;
@@ -140,6 +149,9 @@ Config parse_config(std::string_view text, const std::string& path);
 // Checks the source's settings against one another, as after a change of one of them, and works out
 // the quorum rule anew. What is wrong with them ("source.server_timeout_ms: …"), or an empty text.
 std::string recheck_source(Config& config);
+
+// What is wrong with the replica's settings that may change while it runs, or an empty text.
+std::string recheck_replica(const Config& config);
 
 // The effective configuration as a TOML file with unit, bounds and reason beside every key. Reading
 // it again gives the same configuration. Passwords are never printed.

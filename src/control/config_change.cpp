@@ -25,6 +25,18 @@ std::unique_ptr<toml::node> node_of(const ConfigKey<Section>& key, std::string_v
     if (word == "off" || word == "false" || word == "0")
       return std::make_unique<toml::value<bool>>(false);
   }
+  if (std::holds_alternative<std::vector<std::string> Section::*>(key.field)) {
+    auto list = std::make_unique<toml::array>();
+    while (!text.empty()) {
+      const std::size_t comma = text.find(',');
+      std::string_view entry = text.substr(0, comma);
+      text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 1);
+      while (entry.starts_with(' ')) entry.remove_prefix(1);
+      while (entry.ends_with(' ')) entry.remove_suffix(1);
+      if (!entry.empty()) list->push_back(std::string(entry));
+    }
+    return list;
+  }
   std::int64_t integer = 0;
   const bool whole = std::holds_alternative<std::uint64_t Section::*>(key.field) ||
                      std::holds_alternative<std::int64_t Section::*>(key.field);
@@ -128,8 +140,13 @@ std::optional<std::variant<Config, ConfigProblem>> with_key_of(const Config& con
   const bool taken =
       take_over<Config>("", next, other, top_level_keys(), key) ||
       (next.source && other.source &&
-       take_over<SourceConfig>(kSourceSection, *next.source, *other.source, source_keys(), key));
+       take_over<SourceConfig>(kSourceSection, *next.source, *other.source, source_keys(), key)) ||
+      (next.replica && other.replica &&
+       take_over<ReplicaConfig>(kReplicaSection, *next.replica, *other.replica, replica_keys(),
+                                key));
   if (!taken) return std::nullopt;
+  if (std::string wrong = recheck_replica(next); !wrong.empty())
+    return ConfigProblem{std::string(key), std::move(wrong)};
   next.warnings.clear();
   if (next.source) {
     if (std::string wrong = recheck_source(next); !wrong.empty())
@@ -148,11 +165,16 @@ std::variant<Config, ConfigProblem> change_setting(const Config& config, std::st
       change_in<Config>("", changed, top_level_keys(), full, value);
   if (!problem && changed.source)
     problem = change_in<SourceConfig>(kSourceSection, *changed.source, source_keys(), full, value);
+  if (!problem && changed.replica)
+    problem =
+        change_in<ReplicaConfig>(kReplicaSection, *changed.replica, replica_keys(), full, value);
   if (!problem)
     return ConfigProblem{full, changed.source ? "takes force at a start of binlaned only; change "
                                                 "it in the file and restart"
                                               : "this host has no [source] section"};
   if (!problem->empty()) return ConfigProblem{full, *problem};
+  if (const std::string wrong = recheck_replica(changed); !wrong.empty())
+    return ConfigProblem{full, wrong};
   if (changed.source) {
     changed.warnings.clear();
     if (const std::string wrong = recheck_source(changed); !wrong.empty())

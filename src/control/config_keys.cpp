@@ -2,6 +2,9 @@
 
 #include <array>
 
+#include "dataplane/peer_list.h"
+#include "dataplane/session_limits.h"
+
 namespace binlane {
 namespace {
 
@@ -13,6 +16,7 @@ constexpr double kDayMs = 24.0 * 3600 * 1000;
 constexpr double kYearMs = 365 * kDayMs;
 // Less than 1: with every datagram lost nothing could ever be tested.
 constexpr double kMaxProbability = 0.99;
+constexpr double kMaxArchiveMb = 1024.0 * 1024 * 1024;  // a pebibyte
 // Beyond what separates two sites; more is not a remote replica but a dead one.
 constexpr double kMaxFaultDelayUs = 1e6;
 constexpr KeyBounds kAnything{0, kMaxText};
@@ -31,6 +35,7 @@ constexpr std::array<std::string_view, 2> kLaneModes = {"shared", "dedicated"};
 constexpr std::array<std::string_view, 4> kIdleStrategies = {"auto", "spin", "yield", "nap"};
 constexpr std::array<std::string_view, 2> kDegradedReleases = {"release", "hold"};
 constexpr std::array<std::string_view, 3> kFallbackModes = {"degrade", "block", "fail"};
+constexpr std::array<std::string_view, 2> kOtherAckersRules = {"report", "refuse"};
 constexpr std::array<std::string_view, 2> kWaitPoints = {"AFTER_SYNC", "AFTER_COMMIT"};
 
 // A Choice for a member that is an enumeration, its words in the order of the enumerators.
@@ -172,6 +177,12 @@ std::span<const ConfigKey<SourceConfig>> source_keys() {
        "where commits wait, as in MySQL; under AFTER_COMMIT others see rows before the quorum has "
        "them",
        kLive},
+      {"other_ackers", choice<S, &S::other_ackers>(kOtherAckersRules), "", kUnbounded, kOptional,
+       "while another semi-sync client of the server acknowledges commits too: report: the state "
+       "is "
+       "FOREIGN_ACKER, on the record; refuse: semi-sync is switched off until it is gone, on the "
+       "record",
+       kLive},
       {"degraded_release", choice<S, &S::degraded_release>(kDegradedReleases), "", kUnbounded,
        kOptional,
        "without a quorum: replicas apply what they have (release), or keep it until a quorum has "
@@ -225,6 +236,13 @@ std::span<const ConfigKey<SourceReplicaConfig>> source_replica_keys() {
        {0, kMaxNameBound},
        kOptional,
        "what fails together with it, such as its room; 1 FROM EACH zone speaks of it"},
+      {"mac",
+       &S::mac,
+       "",
+       {0, 17},
+       kOptional,
+       "its MAC address on a dpdk: port, such as 02:00:00:00:00:01; left out: asked for by ARP, "
+       "which any host on the link can answer"},
   };
   return keys;
 }
@@ -234,20 +252,56 @@ std::span<const ConfigKey<ReplicaConfig>> replica_keys() {
   static const ConfigKey<S> keys[] = {
       {"port", &S::port, "", kUnbounded, kRequired, "what carries the datagrams from the source"},
       {"address", &S::address, "", kUnbounded, kRequired, "this host's address and UDP port on it"},
+      {"sources",
+       &S::sources,
+       "",
+       {0, PeerList::kMaxPeers},
+       kOptional,
+       "the hosts that may be the source: \"address\", \"address:port\" or, on a dpdk: port, "
+       "\"address:port@MAC\"; datagrams of all others are dropped unread; left out: on \"udp\" "
+       "the replicas of the [source] section, if there is one, else anybody",
+       kLive},
       {"journal", &S::journal, "", kOptionalPath, kOptional,
        "file the binlog bytes are durable in before they are acknowledged; left out: "
        "data_dir/journal"},
       {"journal_size_mb",
        &S::journal_size_mb,
        "MiB",
-       {1, 65'536},
+       {1, static_cast<double>(kMaxJournalBytes >> 20)},
        kOptional,
        "size of the journal's ring; how far the archive may fall behind"},
       {"archive", &S::archive, "", kOptionalPath, kOptional,
        "folder for the byte-identical copies of the source's binlogs; left out: data_dir/archive"},
+      {"archive_keep_days",
+       &S::archive_keep_days,
+       "days",
+       {0, 36'500},
+       kOptional,
+       "archived files older than this are deleted, once neither the local server nor a replica "
+       "needs them; 0: age alone deletes nothing"},
+      {"archive_keep_mb",
+       &S::archive_keep_mb,
+       "MiB",
+       {0, kMaxArchiveMb},
+       kOptional,
+       "the same of the oldest files while the archive is larger than this; 0: it has no limit"},
+      {"archive_keep_for_absent_mb",
+       &S::archive_keep_for_absent_mb,
+       "MiB",
+       {0, kMaxArchiveMb},
+       kOptional,
+       "newest part of the archive that always stays, for replicas that are away and may need it "
+       "after a promotion"},
+      {"archive_min_free_mb",
+       &S::archive_min_free_mb,
+       "MiB",
+       {0, kMaxArchiveMb},
+       kOptional,
+       "while the archive's file system has less room than this, files that nobody needs are "
+       "deleted whatever their age; 0: room alone deletes nothing"},
       {"feed_listen", &S::feed_listen, "", kUnbounded, kOptional,
        "TCP address at which the local database server replicates from binlaned"},
-      {"feed_user", &S::feed_user, "", {1, 128}, kOptional, "user it must log in as"},
+      {"feed_user", &S::feed_user, "", {1, 80}, kOptional, "user it must log in as"},
       {"feed_password_file", &S::feed_password_file, "", kOptionalPath, kOptional,
        "file with its password on its one line; mode 0600 or 0640"},
       {"feed_password", &S::feed_password, "", kAnything, kOptional,

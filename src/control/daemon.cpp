@@ -6,12 +6,14 @@
 #include <cerrno>
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "control/config_value.h"
 #include "control/file_trust.h"
 #include "control/give_way.h"
+#include "control/peer_config.h"
 #include "storage/file_mode.h"
 
 namespace binlane {
@@ -97,14 +99,18 @@ Daemon::~Daemon() {
   if (replica_side_) replica_side_->stop_archive();
 }
 
-std::size_t Daemon::add_port(const PortSpec& spec, const Endpoint& local, PortSide side) {
+std::size_t Daemon::add_port(const PortSpec& spec, const Endpoint& local, PortSide side,
+                             std::vector<Neighbour> neighbours) {
   PortConfig port;
   port.spec = spec;
   port.local = local;
   port.side = side;
   port.faults = config_.faults;
+  port.neighbours = std::move(neighbours);
   PortHolder holder;
   holder.spec = to_string(spec);
+  holder.section = side == PortSide::source ? "source" : "replica";
+  if (local.udp_port != 0) holder.address = endpoint_text(local);
   holder.port = std::make_unique<AnyPort>(port);
   if (DpdkPort* const dpdk = holder.port->dpdk())
     holder.plugger = std::make_unique<PortPlugger>(*dpdk);
@@ -122,13 +128,15 @@ void Daemon::make_source() {
     const auto key = std::make_pair(to_string(replica.port), replica.local_address);
     auto found = shared_ports_.find(key);
     if (found == shared_ports_.end()) {
-      const std::size_t index = add_port(replica.port, replica.local_address, PortSide::source);
+      const std::size_t index = add_port(replica.port, replica.local_address, PortSide::source,
+                                         neighbours_of(*config_.source, replica));
       found = shared_ports_.emplace(key, ports.size()).first;
       ports.push_back(ports_[index].port.get());
     }
     replicas.push_back({replica.name, static_cast<std::uint32_t>(found->second), replica.address});
   }
-  source_lane_ = std::make_unique<SourceLane>(std::move(ports));
+  source_lane_ =
+      std::make_unique<SourceLane>(std::move(ports), HandshakeDesk::addresses_of(replicas));
   role_file_ = std::make_unique<RoleFile>(
       role_file_path(config_), config_.source->standby ? HostRole::standby : HostRole::source);
   source_control_ = std::make_unique<SourceControl>(config_, *source_lane_, std::move(replicas),
@@ -137,7 +145,8 @@ void Daemon::make_source() {
 
 void Daemon::make_replica() {
   const ReplicaConfig& replica = *config_.replica;
-  const std::size_t port = add_port(replica.port, replica.address, PortSide::replica);
+  const std::size_t port =
+      add_port(replica.port, replica.address, PortSide::replica, neighbours_of(replica));
   replica_side_ = std::make_unique<ReplicaSide>(config_, *ports_[port].port);
 }
 
@@ -175,6 +184,8 @@ std::vector<Daemon::PortView> Daemon::ports() const {
   for (const PortHolder& holder : ports_) {
     PortView view;
     view.spec = holder.spec;
+    view.section = holder.section;
+    view.address = holder.address;
     view.attached = holder.port->attached();
     if (holder.plugger) view.problem = holder.plugger->status().last_error;
     view.counters = holder.port->counters();
@@ -184,10 +195,21 @@ std::vector<Daemon::PortView> Daemon::ports() const {
   return views;
 }
 
-std::vector<std::uint64_t> Daemon::turns_by_lane() const {
-  std::vector<std::uint64_t> turns;
-  for (const auto& lane : lanes_) turns.push_back(lane->turns());
-  return turns;
+WatchedThreads Daemon::threads() const {
+  WatchedThreads watched;
+  for (const auto& lane : lanes_) watched.lane_turns.push_back(lane->turns());
+  const std::uint64_t now_ns = monotonic_ns();
+  const auto add = [&](const std::string& name, const Heartbeat& heart) {
+    watched.threads.push_back({name, heart.silent_ns(now_ns)});
+  };
+  if (source_control_) add("source control", source_control_->heartbeat());
+  if (replica_side_) {
+    add("replica control", replica_side_->control().heartbeat());
+    const auto parts = replica_side_->parts();
+    add("archive", parts->archiver->heartbeat());
+  }
+  for (const auto& [name, heart] : others_) add(name, *heart);
+  return watched;
 }
 
 std::uint64_t Daemon::lane_turns() const {

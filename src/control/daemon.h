@@ -18,6 +18,7 @@
 #include "control/replica_side.h"
 #include "control/source_control.h"
 #include "control/source_lane.h"
+#include "control/watchdog.h"
 #include "dataplane/any_port.h"
 #include "dataplane/port_plugger.h"
 
@@ -44,6 +45,8 @@ class Daemon {
   }
   struct PortView {
     std::string spec;
+    std::string section;  // that it belongs to: "source" or "replica"
+    std::string address;  // our own; empty for ports that have none
     bool attached = false;
     std::string problem;
     PortCounters counters;
@@ -51,17 +54,24 @@ class Daemon {
   };
   std::vector<PortView> ports() const;
   std::uint64_t lane_turns() const;
-  // Of each lane.
-  std::vector<std::uint64_t> turns_by_lane() const;
+  // All threads that the watchdog looks at. Any thread.
+  WatchedThreads threads() const;
+  // One more of them, which outlives every call of threads(). Before anybody asks.
+  void watch(std::string name, const Heartbeat& heart) {
+    others_.emplace_back(std::move(name), &heart);
+  }
 
  private:
   struct PortHolder {
     std::string spec;
+    std::string section;
+    std::string address;
     std::unique_ptr<AnyPort> port;
     std::unique_ptr<PortPlugger> plugger;  // DPDK ports only
   };
 
-  std::size_t add_port(const PortSpec& spec, const Endpoint& local, PortSide side);
+  std::size_t add_port(const PortSpec& spec, const Endpoint& local, PortSide side,
+                       std::vector<Neighbour> neighbours);
   void make_source();
   void make_replica();
   void start_lanes();
@@ -79,6 +89,7 @@ class Daemon {
   std::unique_ptr<ReplicaSide> replica_side_;
 
   std::vector<std::unique_ptr<Lane>> lanes_;
+  std::vector<std::pair<std::string, const Heartbeat*>> others_;
 };
 
 }  // namespace binlane

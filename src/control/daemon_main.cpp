@@ -24,9 +24,8 @@
 #include "control/metrics_endpoint.h"
 #include "control/service_identity.h"
 #include "control/service_notifier.h"
-#include "control/service_status.h"
-#include "control/service_summary.h"
 #include "control/settings.h"
+#include "control/status_text.h"
 
 namespace binlane {
 namespace {
@@ -78,7 +77,7 @@ void take_file_anew(Settings& settings) {
 
 // Until one that ends the daemon; that one.
 int serve_signals(const sigset_t& signals, Settings& settings, AuditLog& audit,
-                  ServiceNotifier& notifier, ServiceStatus& status) {
+                  ServiceNotifier& notifier) {
   for (;;) {
     int received = 0;
     ::sigwait(&signals, &received);
@@ -86,7 +85,7 @@ int serve_signals(const sigset_t& signals, Settings& settings, AuditLog& audit,
     notifier.reloading();
     take_file_anew(settings);
     audit.reopen();
-    notifier.ready(status.text());
+    notifier.ready();
   }
 }
 
@@ -98,22 +97,24 @@ int run(const Config& config, const std::string& path) {
   const auto operators = group_of("admin_group", config.admin_group);
   const auto viewers = group_of("view_group", config.view_group);
   Daemon daemon(config);
-  Settings settings(config, path, daemon.source_control());
+  Settings settings(config, path, daemon.source_control(), daemon.replica());
   AdminServer admin_server(config.admin_socket);
-  admin_server.on_audit([&daemon](const AuditEntry& entry) { daemon.audit().write(entry); });
+  admin_server.on_audit([&daemon](const AuditEntry& entry) { return daemon.audit().write(entry); });
   if (operators) admin_server.set_operator_group(*operators);
   if (viewers) admin_server.set_view_group(*viewers);
   register_verbs(admin_server, daemon, settings);
   std::optional<MetricsEndpoint> metrics;
   if (!config.metrics_listen.empty())
     metrics.emplace(config.metrics_listen, [&] { return metrics_status(daemon, settings); });
+  daemon.watch("admin", admin_server.heartbeat());
   admin_server.start();
   log::info("started", "binlaned {} ({}) is up; admin socket {}", config.name, config.cluster,
             config.admin_socket);
-  ServiceNotifier notifier([&daemon] { return daemon.turns_by_lane(); });
-  ServiceStatus status([&] { return service_summary(daemon_status(*settings.current(), daemon)); });
-  notifier.ready(status.text());
-  const int received = serve_signals(signals, settings, daemon.audit(), notifier, status);
+  ServiceNotifier notifier(
+      [&daemon] { return daemon.threads(); },
+      [&] { return status_summary(daemon_status(*settings.current(), daemon)); });
+  notifier.ready();
+  const int received = serve_signals(signals, settings, daemon.audit(), notifier);
   log::info("stopping", "signal {}: ending", received);
   admin_server.stop();
   return kExitOk;
@@ -130,7 +131,7 @@ void check_for_service(const Config& config, const std::string& path) {
 // Says why on standard error and, under systemd, where `systemctl status` shows it. Returns `code`.
 int not_started(int code, const std::string& why) {
   fmt::print(stderr, "binlaned: {}\n", why);
-  ServiceStatus::last_words(why);
+  ServiceNotifier::last_words(why);
   return code;
 }
 

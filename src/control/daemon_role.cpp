@@ -37,7 +37,12 @@ AdminReply ask_promotion(const Config& config, Daemon& daemon, const json& reque
   if (dry_run != request.end() && !dry_run->is_boolean())
     return AdminError{"dry_run", "expected true or false"};
   const bool dry = dry_run != request.end() && dry_run->get<bool>();
-  if (const std::string problem = daemon.source_control()->ask_promotion(dry); !problem.empty())
+  const auto live = request.find("from_live_source");
+  if (live != request.end() && !live->is_boolean())
+    return AdminError{"from_live_source", "expected true or false"};
+  const bool from_live = live != request.end() && live->get<bool>();
+  if (const std::string problem = daemon.source_control()->ask_promotion(dry, from_live);
+      !problem.empty())
     return AdminError{"", problem};
   return json{{"begun", true}};
 }
@@ -99,15 +104,23 @@ AdminReply fence_host(const Config& config, Daemon& daemon, const json& request)
     return AdminError{"reason", "expected a text: why it is fenced"};
   if (reason->get_ref<const std::string&>().size() > admin::kMaxFenceReasonBytes)
     return AdminError{"reason", fmt::format("longer than {} bytes", admin::kMaxFenceReasonBytes)};
+  const auto kill = request.find("kill_server");
+  if (kill != request.end() && !kill->is_boolean())
+    return AdminError{"kill_server", "expected true or false"};
+  const bool kill_server = kill != request.end() && kill->get<bool>();
+  if (kill_server && daemon.source_control() == nullptr)
+    return AdminError{"kill_server",
+                      "this host has no [source] section: nobody waits at its server"};
   if (daemon.source_control() != nullptr) {
-    const auto done = daemon.source_control()->ask_fence(reason->get<std::string>());
+    const auto done = daemon.source_control()->ask_fence(reason->get<std::string>(), kill_server);
     if (!done.problem.empty()) return AdminError{"", done.problem};
-    return json{{"fenced", true}, {"report", done.report}};
+    return json{{"fenced", true}, {"on_record", done.on_record}, {"report", done.report}};
   }
   std::uint32_t term = 0;
   if (const std::string problem = fence_for_nobody(*daemon.replica(), term); !problem.empty())
     return AdminError{"", problem};
   return json{{"fenced", true},
+              {"on_record", true},
               {"report", fence_report(log_at_a_glance(config.name, *daemon.replica()), term)}};
 }
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "control/config_value.h"
+#include "control/peer_config.h"
 #include "control/problem_finder.h"
 #include "control/quorum_margin.h"
 #include "control/quorum_text.h"
@@ -28,6 +29,11 @@ std::string epoch_text(const Epoch& epoch) {
 
 json text_or_null(const std::string& text) {
   return text.empty() ? json(nullptr) : json(text);
+}
+
+// The last address whose datagrams were dropped because it is no peer's.
+json unknown_peer_json(std::uint64_t count, const Endpoint& last) {
+  return count == 0 ? json(nullptr) : json(endpoint_text(last));
 }
 
 json sender_json(const SenderCounters& counters) {
@@ -149,6 +155,7 @@ json server_json(const SourceControl::View& view) {
   return {{"version", view.server_version},
           {"status_on", server.status_on},
           {"enabled", server.enabled},
+          {"read_only", server.read_only},
           {"clients", server.clients},
           {"yes_tx", server.yes_tx},
           {"no_tx", server.no_tx},
@@ -186,6 +193,7 @@ json source_counters_json(const SourceControl::View& view) {
           {"recoveries", counters.recoveries},
           {"transitions", counters.transitions},
           {"server_releases", counters.server_releases},
+          {"other_ackers", counters.other_ackers},
           {"server_restarts", counters.server_restarts},
           {"blocked", counters.blocked},
           {"holds", counters.holds},
@@ -194,8 +202,11 @@ json source_counters_json(const SourceControl::View& view) {
           {"incarnations", view.incarnations},
           {"polls", view.polls},
           {"polls_failed", view.polls_failed},
+          {"settings_mended", view.settings_mended},
           {"foreign_datagrams", view.marks.frame_faults},
           {"unknown_peers", view.marks.unknown_peers},
+          {"unknown_frames", view.marks.unknown_frames},
+          {"lane_stands", view.lane_stands},
           {"events_lost", view.marks.events_lost},
           {"hellos_lost", view.marks.hellos_lost}};
 }
@@ -211,20 +222,26 @@ void add_settings(json& out, const SourceConfig& config, const SourceControl::Vi
   out["quorum_margin"] = quorum_margin(config.quorum, view.marks);
   out["wait_point"] = wait_point_text(config.wait_point);
   out["fallback"] = to_string(config.fallback);
+  out["other_ackers_rule"] = to_string(config.other_ackers);
   out["timeout_ms"] = config.timeout_ms;
   out["server_timeout_ms"] = config.effective_server_timeout_ms();
 }
 
 void add_state(json& out, const SourceControl::View& view) {
   const bool running = view.phase == SourceControl::Phase::running;
+  out["running"] = running;
   out["state"] = running ? to_string(view.state) : phase_text(view.phase);
   out["problem"] = text_or_null(view.problem);
   out["role"] = to_string(view.role.role);
   out["fenced_by"] = view.role.fenced_by;
   out["fence_reason"] = text_or_null(view.role.fence_reason);
+  out["role_on_record"] = view.role_on_record;
+  out["write_problem"] = text_or_null(view.write_problem);
   out["blocked"] = view.blocked;
   out["held"] = view.held;
   out["read_only"] = view.read_only;
+  out["other_ackers"] = view.other_ackers;
+  out["newest_binlog"] = view.newest_binlog;
   out["oldest_wait_ms"] = view.oldest_wait_ns / kNanosPerMilli;
   out["recover_hold_ms"] = view.recover_hold_ns / kNanosPerMilli;
   out["state_since_ms"] = nullptr;
@@ -244,6 +261,7 @@ json source_json(const SourceConfig& config, const SourceControl::View& view) {
               {"quorum", position_json(marks.quorum_at)},
               {"released", position_json(marks.released_at)},
               {"quorum_connected", marks.satisfiable},
+              {"unknown_peer", unknown_peer_json(marks.unknown_peers, marks.unknown_peer)},
               {"replicas", replicas_json(config, view)},
               {"server", server_json(view)},
               {"dump", dump_json(view.drain)},
@@ -267,10 +285,13 @@ json feed_json(const FeedStatus& feed) {
           {"clients", clients},
           {"accepted", feed.accepted},
           {"refused_logins", feed.refused_logins},
+          {"dropped_logins", feed.dropped_logins},
           {"dumps", feed.dumps},
           {"refused_dumps", feed.refused_dumps},
           {"events", feed.events},
           {"bytes", feed.bytes},
+          {"restarts", feed.restarts},
+          {"gap", text_or_null(feed.gap)},
           {"last_error", text_or_null(feed.last_error)}};
 }
 
@@ -302,17 +323,45 @@ json divergence_json(const ReplicaControl::View& view) {
           {"named", view.diverged_groups}};
 }
 
-json replica_json(const ReplicaSight& sight, const std::string& folder, const std::string& disk) {
+// Whom the replica hears, and where it is said.
+json sources_json(const ReplicaSources& sources) {
+  json heard = json::array();
+  for (std::size_t i = 0; i < sources.peers.size(); ++i)
+    heard.push_back(peer_text(sources.peers.at(i)));
+  return {{"from", to_string(sources.from)}, {"heard", std::move(heard)}};
+}
+
+json retention_json(const ArchivePruner::View& view) {
+  return {{"files", view.files},
+          {"bytes", view.bytes},
+          {"free_bytes", view.free_bytes ? json(*view.free_bytes) : json(nullptr)},
+          {"days_left", view.days_left ? json(*view.days_left) : json(nullptr)},
+          {"removed_files", view.removed_files},
+          {"removed_bytes", view.removed_bytes},
+          {"failures", view.failures},
+          {"failure", text_or_null(view.failure)},
+          {"kept_because", to_string(view.kept)},
+          {"over_limit", view.over_limit},
+          {"nearly_full", view.nearly_full}};
+}
+
+json replica_json(const StatusSight& whole) {
+  const ReplicaSight& sight = *whole.host.replica;
   const ReplicaControl::View& view = sight.control;
   const ArchiverStatus& archive = sight.archive;
   const ReplicaLaneMarks& marks = view.marks;
   return {
-      {"connected", marks.connected},
+      {"at_work", replica_at_work(whole.host)},
+      {"connected", marks.connected && !view.away},
+      {"away", view.away},
+      {"last_heard_ms", marks.connected ? json(view.silent_ns / kNanosPerMilli) : json(nullptr)},
       {"state", view.exposures.divergence ? "DIVERGED" : "FOLLOWING"},
       {"diverged", divergence_json(view)},
       {"exposed", exposures_json(view.exposures)},
       {"exposed_total", view.exposures.total},
       {"source", text_or_null(view.source_name)},
+      {"sources", sources_json(sight.sources)},
+      {"unknown_peer", unknown_peer_json(marks.unknown_peers, marks.unknown_peer)},
       {"refusal", text_or_null(view.refusal)},
       {"stream", view.stream.is_null() ? json(nullptr) : json(to_string(view.stream))},
       {"journal_id", to_string(view.journal_id)},
@@ -322,7 +371,7 @@ json replica_json(const ReplicaSight& sight, const std::string& folder, const st
                                                        : json(to_string(view.promise.candidate))}}},
       {"rules", view.rules},
       {"sealed", sealed_json(view.sealed)},
-      {"archive_folder", folder},
+      {"archive_folder", whole.archive_folder},
       {"learner_until", position_json(view.learner_until.position)},
       {"epoch", epoch_text(marks.epoch)},
       {"received", position_json(marks.received)},
@@ -334,12 +383,13 @@ json replica_json(const ReplicaSight& sight, const std::string& folder, const st
        {{"syncs", archive.syncs},
         {"disk_full_count", archive.disk_full_count},
         {"waits_for_room", archive.waits_for_room},
-        {"failure", text_or_null(archive.failure)}}},
+        {"failure", text_or_null(archive.failure)},
+        {"retention", retention_json(sight.retention)}}},
       {"journal",
        {{"blocks", marks.block_count},
         {"free_blocks", marks.free_blocks},
         {"writes", marks.writes},
-        {"disk", disk},
+        {"disk", whole.journal_disk},
         {"failure", marks.failure == 0 ? json(nullptr) : json(errno_text(marks.failure))},
         {"damaged_until", position_json(view.damaged_until.position)}}},
       {"journal_free_blocks", marks.free_blocks},
@@ -348,8 +398,12 @@ json replica_json(const ReplicaSight& sight, const std::string& folder, const st
         {"hellos", view.hellos},
         {"hellos_refused", view.hellos_refused},
         {"hellos_foreign", view.hellos_foreign},
+        {"hellos_not_bound", view.hellos_not_bound},
+        {"promises_put_off", view.promises_put_off},
         {"foreign_datagrams", marks.frame_faults},
+        {"unknown_peers", marks.unknown_peers},
         {"unknown_frames", marks.unknown_frames},
+        {"hellos_lost", marks.hellos_lost},
         {"receiver", receiver_json(marks.receiver)}}},
       {"feed", feed_json(sight.feed)}};
 }
@@ -363,11 +417,13 @@ json problems_json(const std::vector<Problem>& problems) {
   return rows;
 }
 
-json ports_json(const Daemon& daemon) {
+json ports_json(const std::vector<Daemon::PortView>& views) {
   json ports = json::array();
-  for (const Daemon::PortView& port : daemon.ports()) {
+  for (const Daemon::PortView& port : views) {
     const PortCounters& counters = port.counters;
     json row = {{"port", port.spec},
+                {"section", port.section},
+                {"address", text_or_null(port.address)},
                 {"attached", port.attached},
                 {"problem", text_or_null(port.problem)},
                 {"rx_packets", counters.rx_packets},
@@ -391,33 +447,45 @@ json ports_json(const Daemon& daemon) {
 
 }  // namespace
 
+json status_json(const StatusSight& sight) {
+  json status = {{"name", sight.name},
+                 {"cluster", sight.cluster},
+                 {"problems", problems_json(find_problems(sight.host))},
+                 {"ports", ports_json(sight.ports)},
+                 {"lane_turns", sight.lane_turns}};
+  if (sight.host.source != nullptr)
+    status["source"] = source_json(*sight.host.source_config, *sight.host.source);
+  if (sight.host.replica != nullptr) status["replica"] = replica_json(sight);
+  return status;
+}
+
 json daemon_status(const Config& config, const Daemon& daemon) {
-  HostSight sight;
+  StatusSight sight{config.name, config.cluster, {}, daemon.ports(), daemon.lane_turns(), {}, {}};
   std::optional<SourceControl::View> source;
   std::optional<ReplicaSight> replica;
-  json status = {{"name", config.name},
-                 {"cluster", config.cluster},
-                 {"ports", ports_json(daemon)},
-                 {"lane_turns", daemon.lane_turns()}};
   if (daemon.source() != nullptr) {
     source = daemon.source()->view();
     // As it is in force; before the first turn, as it was read.
-    sight.source_config = source->config != nullptr ? &*source->config->source : &*config.source;
-    sight.source = &*source;
-    status["source"] = source_json(*sight.source_config, *source);
+    sight.host.source_config =
+        source->config != nullptr ? &*source->config->source : &*config.source;
+    sight.host.source = &*source;
   }
   if (daemon.replica() != nullptr) {
     const auto parts = daemon.replica()->parts();
     replica = ReplicaSight{daemon.replica()->control().view(), parts->archiver->status(),
-                           parts->feed->status()};
-    sight.replica = &*replica;
-    status["replica"] = replica_json(*replica, parts->folder, daemon.replica()->describe_disk());
+                           parts->feed->status(), daemon.replica()->retention(), daemon.replica()->sources()};
+    sight.host.replica = &*replica;
+    sight.archive_folder = parts->folder;
+    sight.journal_disk = daemon.replica()->describe_disk();
   }
-  for (const Daemon::PortView& port : daemon.ports())
-    sight.ports.push_back({port.spec, port.attached, port.problem});
-  sight.audit_failure = daemon.audit().failure();
-  status["problems"] = problems_json(find_problems(sight));
-  return status;
+  for (const Daemon::PortView& port : sight.ports)
+    sight.host.ports.push_back({port.spec, port.attached, port.problem});
+  for (const ThreadSilence& thread : daemon.threads().threads) {
+    if (thread.silent_ns >= Watchdog::kThreadShownNs)
+      sight.host.stuck.push_back({thread.name, thread.silent_ns / kNanosPerMilli});
+  }
+  sight.host.audit_failure = daemon.audit().failure();
+  return status_json(sight);
 }
 
 }  // namespace binlane

@@ -2,14 +2,31 @@
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
 
 #include "control/config.h"
 #include "control/daemon.h"
+#include "control/problem_finder.h"
 
 namespace binlane {
 
+// Copies of everything that a status is made of.
+struct StatusSight {
+  std::string name;
+  std::string cluster;
+  HostSight host;
+  std::vector<Daemon::PortView> ports;
+  std::uint64_t lane_turns = 0;
+  std::string archive_folder;
+  std::string journal_disk;
+};
+
 // Keys keep their meaning once they are published; new ones may be added. Offsets and lags are
-// bytes, times carry their unit in their name, positions are {"file", "offset"} or null.
+// bytes, times carry their unit in their name, positions are {"file", "offset"} or null. Pure but
+// for the ages, which are of now.
+nlohmann::json status_json(const StatusSight& sight);
+
 nlohmann::json daemon_status(const Config& config, const Daemon& daemon);
 
 }  // namespace binlane

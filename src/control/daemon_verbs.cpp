@@ -157,7 +157,7 @@ void register_fallback(AdminServer& server, SourceControl* source) {
       [](SourceControl& control, const json& request, const AdminPeer& peer) {
         return acknowledge_ledger(control, request, peer);
       },
-      AdminRole::op);
+      AdminRole::op_on_record);
 }
 
 void register_roles(AdminServer& server, Daemon& daemon, Settings& settings) {
@@ -166,7 +166,7 @@ void register_roles(AdminServer& server, Daemon& daemon, Settings& settings) {
       [&](const json& request, const AdminPeer&) {
         return ask_promotion(*settings.current(), daemon, request);
       },
-      AdminRole::op);
+      AdminRole::op_on_record);
   server.on(admin::kVerbPromotion,
             [&](const json&, const AdminPeer&) -> AdminReply { return promotion_status(daemon); });
   server.on(
@@ -180,11 +180,11 @@ void register_roles(AdminServer& server, Daemon& daemon, Settings& settings) {
       [&](const json& request, const AdminPeer&) {
         return unfence_host(*settings.current(), daemon, request);
       },
-      AdminRole::op);
+      AdminRole::op_on_record);
   server.on(
       admin::kVerbRejoin,
       [&](const json& request, const AdminPeer&) { return ask_rejoin(daemon, request); },
-      AdminRole::op);
+      AdminRole::op_on_record);
   server.on(admin::kVerbRejoining,
             [&](const json&, const AdminPeer&) -> AdminReply { return rejoin_status(daemon); });
   server.on(

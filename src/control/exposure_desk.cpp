@@ -43,6 +43,14 @@ bool ExposureDesk::poll(std::uint64_t now_ns, HelloMessage& message) {
   return false;
 }
 
+bool ExposureDesk::comes_from_its_peer(std::uint64_t session_id, std::uint32_t port,
+                                       const Endpoint& from) const noexcept {
+  return std::any_of(peers_.begin(), peers_.end(), [&](const Peer& peer) {
+    return session_id != 0 && peer.session_id == session_id && peer.port == port &&
+           peer.endpoint == from;
+  });
+}
+
 bool ExposureDesk::on_reply(const FrameView& frame, std::uint32_t& replica, std::uint64_t& number) {
   if (frame.type() != wire::Type::exposed_ack || frame.epoch() != epoch_) return false;
   const auto body = body_as<wire::ExposedAckBody>(frame);

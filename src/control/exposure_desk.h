@@ -36,6 +36,9 @@ class ExposureDesk {
   bool poll(std::uint64_t now_ns, HelloMessage& message);
   // An EXPOSED_ACK. True when it tells something new: `replica` knows the list `number` now.
   bool on_reply(const FrameView& frame, std::uint32_t& replica, std::uint64_t& number);
+  // The answer comes from the address that its session is with; nobody else speaks for it (S19).
+  bool comes_from_its_peer(std::uint64_t session_id, std::uint32_t port,
+                           const Endpoint& from) const noexcept;
   // What it said could not be passed on: it is asked again.
   void forget(std::uint32_t replica) noexcept { peers_[replica].known = 0; }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -139,6 +140,7 @@ bool ExposureRecord::take(const ExposureList& list) {
 }
 
 int ExposureRecord::set_divergence(const Divergence& divergence) {
+  if (divergence.term == 0) return EINVAL;  // on record that would say: not diverged
   ExposureState next = state_;
   next.divergence = divergence;
   const int error = store(next);

@@ -14,6 +14,7 @@ void ExposureTeller::on_reply(const HelloMessage& message) {
   SourceCommand command;
   command.kind = SourceCommand::Kind::set_exposure_known;
   if (decode(message.frame(), frame) != FrameFault::none ||
+      !desk_.comes_from_its_peer(frame.header.session_id, message.port, message.peer) ||
       !desk_.on_reply(frame, command.replica, command.exposure))
     return;
   command.session_id = frame.header.session_id;

@@ -1,6 +1,7 @@
 #include "control/fallback.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/canary.h"
@@ -35,7 +36,8 @@ bool is_deadline(FallbackReason reason) {
 
 // Whether Binlane was the one to let the server go on.
 bool is_own(FallbackReason reason) {
-  return is_deadline(reason) || reason == FallbackReason::asked_off;
+  return is_deadline(reason) || reason == FallbackReason::asked_off ||
+         reason == FallbackReason::numbering_over;
 }
 
 // Doubled `times` times, up to `most`.
@@ -63,6 +65,9 @@ Fallback::Fallback(const FallbackOptions& options, const FallbackStart& start)
       quorum_at_(start.exposed_from),
       interval_open_(start.interval_open),
       ledger_failed_(start.ledger_failed),
+      held_(start.degraded),
+      asked_off_(start.degraded),
+      degraded_(start.degraded),
       baseline_(start.counters) {
   // What an earlier binlaned recorded covers whatever has happened since.
   noted_.fill(start.interval_open);
@@ -102,6 +107,7 @@ std::optional<FallbackAction> Fallback::tick(const FallbackInputs& in) {
     completed_.reset();
     raise(event, in);
   }
+  if (std::exchange(ledger_back_, false)) take_ledger_back(in);
   if (in.poll) take_poll(*in.poll, in);
   check_silent_release(in);
   check_conditions(in);
@@ -152,10 +158,14 @@ void Fallback::take_poll(const ServerPoll& poll, const FallbackInputs& in) {
     raise(FallbackEvent::server_off, in);
   }
   baseline_ = poll.counters;
-  looked_at_ = {looked_at_[1], quorum_at_};
+  others_ = poll.others;
+  // While somebody else may be releasing commits, how far the exposure reaches back stays as it is.
+  if (others_ == OtherAckers::none || canary(Canary::other_acker_ignored))
+    looked_at_ = {looked_at_[1], quorum_at_};
   looked_since_off_ = true;
   baseline_covered_ = covered_;
-  baseline_stalled_ = in.acker_registered && deadline_.stalled_ns() >= kStallNs;
+  baseline_stalled_ = deadline_.stalled_ns() >= kStallNs;
+  baseline_registered_ = in.acker_registered;
 }
 
 // The server says ON; have its counters moved in a way that only un-acknowledged commits explain?
@@ -164,10 +174,11 @@ bool Fallback::server_let_go(const ServerPoll& poll, const FallbackInputs& in) {
   if (phase_ == FallbackPhase::starting) return grew(*baseline_, poll.counters);
   if (!server_should_wait()) return false;
   if (grew(*baseline_, poll.counters) && !canary(Canary::server_release_unnoticed)) return true;
-  // A KILL lets a whole group go and counts it as acknowledged. It shows as commits that complete
-  // while the quorum stands still; believed once marks read after this look agree.
-  if (baseline_stalled_ && in.acker_registered && baseline_covered_ == covered_ &&
-      grew(baseline_->yes_tx, poll.counters.yes_tx))
+  // A KILL lets a whole group go and counts it as acknowledged, and so does the ACK of somebody
+  // else. It shows as commits that complete while the quorum stands still, or while we have no
+  // connection for ACKs; believed once marks read after this look agree.
+  if (baseline_stalled_ && in.acker_registered == baseline_registered_ &&
+      baseline_covered_ == covered_ && grew(baseline_->yes_tx, poll.counters.yes_tx))
     suspicion_ = Suspicion{covered_, in.now_ns};
   return false;
 }
@@ -186,10 +197,13 @@ void Fallback::check_conditions(const FallbackInputs& in) {
     close_at_ = in.written;
     close_after_ns_.reset();
   }
+  check_guards(in);
   check_waits(in);
   check_record(in);
   check_recovery(in);
-  if (close_at_ && in.quorum.linear >= close_at_->linear && !wanted_[0] && !wanted_[1]) {
+  const bool ours_alone = others_ == OtherAckers::none || canary(Canary::other_acker_ignored);
+  if (close_at_ && in.quorum.linear >= close_at_->linear && !wanted_[0] && !wanted_[1] &&
+      ours_alone) {
     if (interval_open_ && !ledger_failed_) {
       raise(FallbackEvent::covered, in);
     } else {
@@ -204,7 +218,10 @@ void Fallback::check_waits(const FallbackInputs& in) {
   if (!in.server_reachable) return;
   if (asked_off_) raise(FallbackEvent::asked_off, in);
   if (!deadline_.expired())
-    raise(FallbackEvent::wait_ended, in);
+    raise(phase_ == FallbackPhase::blocked && others_ == OtherAckers::present
+              ? FallbackEvent::other_acker
+              : FallbackEvent::wait_ended,
+          in);
   else
     raise(options_.mode == FallbackMode::block ? FallbackEvent::hold : FallbackEvent::deadline, in);
 }
@@ -213,9 +230,11 @@ void Fallback::check_record(const FallbackInputs& in) {
   if (phase_ != FallbackPhase::recording || in_flight_) return;
   const bool wanted = wanted_[0] || wanted_[1];
   if (ledger_failed_) {
-    const bool fresh =
-        reason_ == FallbackReason::stream_new && !canary(Canary::fresh_without_record);
-    raise(fresh ? FallbackEvent::fresh_unrecorded : FallbackEvent::record_failed, in);
+    // The server says that it waits, and does not: OFF would tell the truth, but needs a record.
+    const bool never =
+        (reason_ == FallbackReason::stream_new || reason_ == FallbackReason::numbering_over) &&
+        !canary(Canary::fresh_without_record);
+    raise(never ? FallbackEvent::never_unrecorded : FallbackEvent::record_failed, in);
     // Where the server does not wait anyway, there is nothing to block.
     if (state_ == FallbackState::async) raise(FallbackEvent::server_off, in);
   } else if (!wanted || canary(Canary::ledger_after_release)) {
@@ -231,7 +250,8 @@ void Fallback::check_record(const FallbackInputs& in) {
 }
 
 void Fallback::check_recovery(const FallbackInputs& in) {
-  const bool ready = in.quorum_connected && in.acker_registered && in.server_reachable && !held_;
+  const bool ready = in.quorum_connected && in.acker_registered && in.server_reachable && !held_ &&
+                     why_not_ready(in) == FallbackReason::quorum_lost;
   if (!ready) {
     if (phase_ == FallbackPhase::catching_up)
       connect_flaps_ = std::min(connect_flaps_ + 1, kMaxFlaps);
@@ -260,7 +280,8 @@ void Fallback::apply(FallbackEffect effect, FallbackEvent event, const FallbackI
     case FallbackEffect::none:
       break;
     case FallbackEffect::adopt:
-      if (event == FallbackEvent::server_on) held_ = asked_off_ = false;
+      // At the first look it is not known who switched it on, or the server's own settings did.
+      if (event == FallbackEvent::server_on && phase_ != FallbackPhase::starting) resume();
       // Commits that our OFF has woken may have been counted after the last look.
       if (event == FallbackEvent::turned_on && !looked_since_off_) baseline_.reset();
       watch_for_exposure(in);
@@ -305,6 +326,18 @@ void Fallback::apply(FallbackEffect effect, FallbackEvent event, const FallbackI
       watch_for_exposure(in);
       want(ExposureKind::server_side, reason_, looked_at_[0]);
       break;
+    case FallbackEffect::expose_other:
+      reason_ = FallbackReason::other_acker;
+      ++counters_.other_ackers;
+      close_wanted_ = false;
+      watch_for_exposure(in);
+      want(ExposureKind::server_side, reason_, looked_at_[0]);
+      break;
+    case FallbackEffect::expose_number:
+      close_wanted_ = false;
+      reason_ = FallbackReason::numbering_over;
+      want(ExposureKind::own, reason_, looked_at_[0]);
+      break;
     case FallbackEffect::retry_read_only:
       ++counters_.read_only_failures;
       off_due_ns_ = in.now_ns + off_retry_ns_;
@@ -346,7 +379,7 @@ void Fallback::apply(FallbackEffect effect, FallbackEvent event, const FallbackI
       flaps_ = std::min(flaps_ + 1, kMaxFlaps);
       break;
     case FallbackEffect::clear_hold:
-      held_ = false;
+      held_ = degraded_;
       break;
   }
   if (event == FallbackEvent::record_failed && state_ != FallbackState::async &&
@@ -355,7 +388,7 @@ void Fallback::apply(FallbackEffect effect, FallbackEvent event, const FallbackI
 }
 
 void Fallback::want(ExposureKind kind, FallbackReason reason, const Position& from) {
-  if (ledger_failed_) return miss(kind, reason);
+  if (ledger_failed_) return miss(kind, reason, from);
   const bool closing = in_flight_ && in_flight_->kind == FallbackAction::Kind::close_intervals;
   if (interval_open_ && noted_[index_of(kind)] && !closing) return;
   auto& wanted = wanted_[index_of(kind)];
@@ -367,17 +400,30 @@ void Fallback::fail_ledger() noexcept {
   ledger_failed_ = true;
   for (const ExposureKind kind : {ExposureKind::server_side, ExposureKind::own}) {
     auto& wanted = wanted_[index_of(kind)];
-    if (wanted) miss(kind, wanted->reason);
+    if (wanted) miss(kind, wanted->reason, wanted->from);
     wanted.reset();
   }
 }
 
 // An open interval covers what comes behind it, and is not closed any more. What Binlane would have
 // released it does not release without a record, except a new stream's, where clients have an OK.
-void Fallback::miss(ExposureKind kind, FallbackReason reason) noexcept {
+void Fallback::miss(ExposureKind kind, FallbackReason reason, const Position& from) noexcept {
   BL_ASSERT(ledger_failed_);
-  const bool released = kind == ExposureKind::server_side || reason == FallbackReason::stream_new;
-  if (released && !interval_open_) unrecorded_ = true;
+  const bool released = kind == ExposureKind::server_side || reason == FallbackReason::stream_new ||
+                        reason == FallbackReason::numbering_over;
+  if (!released || interval_open_) return;
+  if (!unrecorded_ || from < unrecorded_from_) unrecorded_from_ = from;
+  unrecorded_ = true;
+}
+
+// What was released meanwhile goes in first; an interval that could not be closed is closed when a
+// quorum covers what may have been released until now.
+void Fallback::take_ledger_back(const FallbackInputs& in) {
+  ledger_failed_ = false;
+  if (interval_open_ || unrecorded_) watch_for_exposure(in);
+  if (unrecorded_ && !interval_open_)
+    want(ExposureKind::server_side, FallbackReason::unrecorded, unrecorded_from_);
+  raise(FallbackEvent::ledger_back, in);
 }
 
 bool Fallback::accounts() const noexcept {
@@ -457,9 +503,10 @@ void Fallback::complete(bool success, std::uint64_t now_ns) {
       if (success) {
         interval_open_ = true;
         noted_[index_of(action.exposure)] = true;
+        if (unrecorded_ && action.position <= unrecorded_from_) unrecorded_ = false;
       } else {
         fail_ledger();
-        miss(action.exposure, action.reason);
+        miss(action.exposure, action.reason, action.position);
       }
       // The table hears of it as `recorded` or `record_failed`, when it is all there.
       return;

@@ -1,6 +1,6 @@
 // Fallback: decides when the source's server waits for the quorum and when it no longer does.
 //
-//   STARTING → ASYNC ⇄ CATCHING_UP ⇄ SEMISYNC        (FENCED, STANDBY reserved)
+//   STARTING → ASYNC ⇄ CATCHING_UP ⇄ SEMISYNC ⇄ FOREIGN_ACKER    (FENCED, STANDBY reserved)
 //
 // A state machine without I/O and clock: the control thread feeds it what it sees (tick) and does
 // the one action that it asks for, then reports how that went (complete). The order of actions is
@@ -19,6 +19,12 @@
 // Everything that lets commits go without a quorum shows in the server's status or in a counter: an
 // OFF of somebody else that is taken back between two looks as well, in no_times (MariaDB 10.11).
 //
+// Two things make a server that says ON release commits all the same, so neither is ever called
+// SEMISYNC (fallback_guard.cpp). A semi-sync client that is not ours ends every wait: an interval
+// is open as long as it is there, or Binlane switches semi-sync OFF, by the operator's choice
+// (S23). And MariaDB compares the names of binlogs as text, so from number 1000000 on nothing
+// waits: before that file begins Binlane switches semi-sync OFF for good (S17).
+//
 // Marks are linear offsets; the positions beside them are for the ledger and for people. The
 // source's control thread owns it.
 #pragma once
@@ -34,6 +40,7 @@
 #include "control/fallback_mode.h"
 #include "control/fallback_table.h"
 #include "control/ledger.h"
+#include "control/other_ackers.h"
 #include "control/source_state.h"
 #include "control/wait_deadline.h"
 
@@ -47,7 +54,8 @@ enum class FallbackState : std::uint8_t {
   semisync,
   fenced,
   standby,
-  refused
+  refused,
+  foreign_acker  // the server waits, and somebody besides Binlane acknowledges (S23)
 };
 // "SEMISYNC" and so on.
 const char* to_string(FallbackState state) noexcept;
@@ -67,14 +75,18 @@ enum class FallbackReason : std::uint8_t {
   caught_up,
   server_on,  // it was ON already, or somebody switched it on
   turn_on_failed,
-  unrecorded,  // what it released could not be recorded then
-  stream_new,  // the stream is new, and the server waits already
+  unrecorded,      // what it released could not be recorded then
+  stream_new,      // the stream is new, and the server waits already
+  other_acker,     // somebody besides Binlane acknowledges commits
+  other_gone,      // nobody besides Binlane does any more
+  numbering_over,  // the server compares the names of its next binlogs wrongly
 };
 // A sentence for logs, ledger and status.
 const char* to_string(FallbackReason reason) noexcept;
 
 struct FallbackOptions {
   FallbackMode mode = FallbackMode::degrade;
+  OtherAckersRule other_ackers = OtherAckersRule::report;
   std::uint64_t timeout_ns = 10 * kNanosPerSecond;
   std::uint64_t server_timeout_ns = 15 * kNanosPerSecond;  // at least a second above (S13)
   std::uint64_t recover_after_ns = 200 * kNanosPerMilli;
@@ -90,6 +102,7 @@ struct FallbackStart {
   bool ledger_failed = false;     // and takes no entry any more
   bool server_restarted = false;  // since the state was persisted
   bool unrecorded = false;        // what it released before may be missing in the ledger
+  bool degraded = false;          // an operator's degrade, not resumed since
   // The persisted counters, if the server is still the same run.
   std::optional<ServerCounters> counters{};
 };
@@ -107,6 +120,7 @@ struct ServerPoll {
   bool enabled = false;
   bool status_on = false;
   ServerCounters counters;
+  OtherAckers others = OtherAckers::none;  // its semi-sync clients that are not ours
 };
 
 struct FallbackInputs {
@@ -124,6 +138,7 @@ struct FallbackInputs {
   bool quorum_connected = false;   // the connected replicas could satisfy the rule
   bool acker_registered = false;   // the dump connection stands, ACKs reach the server
   bool server_reachable = false;   // the connection for commands stands
+  bool numbering_over = false;     // its binlogs' numbers are past what it can compare (S17)
   std::optional<ServerPoll> poll;  // when there is one since the last tick
 };
 
@@ -162,7 +177,8 @@ struct FallbackCounters {
   std::uint64_t read_only_failures = 0;
   std::uint64_t off_failures = 0;
   std::uint64_t on_failures = 0;
-  std::uint64_t log_lost = 0;  // transitions that nobody popped in time
+  std::uint64_t other_ackers = 0;  // times somebody else began to acknowledge
+  std::uint64_t log_lost = 0;      // transitions that nobody popped in time
 };
 
 // Members stand by topic, not by size.
@@ -179,10 +195,13 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   void complete(bool success, std::uint64_t now_ns);
 
   // An operator's wish to go on without semi-sync, ledger first; until resume(), or until somebody
-  // switches it on at the server.
-  void degrade() noexcept { held_ = asked_off_ = true; }
+  // switches it on at the server. It outlives the server's run and ours: FallbackStart::degraded.
+  void degrade() noexcept { held_ = asked_off_ = degraded_ = true; }
   // And to leave an operator's OFF behind, whoever it came from.
-  void resume() noexcept { held_ = asked_off_ = false; }
+  void resume() noexcept { held_ = asked_off_ = degraded_ = false; }
+  bool degraded_by_operator() const noexcept { return degraded_; }
+  // The ledger takes entries again: what it could not take is told it now.
+  void ledger_back() noexcept { ledger_back_ = ledger_failed_; }
   // Other options from now on.
   void set_options(const FallbackOptions& options);
 
@@ -208,8 +227,15 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // Commits of this stream wait.
   bool promises() const noexcept {
     return phase_ == FallbackPhase::confirming || phase_ == FallbackPhase::semisync ||
-           phase_ == FallbackPhase::holding;
+           phase_ == FallbackPhase::holding || phase_ == FallbackPhase::shared;
   }
+  // The server waits and a quorum keeps up, whoever else acknowledges: what was made read-only
+  // until then may take writes.
+  bool may_take_writes() const noexcept {
+    return phase_ == FallbackPhase::semisync || phase_ == FallbackPhase::shared;
+  }
+  // As last looked at.
+  OtherAckers other_ackers() const noexcept { return others_; }
   // What the server may have released by itself without anybody knowing yet lies beyond. To be
   // persisted.
   const Position& exposed_from() const noexcept { return looked_at_[0]; }
@@ -232,11 +258,14 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   bool server_let_go(const ServerPoll& poll, const FallbackInputs& in);
   void check_silent_release(const FallbackInputs& in);
   void check_conditions(const FallbackInputs& in);
+  void check_guards(const FallbackInputs& in);
+  FallbackReason why_not_ready(const FallbackInputs& in) const noexcept;
   void check_waits(const FallbackInputs& in);
   void check_record(const FallbackInputs& in);
   void check_recovery(const FallbackInputs& in);
   void fail_ledger() noexcept;
-  void miss(ExposureKind kind, FallbackReason reason) noexcept;
+  void miss(ExposureKind kind, FallbackReason reason, const Position& from) noexcept;
+  void take_ledger_back(const FallbackInputs& in);
   void want(ExposureKind kind, FallbackReason reason, const Position& from);
   void begin_era(const FallbackInputs& in);
   void watch_for_exposure(const FallbackInputs& in);
@@ -270,7 +299,9 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // Ledger.
   bool interval_open_ = false;
   bool ledger_failed_ = false;
+  bool ledger_back_ = false;          // and can be written again, as of the next turn
   bool unrecorded_ = false;           // a release that no interval has, for that reason
+  Position unrecorded_from_;          // where the first of them began
   std::array<bool, kKinds> noted_{};  // causes that the open interval has
   std::array<std::optional<Wanted>, kKinds> wanted_{};
   std::optional<std::uint64_t> close_after_ns_;  // a mark sampled after this bounds the exposure
@@ -285,11 +316,14 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   bool close_wanted_ = false;
   bool held_ = false;
   bool asked_off_ = false;
+  bool degraded_ = false;  // held_ by our operator, and on record as such
   std::optional<std::uint32_t> run_;
   std::optional<ServerCounters> baseline_;
   bool looked_since_off_ = true;  // the baseline is of after our last OFF
   std::uint64_t baseline_covered_ = 0;
   bool baseline_stalled_ = false;
+  bool baseline_registered_ = false;
+  OtherAckers others_ = OtherAckers::none;
   std::optional<Suspicion> suspicion_;
 
   // Recovery.

@@ -24,6 +24,9 @@ void Fallback::show(FallbackEvent event, const FallbackInputs& in) {
     case FallbackPhase::holding:
       now = FallbackState::semisync;
       break;
+    case FallbackPhase::shared:
+      now = FallbackState::foreign_acker;
+      break;
     case FallbackPhase::recording:
     case FallbackPhase::closing:
     case FallbackPhase::turning_off:
@@ -50,7 +53,10 @@ void Fallback::show(FallbackEvent event, const FallbackInputs& in) {
       transition.reason = FallbackReason::quorum_ready;
       break;
     case FallbackEvent::not_ready:
-      transition.reason = held_ ? FallbackReason::operator_off : FallbackReason::quorum_lost;
+      transition.reason = why_not_ready(in);
+      break;
+    case FallbackEvent::other_gone:
+      transition.reason = FallbackReason::other_gone;
       break;
     case FallbackEvent::server_on:
       transition.reason = FallbackReason::server_on;
@@ -96,7 +102,8 @@ std::optional<FallbackTransition> Fallback::pop_transition() noexcept {
 bool Fallback::server_should_wait() const noexcept {
   return phase_ == FallbackPhase::confirming || phase_ == FallbackPhase::semisync ||
          phase_ == FallbackPhase::holding || phase_ == FallbackPhase::recording ||
-         phase_ == FallbackPhase::closing || phase_ == FallbackPhase::blocked;
+         phase_ == FallbackPhase::closing || phase_ == FallbackPhase::blocked ||
+         phase_ == FallbackPhase::shared;
 }
 
 bool Fallback::degraded() const noexcept {

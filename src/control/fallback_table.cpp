@@ -66,8 +66,12 @@ constexpr FallbackRow kTable[] = {
     {P::confirming, on(E::server_off), P::recording, F::expose_server},
     {P::confirming, on(E::server_released), P::confirming, F::expose_aside},
     {P::confirming, on(E::server_restarted), P::starting, F::expose_aside},
+    {P::confirming, on(E::other_acker), P::shared, F::expose_other},
+    {P::confirming, on(E::other_refused), P::recording, F::expose_other},
+    {P::confirming, on(E::numbering_over), P::recording, F::expose_number},
     {P::confirming, all_but(E::covered, E::closed, E::close_failed, E::deadline, E::asked_off,
-                            E::server_off, E::server_released, E::server_restarted),
+                            E::server_off, E::server_released, E::server_restarted, E::other_acker,
+                            E::other_refused, E::numbering_over),
      P::confirming, F::none},
 
     {P::semisync, on(E::deadline), P::recording, F::expose_own},
@@ -77,9 +81,27 @@ constexpr FallbackRow kTable[] = {
     {P::semisync, on(E::server_released), P::semisync, F::expose_aside},
     {P::semisync, on(E::server_restarted), P::starting, F::expose_aside},
     {P::semisync, on(E::covered), P::semisync, F::close},
+    {P::semisync, on(E::other_acker), P::shared, F::expose_other},
+    {P::semisync, on(E::other_refused), P::recording, F::expose_other},
+    {P::semisync, on(E::numbering_over), P::recording, F::expose_number},
     {P::semisync, all_but(E::deadline, E::hold, E::asked_off, E::server_off, E::server_released,
-                          E::server_restarted, E::covered),
+                          E::server_restarted, E::covered, E::other_acker, E::other_refused,
+                          E::numbering_over),
      P::semisync, F::none},
+
+    // Any client of the server's semi-sync ends a wait. The interval of the ledger stays open until
+    // there is none but ours and a quorum covers everything that was written until then.
+    {P::shared, on(E::other_gone), P::confirming, F::adopt},
+    {P::shared, on(E::other_refused), P::recording, F::expose_other},
+    {P::shared, on(E::deadline), P::recording, F::expose_own},
+    {P::shared, on(E::asked_off), P::recording, F::expose_asked},
+    {P::shared, on(E::server_off), P::recording, F::expose_server},
+    {P::shared, on(E::server_released), P::shared, F::expose_aside},
+    {P::shared, on(E::server_restarted), P::starting, F::expose_aside},
+    {P::shared, on(E::numbering_over), P::recording, F::expose_number},
+    {P::shared, all_but(E::other_gone, E::other_refused, E::deadline, E::asked_off, E::server_off,
+                        E::server_released, E::server_restarted, E::numbering_over),
+     P::shared, F::none},
 
     // Binlane releases nothing here. The server may: its own timeout, a KILL, a shutdown.
     {P::holding, on(E::wait_ended), P::semisync, F::none},
@@ -89,8 +111,12 @@ constexpr FallbackRow kTable[] = {
     {P::holding, on(E::server_released), P::holding, F::expose_aside},
     {P::holding, on(E::server_restarted), P::starting, F::expose_aside},
     {P::holding, on(E::covered), P::holding, F::close},
+    {P::holding, on(E::other_acker), P::shared, F::expose_other},
+    {P::holding, on(E::other_refused), P::recording, F::expose_other},
+    {P::holding, on(E::numbering_over), P::recording, F::expose_number},
     {P::holding, all_but(E::wait_ended, E::deadline, E::asked_off, E::server_off,
-                         E::server_released, E::server_restarted, E::covered),
+                         E::server_released, E::server_restarted, E::covered, E::other_acker,
+                         E::other_refused, E::numbering_over),
      P::holding, F::none},
 
     // The only way to turning_off leads through here: ledger first (I4).
@@ -99,10 +125,10 @@ constexpr FallbackRow kTable[] = {
     // An OFF of ours could undo the ON that may have followed an operator's OFF.
     {P::recording, on(E::recorded_off), P::async, F::count_off},
     {P::recording, on(E::record_failed), P::blocked, F::none},
-    {P::recording, on(E::fresh_unrecorded), P::refused, F::none},
+    {P::recording, on(E::never_unrecorded), P::refused, F::none},
     {P::recording, on(E::server_restarted), P::starting, F::expose_aside},
     {P::recording, all_but(E::recorded, E::recorded_to_fail, E::recorded_off, E::record_failed,
-                           E::fresh_unrecorded, E::server_restarted),
+                           E::never_unrecorded, E::server_restarted),
      P::recording, F::none},
 
     // Only when no new commit gets through are those that wait let go (S15).
@@ -125,14 +151,21 @@ constexpr FallbackRow kTable[] = {
     {P::blocked, on(E::wait_ended), P::semisync, F::none},
     // The server's own timeout ended it; Binlane has released nothing.
     {P::blocked, on(E::server_off), P::async, F::count_off},
+    {P::blocked, on(E::ledger_back), P::recording, F::expose_own},
     {P::blocked, on(E::server_restarted), P::starting, F::expose_aside},
-    {P::blocked, all_but(E::wait_ended, E::server_off, E::server_restarted), P::blocked, F::none},
+    // The wait has ended by somebody else's ACK, or may have.
+    {P::blocked, on(E::other_acker), P::shared, F::expose_other},
+    {P::blocked, on(E::numbering_over), P::refused, F::expose_number},
+    {P::blocked, all_but(E::wait_ended, E::server_off, E::ledger_back, E::server_restarted, E::other_acker,
+                         E::numbering_over),
+     P::blocked, F::none},
 
     // Clients get an OK that no quorum stands behind. It is not called semi-sync, and nothing is
     // released on top of it. An OFF of somebody else, or the server's end, makes it forget.
     {P::refused, on(E::server_off), P::async, F::count_off},
+    {P::refused, on(E::ledger_back), P::recording, F::expose_fresh},
     {P::refused, on(E::server_restarted), P::fresh, F::none},
-    {P::refused, all_but(E::server_off, E::server_restarted), P::refused, F::none},
+    {P::refused, all_but(E::server_off, E::ledger_back, E::server_restarted), P::refused, F::none},
 
     // Reserved phases are entered and left by parts that do not exist yet.
     {P::fenced, kAll, P::fenced, F::none},
@@ -192,9 +225,9 @@ const FallbackRow& fallback_row(FallbackPhase phase, FallbackEvent event) noexce
 
 const char* to_string(FallbackPhase phase) noexcept {
   constexpr std::array<const char*, kFallbackPhases> kNames = {
-      "fresh",       "starting", "async",   "catching_up", "turning_on",
-      "confirming",  "semisync", "holding", "recording",   "closing",
-      "turning_off", "blocked",  "fenced",  "standby",     "refused"};
+      "fresh",    "starting", "async",     "catching_up", "turning_on",  "confirming",
+      "semisync", "holding",  "recording", "closing",     "turning_off", "blocked",
+      "fenced",   "standby",  "refused",   "shared"};
   return kNames[static_cast<std::size_t>(phase)];
 }
 
@@ -202,13 +235,14 @@ const char* to_string(FallbackEvent event) noexcept {
   constexpr std::array<const char*, kFallbackEvents> kNames = {
       "server_restarted",  "server_off",       "server_on",
       "server_released",   "recorded",         "record_failed",
-      "fresh_unrecorded",  "turned_off",       "turn_off_failed",
+      "never_unrecorded",  "turned_off",       "turn_off_failed",
       "turned_on",         "turn_on_failed",   "closed",
       "close_failed",      "deadline",         "hold",
       "asked_off",         "recorded_to_fail", "recorded_off",
       "read_only_pending", "read_only_failed", "ready",
       "not_ready",         "caught_up",        "covered",
-      "wait_ended"};
+      "wait_ended",        "other_acker",      "other_refused",
+      "other_gone",        "numbering_over",   "ledger_back"};
   return kNames[static_cast<std::size_t>(event)];
 }
 

@@ -27,9 +27,10 @@ enum class FallbackPhase : std::uint8_t {
   blocked,      // the ledger cannot be written: commits wait, nothing is released by us
   fenced,       // reserved: a newer term exists
   standby,      // reserved: the server is a replica itself
-  refused,      // the server waits by ACKs of other binlogs; taking them back cannot be recorded
+  refused,      // the server does not wait for us although it says so, and OFF cannot be recorded
+  shared,       // the server waits, and somebody besides Binlane may end the waits (S23)
 };
-inline constexpr std::size_t kFallbackPhases = 15;
+inline constexpr std::size_t kFallbackPhases = 16;
 
 enum class FallbackEvent : std::uint8_t {
   server_restarted,
@@ -38,7 +39,7 @@ enum class FallbackEvent : std::uint8_t {
   server_released,  // it let commits go without our acknowledgement
   recorded,         // every cause that was to be recorded is in the ledger
   record_failed,
-  fresh_unrecorded,  // the same, of what was to be taken back in a new stream
+  never_unrecorded,  // the same, where the server must not be called semi-sync (S16, S17)
   turned_off,
   turn_off_failed,
   turned_on,
@@ -54,11 +55,16 @@ enum class FallbackEvent : std::uint8_t {
   read_only_failed,
   ready,  // semi-sync could be on: replicas, server and dump connection are there
   not_ready,
-  caught_up,   // and the quorum has kept up for the required time
-  covered,     // the quorum covers all that was exposed
-  wait_ended,  // nobody has waited too long
+  caught_up,       // and the quorum has kept up for the required time
+  covered,         // the quorum covers all that was exposed
+  wait_ended,      // nobody has waited too long
+  other_acker,     // the server has a semi-sync client that is not ours
+  other_refused,   // the same, and the operator wants no semi-sync with it
+  other_gone,      // the server's only semi-sync client is ours
+  numbering_over,  // the server compares the names of its next binlogs wrongly (S17)
+  ledger_back,     // it can be written again
 };
-inline constexpr std::size_t kFallbackEvents = 25;
+inline constexpr std::size_t kFallbackEvents = 30;
 
 enum class FallbackEffect : std::uint8_t {
   none,
@@ -68,6 +74,8 @@ enum class FallbackEffect : std::uint8_t {
   expose_server,  // record that the server has released; then make it official, if it is not
   expose_fresh,   // record that what the server was told by others has to be taken back
   expose_aside,   // as expose_server, but the server goes on waiting
+  expose_other,   // record that somebody else's ACKs release commits
+  expose_number,  // record that commits from here on may find no wait at all
   read_only,      // stop new commits
   retry_read_only,
   turn_off,

@@ -27,6 +27,8 @@ const char* to_string(FallbackState state) noexcept {
       return "STANDBY";
     case FallbackState::refused:
       return "REFUSED";
+    case FallbackState::foreign_acker:
+      return "FOREIGN_ACKER";
   }
   return "?";
 }
@@ -63,6 +65,17 @@ const char* to_string(FallbackReason reason) noexcept {
       return "semi-sync is on at the server";
     case FallbackReason::stream_new:
       return "the stream is new, and the server was told of another one";
+    case FallbackReason::other_acker:
+      return "another semi-sync client than Binlane acknowledges commits; find it with SHOW SLAVE "
+             "HOSTS, and on its server SET GLOBAL rpl_semi_sync_slave_enabled=OFF, STOP SLAVE, "
+             "START "
+             "SLAVE";
+    case FallbackReason::other_gone:
+      return "Binlane is the server's only semi-sync client again";
+    case FallbackReason::numbering_over:
+      return "from binlog number 1000000 on this server waits for nobody; renumber its binlogs "
+             "(see "
+             "OPERATIONS, Binlog numbers)";
     case FallbackReason::turn_on_failed:
       return "semi-sync could not be switched on at the server";
   }
@@ -88,7 +101,9 @@ std::vector<std::string> classic_lines(const FallbackTransition& transition,
                       transition.reason == FallbackReason::link_lost ||
                       transition.reason == FallbackReason::server_stopped ||
                       transition.reason == FallbackReason::operator_off ||
-                      transition.reason == FallbackReason::asked_off;
+                      transition.reason == FallbackReason::asked_off ||
+                      transition.reason == FallbackReason::other_acker ||
+                      transition.reason == FallbackReason::numbering_over;
   if (transition.to != FallbackState::async || !was_on) return lines;
   if (transition.reason == FallbackReason::timeout)
     lines.push_back(

@@ -16,6 +16,7 @@
 #include "dataplane/source_cycle.h"
 #include "dataplane/source_handshake.h"
 #include "shim/binlog_event.h"
+#include "shim/stream_scan.h"
 
 namespace binlane {
 
@@ -24,6 +25,7 @@ struct FallbackSight {
   Position dump;  // of this incarnation's dump connection; null: there is none
   bool acker_registered = false;
   bool server_reachable = false;
+  bool numbering_over = false;     // BinlogNumbers says so
   std::optional<ServerPoll> poll;  // since the last turn
 };
 
@@ -38,6 +40,27 @@ inline FallbackStart fallback_start(const SourceState& state, const Ledger& ledg
   start.unrecorded = state.unaccounted && same_run;
   if (same_run && !state.unaccounted) start.counters = state.counters;
   return start;
+}
+
+// A server that was restarted and that has been ON since then has let nobody go as long as none of
+// its counters has moved, and without a connection of ours nothing has moved them. Then only what
+// the run before may have let go is left to be recorded: nothing, where it wrote nothing after what
+// was accounted for.
+struct RestartProof {
+  bool on_since_start = false;             // before our first connection for ACKs to this run
+  std::optional<ServerCounters> counters;  // at that moment
+};
+
+template <BinlogFiles Files>
+void account_for_restart(FallbackStart& start, const RestartProof& proof, const SourceState& state,
+                         Files& files) {
+  if (!start.server_restarted || start.exposed_from > state.run_start) return;
+  const bool quiet = proof.on_since_start && proof.counters == ServerCounters{};
+  if (!quiet && !canary(Canary::restart_taken_for_quiet)) return;
+  const auto groups = count_groups(files, start.exposed_from, state.run_start);
+  if (groups != std::uint64_t{0}) return;
+  start.server_restarted = false;
+  start.counters = proof.counters;
 }
 
 inline FallbackInputs fallback_inputs(const FallbackSight& sight, const StreamProof& proof,
@@ -57,6 +80,7 @@ inline FallbackInputs fallback_inputs(const FallbackSight& sight, const StreamPr
   inputs.quorum_connected = marks.satisfiable;
   inputs.acker_registered = sight.acker_registered;
   inputs.server_reachable = sight.server_reachable;
+  inputs.numbering_over = sight.numbering_over;
   inputs.poll = sight.poll;
   return inputs;
 }

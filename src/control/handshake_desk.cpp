@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/wire_log.h"
 
 namespace binlane {
 namespace {
@@ -26,6 +27,17 @@ HandshakeDesk::HandshakeDesk(std::vector<Replica> replicas, StreamProof& proof,
     desk.replica = std::move(replica);
     desks_.push_back(std::move(desk));
   }
+}
+
+PeerList HandshakeDesk::addresses_of(const std::vector<Replica>& replicas) {
+  static_assert(kMaxReplicas <= PeerList::kMaxPeers);
+  BL_ASSERT(replicas.size() <= kMaxReplicas);
+  PeerList peers;
+  for (const Replica& replica : replicas) {
+    const bool fits = peers.add({replica.port, replica.address.ipv4, replica.address.udp_port});
+    BL_ASSERT(fits);
+  }
+  return peers;
 }
 
 void HandshakeDesk::begin_incarnation(const SourceHandshake::Identity& identity,
@@ -134,11 +146,16 @@ void HandshakeDesk::poll(std::uint64_t now_ns) {
   }
 }
 
-bool HandshakeDesk::needs_fresh_proof(const HelloMessage& message) {
+bool HandshakeDesk::needs_fresh_proof(const HelloMessage& message) const {
   FrameView frame;
-  return decode(message.frame(), frame) == FrameFault::none &&
-         frame.type() == wire::Type::hello_ack &&
-         body_as<wire::HelloAckBody>(frame).phase == static_cast<std::uint8_t>(wire::Phase::ask);
+  if (!open_ || decode(message.frame(), frame) != FrameFault::none ||
+      frame.type() != wire::Type::hello_ack)
+    return false;
+  if (body_as<wire::HelloAckBody>(frame).phase != static_cast<std::uint8_t>(wire::Phase::ask))
+    return false;
+  return std::any_of(desks_.begin(), desks_.end(), [&](const Desk& desk) {
+    return comes_from(desk, message) && desk.handshake && desk.handshake->expects(frame);
+  });
 }
 
 void HandshakeDesk::on_reply(const HelloMessage& message, std::uint64_t now_ns) {
@@ -148,15 +165,19 @@ void HandshakeDesk::on_reply(const HelloMessage& message, std::uint64_t now_ns) 
     return;
   for (std::uint32_t i = 0; i < desks_.size(); ++i) {
     Desk& desk = desks_[i];
-    if (!desk.handshake || !desk.handshake->on_reply(frame, message.peer, now_ns)) continue;
+    if (!comes_from(desk, message) || !desk.handshake) continue;
+    if (!desk.handshake->on_reply(frame, message.peer, now_ns)) continue;
     desk.view.refusal = desk.handshake->refusal();
     desk.view.inspection = desk.handshake->inspection();
     desk.view.promised_term = desk.handshake->promised_term();
+    desk.view.look = desk.handshake->look();
+    desk.view.looks = desk.handshake->looks();
+    if (desk.view.look) return;  // nobody wants a session
     if (desk.handshake->deposed())
       deposed_by_ = std::max(deposed_by_, desk.handshake->promised_term());
     if (!desk.view.refusal.empty() && desk.view.refusal != desk.logged_refusal)
-      log::error("replica_refused", "no session with replica {}: {}", desk.view.name,
-                 desk.view.refusal);
+      log::limited(log::Level::error, "replica_refused", desk.view.name,
+                   "no session with replica {}: {}", desk.view.name, desk.view.refusal);
     desk.logged_refusal = desk.view.refusal;
     if (const auto& session = desk.handshake->session()) start_session(i, *session);
     return;
@@ -187,10 +208,11 @@ void HandshakeDesk::start_session(std::uint32_t index, const SourceHandshake::Se
   desk.view.in_session = true;
   ++desk.view.sessions;
   desk.view.bytes_cut += session.cut;
-  log::info("session_started",
-            "replica {} (journal {}) holds the stream up to {}; {} un-released bytes were cut back",
-            desk.view.name, to_string(session.journal_id),
-            to_string(proof_.position_of(session.origin + session.durable)), session.cut);
+  log::limited(
+      log::Level::info, "session_started", desk.view.name,
+      "replica {} (journal {}) holds the stream up to {}; {} un-released bytes were cut back",
+      desk.view.name, to_string(session.journal_id),
+      to_string(proof_.position_of(session.origin + session.durable)), session.cut);
   desk.handshake.reset();
 }
 
@@ -201,24 +223,26 @@ void HandshakeDesk::on_event(const SourceEvent& event, std::uint64_t now_ns) {
   begin(desk);
   switch (event.kind) {
     case SourceEvent::Kind::session_lost:
-      log::warning("replica_lost", "replica {} has not answered for {} ms", desk.view.name,
+      log::limited(log::Level::warning, "replica_lost", desk.view.name,
+                   "replica {} has not answered for {} ms", desk.view.name,
                    kPeerTimeoutNs / kNanosPerMilli);
       break;
     case SourceEvent::Kind::session_purged:
-      log::error("stream_unreadable", "the binlog that replica {} needs cannot be read: {}",
-                 desk.view.name,
-                 event.error == 0 ? "the file is shorter than it was" : errno_text(event.error));
+      log::limited(log::Level::error, "stream_unreadable", desk.view.name,
+                   "the binlog that replica {} needs cannot be read: {}", desk.view.name,
+                   event.error == 0 ? "the file is shorter than it was" : errno_text(event.error));
       desk.handshake->hold_until(now_ns + kRefusedRepeatNs);
       break;
     case SourceEvent::Kind::session_duplicate:
       desk.view.refusal = "another replica in session has the same journal";
-      log::error("replica_duplicate", "replica {} refused: {}", desk.view.name, desk.view.refusal);
+      log::limited(log::Level::error, "replica_duplicate", desk.view.name, "replica {} refused: {}",
+                   desk.view.name, desk.view.refusal);
       desk.handshake->hold_until(now_ns + kRefusedRepeatNs);
       break;
     case SourceEvent::Kind::journal_failed:
       desk.view.refusal = "its journal's device failed";
-      log::error("replica_journal_failed", "replica {} acknowledges nothing more: {}",
-                 desk.view.name, desk.view.refusal);
+      log::limited(log::Level::error, "replica_journal_failed", desk.view.name,
+                   "replica {} acknowledges nothing more: {}", desk.view.name, desk.view.refusal);
       desk.handshake->hold_until(now_ns + kRefusedRepeatNs);
       break;
     case SourceEvent::Kind::stream_stopped:

@@ -33,7 +33,13 @@ class HandshakeDesk {
     // What a promotion's look at it has brought.
     std::optional<SourceHandshake::Inspection> inspection;
     std::uint32_t promised_term = 0;
+    // What a look at it has brought last, and how many have been answered.
+    std::optional<SourceHandshake::Look> look;
+    std::uint64_t looks = 0;
   };
+
+  // The addresses at which these replicas are, as their lane hears them.
+  static PeerList addresses_of(const std::vector<Replica>& replicas);
 
   HandshakeDesk(std::vector<Replica> replicas, StreamProof& proof, SourceLaneQueues& queues);
 
@@ -59,8 +65,9 @@ class HandshakeDesk {
   // Takes all that the lane has brought, and then polls; for a promotion, where nobody else has a
   // use for it.
   void take_replies(std::uint64_t now_ns);
-  // True when the message answers an ASK: the proof must be fresh before on_reply() takes it.
-  static bool needs_fresh_proof(const HelloMessage& message);
+  // True when the message answers an ASK of ours: the proof must be fresh before on_reply() takes
+  // it. Only then, because the lane has to stand still for that.
+  bool needs_fresh_proof(const HelloMessage& message) const;
   void on_reply(const HelloMessage& message, std::uint64_t now_ns);
   // The lane lost or refused the session.
   void on_event(const SourceEvent& event, std::uint64_t now_ns);
@@ -85,6 +92,10 @@ class HandshakeDesk {
     std::uint64_t rule_change = 0;       // the one that its handshake spoke of
     std::uint64_t renewed_until_ns = 0;  // 0: no session of it was ended for a change
   };
+  // The message comes from this replica's address; nobody else speaks for it (safety rule S19).
+  static bool comes_from(const Desk& desk, const HelloMessage& message) noexcept {
+    return message.port == desk.replica.port && message.peer == desk.replica.address;
+  }
   void begin(Desk& desk);
   void renew_one(std::uint64_t now_ns);
   void start_session(std::uint32_t index, const SourceHandshake::Session& session);

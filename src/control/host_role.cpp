@@ -3,19 +3,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "storage/durable_record.h"
 
 namespace binlane {
 namespace {
 
 using nlohmann::json;
 
-constexpr int kVersion = 1;
+// Version 1 knew neither cuts nor rejoins that are under way.
+constexpr int kVersion = 2;
+constexpr int kOldestVersion = 1;
 constexpr HostRole kRoles[] = {HostRole::source, HostRole::standby, HostRole::fenced};
 
 json encode(const Position& position) {
@@ -49,6 +53,9 @@ std::string encode(const RoleState& state) {
               {"rule", state.rule},
               {"binlog_index", state.binlog_index},
               {"binlog_base", state.binlog_base},
+              {"cut_at", encode(state.cut.at)},
+              {"cut_last", state.cut.last},
+              {"rejoining", state.rejoining},
               {"new_origin", encode(promotion.new_origin)},
               {"new_start", encode(promotion.new_start)}}
       .dump();
@@ -63,7 +70,8 @@ HostRole decode_role(const std::string& text) {
 
 RoleState decode(ConstBytes bytes) {
   const json value = json::parse(bytes);
-  if (value.at("version") != kVersion) throw StartupError("another version");
+  const int version = value.at("version").get<int>();
+  if (version < kOldestVersion || version > kVersion) throw StartupError("another version");
   const int step = value.at("step").get<int>();
   if (step < 0 || step >= kPromotionSteps) throw StartupError("unknown step of a promotion");
   RoleState state;
@@ -86,6 +94,9 @@ RoleState decode(ConstBytes bytes) {
   state.binlog_base = value.at("binlog_base").get<std::string>();
   promotion.new_origin = decode_uuid(value.at("new_origin"));
   promotion.new_start = decode_position(value.at("new_start"));
+  if (version == kOldestVersion) return state;
+  state.cut = {decode_position(value.at("cut_at")), value.at("cut_last").get<std::uint32_t>()};
+  state.rejoining = value.at("rejoining").get<bool>();
   return state;
 }
 
@@ -103,32 +114,56 @@ const char* to_string(HostRole role) noexcept {
   return "?";
 }
 
-RoleFile::RoleFile(std::string path, HostRole first) : record_(std::move(path)) {
-  const auto& payload = record_.load();
+RoleMedium RoleMedium::file(std::string path) {
+  auto record = std::make_shared<DurableRecord>(path);
+  return {std::move(path), [record] { return record->load(); },
+          [record](ConstBytes bytes) { return record->store_again(bytes); }};
+}
+
+RoleFile::RoleFile(RoleMedium medium, HostRole first) : medium_(std::move(medium)) {
+  const auto payload = medium_.load();
   if (!payload) {
     RoleState state;
     state.host_id = Uuid::random();
     state.role = first;
     if (const int error = store(state); error != 0)
-      throw StartupError(fmt::format("{}: {}", record_.path(), errno_text(error)));
+      throw StartupError(fmt::format("{}: {}", medium_.path, errno_text(error)));
     return;
   }
   try {
     state_ = decode(*payload);
   } catch (const std::exception& error) {
     throw StartupError(fmt::format("{}: holds no role of a host that this version can read: {}",
-                                   record_.path(), error.what()));
+                                   medium_.path, error.what()));
   }
 }
 
-int RoleFile::store(const RoleState& state) {
-  if (state == state_) return 0;
+int RoleFile::write(const RoleState& state) {
   BL_ASSERT(!state.host_id.is_null());
   const std::string text = encode(state);
   error_ = text.size() > DurableRecord::kMaxPayloadSize
                ? E2BIG
-               : record_.store(std::as_bytes(std::span(text)));
-  if (error_ == 0) state_ = state;
+               : medium_.store(std::as_bytes(std::span(text)));
+  return error_;
+}
+
+int RoleFile::store(const RoleState& state) {
+  if (state == state_ && on_record_) return 0;
+  if (const int error = write(state); error != 0) return error;
+  state_ = state;
+  on_record_ = true;
+  return 0;
+}
+
+void RoleFile::hold(const RoleState& state) {
+  if (state == state_) return;
+  state_ = state;
+  on_record_ = false;
+}
+
+int RoleFile::put_on_record() {
+  if (on_record_) return 0;
+  on_record_ = write(state_) == 0;
   return error_;
 }
 

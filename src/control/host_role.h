@@ -8,14 +8,19 @@
 // stored before anything of the new part is done. Source's control thread; status reads copies.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "base/bytes.h"
 #include "base/position.h"
 #include "base/uuid.h"
+#include "control/cut_record.h"
 #include "control/promotion.h"
-#include "storage/durable_record.h"
 #include "storage/journal_meta.h"
 
 namespace binlane {
@@ -50,24 +55,54 @@ struct RoleState {
   // their numbers.
   std::string binlog_index;
   std::string binlog_base;
+  // A cut that was begun and is not known to be done: it is gone on with before anything else.
+  CutRecord cut;
+  // A standby whose server has not been seen to follow it since the rejoin.
+  bool rejoining = false;
 
   bool operator==(const RoleState&) const = default;
 };
 
+// Where the record is kept: a file, and in the simulator bytes in memory.
+struct RoleMedium {
+  std::string path;
+  std::function<std::optional<std::vector<std::byte>>()> load;
+  // Durable when it returns 0; otherwise an errno. It may be called again after an error.
+  std::function<int(ConstBytes)> store;
+
+  // The two slots of a DurableRecord. Throws StartupError.
+  static RoleMedium file(std::string path);
+};
+
+// RoleFile: the role that is in force, and its record.
+//
+// A promotion, a rejoin, the lifting of a fence: store(), on record before it is in force. A fence
+// is the other way round, because a host whose disk fails must be fenced all the same: hold() puts
+// it in force, put_on_record() writes it, again and again until that works (safety rule S18).
 class RoleFile {
  public:
   // Opens or creates the record; a host that has none yet begins as `first`. Throws StartupError.
-  RoleFile(std::string path, HostRole first);
+  RoleFile(std::string path, HostRole first) : RoleFile(RoleMedium::file(std::move(path)), first) {}
+  RoleFile(RoleMedium medium, HostRole first);
 
   const RoleState& state() const noexcept { return state_; }
-  // Durable when it returns 0; otherwise an errno, which is final.
+  // Durable, and in force, when it returns 0; otherwise an errno, and nothing has changed.
   [[nodiscard]] int store(const RoleState& state);
+
+  // In force at once, whatever the disk does.
+  void hold(const RoleState& state);
+  // What is in force goes on record. 0, or an errno: try again later.
+  [[nodiscard]] int put_on_record();
+  bool on_record() const noexcept { return on_record_; }
   // Of the last store that had something to write: 0, or its errno.
   int error() const noexcept { return error_; }
 
  private:
-  DurableRecord record_;
+  int write(const RoleState& state);
+
+  RoleMedium medium_;
   RoleState state_;
+  bool on_record_ = true;
   int error_ = 0;
 };
 

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -72,13 +73,19 @@ IncarnationEnd end_of(TailEvent why, const Tailer& tailer) {
       return {fmt::format("binlog {} became shorter", file), {}};
     case TailEvent::reset:
       return {"the server's binlogs were reset", {!canary(Canary::reset_passed_over), 0}};
+    case TailEvent::damaged:
+      return {fmt::format("binlog {} is damaged: {}", file, discontinuity_text(tailer.tracker())),
+              {}};
     case TailEvent::gap:
       return {fmt::format("binlog {} does not go on where the one before it ended", file),
               {true, file}};
     default:
-      return {fmt::format("binlog {} cannot be followed: {}", file,
-                          tailer.fault() == TrackerFault::none ? errno_text(tailer.error())
-                                                               : to_string(tailer.fault())),
+      if (tailer.fault() != TrackerFault::none)
+        return {
+            fmt::format("binlog {} cannot be followed at {}: {}", file,
+                        to_string(tailer.tracker().fault_position()), to_string(tailer.fault())),
+            {}};
+      return {fmt::format("binlog {} cannot be followed: {}", file, errno_text(tailer.error())),
               {}};
   }
 }
@@ -114,11 +121,12 @@ class StartFinder {
           "the binlog ends at {}, but was synced up to {} before: the data folder was restored or "
           "lost data; this server must not be a source {}",
           to_string(*synced), to_string(state.synced), new_beginning()));
-    const ScanResult scan = scan_stream(files_, begin.first, found_.last, begin.start);
-    if (!scan.ok())
-      return refuse(fmt::format(
-          "binlog {} cannot be read: {}", scan.file,
-          scan.fault == TrackerFault::none ? errno_text(scan.error) : to_string(scan.fault)));
+    // The files before the one where the synced mark was were read whole when it moved over them.
+    const ScanChecks checks{true, begin.same_stream ? before.synced.file : 0};
+    const ScanResult scan = scan_stream(files_, begin.first, found_.last, begin.start, checks);
+    damaged_ = !scan.damage.empty();
+    if (damaged_) return refuse(scan_text(scan) + "; " + damage_remedy());
+    if (!scan.ok()) return refuse(scan_text(scan));
     // A group that is not whole yet is not announced: a server that dies now may cut it off when it
     // recovers (S6).
     state.synced = std::max(state.synced, std::min(*synced, begin.start.tracker.last_group_end()));
@@ -133,6 +141,8 @@ class StartFinder {
     return begin;
   }
   const std::string& refusal() const noexcept { return refusal_; }
+  // It was refused because of damage in the binlogs: that does not pass by itself.
+  bool damaged() const noexcept { return damaged_; }
 
  private:
   std::nullopt_t refuse(std::string why) {
@@ -142,6 +152,16 @@ class StartFinder {
   std::string new_beginning() const {
     return fmt::format(
         "(if this is meant to be a new beginning, remove {} and re-seed the replicas)",
+        state_path_);
+  }
+
+  // Whole event groups may be in the server's tables, and their clients told OK, that are in no
+  // part of the binlog which a replica can be given.
+  std::string damage_remedy() const {
+    return fmt::format(
+        "no replica can be given what the server wrote after that place; begin a new stream with "
+        "this server's data: RESET MASTER, stop binlaned, remove {}, start it, and re-seed every "
+        "replica (OPERATIONS.md, \"A damaged binlog\")",
         state_path_);
   }
 
@@ -206,6 +226,12 @@ class StartFinder {
     const int handle = files_.open(found_.last);
     const std::int64_t size = handle < 0 ? handle : files_.size(handle);
     if (handle >= 0) files_.close(handle);
+    if (size == -ENOENT)
+      return refuse(fmt::format(
+          "binlog {}, the newest of the index, is gone; the server goes on writing to the "
+          "removed file, which no replica can be given: FLUSH BINARY LOGS makes the next "
+          "one, and replicas that lack what is lost have to be re-seeded",
+          found_.last));
     if (size < 0)
       return refuse(fmt::format("cannot read binlog {}: {}", found_.last,
                                 errno_text(static_cast<int>(-size))));
@@ -221,6 +247,7 @@ class StartFinder {
   const FoundBinlogs& found_;
   std::string state_path_;
   std::string refusal_;
+  bool damaged_ = false;
 };
 
 }  // namespace binlane

@@ -28,7 +28,11 @@ LedgerIo LedgerIo::system() noexcept {
   return {[](int descriptor, const void* data, std::size_t length) {
             return ::write(descriptor, data, length);
           },
-          [](int descriptor) { return ::fdatasync(descriptor); }};
+          [](int descriptor) { return ::fdatasync(descriptor); },
+          [](int descriptor, std::uint64_t offset, std::uint64_t length) {
+            return ::fallocate(descriptor, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                               static_cast<off_t>(length));
+          }};
 }
 
 Ledger::Ledger(std::string path, LedgerIo io) : path_(std::move(path)), io_(io) {
@@ -45,6 +49,7 @@ Ledger::Ledger(std::string path, LedgerIo io) : path_(std::move(path)), io_(io) 
   if (const int error = sync_directory(parent_directory(path_)); error != 0)
     throw StartupError(
         fmt::format("ledger {}: cannot sync its folder: {}", path_, errno_text(error)));
+  keep_reserve();
 }
 
 void Ledger::load() {
@@ -148,15 +153,23 @@ void Ledger::apply(const LedgerRecord& record) {
     BL_ASSERT(interval != nullptr && interval->from <= close->to);
     interval->to = close->to;
     interval->groups = close->groups;
+    interval->counted = close->counted;
     interval->closed_at = close->at;
     totals_.exposed_groups += close->groups;
     --totals_.open;
+    if (interval->empty() && interval->id > acknowledged_ && empty_.size() < kMaxEmpty) {
+      empty_.insert(interval->id);
+      --totals_.unacknowledged;
+    }
     closed_.push_back(std::move(*interval));
     open_.erase(open_.begin() + (interval - open_.data()));
     if (closed_.size() > kMaxListed) closed_.pop_front();
   } else if (const auto* ack = std::get_if<LedgerAck>(&record)) {
     BL_ASSERT(ack->id > acknowledged_ && ack->id < next_id_);
-    totals_.unacknowledged -= ack->id - acknowledged_;
+    const auto end = empty_.upper_bound(ack->id);
+    const auto empty = static_cast<std::uint64_t>(std::distance(empty_.begin(), end));
+    totals_.unacknowledged -= ack->id - acknowledged_ - empty;
+    empty_.erase(empty_.begin(), end);
     acknowledged_ = ack->id;
   }
 }
@@ -170,7 +183,11 @@ bool Ledger::append(const LedgerRecord& record) {
     const ssize_t taken = io_.write(file_.get(), line.data() + written, line.size() - written);
     if (taken < 0 && errno == EINTR) continue;
     if (taken <= 0) {
-      fail("writing", taken == 0 ? EIO : errno);
+      const int error = taken == 0 ? EIO : errno;
+      if (error == ENOSPC || error == EDQUOT)
+        find_no_room(error);
+      else
+        fail("writing", error);
       return false;
     }
     written += static_cast<std::size_t>(taken);
@@ -182,7 +199,35 @@ bool Ledger::append(const LedgerRecord& record) {
   ++lines_;
   totals_.bytes += line.size();
   apply(record);
+  if (reserve_bytes() < kReserveBytes / 2) keep_reserve();
   return true;
+}
+
+// Nothing of the line was confirmed to anybody. What it left in the file would join the next one.
+void Ledger::find_no_room(int error) {
+  fail("writing", error);
+  if (::ftruncate(file_.get(), static_cast<off_t>(totals_.bytes)) != 0) return;
+  reserved_until_ = 0;  // the room behind the end went with it
+  full_ = true;
+  failure_ += "; it is tried again when there is room";
+}
+
+bool Ledger::try_again() {
+  if (!full_) return false;
+  // Room for one line at least; the file system may be able to promise none, then the next line
+  // shows.
+  if (io_.reserve != nullptr && io_.reserve(file_.get(), totals_.bytes, kMaxLineBytes) != 0 &&
+      errno != EOPNOTSUPP)
+    return false;
+  full_ = false;
+  failure_.clear();
+  keep_reserve();
+  return true;
+}
+
+void Ledger::keep_reserve() {
+  if (io_.reserve != nullptr && io_.reserve(file_.get(), totals_.bytes, kReserveBytes) == 0)
+    reserved_until_ = totals_.bytes + kReserveBytes;
 }
 
 std::optional<std::uint64_t> Ledger::open_interval(Position from, Epoch epoch, ExposureKind kind,
@@ -198,10 +243,10 @@ bool Ledger::add_cause(std::uint64_t id, ExposureKind kind, std::string_view rea
   return append(LedgerCause{id, make_cause(kind, reason)});
 }
 
-bool Ledger::close_interval(std::uint64_t id, Position to, std::uint64_t groups) {
+bool Ledger::close_interval(std::uint64_t id, Position to, std::uint64_t groups, bool counted) {
   const LedgerInterval* const interval = find_open(id);
   BL_ASSERT(interval != nullptr && interval->from <= to);
-  return append(LedgerClose{id, to, groups, wall_clock_text()});
+  return append(LedgerClose{id, to, groups, wall_clock_text(), counted});
 }
 
 std::optional<std::uint64_t> Ledger::expose(Position from, Epoch epoch, ExposureKind kind,
@@ -247,8 +292,7 @@ std::string Ledger::acknowledge(std::uint64_t id, std::string_view by) {
   return {};
 }
 
-bool Ledger::close_all(
-    Position to, const std::function<std::uint64_t(Position from, Position to)>& count_groups) {
+bool Ledger::close_all(Position to, const CountGroups& count_groups) {
   // Closing changes open_, so what is to be done is written down first.
   std::vector<std::pair<Position, std::uint64_t>> todo;
   for (const LedgerInterval& interval : open_) {
@@ -259,8 +303,10 @@ bool Ledger::close_all(
   for (const auto& [from, id] : todo) {
     const Position end = std::max(from, to);
     const Position begin = std::max(from, counted_to);
-    const std::uint64_t groups = begin < end ? count_groups(begin, end) : 0;
-    if (!close_interval(id, end, groups)) return false;
+    const auto groups = begin < end ? count_groups(begin, end) : std::optional<std::uint64_t>(0);
+    // What was counted with an earlier interval is in this one all the same.
+    const bool counted = groups.has_value() && begin == from;
+    if (!close_interval(id, end, groups.value_or(0), counted)) return false;
     counted_to = std::max(counted_to, end);
   }
   return true;
@@ -290,7 +336,8 @@ std::vector<LedgerInterval> Ledger::list() const {
   std::vector<LedgerInterval> all(closed_.begin(), closed_.end());
   all.insert(all.end(), open_.begin(), open_.end());
   std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
-  for (LedgerInterval& interval : all) interval.acknowledged = interval.id <= acknowledged_;
+  for (LedgerInterval& interval : all)
+    interval.acknowledged = interval.id <= acknowledged_ || empty_.contains(interval.id);
   return all;
 }
 

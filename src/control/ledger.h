@@ -15,14 +15,20 @@
 // name other bytes. So every interval names its stream, and begin_stream() ends those of another
 // one.
 //
-// An error while writing is final (fsyncgate): every later call fails, and with it every release
-// without a quorum. The source's control thread owns it; texts of the wall clock are for people.
+// A sync that failed is final (fsyncgate), and so is a write that failed for another reason than
+// want of room: every later call fails, and with it every release without a quorum. A write that
+// found no room (ENOSPC, EDQUOT) has changed nothing once what it left of a line is cut off: it may
+// be tried again. So that it seldom comes to that, room for many lines is kept behind the file's
+// end, which nobody else can use up.
+//
+// The source's control thread owns it; texts of the wall clock are for people.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -60,12 +66,15 @@ struct LedgerInterval {
   Position from;
   std::optional<Position> to;  // nothing while it is open
   std::uint64_t groups = 0;    // event groups in it, once closed
+  bool counted = false;        // and they were: 0 means that there is none
   std::vector<ExposureCause> causes;
   std::string closed_at;
   Uuid stream;                // origin of the stream that the positions are of; null in older files
-  bool acknowledged = false;  // by a person; in lists only
+  bool acknowledged = false;  // by a person, or empty; in lists only
 
   bool open() const noexcept { return !to.has_value(); }
+  // Nobody was given anything in it, so nobody has to look at it.
+  bool empty() const noexcept { return !open() && counted && groups == 0; }
   bool operator==(const LedgerInterval&) const = default;
 };
 
@@ -73,7 +82,8 @@ struct LedgerTotals {
   std::uint64_t entries = 0;  // intervals ever opened
   std::uint64_t open = 0;
   std::uint64_t exposed_groups = 0;  // in closed intervals
-  std::uint64_t unacknowledged = 0;  // intervals that no person has confirmed yet, open or closed
+  // Intervals that no person has confirmed yet, open or closed; those that proved empty aside.
+  std::uint64_t unacknowledged = 0;
   std::uint64_t bytes = 0;           // of the file
 };
 
@@ -97,6 +107,7 @@ struct LedgerClose {
   Position to;
   std::uint64_t groups = 0;
   std::string at;
+  bool counted = false;  // else 0 groups may be any number; lines of older files do not say
 };
 // A person has seen all intervals up to this one, and dealt with them.
 struct LedgerAck {
@@ -110,6 +121,9 @@ using LedgerRecord = std::variant<LedgerHeader, LedgerOpen, LedgerCause, LedgerC
 struct LedgerIo {
   ssize_t (*write)(int descriptor, const void* data, std::size_t length);
   int (*sync)(int descriptor);
+  // Keeps room for so many bytes from `offset` on; the file's length stays. 0 or -1 with errno.
+  // Null: no room is kept.
+  int (*reserve)(int descriptor, std::uint64_t offset, std::uint64_t length) = nullptr;
   static LedgerIo system() noexcept;
 };
 
@@ -124,6 +138,10 @@ class Ledger {
   // Reasons are cut to this length, and this many causes of one interval are kept.
   static constexpr std::size_t kMaxReasonBytes = 256;
   static constexpr std::size_t kMaxCauses = 16;
+  // Of more empty intervals after one that a person has to confirm, the rest wait for him too.
+  static constexpr std::size_t kMaxEmpty = 4096;
+  // Room that is kept for lines to come, where the file system can do that.
+  static constexpr std::uint64_t kReserveBytes = std::uint64_t{1024} * 1024;
 
   // Opens or creates the file, made durable with its directory entry, and locks it. Throws
   // StartupError for damage (with the line's number) and when another process has it.
@@ -140,14 +158,17 @@ class Ledger {
                                                            ExposureKind kind,
                                                            std::string_view reason);
   [[nodiscard]] bool add_cause(std::uint64_t id, ExposureKind kind, std::string_view reason);
-  // Asserts that the interval is open and begins at or before `to`.
-  [[nodiscard]] bool close_interval(std::uint64_t id, Position to, std::uint64_t groups);
+  // Asserts that the interval is open and begins at or before `to`. `counted`: every event group in
+  // it is among `groups`.
+  [[nodiscard]] bool close_interval(std::uint64_t id, Position to, std::uint64_t groups,
+                                    bool counted = false);
 
   // What the fallback state machine asks for at a recovery: closes every open interval of this
   // stream at `to` (or at its own beginning, if that is later). `count_groups(from, to)` counts
-  // event groups; a stretch that several intervals share is counted with the first of them.
-  [[nodiscard]] bool close_all(
-      Position to, const std::function<std::uint64_t(Position from, Position to)>& count_groups);
+  // event groups, or cannot; a stretch that several intervals share is counted with the first of
+  // them.
+  using CountGroups = std::function<std::optional<std::uint64_t>(Position from, Position to)>;
+  [[nodiscard]] bool close_all(Position to, const CountGroups& count_groups);
 
   // What it asks for before and after releases: adds the cause to an open interval of this stream
   // and term that begins at or before `from`, or opens one. Its id.
@@ -171,9 +192,16 @@ class Ledger {
   std::vector<LedgerInterval> list() const;
   const LedgerTotals& totals() const noexcept { return totals_; }
 
-  // Empty while all is well; otherwise what went wrong, for ever.
+  // Empty while all is well; otherwise what went wrong: for ever, unless it only found no room.
   const std::string& failure() const noexcept { return failure_; }
   bool failed() const noexcept { return !failure_.empty(); }
+  bool is_full() const noexcept { return full_; }
+  // Looks for room after it was full. True: it takes lines again.
+  bool try_again();
+  // Kept behind the file's end; 0 where there is no room for that, or the file system cannot do it.
+  std::uint64_t reserve_bytes() const noexcept {
+    return reserved_until_ > totals_.bytes ? reserved_until_ - totals_.bytes : 0;
+  }
   // Bytes of an unfinished last line that opening cut off.
   std::uint64_t torn_bytes() const noexcept { return torn_bytes_; }
   const std::string& path() const noexcept { return path_; }
@@ -186,6 +214,8 @@ class Ledger {
   // The one place where the lists and totals change, for loaded and for new lines alike.
   void apply(const LedgerRecord& record);
   bool append(const LedgerRecord& record);
+  void find_no_room(int error);
+  void keep_reserve();
   void fail(std::string_view doing, int error);
   LedgerInterval* find_open(std::uint64_t id);
   bool is_of_this_stream(const LedgerInterval& interval) const noexcept;
@@ -197,12 +227,15 @@ class Ledger {
   std::uint64_t lines_ = 0;  // good ones in the file
   std::uint64_t next_id_ = 1;
   Uuid stream_;
-  std::uint64_t acknowledged_ = 0;
+  std::uint64_t acknowledged_ = 0;  // by a person, up to there
+  std::set<std::uint64_t> empty_;   // intervals after that which proved empty
   std::vector<LedgerInterval> open_;
   std::deque<LedgerInterval> closed_;
   LedgerTotals totals_;
   std::uint64_t torn_bytes_ = 0;
   std::string failure_;
+  bool full_ = false;
+  std::uint64_t reserved_until_ = 0;
 };
 
 }  // namespace binlane

@@ -59,6 +59,14 @@ class Members {
     return uuid.value_or(Uuid{});
   }
 
+  // False where there is none: lines of older files.
+  bool flag_if_any(const char* name) {
+    const auto found = json_.find(name);
+    if (found == json_.end()) return false;
+    if (!found->is_boolean()) return ok_ = false;
+    return found->get<bool>();
+  }
+
   Position position(const char* name) {
     const auto found = json_.find(name);
     if (found == json_.end() || !found->is_object()) return ok_ = false, Position{};
@@ -138,6 +146,7 @@ std::string encode_ledger_line(std::uint64_t number, const LedgerRecord& record)
           json["id"] = value.id;
           json["to"] = to_json(value.to);
           json["groups"] = value.groups;
+          if (value.counted) json["counted"] = true;
           json["at"] = value.at;
         }
       },
@@ -175,7 +184,7 @@ std::variant<LedgerRecord, std::string> decode_ledger_line(std::uint64_t number,
     record = LedgerCause{members.number("id"), members.cause()};
   } else if (type == "close") {
     record = LedgerClose{members.number("id"), members.position("to"), members.number("groups"),
-                         members.text("at")};
+                         members.text("at"), members.flag_if_any("counted")};
   } else if (type == "ack") {
     record = LedgerAck{members.number("id"), members.text("by"), members.text("at")};
   } else {

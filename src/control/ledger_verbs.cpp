@@ -45,16 +45,19 @@ const AdminError kNoId{"id", "expected the number of an interval (binlane ledger
 
 }  // namespace
 
+json ledger_json(const std::vector<LedgerInterval>& intervals, const SourceControl::View& view) {
+  json rows = json::array();
+  for (const LedgerInterval& interval : intervals)
+    rows.push_back(interval_json(interval, view.basename));
+  return {{"intervals", rows},
+          {"entries", view.ledger.entries},
+          {"open", view.ledger.open},
+          {"unacknowledged", view.ledger.unacknowledged},
+          {"failure", view.ledger_failure}};
+}
+
 AdminReply list_ledger(SourceControl& control) {
-  const auto view = control.view();
-  json intervals = json::array();
-  for (const LedgerInterval& interval : control.ledger_intervals())
-    intervals.push_back(interval_json(interval, view.basename));
-  return json{{"intervals", intervals},
-              {"entries", view.ledger.entries},
-              {"open", view.ledger.open},
-              {"unacknowledged", view.ledger.unacknowledged},
-              {"failure", view.ledger_failure}};
+  return ledger_json(control.ledger_intervals(), control.view());
 }
 
 AdminReply list_ledger_groups(SourceControl& control, const json& request) {
@@ -66,10 +69,7 @@ AdminReply list_ledger_groups(SourceControl& control, const json& request) {
   }
   if (!wanted) return AdminError{"id", fmt::format("interval {} is not listed", *id)};
   const auto view = control.view();
-  const std::string& base = view.role.binlog_base;
-  const auto slash = base.rfind('/');
-  const BinlogIndex index = read_binlog_index(
-      view.role.binlog_index, slash == std::string::npos ? "." : base.substr(0, slash));
+  const BinlogIndex index = read_binlog_index(view.role.binlog_index, view.role.binlog_base);
   if (!index.error.empty()) return AdminError{"", index.error};
   json groups = json::array();
   bool cut_short = false;

@@ -10,6 +10,9 @@
 namespace binlane {
 
 AdminReply list_ledger(SourceControl& control);
+// Its answer; pure.
+nlohmann::json ledger_json(const std::vector<LedgerInterval>& intervals,
+                           const SourceControl::View& view);
 // {"id": N}: the event groups of one interval, read from the server's binlogs.
 AdminReply list_ledger_groups(SourceControl& control, const nlohmann::json& request);
 // {"id": N}: all intervals up to N.

@@ -27,6 +27,7 @@ class Lender {
          std::vector<HandshakeDesk::Replica> hosts);
 
   void work(std::uint64_t now_ns);
+  bool lending() const noexcept { return phase_ == Phase::settle || phase_ == Phase::serve; }
   // The lane is wanted for something else.
   void stop();
 

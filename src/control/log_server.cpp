@@ -16,10 +16,7 @@ std::string LogServer::begin(const SealedFiles& files, const SourceHandshake::Id
   binlogs_.emplace(files.directory, files.basename);
   StreamStart start;
   const ScanResult scan = scan_stream(*binlogs_, files.first, files.end.file, start);
-  if (!scan.ok())
-    return fmt::format(
-        "{} cannot be read: {}", binlog_file_name(files.basename, scan.file),
-        scan.fault == TrackerFault::none ? errno_text(scan.error) : to_string(scan.fault));
+  if (!scan.ok()) return fmt::format("{}: {}", files.basename, scan_text(scan));
   if (!lane_.stand_still()) return {};
   lane_.bind(files.directory, files.basename, drain_);
   if (const int error = lane_.begin_incarnation(start, identity.epoch, rule, monotonic_ns());

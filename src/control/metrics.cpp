@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "control/json_view.h"
 #include "control/problems.h"
 
 namespace binlane {
@@ -35,18 +36,29 @@ struct Row {
 constexpr auto kGauge = MetricType::Gauge;
 constexpr auto kCounter = MetricType::Counter;
 
-constexpr Row kSourceRows[] = {
+// While the stream runs: of a standby or a fenced host they would say that its quorum is gone.
+constexpr Row kRunningRows[] = {
     {"binlane_quorum_connected", kGauge, "1 while the connected replicas can satisfy the rule.",
      "/quorum_connected"},
     {"binlane_quorum_margin", kGauge,
      "Replicas that may still be lost before no quorum is left; -1: there is none.",
      "/quorum_margin"},
+};
+
+constexpr Row kSourceRows[] = {
     {"binlane_rule_changing", kGauge, "1 while a change of the quorum rule is under way.",
      "/rule_changing"},
     {"binlane_blocked", kGauge, "1 while commits wait beyond the timeout and are not released.",
      "/blocked"},
     {"binlane_held", kGauge, "1 while semi-sync is off because somebody wanted it so.", "/held"},
-    {"binlane_read_only", kGauge, "1 while the server is read-only by mode fail.", "/read_only"},
+    {"binlane_other_ackers", kGauge,
+     "Semi-sync clients of the server besides Binlane, which release commits too.",
+     "/other_ackers"},
+    {"binlane_newest_binlog", kGauge, "Number of the server's newest binlog file.",
+     "/newest_binlog"},
+    {"binlane_read_only", kGauge,
+     "1 while Binlane has made the server read-only, and the server says that it is.",
+     "/read_only"},
     {"binlane_timeout_seconds", kGauge, "How long a commit waits for the quorum.", "/timeout_ms",
      kMillisecond},
     {"binlane_oldest_wait_seconds", kGauge, "How long the oldest waiting commit has waited.",
@@ -67,15 +79,23 @@ constexpr Row kSourceRows[] = {
     {"binlane_recoveries_total", kCounter, "Times semi-sync came back.", "/counters/recoveries"},
     {"binlane_holds_total", kCounter, "Times commits waited beyond the timeout in mode block.",
      "/counters/holds"},
+    {"binlane_foreign_ackers_total", kCounter,
+     "Times somebody besides Binlane began to acknowledge commits.", "/counters/other_ackers"},
     {"binlane_server_releases_total", kCounter,
      "Releases by the server itself: its timeout, a KILL, a restart, an operator.",
      "/counters/server_releases"},
     {"binlane_server_restarts_total", kCounter, "Restarts of the server.",
      "/counters/server_restarts"},
+    {"binlane_source_unknown_peers_total", kCounter,
+     "Datagrams to the source's ports from addresses that are no replica's, dropped unread.",
+     "/counters/unknown_peers"},
     {"binlane_incarnations_total", kCounter, "Beginnings of the stream since binlaned started.",
      "/counters/incarnations"},
     {"binlane_server_polls_total", kCounter, "Looks at the server's status.", "/counters/polls"},
     {"binlane_server_polls_failed_total", kCounter, "Looks that failed.", "/counters/polls_failed"},
+    {"binlane_server_settings_mended_total", kCounter,
+     "Times a setting of the server that somebody had changed was set back.",
+     "/counters/settings_mended"},
 };
 
 constexpr Row kPeerRows[] = {
@@ -97,15 +117,41 @@ constexpr Row kPeerRows[] = {
     {"binlane_replica_acks_total", kCounter, "Acknowledgements received.", "/counters/acks"},
 };
 
-constexpr Row kReplicaRows[] = {
+// While the host is a replica: a source's own replica's side has no source.
+constexpr Row kFollowingRows[] = {
     {"binlane_source_connected", kGauge, "1 while this replica is in session with its source.",
      "/connected"},
+    {"binlane_source_last_heard_seconds", kGauge,
+     "Since when nothing was heard of the source of the session.", "/last_heard_ms", kMillisecond},
+};
+
+constexpr Row kReplicaRows[] = {
+    {"binlane_replica_unknown_peers_total", kCounter,
+     "Datagrams to the replica's port from addresses that may not be a source, dropped unread.",
+     "/counters/unknown_peers"},
+    {"binlane_hellos_not_bound_total", kCounter,
+     "HELLOs that were to be repeated: they named no answer of this process.",
+     "/counters/hellos_not_bound"},
+    {"binlane_promises_put_off_total", kCounter,
+     "Promises that were wanted sooner than one a second is given.", "/counters/promises_put_off"},
     {"binlane_journal_blocks", kGauge, "Blocks of the journal's ring.", "/journal/blocks"},
     {"binlane_journal_free_blocks", kGauge, "Blocks that are free.", "/journal/free_blocks"},
     {"binlane_journal_writes_total", kCounter, "Durable writes.", "/journal/writes"},
     {"binlane_archive_syncs_total", kCounter, "Syncs of the archive.", "/archive/syncs"},
     {"binlane_archive_disk_full_total", kCounter, "Times the archive's disk was full.",
      "/archive/disk_full_count"},
+    {"binlane_archive_files", kGauge, "Archived binlog files.", "/archive/retention/files"},
+    {"binlane_archive_bytes", kGauge, "Bytes of the archived binlog files.",
+     "/archive/retention/bytes"},
+    {"binlane_archive_free_bytes", kGauge, "Room on the archive's file system.",
+     "/archive/retention/free_bytes"},
+    {"binlane_archive_days_left", kGauge,
+     "Days until that is full at the present growth, if nothing is deleted.",
+     "/archive/retention/days_left"},
+    {"binlane_archive_deleted_files_total", kCounter, "Archived files deleted.",
+     "/archive/retention/removed_files"},
+    {"binlane_archive_delete_failures_total", kCounter, "Archived files that could not be deleted.",
+     "/archive/retention/failures"},
     {"binlane_feed_events_total", kCounter, "Events fed to the local server.", "/feed/events"},
     {"binlane_feed_sent_bytes_total", kCounter, "Bytes fed to the local server.", "/feed/bytes"},
 };
@@ -118,8 +164,9 @@ constexpr Row kPortRows[] = {
      "/tx_dropped"},
 };
 
-constexpr std::array<const char*, 7> kStates = {"STARTING", "ASYNC",   "CATCHING_UP", "SEMISYNC",
-                                                "FENCED",   "STANDBY", "REFUSED"};
+constexpr std::array<const char*, 10> kStates = {"STARTING", "ASYNC",   "CATCHING_UP", "SEMISYNC",
+                                                 "FENCED",   "STANDBY", "REFUSED",     "LOOKING",
+                                                 "PROMOTING", "FOREIGN_ACKER"};
 
 ClientMetric sample(double value, MetricType type, std::vector<ClientMetric::Label> labels = {}) {
   ClientMetric metric;
@@ -140,17 +187,23 @@ ClientMetric::Label label(const char* name, std::string value) {
   return made;
 }
 
-// A number, or a truth as 1 or 0; nothing else is a sample.
+// A number, or a truth as 1 or 0; nothing else is a sample. Null is what is not known now; anything
+// else in its place is a mistake of this table, which a LookupWatch is told of.
 bool value_at(const json& object, const Row& row, double& value) {
   const json::json_pointer pointer(row.path);
-  if (!object.contains(pointer)) return false;
+  if (!object.contains(pointer)) {
+    note_miss(row.name, row.path);
+    return false;
+  }
   const json& found = object.at(pointer);
   if (found.is_boolean())
     value = found.get<bool>() ? 1 : 0;
   else if (found.is_number())
     value = found.get<double>() * row.factor;
-  else
+  else {
+    if (!found.is_null()) note_miss(row.name, row.path);
     return false;
+  }
   return true;
 }
 
@@ -177,9 +230,11 @@ void add_state(std::vector<MetricFamily>& all, const json& source) {
   all.push_back(std::move(family));
 }
 
-// The engine says SEMISYNC exactly where the server waits; anything else has to be looked at.
+// The engine says SEMISYNC or FOREIGN_ACKER exactly where the server waits; anything else has to be
+// looked at.
 void add_disagreement(std::vector<MetricFamily>& all, const json& source) {
-  const bool engine = source.value("state", "") == "SEMISYNC";
+  const std::string state = source.value("state", "");
+  const bool engine = state == "SEMISYNC" || state == "FOREIGN_ACKER";
   const json server = source.value("server", json::object());
   const bool waits = server.value("status_on", false) && server.value("enabled", false);
   MetricFamily family{"binlane_server_disagrees",
@@ -285,8 +340,11 @@ void add_stages(std::vector<MetricFamily>& all, const json& stages) {
 
 void add_source(std::vector<MetricFamily>& all, const json& source) {
   add_state(all, source);
-  add_disagreement(all, source);
   add(all, kSourceRows, {{&source, {}}});
+  add_mysql_names(all, source);
+  if (!source.value("running", true)) return;
+  add_disagreement(all, source);
+  add(all, kRunningRows, {{&source, {}}});
   std::vector<std::pair<const json*, std::vector<ClientMetric::Label>>> peers;
   const auto replicas = source.find("replicas");
   if (replicas != source.end()) {
@@ -294,7 +352,6 @@ void add_source(std::vector<MetricFamily>& all, const json& source) {
       peers.push_back({&replica, {label("replica", replica.value("name", ""))}});
   }
   add(all, kPeerRows, peers);
-  add_mysql_names(all, source);
 }
 
 }  // namespace
@@ -309,7 +366,11 @@ std::vector<MetricFamily> metrics_of(const json& status) {
   add_problems(all, status);
   if (status.contains("source")) add_source(all, status["source"]);
   if (status.contains("stages")) add_stages(all, status["stages"]);
-  if (status.contains("replica")) add(all, kReplicaRows, {{&status["replica"], {}}});
+  if (status.contains("replica")) {
+    const json& replica = status["replica"];
+    add(all, kReplicaRows, {{&replica, {}}});
+    if (replica.value("at_work", true)) add(all, kFollowingRows, {{&replica, {}}});
+  }
   std::vector<std::pair<const json*, std::vector<ClientMetric::Label>>> ports;
   const auto found = status.find("ports");
   if (found != status.end()) {

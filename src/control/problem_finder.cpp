@@ -75,6 +75,17 @@ void add_running(const SourceConfig& config, const View& view, ProblemList& out)
             with_reason("commits wait beyond the timeout and are not released",
                         view.ledger_failure.empty() ? "that is what mode block is for"
                                                     : "the ledger cannot be written"));
+  if (view.other_ackers > 0)
+    out.add(
+        ProblemCode::other_acker,
+        fmt::format("{} semi-sync clients of the server besides Binlane acknowledge commits that "
+                    "no quorum may have (binlane doctor names them)",
+                    view.other_ackers));
+  if (view.numbers_near_end)
+    out.add(ProblemCode::binlog_numbers,
+            fmt::format("the newest binlog is number {}: at {} semi-sync ends for good, renumber "
+                        "them (OPERATIONS, Binlog numbers)",
+                        view.newest_binlog, BinlogNumbers::kLastNumber));
   add_replicas(config, view, out);
   if (view.drain.state != DrainState::draining)
     out.add(ProblemCode::dump_away,
@@ -107,6 +118,10 @@ void add_source(const SourceConfig& config, const View& view, ProblemList& out) 
       break;
     case Phase::standby:
       add_if(out, ProblemCode::standby_trouble, view.problem);
+      if (view.role.rejoining)
+        out.add(ProblemCode::rejoining,
+                with_reason("this host is rejoining, and its server does not follow it yet",
+                            view.rejoin.waiting_for));
       break;
   }
 }
@@ -125,6 +140,7 @@ void add_server(const View& view, ProblemList& out) {
   for (const std::string& difference : view.server_differences)
     out.add(ProblemCode::server_setting, difference);
   add_if(out, ProblemCode::read_only_refused, view.read_only_problem);
+  add_if(out, ProblemCode::writes_stopped, view.write_problem);
 }
 
 void add_replica_files(const ReplicaSight& sight, ProblemList& out) {
@@ -140,6 +156,21 @@ void add_replica_files(const ReplicaSight& sight, ProblemList& out) {
   add_if(out, ProblemCode::exposures_failed, sight.control.exposure_failure);
 }
 
+void add_retention(const ArchivePruner::View& view, ProblemList& out) {
+  if (view.nearly_full)
+    out.add(ProblemCode::archive_disk_nearly_full,
+            fmt::format("the archive's disk has {} MiB left, less than archive_min_free_mb: files "
+                        "that nobody needs are deleted before their time",
+                        view.free_bytes.value_or(0) >> 20));
+  if (view.over_limit)
+    out.add(ProblemCode::archive_over_limit,
+            fmt::format("a limit asks to delete the archive's oldest file, and it stays: {}",
+                        to_string(view.kept)));
+  if (!view.failure.empty())
+    out.add(ProblemCode::archive_file_not_deleted,
+            "an archived file that nobody needs cannot be deleted: " + view.failure);
+}
+
 // Of a replica that is one now.
 void add_replica(const ReplicaSight& sight, ProblemList& out) {
   const ReplicaControl::View& view = sight.control;
@@ -150,6 +181,10 @@ void add_replica(const ReplicaSight& sight, ProblemList& out) {
   if (!view.marks.connected)
     out.add(ProblemCode::source_away,
             with_reason("this replica is not connected to its source", view.refusal));
+  else if (view.away)
+    out.add(ProblemCode::source_away,
+            fmt::format("nothing was heard of the source {} for {:.1f} s", view.source_name,
+                        static_cast<double>(view.silent_ns) / kNanosPerSecond));
   if (!view.damaged_until.position.is_null())
     out.add(ProblemCode::journal_damaged,
             fmt::format("the journal has damage that is not repaired yet, up to {}",
@@ -159,12 +194,14 @@ void add_replica(const ReplicaSight& sight, ProblemList& out) {
             "the archive's disk is full: the journal fills up, and then nothing is taken any more");
   if (sight.feed.listening.empty() && !view.exposures.divergence)
     out.add(ProblemCode::feed_closed, "the feed does not listen: the local server gets nothing");
+  if (!sight.feed.gap.empty()) out.add(ProblemCode::feed_gap, sight.feed.gap);
 }
 
 }  // namespace
 
-bool source_at_work(const View& view) noexcept {
-  return view.phase != Phase::standby;
+bool replica_at_work(const HostSight& sight) noexcept {
+  return sight.replica != nullptr &&
+         (sight.source == nullptr || sight.source->phase == Phase::standby);
 }
 
 std::vector<Problem> find_problems(const HostSight& sight) {
@@ -180,9 +217,13 @@ std::vector<Problem> find_problems(const HostSight& sight) {
     add_files(*sight.source, out);
   }
   if (sight.replica != nullptr) {
-    const bool at_work = sight.source == nullptr || !source_at_work(*sight.source);
-    if (at_work) add_replica(*sight.replica, out);
+    if (sight.replica->sources.from == SourcesFrom::anybody)
+      out.add(ProblemCode::hears_anybody,
+              "every host that can send a datagram to this replica can become its source: list the "
+              "hosts that may (replica.sources)");
+    if (replica_at_work(sight)) add_replica(*sight.replica, out);
     add_replica_files(*sight.replica, out);
+    add_retention(sight.replica->retention, out);
   }
   add_if(out, ProblemCode::audit_failed, sight.audit_failure);
   for (const PortSight& port : sight.ports) {

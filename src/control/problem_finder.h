@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "control/config.h"
+#include "control/peer_config.h"
 #include "control/problems.h"
 #include "control/replica_control.h"
+#include "control/archive_pruner.h"
 #include "control/source_control.h"
 #include "shim/binlog_server.h"
 #include "storage/archive.h"
@@ -23,6 +25,8 @@ struct ReplicaSight {
   ReplicaControl::View control;
   ArchiverStatus archive;
   FeedStatus feed;
+  ArchivePruner::View retention;
+  ReplicaSources sources;
 };
 
 struct PortSight {
@@ -47,8 +51,8 @@ struct HostSight {
   std::string audit_failure;
 };
 
-// Whether the [source] section is at work: this host is, or was, the source, or is about to be.
-bool source_at_work(const SourceControl::View& view) noexcept;
+// Whether the [replica] section is at work.
+bool replica_at_work(const HostSight& sight) noexcept;
 
 std::vector<Problem> find_problems(const HostSight& sight);
 

@@ -11,6 +11,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "control/config_value.h"
 #include "control/old_stream_identity.h"
 #include "control/promotion_answer.h"
 #include "control/promotion_plan.h"
@@ -19,6 +20,7 @@
 #include "shim/binlog_index.h"
 #include "shim/fixed_feed_limit.h"
 #include "shim/server_facts.h"
+#include "shim/standby_check.h"
 #include "storage/archive_files.h"
 
 namespace binlane {
@@ -39,6 +41,7 @@ Promoter::Promoter(const Config& config, SourceLane& lane, ReplicaSide& replica,
       state_(state),
       sql_(sql),
       server_(lane, drain),
+      looks_(lane),
       peers_(std::move(peers)) {}
 
 std::string Promoter::sealed_folder(std::uint32_t term) const {
@@ -53,30 +56,105 @@ void Promoter::remove_sealed_folders() const {
   if (error) log::warning("sealed_folder", "{} cannot be removed: {}", folder, error.message());
 }
 
-void Promoter::begin() {
+void Promoter::begin(bool from_live_source) {
+  begin_survey(from_live_source, false);
+}
+
+void Promoter::plan(bool from_live_source) {
+  begin_survey(from_live_source, true);
+}
+
+void Promoter::begin_survey(bool from_live_source, bool dry_run) {
   BL_ASSERT(!running() && role_.state().role == HostRole::standby);
   view_ = {};
   attempts_ = 0;
   succeeded_ = false;
+  from_live_source_ = from_live_source;
+  dry_run_ = dry_run;
   std::string problem = check_host();
   if (problem.empty()) problem = check_server();
-  if (problem.empty()) problem = start_term(0);
-  if (problem.empty()) return;
-  view_.refusal = problem;
-  log::error("promotion_refused", "{}", problem);
+  const auto term = Promotion::next_term(replica_.file().meta().promise.term, 0);
+  if (problem.empty() && !term) problem = "there is no term left";
+  if (dry_run && !problem.empty())
+    view_.proof = promotion_plan(log_at_a_glance(config_.name, replica_), term.value_or(0), {});
+  if (!problem.empty()) return refuse_unchanged(problem);
+  look_term_ = *term;
+  looking_ = false;
+  survey_.reset();
+  view_.running = true;
+  phase_ = Phase::survey;
 }
 
-void Promoter::plan() {
-  BL_ASSERT(!running());
+void Promoter::refuse(const std::string& reason) {
   view_ = {};
-  view_.refusal = check_host();
-  if (view_.refusal.empty()) view_.refusal = check_server();
-  const std::uint32_t promised = replica_.file().meta().promise.term;
-  const auto term = Promotion::next_term(promised, 0);
-  if (!term) view_.refusal = "there is no term left";
-  const ReplicaControl::View replica = replica_.control().view();
-  view_.proof = promotion_plan(log_at_a_glance(config_.name, replica_), term.value_or(promised),
-                               replica.marks.connected ? replica.source_name : std::string());
+  refuse_unchanged(reason);
+}
+
+// False: the lane does not stand still yet.
+bool Promoter::look() {
+  const JournalMeta meta = replica_.file().meta();
+  if (!looks_.begin(old_stream_identity(cluster_id_of(config_.cluster), config_.name, meta.stream,
+                                        meta, {look_term_, role_.state().host_id}),
+                    peers_))
+    return false;
+  std::vector<std::string> names;
+  for (const HandshakeDesk::Replica& peer : peers_) names.push_back(peer.name);
+  survey_.emplace(log_at_a_glance(config_.name, replica_), std::move(names), monotonic_ns());
+  return true;
+}
+
+HeardSource Promoter::heard_source() const {
+  const ReplicaControl::View view = replica_.control().view();
+  if (!view.marks.connected) return {};
+  return {view.source_name, view.marks.heard_ns};
+}
+
+void Promoter::survey(std::uint64_t now_ns) {
+  if (!looking_) looking_ = look();
+  if (!looking_) return wait_for("the lane to stand still");
+  looks_.desk().take_replies(now_ns);
+  survey_->take(looks_.desk().view(), heard_source(), now_ns);
+  // A later term is promised already: what the peers say of ours is not what they would say of one
+  // after that.
+  const std::uint32_t seen = survey_->largest_promise();
+  if (const auto later = Promotion::next_term(0, seen);
+      seen >= look_term_ && later && attempts_ < kMaxTermAttempts) {
+    ++attempts_;
+    look_term_ = *later;
+    looks_.end();
+    looking_ = false;
+    return;
+  }
+  const PromotionSurvey::State state = survey_->state(from_live_source_, now_ns);
+  if (state == PromotionSurvey::State::asking) return wait_for("the peers' answers");
+  looks_.end();
+  std::vector<std::string> seen_lines = survey_->lines(now_ns);
+  seen_lines.insert(seen_lines.end(), standby_warnings_.begin(), standby_warnings_.end());
+  for (const std::string& warning : standby_warnings_) log::warning("standby", "{}", warning);
+  if (dry_run_) {
+    view_.proof = promotion_plan(log_at_a_glance(config_.name, replica_), look_term_, seen_lines);
+  } else {
+    view_.proof = std::move(seen_lines);
+  }
+  if (state == PromotionSurvey::State::refused)
+    return refuse_unchanged(survey_->reason(from_live_source_));
+  view_.waiting_for.clear();
+  phase_ = Phase::idle;
+  view_.running = false;
+  if (dry_run_) return;
+  attempts_ = 0;
+  const std::string problem = start_term(seen);
+  if (problem.empty() || !view_.refusal.empty()) return;
+  refuse_unchanged(problem);
+}
+
+// Before anybody was fenced.
+void Promoter::refuse_unchanged(const std::string& reason) {
+  view_.refusal = reason + " (nothing was changed)";
+  view_.waiting_for.clear();
+  view_.running = false;
+  phase_ = Phase::idle;
+  if (!dry_run_) log::error("promotion_refused", "{}", view_.refusal);
 }
 
 std::string Promoter::check_host() const {
@@ -112,7 +190,19 @@ std::string Promoter::check_server() {
   if (updates.rows.empty() || updates.rows[0][0] != "1")
     return "log_slave_updates is OFF: the server's binlog would not know what it has executed; "
            "start it with log_slave_updates=ON";
+  if (std::string problem = check_standby_server(); !problem.empty()) return problem;
   return check_own_writes();
+}
+
+std::string Promoter::check_standby_server() {
+  standby_warnings_.clear();
+  const StandbyFactsResult read = read_standby_facts(sql_);
+  if (!read.error.ok()) return to_string(read.error);
+  const SourceCheck check = check_standby(read.facts, endpoint_text(config_.replica->feed_listen));
+  for (const Finding& warning : check.warnings)
+    standby_warnings_.push_back("this host's server: " + to_string(warning));
+  return check.accepted() ? std::string()
+                          : "this host's server cannot take over: " + to_string(check.refusals[0]);
 }
 
 // Whether the server has written anything by itself, which no replica could ever get: the new
@@ -199,6 +289,8 @@ void Promoter::work(std::uint64_t now_ns) {
   switch (phase_) {
     case Phase::idle:
       return;
+    case Phase::survey:
+      return survey(now_ns);
     case Phase::settle:
       return settle();
     case Phase::inspect:
@@ -476,9 +568,8 @@ void Promoter::activate() {
   if (!query("FLUSH BINARY LOGS", result)) return;
   const ServerFactsResult facts = read_server_facts(sql_);
   if (!facts.ok()) return wait_for("the server to tell its settings: " + to_string(facts.error));
-  const std::string& base = facts.facts.log_bin_basename;
   const BinlogIndex index =
-      read_binlog_index(facts.facts.log_bin_index, base.substr(0, base.rfind('/')));
+      read_binlog_index(facts.facts.log_bin_index, facts.facts.log_bin_basename);
   if (!index.error.empty()) return wait_for(index.error);
   PromotionRecord next = record();
   next.step = PromotionStep::active;

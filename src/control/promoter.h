@@ -18,8 +18,10 @@
 #include "control/host_role.h"
 #include "control/loan.h"
 #include "control/log_server.h"
+#include "control/look_server.h"
 #include "control/own_log.h"
 #include "control/promotion.h"
+#include "control/promotion_survey.h"
 #include "control/replica_side.h"
 #include "control/source_state.h"
 #include "shim/server_connection.h"
@@ -54,15 +56,20 @@ class Promoter {
            SourceStateFile& state, DumpDrain& drain, ServerConnection& sql,
            std::vector<HandshakeDesk::Replica> peers);
 
-  // The operator asks for it. When it cannot even be tried, the view says why.
-  void begin();
-  // The operator asks what it would take; the view says it. Changes nothing.
-  void plan();
+  // The operator asks for it; `from_live_source`: though the source lives. First the peers are
+  // looked at, without changing anything. When it cannot succeed, the view says why.
+  void begin(bool from_live_source);
+  // The operator asks what it would take; the view says it in the end. Changes nothing.
+  void plan(bool from_live_source);
+  // It cannot even be looked at, for a reason of the caller's.
+  void refuse(const std::string& reason);
   // At start: goes on with what the record says, or clears it away.
   void resume();
   void work(std::uint64_t now_ns);
 
   bool running() const noexcept { return phase_ != Phase::idle; }
+  // Nothing was asked of anybody yet but a look.
+  bool only_looking() const noexcept { return phase_ == Phase::survey; }
   // This host is the source now, by its record.
   bool succeeded() const noexcept { return succeeded_; }
   const PromotionView& view() const noexcept { return view_; }
@@ -70,6 +77,7 @@ class Promoter {
  private:
   enum class Phase : std::uint8_t {
     idle,
+    survey,    // peers are looked at, and nothing is changed
     settle,    // own writes in flight end
     inspect,   // peers are fenced and looked at
     fetch,     // one holds more, and lends it
@@ -79,9 +87,15 @@ class Promoter {
     activate,  // the new stream begins
   };
 
+  void begin_survey(bool from_live_source, bool dry_run);
+  bool look();
+  void survey(std::uint64_t now_ns);
+  HeardSource heard_source() const;
+  void refuse_unchanged(const std::string& reason);
   std::string start_term(std::uint32_t largest_seen);
   std::string check_host() const;
   std::string check_server();
+  std::string check_standby_server();
   std::string check_own_writes();
   void settle();
   void inspect(std::uint64_t now_ns);
@@ -112,6 +126,7 @@ class Promoter {
   SourceStateFile& state_;
   ServerConnection& sql_;
   LogServer server_;
+  LookServer looks_;
   std::vector<HandshakeDesk::Replica> peers_;
 
   Phase phase_ = Phase::idle;
@@ -119,6 +134,13 @@ class Promoter {
   int attempts_ = 0;
   std::uint64_t begun_ns_ = 0;   // inspecting, or covered
   std::uint64_t proven_ns_ = 0;  // 0: not yet
+  // While only looking.
+  std::optional<PromotionSurvey> survey_;
+  bool from_live_source_ = false;
+  bool dry_run_ = false;
+  bool looking_ = false;                       // the lane looks
+  std::vector<std::string> standby_warnings_;  // what would hold the promotion up
+  std::uint32_t look_term_ = 0;                // that would be bid for
   std::optional<OwnLog> log_;
   SealedFiles files_;
   PromotionLog candidate_;

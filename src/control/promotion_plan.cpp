@@ -84,7 +84,7 @@ std::vector<std::string> fence_report(const PromotionLog& log, std::uint32_t ter
 }
 
 std::vector<std::string> promotion_plan(const PromotionLog& candidate, std::uint32_t term,
-                                        const std::string& source) {
+                                        const std::vector<std::string>& seen) {
   std::vector<std::string> lines;
   lines.push_back(fmt::format(
       "dry run: {} (journal {}) would bid for term {} with the stream {} term {}, log of epoch "
@@ -93,11 +93,8 @@ std::vector<std::string> promotion_plan(const PromotionLog& candidate, std::uint
       candidate.stream.term, candidate.epoch.term, candidate.epoch.incarnation,
       to_string(candidate.end)));
   for (std::string& line : fence_plan(candidate)) lines.push_back(std::move(line));
-  if (!source.empty())
-    lines.push_back(fmt::format("{} is in a session with this host, and would be fenced", source));
-  lines.push_back(
-      "nobody was asked: to look at a peer's log ends its session with the source. Whether a peer "
-      "holds more, or another rule, shows only then");
+  lines.insert(lines.end(), seen.begin(), seen.end());
+  lines.emplace_back("nothing was changed, and nobody is fenced");
   return lines;
 }
 

@@ -1,10 +1,10 @@
 // promotion_plan: what a promotion would ask for, said without asking (`binlane promote
 // --dry-run`), and what a fence without a promotion leads to (`binlane fence`).
 //
-// A peer's log cannot be looked at from outside without consequences: its writes in flight have to
-// end first, and with them its session with the source; and unless it was fenced, what it says is
-// not true any more a moment later. So a dry run tells what this host knows by itself: its own log,
-// the rules on its record, and for each of them who would have to answer. Pure.
+// A peer's log cannot be compared from outside without consequences: its writes in flight have to
+// end first, and with them its session with the source. So a dry run tells what this host holds,
+// the rules on its record and who would have to answer, and what the peers answered to a look,
+// which changes nothing there (PromotionSurvey). Pure.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +15,9 @@
 
 namespace binlane {
 
-// Lines for people. `term` is the one that would be bid for, `source` whoever is in a session with
-// this host now (empty: nobody).
+// Lines for people. `term` is the one that would be bid for, `seen` what the survey says.
 std::vector<std::string> promotion_plan(const PromotionLog& candidate, std::uint32_t term,
-                                        const std::string& source);
+                                        const std::vector<std::string>& seen);
 
 // For each rule on a log's record: who else has to be fenced, until it can be satisfied no more.
 std::vector<std::string> fence_plan(const PromotionLog& log);

@@ -1,18 +1,17 @@
 #include "control/rejoiner.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "control/config_value.h"
+#include "control/following.h"
+#include "control/tail_cut.h"
 #include "shim/archive_gtids.h"
 #include "shim/binlog_index.h"
+#include "shim/binlog_paths.h"
 #include "shim/fixed_feed_limit.h"
 #include "shim/server_facts.h"
 #include "shim/server_run_files.h"
@@ -32,10 +31,8 @@ constexpr const char* kRebuild =
     "(mariadb-backup keeps its gtid_slave_pos), start it read-only, and run binlane rejoin "
     "--rebuilt";
 
-std::string folder_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
-}
+constexpr const char* kCutDone =
+    "the tail is cut off: start the server, and run binlane rejoin again";
 
 }  // namespace
 
@@ -53,6 +50,10 @@ bool Rejoiner::run(const RejoinOptions& options) {
   };
   std::string gtid;
   if (!options.rebuilt) {
+    if (role_.state().cut.under_way()) {
+      const std::string problem = finish_cut();
+      return refuse(problem.empty() ? kCutDone : problem);
+    }
     const auto successor = replica_.control().successor();
     if (!successor)
       return refuse(
@@ -68,9 +69,7 @@ bool Rejoiner::run(const RejoinOptions& options) {
             "was not started since it was the source, run binlane rejoin --cut",
             view_.diverging_groups, kRebuild));
       const std::string problem = cut(*successor, found);
-      return refuse(problem.empty()
-                        ? "the tail is cut off: start the server, and run binlane rejoin again"
-                        : problem);
+      return refuse(problem.empty() ? kCutDone : problem);
     }
     if (!found.server_up)
       return refuse("nothing is in the way: start the server, and run binlane rejoin again");
@@ -84,11 +83,31 @@ bool Rejoiner::run(const RejoinOptions& options) {
   role.fenced_by = 0;
   role.fence_reason.clear();
   role.promotion = {};
+  role.cut = {};
+  role.rejoining = true;
   if (const int error = role_.store(role); error != 0)
     return refuse(fmt::format("the host's role cannot be stored: {}", errno_text(error)));
   report("this host is a standby now, and holds the new source's stream");
-  view_.done = true;
   return true;
+}
+
+// What was asked of the server is not what it does: only its own word ends a rejoin (S22).
+std::string Rejoiner::look_at_server() {
+  if (!role_.state().rejoining) return {};
+  if (!sql_.is_connected()) {
+    if (const SqlError error = sql_.connect(); !error.ok())
+      return fmt::format("the server cannot be asked: {}", to_string(error));
+  }
+  const std::string problem =
+      following_problem(sql_.query("SHOW SLAVE STATUS"), config_.replica->feed_listen.udp_port);
+  if (!problem.empty()) return problem;
+  RoleState role = role_.state();
+  role.rejoining = false;
+  if (const int error = role_.store(role); error != 0)
+    return fmt::format("the host's role cannot be stored: {}", errno_text(error));
+  report("its server is connected to this host's feed, and follows it");
+  view_.done = true;
+  return {};
 }
 
 std::string Rejoiner::compare(const Successor& successor, Compared& found) {
@@ -106,7 +125,7 @@ std::string Rejoiner::compare(const Successor& successor, Compared& found) {
     if (const std::string problem = stop_writes(); !problem.empty()) return problem;
   }
   const RoleState& role = role_.state();
-  const BinlogIndex index = read_binlog_index(role.binlog_index, folder_of(role.binlog_base));
+  const BinlogIndex index = read_binlog_index(role.binlog_index, role.binlog_base);
   if (!index.error.empty()) return index.error;
   found.place = {index.directory, index.basename};
   found.last = index.last;
@@ -190,41 +209,37 @@ std::string Rejoiner::prove_uncommitted(const Successor& successor, const Compar
 std::string Rejoiner::cut(const Successor& successor, const Compared& found) {
   if (const std::string why = prove_uncommitted(successor, found); !why.empty())
     return why + "; " + kRebuild;
-  const Position seal = successor.sealed_at;
-  const auto path = [&](std::uint32_t number) { return found.place.path(number); };
-  // The index first: a file that it does not name is no binlog to the server.
-  const std::string& index = role_.state().binlog_index;
-  std::ifstream in(index);
-  std::string kept;
-  for (std::string line; std::getline(in, line);) {
-    if (binlog_file_number(line) <= seal.file) kept += line + '\n';
-  }
-  in.close();
-  const std::string temporary = index + ".binlane";
-  FileDescriptor out(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0660));
-  struct stat owner {};
-  int error = ::stat(index.c_str(), &owner) == 0 ? 0 : errno;
-  // The server may run as somebody else than this daemon.
-  if (error == 0 && (!out.is_open() || ::fchown(out.get(), owner.st_uid, owner.st_gid) != 0))
-    error = errno;
-  if (error == 0) error = write_all(out.get(), std::as_bytes(std::span(kept)), 0);
-  if (error == 0 && ::fsync(out.get()) != 0) error = errno;
-  if (error == 0 && ::rename(temporary.c_str(), index.c_str()) != 0) error = errno;
-  if (error == 0) error = sync_directory(folder_of(index));
-  if (error != 0) return fmt::format("{}: {}", index, errno_text(error));
-  for (std::uint32_t number = found.last; number > seal.file; --number) {
-    const std::string aside = path(number) + ".cut";
-    if (::rename(path(number).c_str(), aside.c_str()) != 0)
-      return fmt::format("{}: {}", path(number), errno_text(errno));
-    report("set aside as " + aside);
-  }
-  const FileDescriptor file(::open(path(seal.file).c_str(), O_RDWR | O_CLOEXEC));
-  if (!file.is_open() || ::ftruncate(file.get(), static_cast<off_t>(seal.offset)) != 0 ||
-      ::fsync(file.get()) != 0)
-    return fmt::format("{}: {}", path(seal.file), errno_text(errno));
-  report(
-      fmt::format("cut off at {}: at its start the server rolls back what was prepared behind it",
-                  to_string(seal)));
+  // On record first: a power cut in the middle must not leave a server that would commit the tail.
+  RoleState role = role_.state();
+  role.cut = {successor.sealed_at, found.last};
+  if (const int error = role_.store(role); error != 0)
+    return fmt::format("nothing was cut: the host's role cannot be stored: {}", errno_text(error));
+  return finish_cut();
+}
+
+std::string Rejoiner::finish_cut() {
+  RoleState role = role_.state();
+  if (!role.cut.under_way()) return {};
+  const auto run = parse_server_run(state_.server_run);
+  const bool alive = run && run->boot_id == this_boot_id() && is_alive(run->process);
+  if (alive || sql_.connect().ok())
+    return fmt::format(
+        "the cut at {} is not finished, and the server is running: its recovery may "
+        "have committed the tail; stop it, and run binlane rejoin --cut again",
+        to_string(role.cut.at));
+  const BinlogIndex index = read_binlog_index(role.binlog_index, role.binlog_base);
+  if (!index.error.empty()) return index.error;
+  TailCut cut(CutFiles::system(), role.binlog_index, index.directory + '/' + index.basename,
+              role.cut);
+  const std::string problem = cut.run([this](std::string line) { report(std::move(line)); });
+  if (cut.server_was_started()) return problem + "; " + kRebuild;
+  if (!problem.empty())
+    return fmt::format("the cut at {} is not finished: {}; do not start the server before it is",
+                       to_string(role.cut.at), problem);
+  role.cut = {};
+  if (const int error = role_.store(role); error != 0)
+    return fmt::format("the cut is done, and the host's role cannot be stored: {}",
+                       errno_text(error));
   return {};
 }
 

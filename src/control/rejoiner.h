@@ -50,8 +50,14 @@ class Rejoiner {
         ledger_(ledger),
         sql_(sql) {}
 
-  // Does all of it; blocks for as long as that takes. True: this host is a standby now.
+  // Does all that is done on this host; blocks for as long as that takes. True: it is a standby
+  // now.
   bool run(const RejoinOptions& options);
+  // Goes on with a cut that is on record, if there is one. Empty when it is done, or why not.
+  std::string finish_cut();
+  // After run(): whether the server is seen to follow this host's feed. Empty when it is, and that
+  // ends the rejoin; otherwise what keeps it from that, with the server's own error.
+  std::string look_at_server();
   const RejoinView& view() const noexcept { return view_; }
 
  private:

@@ -10,7 +10,9 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/stream_digest.h"
+#include "base/wire_log.h"
 #include "control/replica_side.h"
+#include "dataplane/session_limits.h"
 #include "shim/binlog_files.h"
 #include "shim/binlog_groups.h"
 #include "shim/gtid_position.h"
@@ -66,10 +68,12 @@ void ReplicaControl::stop() {
 }
 
 void ReplicaControl::run() {
+  const HeartbeatScope alive(heart_);
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     const auto* const call = call_;
     lock.unlock();
+    still_alive();
     if (call != nullptr) {
       (*call)();
       show_meta();
@@ -121,6 +125,7 @@ void ReplicaControl::work() {
   for (std::size_t i = 0; i < kReplicaHelloQueue && lane_.queues().hello_in.try_pop(message); ++i)
     admit(message);
   watch_repair();
+  side_.prune_archive(monotonic_ns());
 }
 
 void ReplicaControl::admit(const HelloMessage& message) {
@@ -138,10 +143,11 @@ void ReplicaControl::admit(const HelloMessage& message) {
     note_refusal(fmt::format("the source refuses: {}", field_text(body.reason)));
     return;
   }
-  const auto hello = admission_.answer(message, frame, body);
+  const auto hello = admission_.answer(message, frame, body, monotonic_ns());
   show_meta();
   if (!hello) return;
-  if (hello->refused)
+  const bool look = (body.flags & wire::kHelloLook) != 0;
+  if (hello->refused && !hello->not_bound && !look)
     note_refusal(
         fmt::format("source {} refused: {}", field_text(body.source_name), admission_.refusal()));
   {
@@ -149,7 +155,7 @@ void ReplicaControl::admit(const HelloMessage& message) {
     ++view_.hellos;
     if (hello->refused) {
       ++view_.hellos_refused;
-    } else {
+    } else if (!look && hello->bound) {
       view_.source_name = field_text(body.source_name);
       if (body.phase == static_cast<std::uint8_t>(wire::Phase::start)) view_.refusal.clear();
     }
@@ -169,28 +175,63 @@ void ReplicaControl::record_exposures(const HelloMessage& message, const FrameVi
 
 void ReplicaControl::note_refusal(const std::string& refusal) {
   const std::lock_guard lock(mutex_);
-  if (refusal != view_.refusal) log::error("session_refused", "{}", refusal);
+  if (refusal != view_.refusal)
+    log::limited(log::Level::error, "session_refused", {}, "{}", refusal);
   view_.refusal = refusal;
 }
 
 // --- what admission needs of this host -----------------------------------------------------------
 
-std::string ReplicaControl::refuse_all(const wire::HelloBody& body, const Promise& candidate) {
+std::string ReplicaControl::refuse_all() {
   const std::lock_guard lock(mutex_);
-  if (refuse_all_.empty()) return {};
+  return refuse_all_;
+}
+
+namespace {
+
+// A candidate that only fences, or seals, is not the source yet.
+bool has_begun(const wire::HelloBody& body, const Promise& candidate) {
+  return body.stream_term == candidate.term && body.sealed_term != 0;
+}
+
+Successor successor_of(const wire::HelloBody& body, const Promise& candidate) {
+  return {std::string(field_text(body.source_name)),
+          candidate,
+          {uuid_of(body.origin), body.stream_term, std::string(field_text(body.basename))},
+          uuid_of(body.sealed_origin),
+          body.sealed_term,
+          from_wire(body.sealed_at),
+          body.sealed_digest};
+}
+
+}  // namespace
+
+bool ReplicaControl::is_news(const wire::HelloBody& body, const Promise& candidate) {
+  const std::lock_guard lock(mutex_);
+  if (candidate.term > deposed_by_) return true;
+  if (!has_begun(body, candidate)) return false;
+  return !successor_ || (candidate.term >= successor_->candidate.term &&
+                         *successor_ != successor_of(body, candidate));
+}
+
+void ReplicaControl::hear(const wire::HelloBody& body, const Promise& candidate) {
+  const std::lock_guard lock(mutex_);
   if (candidate.term > deposed_by_) deposed_by_ = candidate.term;
   const bool newer = !successor_ || candidate.term >= successor_->candidate.term;
-  // A candidate that only fences, or seals, is not the source yet.
-  if (newer && body.stream_term == candidate.term && body.sealed_term != 0)
-    successor_ =
-        Successor{std::string(field_text(body.source_name)),
-                  candidate,
-                  {uuid_of(body.origin), body.stream_term, std::string(field_text(body.basename))},
-                  uuid_of(body.sealed_origin),
-                  body.sealed_term,
-                  from_wire(body.sealed_at),
-                  body.sealed_digest};
-  return refuse_all_;
+  if (newer && has_begun(body, candidate)) successor_ = successor_of(body, candidate);
+}
+
+std::string ReplicaControl::source_alive() {
+  const ReplicaLaneMarks marks = lane_.queues().marks.load();
+  const std::lock_guard lock(mutex_);
+  if (!own_source_.empty()) return own_source_;
+  const bool heard = marks.connected && monotonic_ns() < marks.heard_ns + kSourceHeardNs;
+  return heard ? view_.source_name : std::string();
+}
+
+void ReplicaControl::tell_source_alive(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  own_source_ = name;
 }
 
 ReplicaLaneMarks ReplicaControl::marks() {
@@ -267,10 +308,9 @@ std::string ReplicaControl::lend(const std::string& borrower, const Promise& pro
 
 void ReplicaControl::watch_repair() {
   const ReplicaLaneMarks marks = lane_.queues().marks.load();
-  {
-    const std::lock_guard lock(mutex_);
-    view_.marks = marks;
-  }
+  strangers_.look(marks.unknown_peers, marks.unknown_peer, monotonic_ns());
+  log::tell_suppressed();
+  watch_source(marks);
   watch_files(marks);
   // Asked of the superblock only while something is to be repaired.
   if (lane_.queues().state.load() != 0 && admission_.watch_repair(marks)) show_meta();
@@ -291,6 +331,31 @@ void ReplicaControl::watch_files(const ReplicaLaneMarks& marks) {
                errno_text(error));
 }
 
+// The session of a source that is gone does not end by itself: it may come back and go on. But
+// whoever looks is told, and an operator hears of it once.
+void ReplicaControl::watch_source(const ReplicaLaneMarks& marks) {
+  const std::uint64_t now_ns = monotonic_ns();
+  const std::uint64_t silent_ns =
+      marks.connected && now_ns > marks.heard_ns ? now_ns - marks.heard_ns : 0;
+  const bool away = silent_ns > kPeerTimeoutNs;
+  bool before = false;
+  std::string name;
+  {
+    const std::lock_guard lock(mutex_);
+    before = std::exchange(view_.away, away);
+    view_.silent_ns = silent_ns;
+    view_.marks = marks;
+    name = view_.source_name;
+  }
+  if (away && !before)
+    log::warning("source_silent",
+                 "nothing was heard of the source {} for {} ms: it, its binlaned or the network "
+                 "has failed",
+                 name, silent_ns / kNanosPerMilli);
+  if (before && !away && marks.connected)
+    log::info("source_heard", "the source {} is heard again", name);
+}
+
 void ReplicaControl::show_meta() {
   const JournalMeta meta = file_.meta();
   lane_.queues().state.store(admission_.state());
@@ -305,6 +370,8 @@ void ReplicaControl::show_meta() {
   view_.journal_id = meta.journal;
   view_.stream = meta.stream;
   view_.promise = meta.promise;
+  view_.hellos_not_bound = admission_.not_bound();
+  view_.promises_put_off = admission_.promises_put_off();
   view_.rules = meta.rules;
   view_.sealed = meta.sealed;
   view_.damaged_until = meta.damaged_until;

@@ -14,12 +14,14 @@
 #include <string>
 #include <thread>
 
+#include "base/heartbeat.h"
 #include "base/position.h"
 #include "control/config.h"
 #include "control/exposure_record.h"
 #include "control/loan.h"
 #include "control/replica_admission.h"
 #include "control/replica_lane.h"
+#include "control/stranger_watch.h"
 #include "storage/journal_file.h"
 
 namespace binlane {
@@ -36,6 +38,8 @@ struct Successor {
   std::uint32_t sealed_term = 0;
   Position sealed_at;
   std::uint32_t sealed_digest = 0;  // of the file it ended in, from its first byte to there
+
+  bool operator==(const Successor&) const = default;
 };
 
 class ReplicaControl : private AdmissionHost {
@@ -57,8 +61,14 @@ class ReplicaControl : private AdmissionHost {
     std::string exposure_failure;              // why; empty while they can
     std::uint64_t hellos = 0;
     std::uint64_t hellos_refused = 0;
-    std::uint64_t hellos_foreign = 0;  // another cluster's or another replica's
+    std::uint64_t hellos_foreign = 0;    // another cluster's or another replica's
+    std::uint64_t hellos_not_bound = 0;  // to be repeated with an answer that we gave
+    std::uint64_t promises_put_off = 0;  // wanted sooner than one is given
     std::uint64_t streams_switched = 0;
+    // While in a session: since when nothing was heard of its source. `away`: longer than
+    // kPeerTimeoutNs; the session may still go on.
+    std::uint64_t silent_ns = 0;
+    bool away = false;
     ReplicaLaneMarks marks;
   };
 
@@ -71,6 +81,7 @@ class ReplicaControl : private AdmissionHost {
   void start();
   void stop();
   View view() const;
+  const Heartbeat& heartbeat() const noexcept { return heart_; }
 
   // Any thread: no source is served from now on, and this is what it is told; empty: they are.
   void refuse_all(const std::string& reason);
@@ -78,6 +89,8 @@ class ReplicaControl : private AdmissionHost {
   std::uint32_t deposed_by() const noexcept { return deposed_by_.load(std::memory_order_relaxed); }
   // Who that was, once it has begun a stream of its own. Any thread.
   std::optional<Successor> successor() const;
+  // Any thread: which source this host is itself; empty: none.
+  void tell_source_alive(const std::string& name);
   // Any thread: who may borrow this host's log; nobody may before.
   void lend_to(std::vector<std::string> borrowers);
   // The last request to lend it. Any thread.
@@ -88,7 +101,10 @@ class ReplicaControl : private AdmissionHost {
 
  private:
   // --- AdmissionHost
-  std::string refuse_all(const wire::HelloBody& body, const Promise& candidate) override;
+  std::string refuse_all() override;
+  bool is_news(const wire::HelloBody& body, const Promise& candidate) override;
+  void hear(const wire::HelloBody& body, const Promise& candidate) override;
+  std::string source_alive() override;
   ReplicaLaneMarks marks() override;
   ArchiverStatus archive() override;
   std::optional<std::uint32_t> digest_archive(Position end, std::uint64_t length) override;
@@ -105,6 +121,7 @@ class ReplicaControl : private AdmissionHost {
   void note_refusal(const std::string& refusal);
   void watch_repair();
   void watch_files(const ReplicaLaneMarks& marks);
+  void watch_source(const ReplicaLaneMarks& marks);
   void show_meta();
 
   ReplicaSide& side_;
@@ -115,6 +132,7 @@ class ReplicaControl : private AdmissionHost {
   std::vector<std::string> diverged_groups_;  // the first of those that were counted last
   bool journal_failure_said_ = false;
   bool exposure_failure_said_ = false;
+  StrangerWatch strangers_{"list it in [replica] sources"};
 
   mutable std::mutex mutex_;  // never held over I/O: status must answer while the disk is slow
   std::condition_variable wake_;
@@ -123,10 +141,12 @@ class ReplicaControl : private AdmissionHost {
   bool ended_ = true;
   const std::function<void()>* call_ = nullptr;  // guarded by mutex_
   std::string refuse_all_;                       // guarded by mutex_
+  std::string own_source_;                       // guarded by mutex_; this host, while it is one
   std::optional<Successor> successor_;           // guarded by mutex_
   std::vector<std::string> borrowers_;           // guarded by mutex_
   Loan loan_;                                    // guarded by mutex_
   View view_;
+  Heartbeat heart_;
   std::thread thread_;
 };
 

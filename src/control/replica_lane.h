@@ -21,10 +21,11 @@ class ReplicaLane {
   using Cycle = ReplicaCycle<AnyPort, JournalDisk, Journal, MonotonicClock>;
   using Queues = Cycle::Queues;
 
-  ReplicaLane(AnyPort& port, JournalFile& file, std::uint64_t cluster_id, std::string_view name)
+  ReplicaLane(AnyPort& port, JournalFile& file, std::uint64_t cluster_id, std::string_view name,
+              const PeerList& sources)
       : journal_(std::in_place, file.image(), file.start()),
         disk_(file),
-        cycle_(port, disk_, *journal_, clock_, queues_, cluster_id, name) {}
+        cycle_(port, disk_, *journal_, clock_, queues_, cluster_id, name, sources) {}
 
   // Lane's thread.
   void attach() { disk_.attach(); }

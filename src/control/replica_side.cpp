@@ -17,6 +17,7 @@ namespace {
 
 // Beside the journal.
 constexpr const char* kExposureSuffix = ".exposed";
+constexpr std::uint64_t kSecondsADay = 86'400;
 
 std::unique_ptr<JournalFile> open_journal(const ReplicaConfig& replica) {
   JournalFileOptions options;
@@ -24,6 +25,27 @@ std::unique_ptr<JournalFile> open_journal(const ReplicaConfig& replica) {
   options.size_bytes = replica.journal_size_mb << 20;
   options.danger_buffered = replica.danger_buffered_journal;
   return std::unique_ptr<JournalFile>(new JournalFile(JournalFile::open_or_format(options)));
+}
+
+RetentionPolicy retention_policy(const ReplicaConfig& replica) {
+  RetentionPolicy policy;
+  policy.keep_age_s = replica.archive_keep_days * kSecondsADay;
+  policy.keep_bytes = replica.archive_keep_mb << 20;
+  policy.keep_for_absent_bytes = replica.archive_keep_for_absent_mb << 20;
+  policy.min_free_bytes = replica.archive_min_free_mb << 20;
+  return policy;
+}
+
+// What the feed's clients still read: files of the present stream from `fed` on.
+void add_feed(const FeedStatus& feed, RetentionFacts& facts) {
+  for (const FeedClientStatus& client : feed.clients) {
+    if (!client.dumping) continue;
+    if (client.sealed) {
+      facts.sealed_is_fed = true;
+    } else if (!facts.fed || client.position.file < *facts.fed) {
+      facts.fed = client.position.file;
+    }
+  }
 }
 
 }  // namespace
@@ -34,7 +56,9 @@ ReplicaSide::ReplicaSide(const Config& config, AnyPort& port)
       exposure_file_(config.replica->journal + kExposureSuffix),
       exposures_(std::in_place, exposure_file_.load(),
                  [this](ConstBytes bytes) { return exposure_file_.store(bytes); }),
-      lane_(port, *file_, cluster_id_of(config.cluster), config.name),
+      pruner_(retention_policy(*config.replica), archive_io_),
+      sources_(replica_sources(config)),
+      lane_(port, *file_, cluster_id_of(config.cluster), config.name, sources_.peers),
       parts_(make_parts()),
       control_(std::make_unique<ReplicaControl>(config, *this)) {}
 
@@ -44,9 +68,9 @@ ReplicaSide::~ReplicaSide() {
 }
 
 // A stream's folder bears its name; while there is none, the archive's own stands in for it.
-std::string ReplicaSide::folder_of(const JournalMeta& meta) const {
+std::string ReplicaSide::folder_of(const StreamIdentity& stream, bool own_folder) const {
   const std::string& archive = config_.replica->archive;
-  const std::string subfolder = archive_subfolder(meta.stream, meta.own_folder);
+  const std::string subfolder = archive_subfolder(stream, own_folder);
   return subfolder.empty() ? archive : archive + "/" + subfolder;
 }
 
@@ -54,7 +78,7 @@ std::shared_ptr<ReplicaSide::StreamParts> ReplicaSide::make_parts() {
   const ReplicaConfig& replica = *config_.replica;
   auto parts = std::make_shared<StreamParts>();
   const JournalMeta meta = file_->meta();
-  parts->folder = folder_of(meta);
+  parts->folder = folder_of(meta.stream, meta.own_folder);
   parts->archiver =
       std::make_unique<Archiver>(*file_, lane_.journal(), parts->folder, parts->groups,
                                  archive_channel(lane_.queues().released, lane_.queues().archived));
@@ -65,12 +89,9 @@ std::shared_ptr<ReplicaSide::StreamParts> ReplicaSide::make_parts() {
   feed.archive_dir = parts->folder;
   feed.basename = [this] { return file_->stream().basename; };
   feed.server_id = static_cast<std::uint32_t>(replica.feed_server_id);
-  for (const SealedStream& sealed : meta.sealed) {
-    const std::string folder = archive_subfolder(sealed.stream, sealed.own_folder);
-    feed.sealed.push_back({{folder.empty() ? replica.archive : replica.archive + "/" + folder,
-                            sealed.stream.basename},
-                           sealed.end});
-  }
+  for (const SealedStream& sealed : meta.sealed)
+    feed.sealed.push_back(
+        {{folder_of(sealed.stream, sealed.own_folder), sealed.stream.basename}, sealed.end});
   parts->limit = std::make_unique<ArchiveFeedLimit>(parts->archiver->end_watch());
   parts->feed = std::make_unique<BinlogServer>(std::move(feed), *parts->limit);
   parts->applied = make_applied_watch(*parts);
@@ -130,6 +151,18 @@ std::shared_ptr<const ReplicaSide::StreamParts> ReplicaSide::parts() const {
   return parts_;
 }
 
+bool ReplicaSide::hear(const ReplicaSources& sources) {
+  if (!lane_.queues().peers.try_push(sources.peers)) return false;
+  const std::lock_guard lock(mutex_);
+  sources_ = sources;
+  return true;
+}
+
+ReplicaSources ReplicaSide::sources() const {
+  const std::lock_guard lock(mutex_);
+  return sources_;
+}
+
 void ReplicaSide::start() {
   started_ = true;
   parts_->archiver->start();
@@ -170,7 +203,8 @@ std::string ReplicaSide::adopt_stream(const StreamIdentity& stream, const LogMar
   BL_ASSERT(lane_.queues().pause.standing());
   if (const int error = file_->set_stream(stream, learner); error != 0)
     return fmt::format("the journal cannot be bound to the stream: {}", errno_text(error));
-  if (folder_of(file_->meta()) == parts_->folder) return {};
+  const JournalMeta meta = file_->meta();
+  if (folder_of(meta.stream, meta.own_folder) == parts_->folder) return {};
   end_parts();
   replace_parts();
   return {};
@@ -188,6 +222,17 @@ std::string ReplicaSide::switch_stream(const StreamIdentity& next, Position seal
                             : fmt::format("the superblock cannot be stored: {}", errno_text(error));
   replace_parts();
   return problem;
+}
+
+void ReplicaSide::prune_archive(std::uint64_t now_ns) {
+  if (!pruner_.due(now_ns)) return;
+  const ReplicaLaneMarks marks = lane_.queues().marks.load();
+  RetentionFacts facts;
+  if (parts_->applied) facts.executed = parts_->applied->executed();
+  add_feed(parts_->feed->status(), facts);
+  facts.in_session = marks.connected;
+  facts.peers_need = marks.peers_need;
+  pruner_.turn(archive_folders(file_->meta(), config_.replica->archive), std::move(facts), now_ns);
 }
 
 void ReplicaSide::replace_parts() {

@@ -14,9 +14,11 @@
 #include <string>
 
 #include "control/applied_watch.h"
+#include "control/archive_pruner.h"
 #include "control/config.h"
 #include "control/exposure_record.h"
 #include "control/feed_glue.h"
+#include "control/peer_config.h"
 #include "control/replica_control.h"
 #include "control/replica_lane.h"
 #include "shim/binlog_server.h"
@@ -50,6 +52,11 @@ class ReplicaSide {
   void stop_serving();
   void stop_archive();
 
+  // Settings' thread: the lane hears these from its next turn on. False: try again later.
+  bool hear(const ReplicaSources& sources);
+  // Any thread.
+  ReplicaSources sources() const;
+
   ReplicaLane& lane() noexcept { return lane_; }
   JournalFile& file() noexcept { return *file_; }
   const JournalFile& file() const noexcept { return *file_; }
@@ -69,9 +76,13 @@ class ReplicaSide {
   // Binds a journal that is nobody's to `stream`; see JournalStore::set_stream for `learner`. The
   // same of the lane and of what is returned.
   std::string adopt_stream(const StreamIdentity& stream, const LogMark& learner);
+  // Deletes what of the archives nobody needs any more, when it is time to.
+  void prune_archive(std::uint64_t now_ns);
+  // Any thread.
+  ArchivePruner::View retention() const { return pruner_.view(); }
 
  private:
-  std::string folder_of(const JournalMeta& meta) const;
+  std::string folder_of(const StreamIdentity& stream, bool own_folder) const;
   std::shared_ptr<StreamParts> make_parts();
   void begin_feed();
   void end_parts();
@@ -83,6 +94,9 @@ class ReplicaSide {
   std::unique_ptr<JournalFile> file_;
   DurableRecord exposure_file_;
   std::optional<ExposureRecord> exposures_;  // always there
+  ArchiveIo archive_io_;
+  ArchivePruner pruner_;
+  ReplicaSources sources_;                   // guarded by mutex_ once made
   ReplicaLane lane_;
   mutable std::mutex mutex_;
   std::shared_ptr<StreamParts> parts_;  // guarded by mutex_

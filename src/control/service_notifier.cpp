@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <functional>
+#include <cstdlib>
 #include <utility>
 
 #include "base/clock.h"
@@ -16,14 +16,24 @@ namespace {
 
 // The watchdog is fed this many times in its time.
 constexpr std::uint64_t kFeedsPerTimeout = 3;
+// How often the summary is looked at. A transition shows this much later at most.
+constexpr std::uint64_t kShowNs = 500 * kNanosPerMilli;
+
+constexpr std::uint64_t kLastWordsTimeoutUs = 2'000'000;
+
+std::uint64_t feed_interval_ns() {
+  std::uint64_t timeout_us = 0;
+  if (::sd_watchdog_enabled(0, &timeout_us) <= 0) return 0;
+  return timeout_us * kNanosPerMicro / kFeedsPerTimeout;
+}
 
 }  // namespace
 
-ServiceNotifier::ServiceNotifier(std::function<std::vector<std::uint64_t>()> turns)
-    : turns_(std::move(turns)) {
-  std::uint64_t timeout_us = 0;
-  if (::sd_watchdog_enabled(0, &timeout_us) <= 0 || timeout_us < kFeedsPerTimeout) return;
-  thread_ = std::thread([this, timeout_us] { feed(timeout_us / kFeedsPerTimeout); });
+ServiceNotifier::ServiceNotifier(std::function<WatchedThreads()> threads,
+                                 std::function<std::string()> summary)
+    : threads_(std::move(threads)), summary_(std::move(summary)) {
+  if (std::getenv("NOTIFY_SOCKET") == nullptr) return;
+  thread_ = std::thread([this] { run(feed_interval_ns()); });
 }
 
 ServiceNotifier::~ServiceNotifier() {
@@ -36,8 +46,17 @@ ServiceNotifier::~ServiceNotifier() {
   if (thread_.joinable()) thread_.join();
 }
 
-void ServiceNotifier::ready(const std::string& status) {
-  ::sd_notify(0, fmt::format("READY=1\nSTATUS={}", status).c_str());
+void ServiceNotifier::ready() {
+  std::string summary = summary_();
+  const std::lock_guard lock(mutex_);
+  ::sd_notify(0, fmt::format("READY=1\nSTATUS={}", summary).c_str());
+  shown_ = std::move(summary);
+}
+
+void ServiceNotifier::last_words(std::string why) {
+  std::replace(why.begin(), why.end(), '\n', ' ');
+  if (::sd_notify(0, fmt::format("STATUS={}", why).c_str()) > 0)
+    ::sd_notify_barrier(0, kLastWordsTimeoutUs);
 }
 
 void ServiceNotifier::reloading() {
@@ -45,23 +64,41 @@ void ServiceNotifier::reloading() {
       0, fmt::format("RELOADING=1\nMONOTONIC_USEC={}", monotonic_ns() / kNanosPerMicro).c_str());
 }
 
-// A lane that has stood still since the last feed gets none: systemd restarts the daemon, and the
-// server's own timeout ends the waits meanwhile.
-void ServiceNotifier::feed(std::uint64_t interval_us) {
-  std::vector<std::uint64_t> before = turns_();
+void ServiceNotifier::run(std::uint64_t feed_ns) {
+  watchdog_.look(threads_());
+  std::uint64_t next_feed_ns = monotonic_ns() + feed_ns;
+  const std::uint64_t turn_ns = feed_ns == 0 ? kShowNs : std::min(kShowNs, feed_ns);
   std::unique_lock lock(mutex_);
-  while (
-      !wake_.wait_for(lock, std::chrono::microseconds(interval_us), [this] { return stopping_; })) {
-    std::vector<std::uint64_t> now = turns_();
-    const bool all_turn =
-        std::equal(now.begin(), now.end(), before.begin(), before.end(), std::greater<>());
-    if (all_turn)
-      ::sd_notify(0, "WATCHDOG=1");
-    else
-      log::error("lanes_stand_still", "a lane has not turned for {} ms: the watchdog is not fed",
-                 interval_us / kNanosPerMicro);
-    before = std::move(now);
+  while (!wake_.wait_for(lock, std::chrono::nanoseconds(turn_ns), [this] { return stopping_; })) {
+    lock.unlock();
+    if (feed_ns != 0 && monotonic_ns() >= next_feed_ns) {
+      next_feed_ns = monotonic_ns() + feed_ns;
+      feed();
+    }
+    show();
+    lock.lock();
   }
+}
+
+// While somebody hangs it gets no food: systemd restarts the daemon, and the server's own timeout
+// ends the waits meanwhile.
+void ServiceNotifier::feed() {
+  const Watchdog::Hanging hanging = watchdog_.look(threads_());
+  if (hanging.lanes.empty() && hanging.threads.empty()) ::sd_notify(0, "WATCHDOG=1");
+  if (!hanging.lanes.empty())
+    log::error("lanes_stand_still", "the watchdog is not fed, these have not turned: {}",
+               fmt::join(hanging.lanes, ", "));
+  if (!hanging.threads.empty())
+    log::error("threads_hang", "the watchdog is not fed, these have not turned: {}",
+               fmt::join(hanging.threads, ", "));
+}
+
+void ServiceNotifier::show() {
+  std::string summary = summary_();
+  const std::lock_guard lock(mutex_);
+  if (summary == shown_) return;
+  ::sd_notify(0, fmt::format("STATUS={}", summary).c_str());
+  shown_ = std::move(summary);
 }
 
 }  // namespace binlane

@@ -1,5 +1,6 @@
-// ServiceNotifier: tells systemd that the daemon is up, and feeds its watchdog for as long as the
-// lanes turn, every one of them. Without systemd it does nothing.
+// ServiceNotifier: tells systemd that the daemon is up and what it does (STATUS=, at every change),
+// and feeds its watchdog for as long as every lane and every ordinary thread turns. Without systemd
+// it does nothing.
 #pragma once
 
 #include <condition_variable>
@@ -8,30 +9,40 @@
 #include <mutex>
 #include <string>
 #include <thread>
-#include <vector>
+
+#include "control/watchdog.h"
 
 namespace binlane {
 
 class ServiceNotifier {
  public:
-  // `turns` of each lane grow while all is well; any thread may call it.
-  explicit ServiceNotifier(std::function<std::vector<std::uint64_t>()> turns);
+  // Both are called on a thread of this. `summary` is one line: what `systemctl status` shows.
+  ServiceNotifier(std::function<WatchedThreads()> threads, std::function<std::string()> summary);
   // Says that the daemon is ending.
   ~ServiceNotifier();
   ServiceNotifier(const ServiceNotifier&) = delete;
   ServiceNotifier& operator=(const ServiceNotifier&) = delete;
 
-  void ready(const std::string& status);
-  // Around a reload.
+  void ready();
+  // Around a reload, which ready() ends.
   void reloading();
 
- private:
-  void feed(std::uint64_t interval_us);
+  // Why the process ends before it was up: shown until the next start. Waits, with a bound, until
+  // systemd has read it, because of a process that has ended it hears nothing any more.
+  static void last_words(std::string why);
 
-  std::function<std::vector<std::uint64_t>()> turns_;
+ private:
+  void run(std::uint64_t feed_ns);
+  void feed();
+  void show();
+
+  std::function<WatchedThreads()> threads_;
+  std::function<std::string()> summary_;
+  Watchdog watchdog_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
+  std::string shown_;  // guarded by mutex_
   std::thread thread_;
 };
 

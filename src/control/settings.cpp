@@ -4,13 +4,16 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "control/replica_side.h"
 #include "control/source_control.h"
 
 namespace binlane {
 
-Settings::Settings(const Config& config, std::string path, SourceControl* source)
+Settings::Settings(const Config& config, std::string path, SourceControl* source,
+                   ReplicaSide* replica)
     : path_(std::move(path)),
       source_(source),
+      replica_(replica),
       current_(std::make_shared<const Config>(config)),
       file_(current_) {}
 
@@ -38,6 +41,10 @@ std::optional<ConfigProblem> Settings::put_in_force(const Config& next, std::str
   if (next.source && source_ != nullptr) {
     std::string problem = source_->change(next);
     if (!problem.empty()) return ConfigProblem{std::string(key), std::move(problem)};
+  }
+  if (next.replica && replica_ != nullptr && next.replica->sources != current()->replica->sources) {
+    if (!replica_->hear(replica_sources(next)))
+      return ConfigProblem{std::string(key), "the lane is busy with the last change: try again"};
   }
   log::set_level(next.log_level);
   const std::lock_guard lock(mutex_);

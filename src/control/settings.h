@@ -18,12 +18,13 @@
 
 namespace binlane {
 
+class ReplicaSide;
 class SourceControl;
 
 class Settings {
  public:
-  // `source` may be null. `path`: the file that `config` was read from.
-  Settings(const Config& config, std::string path, SourceControl* source);
+  // `source` and `replica` may be null. `path`: the file that `config` was read from.
+  Settings(const Config& config, std::string path, SourceControl* source, ReplicaSide* replica);
 
   std::shared_ptr<const Config> current() const;
 
@@ -51,6 +52,7 @@ class Settings {
 
   const std::string path_;
   SourceControl* const source_;
+  ReplicaSide* const replica_;
   std::mutex change_mutex_;  // one change at a time
   mutable std::mutex mutex_;
   std::shared_ptr<const Config> current_;

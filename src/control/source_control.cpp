@@ -8,10 +8,12 @@
 #include "base/canary.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/wire_log.h"
 #include "control/fallback_text.h"
 #include "control/replica_side.h"
 #include "control/source_settings.h"
 #include "control/wall_clock.h"
+#include "shim/binlog_index_tail.h"
 #include "shim/stream_scan.h"
 
 namespace binlane {
@@ -49,6 +51,7 @@ FallbackCounters sum(const FallbackCounters& a, const FallbackCounters& b) {
   total.read_only_failures += b.read_only_failures;
   total.off_failures += b.off_failures;
   total.on_failures += b.on_failures;
+  total.other_ackers += b.other_ackers;
   total.log_lost += b.log_lost;
   return total;
 }
@@ -58,6 +61,7 @@ FallbackCounters sum(const FallbackCounters& a, const FallbackCounters& b) {
 FallbackOptions fallback_options(const SourceConfig& source) {
   FallbackOptions options;
   options.mode = source.fallback;
+  options.other_ackers = source.other_ackers;
   options.timeout_ns = source.timeout_ms * kNanosPerMilli;
   options.server_timeout_ns = source.effective_server_timeout_ms() * kNanosPerMilli;
   options.recover_after_ns = source.recover_after_ms * kNanosPerMilli;
@@ -94,9 +98,11 @@ SourceControl::SourceControl(const Config& config, SourceLane& lane,
       drain_(drain_options(source_),
              [this](const ServerFacts& facts) { return registration_for(facts); }),
       replicas_(std::move(replicas)),
+      login_(account_of(source_)),
       read_only_setter_(account_of(source_)),
+      degrade_mark_(config.data_dir),
       transitions_(std::make_shared<const std::vector<LoggedTransition>>()) {
-  made_read_only_ = std::filesystem::exists(read_only_mark_path(config_));
+  made_read_only_ = read_only_marked_ = std::filesystem::exists(read_only_mark_path(config_));
   // Before the first incarnation it may still be fenced, which is an exposure of that stream.
   if (!state_.origin.is_null() && !ledger_.begin_stream(state_.origin))
     log::error("ledger_failed", "{}", ledger_.failure());
@@ -118,6 +124,7 @@ void SourceControl::start() {
   if (role_.state().role == HostRole::fenced) phase_ = Phase::fenced;
   publish();
   drain_.start();
+  pause_watch_.start();
   thread_ = std::thread([this] { run(); });
 }
 
@@ -129,19 +136,25 @@ void SourceControl::stop() {
   wake_.notify_all();
   if (!thread_.joinable()) return;
   thread_.join();
+  pause_watch_.stop();
   if (lane_.stand_still() && lane_.bound()) lane_.link().detach();
   drain_.stop();
 }
 
 void SourceControl::run() {
+  const HeartbeatScope alive(heart_);
   if (promoter_ && role_.state().role == HostRole::standby) promoter_->resume();
-  if (role_.state().role == HostRole::fenced && !canary(Canary::fencing_not_caught_up))
-    record_fencing(std::max(state_.quorum, beginning_of(state_)));
+  if (role_.state().role == HostRole::fenced && !canary(Canary::fencing_not_caught_up)) {
+    fenced_from_ = std::max(state_.quorum, beginning_of(state_));
+    record_fencing();
+  }
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     lock.unlock();
+    still_alive();
     answer_questions();
     work(monotonic_ns());
+    log::tell_suppressed();
     publish();
     lock.lock();
     wake_.wait_for(lock, kTurn, [this] { return stopping_; });
@@ -149,15 +162,28 @@ void SourceControl::run() {
 }
 
 void SourceControl::work(std::uint64_t now_ns) {
+  login_.poll(now_ns);
+  const std::uint64_t pause_ns = pause_watch_.take();
+  look_for_room(now_ns);
   watch_terms();
   switch (role_.state().role) {
     case HostRole::source:
+      guard_writes(pause_ns, now_ns);
       return work_as_source(now_ns);
     case HostRole::standby:
       return work_as_standby(now_ns);
     case HostRole::fenced:
       return work_as_fenced(now_ns);
   }
+}
+
+// A ledger whose disk was full is written again as soon as there is room.
+void SourceControl::look_for_room(std::uint64_t now_ns) {
+  if (!ledger_.is_full() || now_ns < next_room_ns_) return;
+  next_room_ns_ = now_ns + kStoreNs;
+  if (!ledger_.try_again()) return;
+  log::info("ledger_back", "{} takes entries again", ledger_path(config_));
+  if (fallback_) fallback_->ledger_back();
 }
 
 void SourceControl::work_as_source(std::uint64_t now_ns) {
@@ -174,6 +200,7 @@ void SourceControl::work_as_source(std::uint64_t now_ns) {
   poll_server(now_ns);
   const SourceMarks marks = lane_.queues().marks.load();
   if (marks.epoch != state_.epoch) return;  // the lane has not shown the new incarnation yet
+  strangers_.look(marks.unknown_peers, marks.unknown_peer, now_ns);
   if (marks.written_at.file != mapped_file_) refresh_proof();
   follow_quorum(marks);
   sync_ourselves(marks, now_ns);
@@ -189,14 +216,27 @@ void SourceControl::work_as_source(std::uint64_t now_ns) {
 void SourceControl::look_for_server(std::uint64_t now_ns) {
   next_look_ns_ = now_ns + kLookNs;
   ServerFacts facts;
-  if (!connect_server(facts) || !prepare_server(facts) || !begin_incarnation(facts, now_ns)) return;
+  if (!connect_server(facts) || !prepare_server(facts)) return;
+  const RestartProof restart = look_at_restart();
+  if (!begin_incarnation(facts, now_ns)) return;
   if (fallback_) earlier_ = sum(earlier_, fallback_->counters());
-  fallback_.emplace(fallback_options(source_),
-                    fallback_start(state_, ledger_, fresh_stream_, same_run_));
+  FallbackStart start = fallback_start(state_, ledger_, fresh_stream_, same_run_);
+  account_for_restart(start, restart, state_, *files_);
+  start.degraded = degrade_mark_.stands();
+  if (start.degraded)
+    log::warning("degrade", "an operator's degrade is in force still ({}): binlane resume ends it",
+                 degrade_mark_.path());
+  fallback_.emplace(fallback_options(source_), start);
+  acker_watch_ = {};
+  numbers_.begin(facts.flavour == ServerFlavour::mariadb);
+  numbers_.note(facts.newest_file);
+  binlog_index_ = facts.log_bin_index;
   next_poll_ns_ = 0;
   ++server_runs_;
   degraded_told_ = false;
   new_poll_.reset();
+  poll_problem_.clear();
+  server_watch_.forget();
   phase_ = Phase::running;
   problem_.clear();
 }
@@ -264,7 +304,7 @@ void SourceControl::on_stream_stopped() {
 void SourceControl::take_replies(std::uint64_t now_ns) {
   HelloMessage message;
   for (std::size_t i = 0; i < kHelloQueue && lane_.queues().hello_in.try_pop(message); ++i) {
-    if (HandshakeDesk::needs_fresh_proof(message) && !refresh_proof()) continue;
+    if (desk_->needs_fresh_proof(message) && !refresh_proof()) continue;
     exposures_->on_reply(message);
     desk_->on_reply(message, now_ns);
   }
@@ -302,6 +342,7 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
   ServerPoll seen;
   seen.begun_ns = monotonic_ns();
   seen.run = server_runs_;
+  const OwnAcker acker = own_acker();
   synced_.confirmer().on_poll_begin(dump_position());
   const SemiSyncPoll poll = poller_->poll();
   synced_.confirmer().on_poll_end(poll.ok() ? std::optional(poll.status.sync_binlog)
@@ -315,25 +356,26 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
     return;
   }
   server_status_ = poll.status;
+  read_back(now_ns);
   seen.enabled = poll.status.enabled;
   seen.status_on = poll.status.status_on;
   seen.counters = {poll.status.yes_tx, poll.status.no_tx, poll.status.no_times};
+  seen.others = acker_watch_.look(now_ns, poll.status.clients, acker, own_acker());
+  // The lane may have a backlog, so that the server is further on than it has read.
+  numbers_.note(read_binlog_index_tail(binlog_index_).newest_file);
   new_poll_ = seen;
-}
-
-// Said once for each error; status and metric say it for as long as it lasts.
-void SourceControl::note_failed_poll(const SqlError& error) {
-  ++polls_failed_;
-  std::string problem = to_string(error);
-  if (problem == poll_problem_) return;
-  poll_problem_ = std::move(problem);
-  log::error("poll_failed", "the server's status cannot be read: {}", poll_problem_);
 }
 
 void SourceControl::sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns) {
   if (phase_ != Phase::running || !synced_.wants_sync(marks, dump_position(), now_ns)) return;
   const SyncResult result = sync_files(*files_, synced_.synced().file, marks.whole_at.file);
   if (result.error == 0) return synced_.synced_ourselves(marks);
+  // A server that ends removes a file that it has not listed yet.
+  if (result.error == ENOENT)
+    return end_incarnation({fmt::format("binlog {} is not there any more: the server is going "
+                                        "down, or somebody removed it",
+                                        result.file),
+                            {}});
   end_incarnation(
       {fmt::format("cannot sync binlog {}: {}", result.file, errno_text(result.error)), {}});
 }
@@ -365,6 +407,8 @@ void SourceControl::run_fallback(const SourceMarks& marks) {
   sight.acker_registered =
       drain.state == DrainState::draining && drain.incarnation == state_.epoch.incarnation;
   sight.server_reachable = command_connection_.is_connected();
+  watch_numbers(marks);
+  sight.numbering_over = numbers_.over();
   sight.poll = std::exchange(new_poll_, std::nullopt);
   struct {
     SourceControl& control;
@@ -379,6 +423,7 @@ void SourceControl::run_fallback(const SourceMarks& marks) {
   } host{*this};
   // The moment lies behind the one at which the lane looked.
   turn_fallback(*fallback_, fallback_inputs(sight, *proof_, monotonic_ns()), host);
+  keep_degrade_mark();
 }
 
 void SourceControl::tell_degraded(bool degraded) {
@@ -428,7 +473,7 @@ bool SourceControl::close_intervals(const Position& to) {
       log::warning("ledger_uncounted",
                    "the event groups from {} to {} cannot be counted: their binlogs are gone",
                    to_string(from), to_string(end));
-    return groups.value_or(0);
+    return groups;
   });
 }
 
@@ -467,7 +512,9 @@ void SourceControl::publish() {
   View view;
   view.phase = phase_;
   view.problem = problem_;
+  view.write_problem = guard_problem_;
   view.role = role_.state();
+  view.role_on_record = role_.on_record();
   if (promoter_) view.promotion = promoter_->view();
   if (rejoiner_) view.rejoin = rejoiner_->view();
   view.origin = state_.origin;
@@ -478,13 +525,17 @@ void SourceControl::publish() {
   view.config = shown_config_;
   view.rule_open = rule_open_ || (desk_ && desk_->changing_rule());
   view.rule_before = view.role.rule;
-  view.read_only = made_read_only_;
+  const bool looked = phase_ == Phase::running || phase_ == Phase::fenced;
+  view.read_only = made_read_only_ && looked && server_status_.read_only;
+  view.newest_binlog = numbers_.newest();
+  view.numbers_near_end = numbers_.near_end();
   view.slow = slow_.slow();
   view.slow_times = slow_.times();
   view.counters = earlier_;
   if (fallback_ && phase_ == Phase::running) {
     view.state = fallback_->state();
     view.blocked = fallback_->blocked();
+    view.other_ackers = acker_watch_.count();
     view.held = fallback_->held_by_operator();
     view.oldest_wait_ns = fallback_->deadline().oldest_wait_ns();
     view.recover_hold_ns = fallback_->recover_hold_ns();
@@ -508,13 +559,20 @@ void SourceControl::publish() {
     view.role_failure =
         fmt::format("cannot store {}: {}", role_file_path(config_), errno_text(role_.error()));
   view.poll_problem = poll_problem_;
+  view.login_problem = login_.problem();
+  if (phase_ == Phase::running) {
+    view.server_differences = server_watch_.differences();
+    view.read_only_problem = server_watch_.read_only_problem();
+  }
+  view.settings_mended = server_watch_.times_mended();
   view.incarnations = incarnations_;
   view.polls = polls_;
   view.polls_failed = polls_failed_;
+  view.lane_stands = lane_.queues().pause.times();
   const std::lock_guard lock(mutex_);
   view.promotion.running = view.promotion.running || promotion_asked_ || plan_asked_;
-  view.rejoin.running = rejoin_asked_.has_value();
-  if (view.rejoin.running) view.rejoin.waiting_for = "the new source to speak to this host";
+  view.rejoin.running = rejoin_asked_.has_value() || view.role.rejoining;
+  view.rejoin.waiting_for = rejoin_asked_ ? "the new source to speak to this host" : rejoining_for_;
   view_ = std::move(view);
 }
 

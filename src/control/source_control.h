@@ -22,24 +22,35 @@
 #include <thread>
 #include <vector>
 
+#include "base/heartbeat.h"
+#include "control/binlog_numbers.h"
 #include "control/config.h"
+#include "control/degrade_mark.h"
 #include "control/exposure_teller.h"
 #include "control/fallback_turn.h"
+#include "control/fenced_watch.h"
+#include "control/fencing.h"
 #include "control/handshake_desk.h"
 #include "control/host_role.h"
 #include "control/incarnation_start.h"
 #include "control/ledger.h"
 #include "control/lender.h"
+#include "control/login_probe.h"
+#include "control/other_ackers.h"
+#include "control/pause_watch.h"
 #include "control/promoter.h"
 #include "control/read_only_setter.h"
 #include "control/registration_gate.h"
 #include "control/rejoiner.h"
 #include "control/rule_change.h"
+#include "control/server_watch.h"
 #include "control/slow_replicas.h"
 #include "control/source_lane.h"
 #include "control/source_state.h"
+#include "control/stranger_watch.h"
 #include "control/stream_proof.h"
 #include "control/synced_teller.h"
+#include "control/write_guard.h"
 #include "shim/dump_drain.h"
 #include "shim/semi_sync_control.h"
 #include "shim/server_connection.h"
@@ -73,7 +84,9 @@ class SourceControl {
   struct View {
     Phase phase = Phase::looking;
     std::string problem;
+    std::string write_problem;  // why the server is kept read-only; empty while it may take writes
     RoleState role;
+    bool role_on_record = true;  // false: fenced, and the disk did not take the record
     PromotionView promotion;
     RejoinView rejoin;
     Uuid origin;
@@ -88,7 +101,10 @@ class SourceControl {
     bool rule_open = false;                // a change of the rule is under way
     std::string rule_before;               // the rule on record
     bool held = false;                     // off because somebody wanted it so
-    bool read_only = false;                // made so by mode `fail`
+    bool read_only = false;                // made so by Binlane, and the server says that it is so
+    std::uint64_t other_ackers = 0;        // semi-sync clients that are not ours
+    std::uint32_t newest_binlog = 0;       // its number
+    bool numbers_near_end = false;         // and those after it end semi-sync soon, or have
     ReplicaSet slow = 0;
     std::uint64_t slow_times = 0;
     std::uint64_t oldest_wait_ns = 0;
@@ -116,6 +132,8 @@ class SourceControl {
     std::uint64_t incarnations = 0;
     std::uint64_t polls = 0;
     std::uint64_t polls_failed = 0;
+    std::uint64_t settings_mended = 0;  // times that somebody else's setting was set back
+    std::uint64_t lane_stands = 0;      // times the lane had to stand still for this thread
   };
 
   // Opens state and ledger; throws StartupError when they are damaged. `lane` outlives this.
@@ -132,6 +150,7 @@ class SourceControl {
   void stop();
   // Any thread.
   View view() const;
+  const Heartbeat& heartbeat() const noexcept { return heart_; }
   // Any thread: runs `work` on the control thread in its next turn and gives its answer, or says
   // that the thread did not come to it.
   std::string ask(const std::function<std::string()>& work);
@@ -145,7 +164,7 @@ class SourceControl {
   std::string acknowledge_interval(std::uint64_t id, const std::string& by);
   // Any thread: this host shall become the source. Empty when that was begun, or why not; how it
   // goes on stands in the view.
-  std::string ask_promotion(bool dry_run);
+  std::string ask_promotion(bool dry_run, bool from_live_source);
   // Any thread: the same for a host that was the source and shall be a replica again.
   std::string ask_rejoin(const RejoinOptions& options);
   // Any thread: a source hands out no more quorum, a standby serves no source of this term any
@@ -153,20 +172,18 @@ class SourceControl {
   struct Fenced {
     std::string problem;  // empty: it is fenced
     std::vector<std::string> report;
+    bool on_record = true;  // false: a restart of binlaned would forget it
   };
-  Fenced ask_fence(const std::string& reason);
+  // With `kill_server` the server's process is ended first, so that no client who waits is told OK
+  // (S20).
+  Fenced ask_fence(const std::string& reason, bool kill_server);
   // Any thread: ends that on a source, as long as no later term has begun. Empty, or why not.
   std::string ask_unfence();
 
  private:
-  // Why a source is fenced: the later term, or 0 and what an operator said.
-  struct FenceCause {
-    std::uint32_t term = 0;
-    std::string reason;
-  };
-
   void run();
   void work(std::uint64_t now_ns);
+  void look_for_room(std::uint64_t now_ns);
   void work_as_source(std::uint64_t now_ns);
   void work_as_standby(std::uint64_t now_ns);
   void promote(std::uint64_t now_ns);
@@ -177,11 +194,21 @@ class SourceControl {
   void begin_watching(const ServerRun& run);
   bool expose_fenced();
   SqlError connect_poller(ServerFacts& facts);
-  bool connect_commands();
+  std::string connect_commands();
   void watch_terms();
-  bool fence(const FenceCause& cause);
-  void record_fencing(const Position& quorum);
-  std::string fence_by_operator(const std::string& reason, std::vector<std::string>& report);
+  void fence(const FenceCause& cause);
+  void ask_read_only();
+  std::string keep_read_only();
+  void guard_writes(std::uint64_t pause_ns, std::uint64_t now_ns);
+  void hold_back_commits(const SemiSyncStatus& status);
+  std::string fence_not_on_record() const;
+  void record_fencing();
+  void record_fence_again(std::uint64_t now_ns);
+  std::string waiting_clients() const;
+  std::string fence_now(const std::string& reason, bool kill_server,
+                        std::vector<std::string>& report);
+  std::string fence_by_operator(const std::string& reason, bool kill_server,
+                                std::vector<std::string>& report);
   std::string fence_standby(std::vector<std::string>& report);
   std::string lift_fence();
   void lift_read_only();
@@ -191,12 +218,14 @@ class SourceControl {
   std::string begin_rule_change(const SourceConfig& next);
   void watch_slow(const SourceMarks& marks);
   void leave_read_only_mark();
+  void remove_read_only_mark();
   bool make_read_only();
   std::optional<QuorumRule> rule_to_begin_with();
   void settle_rule(const SourceMarks& marks);
   void tell_replica_side();
   void look_for_server(std::uint64_t now_ns);
   bool connect_server(ServerFacts& facts);
+  RestartProof look_at_restart();
   bool prepare_server(const ServerFacts& facts);
   bool begin_incarnation(const ServerFacts& facts, std::uint64_t now_ns);
   bool adopt(const IncarnationStart& begin, const ServerFacts& facts);
@@ -211,6 +240,11 @@ class SourceControl {
   bool refresh_proof();
   void poll_server(std::uint64_t now_ns);
   void note_failed_poll(const SqlError& error);
+  void read_back(std::uint64_t now_ns);
+  std::string mend(ServerSetting setting);
+  OwnAcker own_acker() const;
+  void watch_numbers(const SourceMarks& marks);
+  void keep_degrade_mark();
   void sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns);
   void run_fallback(const SourceMarks& marks);
   bool carry_out(const FallbackAction& action);
@@ -247,6 +281,9 @@ class SourceControl {
   std::string directory_;
   SemiSyncStatus server_status_;
   std::optional<ServerPoll> new_poll_;  // since the last turn of the fallback
+  AckerWatch acker_watch_;
+  BinlogNumbers numbers_;
+  std::string binlog_index_;  // the index file's path
   std::uint32_t server_runs_ = 0;
   bool fresh_stream_ = false;  // this incarnation began a new stream
   bool same_run_ = false;      // the server still is the one that the last incarnation was of
@@ -257,6 +294,7 @@ class SourceControl {
   std::unique_ptr<HandshakeDesk> desk_;
   std::optional<ExposureTeller> exposures_;
   std::vector<HandshakeDesk::Replica> replicas_;
+  StrangerWatch strangers_{"give it as the address of its [[source.replica]]"};
   std::optional<Fallback> fallback_;  // of this incarnation
   FallbackCounters earlier_;          // of those before
   bool degraded_told_ = false;
@@ -271,18 +309,33 @@ class SourceControl {
   Position rule_must_cover_;  // what the old rule alone has had acknowledged
   bool read_only_ = false;    // of the server when the incarnation began; until it is lifted
   std::uint64_t next_poll_ns_ = 0;
-  std::optional<ServerCounters> fenced_counters_;  // as last seen, while FENCED
-  bool fenced_looked_ = false;                     // at this run of the server, while FENCED
+  FencedWatch fenced_watch_;
+  Position fenced_from_;          // a quorum has had everything before it
+  bool fencing_recorded_ = true;  // in the ledger
+  std::uint64_t next_record_ns_ = 0;
+  std::uint64_t next_room_ns_ = 0;
   std::uint64_t next_store_ns_ = 0;
   std::string state_failure_;  // why it could not be stored; what is on record stays
   std::string poll_problem_;   // why the last look at the server failed
+  ServerWatch server_watch_;
+  LoginProbe login_;
   std::uint64_t incarnations_ = 0;
   std::uint64_t polls_ = 0;
   std::uint64_t polls_failed_ = 0;
   SlowReplicas slow_;
   ReplicaSet slow_told_ = 0;
   ReadOnlySetter read_only_setter_;
-  bool made_read_only_ = false;  // mode `fail`: until a quorum protects commits again
+  bool made_read_only_ = false;    // by us: until a quorum protects commits again
+  bool read_only_marked_ = false;  // and that is in a file, for after a restart
+  bool read_only_mark_failed_ = false;
+  bool read_only_seen_ = false;          // the server has said that it is
+  bool read_only_until_answer_ = false;  // made so because this host stood still (S21)
+  PauseWatch pause_watch_;
+  WriteGuard guard_;
+  std::string guard_problem_;  // why the server takes no writes; empty while it may
+  std::uint64_t next_guard_ns_ = 0;
+  bool commits_held_back_ = false;  // while FENCED: at this run of the server
+  DegradeMark degrade_mark_;
   std::shared_ptr<const std::vector<LoggedTransition>> transitions_;
   std::uint64_t dump_connections_ = 0;  // as last logged
   // All where there is a replica's side.
@@ -306,9 +359,12 @@ class SourceControl {
   std::condition_variable answered_;
   bool promotion_asked_ = false;
   bool plan_asked_ = false;  // a dry run
+  bool from_live_source_asked_ = false;
   std::optional<RejoinOptions> rejoin_asked_;
   std::uint64_t rejoin_asked_ns_ = 0;
+  std::string rejoining_for_;  // what a rejoin waits for at the server; control thread
   View view_;
+  Heartbeat heart_;
   std::thread thread_;
 };
 

@@ -12,78 +12,138 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "control/fencing.h"
 #include "control/own_log.h"
 #include "control/promotion_plan.h"
 #include "control/replica_side.h"
 #include "control/source_control.h"
+#include "control/wall_clock.h"
+#include "shim/server_process.h"
 
 namespace binlane {
+namespace {
+
+// How often a record that the disk did not take is written again.
+constexpr std::uint64_t kRecordAgainNs = 1 * kNanosPerSecond;
+
+}  // namespace
 
 // Nothing of the older term may complete a quorum any more, whatever happens from here on (I3), and
-// this host never bids again by itself (S1). False: it is a source still.
-bool SourceControl::fence(const FenceCause& cause) {
+// this host never bids again by itself (S1). None of that waits for a disk (S18).
+void SourceControl::fence(const FenceCause& cause) {
   const SourceMarks marks = lane_.queues().marks.load();
   const Position shown = marks.epoch == state_.epoch ? marks.quorum_group_at : Position{};
-  const Position quorum = std::max({state_.quorum, shown, beginning_of(state_)});
-  end_incarnation({cause.reason, {}});
-  RoleState role = role_.state();
-  role.role = HostRole::fenced;
-  role.fenced_by = cause.term;
-  role.fence_reason = cause.reason;
-  if (const int error = role_.store(role); error != 0) {
-    // It stays a source by its record, and begins anew.
-    log::error("role_not_stored", "cannot store {}: {}", role_file_path(config_),
-               errno_text(error));
-    return false;
-  }
-  // What the server's clients still wait for it will release by itself, at its own timeout (S8).
-  record_fencing(quorum);
+  fenced_from_ = std::max({state_.quorum, shown, beginning_of(state_)});
+  struct {
+    SourceControl& control;
+    void ask_read_only() { control.ask_read_only(); }
+    void end_incarnation(const std::string& reason) { control.end_incarnation({reason, {}}); }
+    // What the server's clients still wait for it will release by itself, at its own timeout (S8).
+    void record_fencing() { control.record_fencing(); }
+  } host{*this};
+  const bool on_record = fence_source(role_, cause, host);
   log::error("fenced",
-             "this host is FENCED: {}. Commits behind {} are without a quorum. When another host "
-             "is the source, binlane rejoin makes this one its replica",
-             cause.reason, to_string(quorum));
+             "this host is FENCED: {}. Commits after {} are without a quorum. When another host is "
+             "the source, binlane rejoin makes this one its replica",
+             cause.reason, to_string(fenced_from_));
+  if (!on_record) log::error("role_not_stored", "{}", fence_not_on_record());
+  leave_read_only_mark();
   phase_ = Phase::fenced;
+  read_only_seen_ = commits_held_back_ = false;
   next_poll_ns_ = 0;
-  fenced_looked_ = false;  // an ACK from before may still count
+  next_record_ns_ = monotonic_ns() + kRecordAgainNs;
   const bool seen = fallback_ && fallback_->server_counters();
-  fenced_counters_ = seen ? *fallback_->server_counters() : state_.counters;
+  fenced_watch_.begin(seen ? *fallback_->server_counters() : state_.counters,
+                      server_status_.status_on);
   tell_replica_side();
-  return true;
 }
 
-void SourceControl::record_fencing(const Position& quorum) {
-  if (state_.origin.is_null() ||
-      ledger_.expose_fencing(quorum, state_.epoch, role_.state().fence_reason))
-    return;
-  log::error("ledger_failed", "the exposure after {} is not on record: {}", to_string(quorum),
-             ledger_.failure());
+std::string SourceControl::fence_not_on_record() const {
+  return fmt::format(
+      "fenced, not on record: cannot store {}: {}. It is tried again every second; until it works, "
+      "a restart of binlaned would forget the fence",
+      role_file_path(config_), errno_text(role_.error()));
 }
 
-SourceControl::Fenced SourceControl::ask_fence(const std::string& reason) {
+void SourceControl::record_fencing() {
+  fencing_recorded_ = state_.origin.is_null() || ledger_.expose_fencing(fenced_from_, state_.epoch,
+                                                                        role_.state().fence_reason);
+  if (!fencing_recorded_)
+    log::error("ledger_failed", "the exposure after {} is not on record: {}",
+               to_string(fenced_from_), ledger_.failure());
+}
+
+// What the disk did not take when this host was fenced.
+void SourceControl::record_fence_again(std::uint64_t now_ns) {
+  if ((role_.on_record() && fencing_recorded_) || now_ns < next_record_ns_) return;
+  next_record_ns_ = now_ns + kRecordAgainNs;
+  if (!role_.on_record() && role_.put_on_record() == 0)
+    log::info("fenced", "the fence is on record now");
+  if (!fencing_recorded_ && !ledger_.failed()) record_fencing();
+}
+
+SourceControl::Fenced SourceControl::ask_fence(const std::string& reason, bool kill_server) {
   // Shared, because the answer may come after we gave up waiting for it.
   auto report = std::make_shared<std::vector<std::string>>();
-  std::string problem = ask([this, reason, report] {
-    return role_.state().role == HostRole::standby ? fence_standby(*report)
-                                                   : fence_by_operator(reason, *report);
+  auto on_record = std::make_shared<bool>(true);
+  std::string problem = ask([this, reason, kill_server, report, on_record] {
+    std::string refusal = fence_now(reason, kill_server, *report);
+    *on_record = role_.on_record();
+    return refusal;
   });
-  if (!problem.empty()) return {std::move(problem), {}};
-  return {{}, *report};
+  if (!problem.empty()) return {std::move(problem), {}, true};
+  return {{}, *report, *on_record};
 }
 
-std::string SourceControl::fence_by_operator(const std::string& reason,
+std::string SourceControl::fence_now(const std::string& reason, bool kill_server,
+                                     std::vector<std::string>& report) {
+  if (role_.state().role != HostRole::standby)
+    return fence_by_operator(reason, kill_server, report);
+  return kill_server ? "this host is a standby: nobody waits for a quorum at its server"
+                     : fence_standby(report);
+}
+
+std::string SourceControl::fence_by_operator(const std::string& reason, bool kill_server,
                                              std::vector<std::string>& report) {
-  if (role_.state().role == HostRole::fenced)
-    return "this host is FENCED already: " + role_.state().fence_reason;
-  if (!fence({0, "an operator fenced it: " + reason}))
-    return "the host's role cannot be stored: it is still the source";
+  const bool fenced = role_.state().role == HostRole::fenced;
+  if (fenced && !kill_server) return "this host is FENCED already: " + role_.state().fence_reason;
+  std::string clients = waiting_clients();
+  if (kill_server) {
+    // First of all: an acknowledgement that came between would be one more client told OK.
+    PeerProcess process;
+    std::string problem = find_server_process(command_connection_, run_, process);
+    bool ended = false;
+    if (problem.empty()) problem = kill_server_process(process, ended);
+    if (!problem.empty())
+      return fmt::format(
+          "nothing was done: {} (without --kill-server it is fenced without that)", problem);
+    log::error("server_killed", "an operator had the server (process {}) killed: {}", process.pid,
+               reason);
+    clients = fmt::format(
+        "the server (process {}) was killed{}: no client who waited was told OK. Nothing may start it "
+        "before binlane rejoin (systemctl disable --now of its unit)",
+        process.pid, ended ? "" : ", and has not ended yet (it waits for its disk?)");
+  }
+  if (!fenced) fence({0, "an operator fenced it: " + reason});
   report = {
-      "this host is FENCED: it hands out no quorum any more, and its server becomes read-only",
-      fmt::format("commits that wait are let go by the server's own timeout ({} ms); they stand in "
-                  "the ledger",
-                  source_.effective_server_timeout_ms()),
+      kill_server ? "this host is FENCED: it hands out no quorum any more"
+                  : "this host is FENCED: it hands out no quorum any more, and its server becomes "
+                    "read-only",
+      clients,
       "to leave it: binlane promote on another host, then binlane rejoin on this one; or, as long "
       "as no other host was promoted, binlane fence --lift on this one"};
+  if (!role_.on_record()) report.push_back(fence_not_on_record());
   return {};
+}
+
+// S20: a fence does not reach those.
+std::string SourceControl::waiting_clients() const {
+  const std::uint64_t most_ms = source_.effective_server_timeout_ms();
+  return fmt::format(
+      "{} commits wait for a quorum: their clients are told OK when the server's own timeout ends, "
+      "at {} at the latest ({} ms from now), though nobody else may hold them; they stand in the "
+      "ledger. Who must not have that kills the server first (binlane fence --kill-server)",
+      server_status_.wait_sessions, wall_clock_text_in(most_ms), most_ms);
 }
 
 std::string SourceControl::fence_standby(std::vector<std::string>& report) {

@@ -12,17 +12,17 @@
 namespace binlane {
 namespace {
 
-std::string directory_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
-}
+constexpr std::uint64_t kDamagedLookNs = 5 * kNanosPerSecond;
 
 }  // namespace
 
 // What the finder found goes on record; nothing may be done in the incarnation before.
 bool SourceControl::adopt(const IncarnationStart& begin, const ServerFacts& facts) {
   same_run_ = begin.same_run;
-  if (const int error = state_file_.store(begin.state); error != 0) {
+  const int error = state_file_.store(begin.state);
+  // Without an incarnation nobody watches what the server lets go: then it takes no writes (S18).
+  guard_.set_unrecorded(error != 0);
+  if (error != 0) {
     refuse(fmt::format("cannot store {}: {}", state_file_path(config_), errno_text(error)));
     return false;
   }
@@ -36,18 +36,27 @@ bool SourceControl::adopt(const IncarnationStart& begin, const ServerFacts& fact
   RoleState role = role_.state();
   role.binlog_index = facts.log_bin_index;
   role.binlog_base = facts.log_bin_basename;
-  if (const int error = role_.store(role); error != 0)
+  if (const int failed = role_.store(role); failed != 0)
     log::error("role_not_stored", "cannot store {}: {}", role_file_path(config_),
-               errno_text(error));
+               errno_text(failed));
   return true;
 }
 
 bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t now_ns) {
-  const BinlogIndex index =
-      read_binlog_index(facts.log_bin_index, directory_of(facts.log_bin_basename));
+  BinlogIndex index = read_binlog_index(facts.log_bin_index, facts.log_bin_basename);
   if (!index.error.empty()) {
     refuse(index.error);
     return false;
+  }
+  // What was removed is no longer this host's to ship. Whether the rest is still the same stream,
+  // and what a replica lacks of it, is found out as after a PURGE.
+  if (const std::uint32_t oldest = oldest_present(index); oldest != index.first) {
+    log::warning(
+        "binlogs_removed",
+        "binlog {} is listed in {} but not there: the stream begins with binlog {}; remove "
+        "binlogs with PURGE BINARY LOGS",
+        oldest - 1, facts.log_bin_index, oldest);
+    index.first = oldest;
   }
   const ServerRunFiles run_files =
       find_server_run_files(facts.log_bin_index, facts.log_bin_basename);
@@ -72,6 +81,8 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   auto begin = finder.find(state_, next_stream_);
   if (!begin) {
     refuse(finder.refusal());
+    // Whole files are read to find damage, and it is still there half a second later.
+    if (finder.damaged()) next_look_ns_ = now_ns + kDamagedLookNs;
     return false;
   }
   if (!adopt(*begin, facts)) return false;
@@ -140,6 +151,7 @@ void SourceControl::end_incarnation(const IncarnationEnd& end) {
   }
   store(ended_state(state_, synced_.synced(), lane_.queues().marks.load()));
   phase_ = Phase::looking;
+  poll_problem_.clear();
   problem_ = end.reason;
   next_look_ns_ = 0;
 }

@@ -12,6 +12,7 @@
 #include "control/semi_sync_link.h"
 #include "control/source_stream.h"
 #include "dataplane/any_port.h"
+#include "dataplane/hello_cycle.h"
 #include "dataplane/source_cycle.h"
 
 namespace binlane {
@@ -20,12 +21,14 @@ class SourceLane {
  public:
   using Stream = SourceStream<PosixBinlogFiles>;
 
-  explicit SourceLane(std::vector<AnyPort*> ports) : ports_(std::move(ports)) {}
+  // `peers`: the replicas' addresses; the lane hears nobody else.
+  SourceLane(std::vector<AnyPort*> ports, const PeerList& peers)
+      : ports_(std::move(ports)), peers_(peers) {}
 
   // Lane's thread.
   std::size_t do_work() noexcept {
     if (queues_.pause.stand()) return 0;
-    return parts_->cycle.do_work();
+    return looks_ ? looks_->do_work() : parts_->cycle.do_work();
   }
   std::size_t batch() const noexcept { return parts_ ? parts_->cycle.batch() : 0; }
 
@@ -37,6 +40,9 @@ class SourceLane {
   // While it stands still: binds the lane to a server's binlogs.
   void bind(const std::string& directory, const std::string& basename, DumpDrain& drain);
   bool bound() const noexcept { return parts_ != nullptr; }
+  // While it stands still: it only passes HELLOs on, and no stream is served.
+  void begin_looking();
+  void end_looking();
   // While it stands still: a new incarnation goes on behind `start`. 0 or an errno.
   int begin_incarnation(StreamStart& start, Epoch epoch, const QuorumRule& rule,
                         std::uint64_t now_ns);
@@ -50,11 +56,11 @@ class SourceLane {
   using Cycle = SourceCycle<AnyPort, Stream, SemiSyncLink, MonotonicClock>;
   struct Parts {
     Parts(std::span<AnyPort* const> ports, PosixBinlogFiles binlogs, const std::string& basename,
-          DumpDrain& drain, SourceLaneQueues& queues)
+          DumpDrain& drain, SourceLaneQueues& queues, const PeerList& peers)
         : files(std::move(binlogs)),
           stream(files),
           link(drain, basename),
-          cycle(ports, stream, link, clock, queues) {}
+          cycle(ports, stream, link, clock, queues, peers) {}
     PosixBinlogFiles files;
     Stream stream;
     SemiSyncLink link;
@@ -63,8 +69,10 @@ class SourceLane {
   };
 
   std::vector<AnyPort*> ports_;
+  const PeerList peers_;
   SourceLaneQueues queues_;
   std::unique_ptr<Parts> parts_;
+  std::optional<HelloCycle<AnyPort>> looks_;
 };
 
 }  // namespace binlane

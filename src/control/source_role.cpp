@@ -20,10 +20,8 @@ constexpr std::uint64_t kPollNs = 50 * kNanosPerMilli;
 // How long a rejoin waits for the new source to speak to this host.
 constexpr std::uint64_t kSuccessorWaitNs = 5 * kNanosPerSecond;
 static_assert(kSuccessorWaitNs > 3 * kRefusedRepeatNs);
-// SET GLOBAL read_only waits behind commits that wait for a quorum. It blocks new ones meanwhile,
-// and gives up after this long, to be tried again: nothing here may hang.
-constexpr const char* kReadOnlySql = "SET STATEMENT lock_wait_timeout=1 FOR SET GLOBAL read_only=1";
-
+// The largest that a server takes: 49 days.
+constexpr std::uint64_t kLongestTimeoutMs = UINT32_MAX;
 }  // namespace
 
 // A later term shows in what a replica has promised, or in that another host wants to be our
@@ -44,6 +42,8 @@ void SourceControl::watch_terms() {
 // Only a standby holds another source's stream.
 void SourceControl::tell_replica_side() {
   if (replica_ == nullptr) return;
+  const bool is_source = role_.state().role == HostRole::source;
+  replica_->control().tell_source_alive(is_source ? config_.name : std::string());
   switch (role_.state().role) {
     case HostRole::standby:
       replica_->control().refuse_all({});
@@ -58,24 +58,25 @@ void SourceControl::tell_replica_side() {
   }
 }
 
-bool SourceControl::connect_commands() {
-  if (command_connection_.is_connected()) return true;
+// Empty, or why not.
+std::string SourceControl::connect_commands() {
+  if (command_connection_.is_connected()) return {};
   const SqlError error = command_connection_.connect();
-  problem_ = error.ok() ? std::string()
-                        : fmt::format("cannot connect to the server at {}: {}",
-                                      source_.server_socket, to_string(error));
-  return error.ok();
+  return error.ok() ? std::string()
+                    : fmt::format("cannot connect to the server at {}: {}", source_.server_socket,
+                                  to_string(error));
 }
 
-std::string SourceControl::ask_promotion(bool dry_run) {
+std::string SourceControl::ask_promotion(bool dry_run, bool from_live_source) {
   const std::lock_guard lock(mutex_);
   if (!promoter_) return "this host has no [replica] section: it holds nothing to go on with";
   if (view_.phase == Phase::fenced)
     return "this host is FENCED: it was the source before, and has to rejoin first";
-  if (view_.phase == Phase::promoting || promotion_asked_ || plan_asked_)
+  if (view_.phase == Phase::promoting || view_.promotion.running || promotion_asked_ || plan_asked_)
     return "its promotion is going on";
   if (view_.phase != Phase::standby) return "this host is the source";
   (dry_run ? plan_asked_ : promotion_asked_) = true;
+  from_live_source_asked_ = from_live_source;
   view_.promotion = {};
   view_.promotion.running = true;
   wake_.notify_all();
@@ -85,18 +86,23 @@ std::string SourceControl::ask_promotion(bool dry_run) {
 void SourceControl::promote(std::uint64_t now_ns) {
   bool asked = false;
   bool plan = false;
+  bool from_live_source = false;
   {
     const std::lock_guard lock(mutex_);
+    from_live_source = from_live_source_asked_;
     asked = std::exchange(promotion_asked_, false);
     plan = std::exchange(plan_asked_, false);
   }
-  if (plan && !promoter_->running()) promoter_->plan();
-  if (asked && !promoter_->running()) {
-    lender_->stop();
-    promoter_->begin();
+  if ((plan || asked) && !promoter_->running()) {
+    if (lender_->lending())
+      promoter_->refuse("another host's promotion is going on, to which this host lends its log");
+    else if (plan)
+      promoter_->plan(from_live_source);
+    else
+      promoter_->begin(from_live_source);
   }
   if (!promoter_->running()) return lender_->work(now_ns);
-  phase_ = Phase::promoting;
+  if (!promoter_->only_looking()) phase_ = Phase::promoting;
   promoter_->work(now_ns);
   if (!promoter_->succeeded()) return;
   state_ = *state_file_.state();
@@ -134,12 +140,14 @@ void SourceControl::rejoin(std::uint64_t now_ns) {
     asked = rejoin_asked_;
     asked_ns = rejoin_asked_ns_;
   }
-  if (!asked) return;
+  if (!asked || (promoter_ && promoter_->running())) return;
   // A daemon that was just started has not been spoken to yet; the new source asks once a second.
   const bool heard = asked->rebuilt || replica_->control().successor().has_value();
   if (!heard && now_ns < asked_ns + kSuccessorWaitNs) return;
   if (rejoiner_->run(*asked)) {
     close_ledger_of_old_stream(asked->rebuilt);
+    rejoining_for_ = "the server's IO thread to connect to this host's feed";
+    remove_read_only_mark();  // a standby is read-only as every replica is
     phase_ = Phase::standby;
     next_look_ns_ = 0;
     problem_.clear();
@@ -165,15 +173,27 @@ void SourceControl::close_ledger_of_old_stream(bool rebuilt) {
 // The applier's commits must not wait for anybody.
 void SourceControl::work_as_standby(std::uint64_t now_ns) {
   phase_ = Phase::standby;
+  if (degrade_mark_.stands()) {
+    // It was about this host's time as the source.
+    if (const int error = degrade_mark_.remove(); error != 0)
+      log::error("degrade", "cannot remove {}: {}", degrade_mark_.path(), errno_text(error));
+  }
   if (promoter_) promote(now_ns);
   if (phase_ != Phase::standby) return;
   rejoin(now_ns);
   if (now_ns < next_look_ns_) return;
   next_look_ns_ = now_ns + kLookNs;
-  if (!connect_commands()) return;
+  problem_ = connect_commands();
+  if (!problem_.empty()) return;
+  if (rejoiner_) rejoining_for_ = rejoiner_->look_at_server();
   const QueryResult enabled =
       command_connection_.query("SELECT @@GLOBAL.rpl_semi_sync_master_enabled");
-  if (!enabled.ok() || enabled.rows.empty() || enabled.rows[0][0] != "1") return;
+  if (!enabled.ok()) {
+    problem_ = fmt::format("cannot look at the server's semi-sync: {}", to_string(enabled.error));
+    return;
+  }
+  problem_.clear();
+  if (enabled.rows.empty() || enabled.rows[0][0] != "1") return;
   const QueryResult off = command_connection_.query("SET GLOBAL rpl_semi_sync_master_enabled=OFF");
   if (off.ok())
     log::warning("standby", "the server's semi-sync was ON and is OFF now: this host is a standby");
@@ -193,30 +213,41 @@ void SourceControl::watch_fenced_server(std::uint64_t now_ns) {
     if (const SqlError error = connect_poller(facts); !error.ok()) return note_failed_poll(error);
     if (!facts.run.is_same_as(run_)) begin_watching(facts.run);
     run_ = facts.run;
+    commits_held_back_ = false;
   }
   const SemiSyncPoll poll = poller_->poll();
   if (!poll.ok()) return note_failed_poll(poll.error);
   poll_problem_.clear();
   const ServerCounters now{poll.status.yes_tx, poll.status.no_tx, poll.status.no_times};
-  const ServerCounters before = fenced_counters_.value_or(now);
-  const bool let_go = counter_growth(before.no_tx, now.no_tx) > 0 ||
-                      counter_growth(before.no_times, now.no_times) > 0 ||
-                      // Nobody acknowledges here: who was KILLed counts as acknowledged.
-                      (fenced_looked_ && counter_growth(before.yes_tx, now.yes_tx) > 0) ||
-                      (server_status_.status_on && !poll.status.status_on);
+  const bool let_go = fenced_watch_.let_go(now, poll.status.status_on);
   if (let_go && !expose_fenced()) return;  // tried again with the next poll
-  fenced_counters_ = now;
-  fenced_looked_ = true;
+  fenced_watch_.taken(now, poll.status.status_on);
   server_status_ = poll.status;
+  hold_back_commits(poll.status);
+}
+
+// read_only does not bind accounts with READ_ONLY ADMIN, and no commit waits any more once the
+// server's own timeout has ended a wait. So a commit that comes after the fence is made to wait for
+// a quorum that does not come: semi-sync is armed again, with the longest timeout there is. What
+// waited before keeps the timeout that it began with (S13). A fence that is lifted, and a rejoin,
+// set both anew.
+void SourceControl::hold_back_commits(const SemiSyncStatus& status) {
+  if (commits_held_back_ && status.status_on) return;
+  SqlError error = poller_->set_server_timeout(kLongestTimeoutMs, source_.timeout_ms);
+  // Nobody waits while it is off, so OFF lets nobody go.
+  if (error.ok() && !status.status_on && status.enabled) error = poller_->set_enabled(false);
+  if (error.ok() && !status.status_on) error = poller_->set_enabled(true);
+  if (error.ok() && !commits_held_back_)
+    log::warning("fenced", "commits that the server still takes wait for a quorum from now on");
+  commits_held_back_ = error.ok();
 }
 
 // A daemon that was restarted while FENCED goes by what it had on record; what another run of the
 // server let go shows in that server's files (Rejoiner).
 void SourceControl::begin_watching(const ServerRun& run) {
   const auto last_run = parse_server_run(state_.server_run);
-  fenced_counters_.reset();
-  if (last_run && last_run->is_same_as(run)) fenced_counters_ = state_.counters;
-  fenced_looked_ = false;
+  const bool same = last_run && last_run->is_same_as(run);
+  fenced_watch_.begin_run(same ? std::optional(state_.counters) : std::nullopt);
 }
 
 bool SourceControl::expose_fenced() {
@@ -243,55 +274,20 @@ SqlError SourceControl::connect_poller(ServerFacts& facts) {
 
 void SourceControl::work_as_fenced(std::uint64_t now_ns) {
   phase_ = Phase::fenced;
+  record_fence_again(now_ns);
   watch_fenced_server(now_ns);
   rejoin(now_ns);
   if (phase_ != Phase::fenced) return;
   if (now_ns < next_look_ns_) return;
   next_look_ns_ = now_ns + kLookNs;
-  if (!connect_commands()) return;
-  const QueryResult found = command_connection_.query("SELECT @@GLOBAL.read_only");
-  if (!found.ok() || found.rows.empty()) return;
-  if (found.rows[0][0] == "1") {
-    problem_.clear();
-    return;
+  if (rejoiner_ && role_.state().cut.under_way()) {
+    problem_ = rejoiner_->finish_cut();
+    if (!problem_.empty()) return;
   }
-  // A fence may be lifted, and then nobody else would know whose read_only it is.
-  if (replica_ == nullptr) leave_read_only_mark();
-  const QueryResult set = command_connection_.query(kReadOnlySql);
-  if (set.ok()) {
-    log::warning("read_only", "the server is read-only now: this host is FENCED");
-    problem_.clear();
-  } else {
-    problem_ = fmt::format("the server takes writes still: {}", to_string(set.error));
-  }
-}
-
-// Last of all (S12): only when a quorum protects what is written from then on. A server without a
-// replica's side beside it was made read-only by somebody else, for reasons of theirs, unless it
-// was ourselves (mode `fail`).
-void SourceControl::lift_read_only() {
-  const bool ours = (read_only_ && replica_ != nullptr) || made_read_only_;
-  if (!ours || phase_ != Phase::running) return;
-  // What is under way would take force behind the lifting.
-  if (read_only_setter_.state() == ReadOnlySetter::State::sending) return;
-  // The phase and not the state, which shows SEMISYNC while mode `fail` closes the server.
-  if (fallback_->phase() != FallbackPhase::semisync) return;
-  const QueryResult lifted = command_connection_.query("SET GLOBAL read_only=0");
-  if (!lifted.ok()) {
-    if (problem_.empty()) {
-      problem_ = fmt::format("cannot lift the server's read_only: {}", to_string(lifted.error));
-      log::error("read_only", "{}", problem_);
-    }
-    return;
-  }
-  read_only_ = false;
-  if (made_read_only_) {
-    std::error_code error;  // a mark that stays makes the next start lift once more
-    std::filesystem::remove(read_only_mark_path(config_), error);
-    made_read_only_ = false;
-  }
-  problem_.clear();
-  log::info("read_only", "the server takes writes now: a quorum protects them");
+  leave_read_only_mark();
+  problem_ = keep_read_only();
+  if (role_.on_record()) return;
+  problem_ = fence_not_on_record() + (problem_.empty() ? "" : "; " + problem_);
 }
 
 }  // namespace binlane

@@ -60,6 +60,7 @@ std::optional<QuorumRule> SourceControl::rule_to_begin_with() {
     // A stream in which nothing was acknowledged yet owes nothing to any other rule.
     role.rule = text;
     if (const int error = role_.store(role); error != 0) {
+      guard_.set_unrecorded(true);  // no incarnation can begin
       refuse(fmt::format("cannot store {}: {}", role_file_path(config_), errno_text(error)));
       return std::nullopt;
     }

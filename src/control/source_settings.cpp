@@ -1,7 +1,6 @@
 // SourceControl, the part that takes an operator's wishes while it runs: settings, degrade, resume,
 // the ledger's confirmations. Everything is done on the control thread, in one of its turns.
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <chrono>
@@ -11,7 +10,6 @@
 #include "control/quorum_text.h"
 #include "control/source_control.h"
 #include "control/source_settings.h"
-#include "storage/file_mode.h"
 
 namespace binlane {
 namespace {
@@ -19,16 +17,8 @@ namespace {
 // Less than a client of the admin socket waits. A turn that waits for the server may take longer.
 constexpr std::chrono::seconds kAskTimeout{4};
 constexpr std::size_t kMaxQuestions = 8;
-// How long "SET GLOBAL read_only" may take until it is seen to wait in the server.
-constexpr std::uint64_t kPendingNs = 500 * kNanosPerMilli;
-constexpr std::chrono::milliseconds kPendingLook{2};
-constexpr mode_t kMarkMode = kPrivateFileMode;
 
 }  // namespace
-
-std::string read_only_mark_path(const Config& config) {
-  return config.data_dir + "/read_only.mark";
-}
 
 std::string SourceControl::ask(const std::function<std::string()>& work) {
   auto question = std::make_shared<Question>();
@@ -109,6 +99,10 @@ std::string SourceControl::ask_degrade() {
   return ask([this]() -> std::string {
     if (phase_ != Phase::running || !fallback_) return "this host is not a running source";
     if (fallback_->ledger_failed()) return ledger_.failure();
+    if (const int error = degrade_mark_.leave(); error != 0)
+      return fmt::format("cannot put it on record in {}: {}", degrade_mark_.path(),
+                         errno_text(error));
+    guard_.answered();  // who asks for it takes it on himself
     fallback_->degrade();
     return {};
   });
@@ -117,6 +111,8 @@ std::string SourceControl::ask_degrade() {
 std::string SourceControl::ask_resume() {
   return ask([this]() -> std::string {
     if (phase_ != Phase::running || !fallback_) return "this host is not a running source";
+    if (const int error = degrade_mark_.remove(); error != 0)
+      return fmt::format("cannot remove {}: {}", degrade_mark_.path(), errno_text(error));
     fallback_->resume();
     return {};
   });
@@ -166,40 +162,6 @@ void SourceControl::watch_slow(const SourceMarks& marks) {
       log::info("replica_fast", "replica {} keeps up again", source_.replicas[i].name);
   }
   slow_told_ = slow_.slow();
-}
-
-// A server without a replica's side beside it is made writable again only where this mark stands.
-void SourceControl::leave_read_only_mark() {
-  if (made_read_only_) return;
-  const FileDescriptor mark(::open(read_only_mark_path(config_).c_str(),
-                                   O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, kMarkMode));
-  if (!mark.is_open() || sync_directory(config_.data_dir) != 0)
-    log::error("read_only", "cannot leave a mark that read_only is ours: {}", errno_text(errno));
-  made_read_only_ = true;
-}
-
-// S15: the statement waits behind the commits that wait for a quorum, and stops new ones meanwhile.
-bool SourceControl::make_read_only() {
-  leave_read_only_mark();
-  read_only_setter_.begin();
-  const std::uint64_t until_ns = monotonic_ns() + kPendingNs;
-  while (monotonic_ns() < until_ns) {
-    const auto state = read_only_setter_.state();
-    if (state == ReadOnlySetter::State::failed) {
-      log::error("read_only", "cannot make the server read-only, nothing is released: {}",
-                 read_only_setter_.problem());
-      return false;
-    }
-    if (state == ReadOnlySetter::State::done || read_only_setter_.is_pending(poll_connection_)) {
-      log::warning("read_only",
-                   "the server takes no more writes: no quorum within the timeout (mode fail)");
-      return true;
-    }
-    std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, kPendingLook, [this] { return stopping_; });
-  }
-  log::error("read_only", "the server has not begun to refuse writes; nothing is released");
-  return false;
 }
 
 }  // namespace binlane

@@ -48,7 +48,7 @@ json stage_histograms(const StageClock& clock, const std::vector<std::string>& r
     add(stages, "durable", replicas[i], clock.durable(i));
   }
   add(stages, "quorum", "", clock.quorum());
-  add(stages, "released", "", clock.released());
+  add(stages, "fed", "", clock.released());
   return {{"stages", stages}, {"skipped", clock.skipped()}};
 }
 
@@ -71,7 +71,7 @@ json stage_traces(const StageClock& clock, std::size_t most) {
     put_stage(row, "received_us", trace.received_ns);
     put_stage(row, "durable_us", trace.durable_ns);
     put_stage(row, "quorum_us", trace.quorum_ns);
-    put_stage(row, "released_us", trace.released_ns);
+    put_stage(row, "fed_us", trace.released_ns);
     rows.push_back(std::move(row));
   }
   return {{"commits", rows}};

@@ -12,7 +12,7 @@ namespace binlane {
 
 // {"stages": [{"stage", "replica", "count", "sum_ns", "max_ns", "p50_ns", …, "buckets": [[upper_ns,
 // count]…]}…], "skipped"}: the stages that have values; buckets that are empty are left out.
-// "sent", "received", "durable", "quorum" and "released" count from the moment a group was seen;
+// "sent", "received", "durable", "quorum" and "fed" count from the moment a group was seen;
 // "unseen" is what it may have waited for that; "replica_queue" and "replica_disk" are a replica's
 // own.
 nlohmann::json stage_histograms(const StageClock& clock, const std::vector<std::string>& replicas);

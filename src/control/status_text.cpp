@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/position.h"
+#include "control/json_view.h"
 
 namespace binlane {
 namespace {
@@ -18,40 +19,7 @@ namespace {
 using nlohmann::json;
 
 constexpr int kLabelWidth = 13;
-
-// The member, or null; whatever is not as expected counts as not there.
-const json& member(const json& object, const char* name) {
-  static const json kNull;
-  if (!object.is_object()) return kNull;
-  const auto found = object.find(name);
-  return found == object.end() ? kNull : *found;
-}
-
-// Texts of a newer or foreign daemon must not write on the terminal what they like.
-std::string printable(std::string_view text) {
-  std::string out;
-  for (const char c : text) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-  return out;
-}
-
-std::string text_of(const json& object, const char* name) {
-  const json& value = member(object, name);
-  return value.is_string() ? printable(value.get_ref<const std::string&>()) : std::string();
-}
-
-double number_of(const json& object, const char* name) {
-  const json& value = member(object, name);
-  return value.is_number() ? value.get<double>() : 0.0;
-}
-
-bool has_number(const json& object, const char* name) {
-  return member(object, name).is_number();
-}
-
-bool flag_of(const json& object, const char* name) {
-  const json& value = member(object, name);
-  return value.is_boolean() && value.get<bool>();
-}
+constexpr double kMiB = 1024.0 * 1024;
 
 std::string count_text(const json& object, const char* name) {
   return fmt::format("{:.0f}", number_of(object, name));
@@ -59,6 +27,7 @@ std::string count_text(const json& object, const char* name) {
 
 // "binlog.000017:4096", or "-" for a position that is not there.
 std::string position_text(const json& position, const std::string& basename) {
+  if (!position.is_object()) return "-";
   const json& file = member(position, "file");
   if (!file.is_number_unsigned() || file.get<std::uint64_t>() > UINT32_MAX) return "-";
   const auto number = file.get<std::uint32_t>();
@@ -133,17 +102,51 @@ std::string counters_line(const json& counters) {
                      count_text(counters, "server_releases"));
 }
 
+// Of a host with both sections one is at work; what the other would show of itself (no quorum, no
+// dump connection, a source that is away) is as it should be, and reads as if it were broken.
+bool print_idle_source(Page& page, const json& source) {
+  if (text_of(source, "state") != "STANDBY") return false;
+  page.heading("source", "standby: another host is the source");
+  page.line("problem", text_of(source, "problem"));
+  return true;
+}
+
+// Whom this end hears, and that somebody else spoke to it.
+std::string heard_text(const json& sources) {
+  if (!sources.is_object()) return {};
+  const std::string from = text_of(sources, "from");
+  if (from == "anybody")
+    return "everybody who can send it a datagram: set replica.sources (binlane doctor)";
+  if (from == "socket") return "whoever may open its socket";
+  std::string list;
+  for (const json& one : member(sources, "heard"))
+    if (one.is_string()) list += (list.empty() ? "" : ", ") + one.get<std::string>();
+  return list;
+}
+
+std::string strangers_text(const json& side) {
+  const std::string last = text_of(side, "unknown_peer");
+  if (last.empty()) return {};
+  return fmt::format("{} datagrams of addresses that are no peer's were dropped, the last from {}",
+                     count_text(member(side, "counters"), "unknown_peers"), last);
+}
+
 void print_source(Page& page, const json& source) {
+  if (print_idle_source(page, source)) return;
   const std::string basename = text_of(source, "basename");
   page.heading("source", fmt::format("{}{}", text_of(source, "state"),
                                      flag_of(source, "blocked") ? " (blocked)" : ""));
   page.line("problem", text_of(source, "problem"));
+  page.line("no writes", text_of(source, "write_problem"));
   page.line("fenced", text_of(source, "fence_reason"));
   page.line("epoch", text_of(source, "epoch"));
   page.line("quorum rule", text_of(source, "rule"));
   for (const char* mark : {"written", "synced", "quorum", "released"})
     page.line(mark, position_text(member(source, mark), basename));
   page.line("server", server_line(member(source, "server")));
+  if (number_of(source, "other_ackers") > 0)
+    page.line("others", fmt::format("{} semi-sync clients besides Binlane acknowledge commits",
+                                    count_text(source, "other_ackers")));
   const json& dump = member(source, "dump");
   page.line("dump",
             fmt::format("{}{}{}", text_of(dump, "state"),
@@ -152,6 +155,7 @@ void print_source(Page& page, const json& source) {
   page.line("ledger", ledger_line(ledger));
   page.line("", text_of(ledger, "failure"));
   page.line("counters", counters_line(member(source, "counters")));
+  page.line("strangers", strangers_text(source));
   page.line("last", transition_line(member(source, "last_transition"), basename));
 
   const json& replicas = member(source, "replicas");
@@ -174,13 +178,37 @@ void print_source(Page& page, const json& source) {
   page.table(rows);
 }
 
+// "12 files, 340 MiB; 80 GiB left, 41 days"
+std::string archive_text(const json& retention) {
+  std::string text = fmt::format("{} files, {:.1f} MiB", count_text(retention, "files"),
+                                 number_of(retention, "bytes") / kMiB);
+  if (has_number(retention, "free_bytes"))
+    text += fmt::format("; {:.0f} MiB left on its disk", number_of(retention, "free_bytes") / kMiB);
+  if (has_number(retention, "days_left"))
+    text += fmt::format(", {:.0f} days at the present growth", number_of(retention, "days_left"));
+  return text;
+}
+
 void print_replica(Page& page, const json& replica) {
+  if (replica.contains("at_work") && !flag_of(replica, "at_work")) {
+    page.heading("replica", "not at work: this host is a source, was one, or is being promoted");
+    page.line("journal", text_of(member(replica, "journal"), "failure"));
+    page.line("archive", text_of(member(replica, "archive"), "failure"));
+    return;
+  }
   const std::string source = text_of(replica, "source");
-  page.heading("replica",
-               fmt::format("{}{}{}{}", text_of(replica, "state") == "DIVERGED" ? "DIVERGED, " : "",
-                           flag_of(replica, "connected") ? "connected" : "away",
-                           source.empty() ? "" : ", source ", source));
+  // Of a source that says nothing the session may go on.
+  const std::string heard =
+      flag_of(replica, "away") && has_number(replica, "last_heard_ms")
+          ? fmt::format(", last heard {:.1f} s ago", number_of(replica, "last_heard_ms") / 1e3)
+          : std::string();
+  page.heading("replica", fmt::format("{}{}{}{}{}",
+                                      text_of(replica, "state") == "DIVERGED" ? "DIVERGED, " : "",
+                                      flag_of(replica, "connected") ? "connected" : "away",
+                                      source.empty() ? "" : ", source ", source, heard));
   page.line("refused", text_of(replica, "refusal"));
+  page.line("hears", heard_text(member(replica, "sources")));
+  page.line("strangers", strangers_text(replica));
   page.line("epoch", text_of(replica, "epoch"));
   for (const char* mark : {"received", "durable", "released", "archived"})
     page.line(mark, position_text(member(replica, mark), ""));
@@ -192,12 +220,16 @@ void print_replica(Page& page, const json& replica) {
           count_text(journal, "blocks"),
           text_of(journal, "disk").empty() ? "" : fmt::format("; {}", text_of(journal, "disk"))));
   page.line("", text_of(journal, "failure"));
-  page.line("archive", text_of(member(replica, "archive"), "failure"));
+  const json& archive = member(replica, "archive");
+  page.line("archive", archive_text(member(archive, "retention")));
+  page.line("", text_of(archive, "failure"));
   const json& feed = member(replica, "feed");
   const json& clients = member(feed, "clients");
   page.line("feed",
             fmt::format("{}, {} clients, {} events served",
-                        flag_of(feed, "listening") ? "listening" : "not listening",
+                        text_of(feed, "listening").empty()
+                            ? std::string("not listening")
+                            : fmt::format("listening at {}", text_of(feed, "listening")),
                         clients.is_array() ? clients.size() : 0, count_text(feed, "events")));
   page.line("", text_of(feed, "last_error"));
 }
@@ -206,8 +238,10 @@ void print_ports(Page& page, const json& ports) {
   if (!ports.is_array() || ports.empty()) return;
   page.heading("ports", "");
   for (const json& port : ports) {
-    std::string line = fmt::format("{}; {} packets in, {} out",
+    const std::string address = text_of(port, "address");
+    std::string line = fmt::format("{}{}{}, of [{}]; {} packets in, {} out",
                                    flag_of(port, "attached") ? "attached" : "not attached",
+                                   address.empty() ? "" : " at ", address, text_of(port, "section"),
                                    count_text(port, "rx_packets"), count_text(port, "tx_packets"));
     if (!text_of(port, "problem").empty()) line += "; " + text_of(port, "problem");
     page.table({{text_of(port, "port"), line}});
@@ -234,6 +268,30 @@ std::string status_text(const json& status) {
   return page.take();
 }
 
+std::string status_summary(const json& status) {
+  const json& source = status.contains("source") ? member(status, "source") : json();
+  const json& replica = status.contains("replica") ? member(status, "replica") : json();
+  std::string line;
+  if (source.is_object() && text_of(source, "state") != "STANDBY") {
+    std::size_t connected = 0;
+    const json& replicas = member(source, "replicas");
+    for (const json& each : replicas) connected += flag_of(each, "connected") ? 1 : 0;
+    line = fmt::format("SOURCE {}, {} of {} replicas, epoch {}", text_of(source, "state"),
+                       connected, replicas.size(), text_of(source, "epoch"));
+  } else if (replica.is_object()) {
+    line = fmt::format("REPLICA {}{}", text_of(replica, "state"),
+                       flag_of(replica, "connected") ? "" : ", away from its source");
+    const std::string name = text_of(replica, "source");
+    if (!name.empty()) line += fmt::format(", source {}", name);
+    line += fmt::format(", epoch {}", text_of(replica, "epoch"));
+  } else {
+    line = source.is_object() ? "SOURCE STANDBY" : "no section";
+  }
+  // The first is the worst; `binlane status` has them all.
+  const std::vector<std::string> faults = status_faults(status);
+  return faults.empty() ? line : fmt::format("{}; {}", line, faults.front());
+}
+
 std::vector<std::string> status_faults(const json& status) {
   const json& problems = member(status, "problems");
   if (!problems.is_array())
@@ -245,6 +303,20 @@ std::vector<std::string> status_faults(const json& status) {
       faults.push_back(fmt::format("{} ({})", text_of(problem, "text"), text_of(problem, "code")));
   }
   return faults;
+}
+
+std::string cut_lines(std::string_view text, std::size_t columns) {
+  if (columns == 0) return std::string(text);
+  std::string out;
+  std::size_t column = 0;
+  for (const char c : text) {
+    if (c == '\n') column = 0;
+    // A byte that goes on with a character is no column of its own.
+    else if ((static_cast<unsigned char>(c) & 0xC0U) != 0x80U)
+      ++column;
+    if (column <= columns) out += c;
+  }
+  return out;
 }
 
 std::string bytes_text(double bytes) {

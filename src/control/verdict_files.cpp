@@ -81,9 +81,7 @@ void search_sealed(const Question& question, const std::string& archive, const J
 void look_as_source(const Question& question, const SourceControl::View& view,
                     VerdictFacts& facts) {
   const RoleState& role = view.role;
-  const auto slash = role.binlog_base.rfind('/');
-  const BinlogIndex index = read_binlog_index(
-      role.binlog_index, slash == std::string::npos ? "." : role.binlog_base.substr(0, slash));
+  const BinlogIndex index = read_binlog_index(role.binlog_index, role.binlog_base);
   facts.live = view.phase == SourceControl::Phase::running;
   facts.synced = view.marks.synced_at;
   facts.quorum = view.marks.quorum_at;

@@ -15,23 +15,37 @@ constexpr std::uint16_t kOperationReply = 2;
 
 bool ArpTable::add_static(std::uint32_t ipv4, const MacAddress& mac) noexcept {
   Entry* entry = find(ipv4);
-  if (entry == nullptr) entry = take();
+  if (entry == nullptr) entry = take(true);
   if (entry == nullptr) return false;
-  if (entry->kind == Kind::wanted && !entry->resolved) --unresolved_;
-  *entry = {.ipv4 = ipv4, .kind = Kind::static_entry, .resolved = true, .mac = mac};
+  *entry = {};
+  entry->ipv4 = ipv4;
+  entry->kind = Kind::static_entry;
+  entry->resolved = true;
+  entry->mac = mac;
+  count_urgent();
   return true;
 }
 
 const MacAddress* ArpTable::resolve(std::uint32_t ipv4) noexcept {
   Entry* entry = find(ipv4);
   if (entry == nullptr) {
-    entry = take();
+    entry = take(true);
     if (entry == nullptr) return nullptr;
-    *entry = {.ipv4 = ipv4, .kind = Kind::wanted};
-    ++unresolved_;
+    *entry = {};
+    entry->ipv4 = ipv4;
+    entry->made = ++made_;
+    entry->kind = Kind::wanted;
+    entry->used = true;
+    count_urgent();
     return nullptr;
   }
-  if (entry->kind == Kind::heard) entry->kind = Kind::wanted;
+  if (entry->kind == Kind::heard) {
+    // Known from a request alone, which anybody may have sent: it serves until the answer.
+    entry->kind = Kind::wanted;
+    entry->doubted = true;
+    count_urgent();
+  }
+  entry->used = true;
   return entry->resolved ? &entry->mac : nullptr;
 }
 
@@ -58,14 +72,14 @@ bool ArpTable::on_frame(ConstBytes frame, std::uint64_t now_ns) noexcept {
     return true;
   }
   if (message.operation == kOperationRequest) {
-    learn(sender, message.sender_mac, true, now_ns);
+    learn_from_request(sender, message.sender_mac, now_ns);
     if (pending_replies_ == kArpMaxPendingReplies) {
       ++counters_.reply_drops;
     } else {
       replies_[pending_replies_++] = {.mac = message.sender_mac, .ipv4 = sender};
     }
   } else if (message.operation == kOperationReply) {
-    learn(sender, message.sender_mac, false, now_ns);
+    learn_from_reply(sender, message.sender_mac, now_ns);
   } else {
     ++counters_.ignored;
   }
@@ -80,11 +94,15 @@ std::size_t ArpTable::poll(std::uint64_t now_ns, MutableBytes frame) noexcept {
     ++counters_.replies_sent;
     return kArpFrameSize;
   }
+  age(now_ns);
   for (std::size_t index = 0; index < used_; ++index) {
     Entry& entry = entries_[index];
     if (!due(entry, now_ns)) continue;
     entry.asked = true;
+    entry.awaiting = true;
+    entry.doubted = false;  // one question for each doubt
     entry.asked_ns = now_ns;
+    count_urgent();
     write(frame, kOperationRequest, kBroadcastMac, MacAddress{}, entry.ipv4);
     ++counters_.requests_sent;
     return kArpFrameSize;
@@ -101,44 +119,97 @@ ArpTable::Entry* ArpTable::find(std::uint32_t ipv4) noexcept {
   return nullptr;
 }
 
-ArpTable::Entry* ArpTable::take() noexcept {
-  if (used_ < kArpMaxEntries) return &entries_[used_++];
-  Entry* oldest = nullptr;
-  for (Entry& entry : entries_) {
-    if (entry.kind != Kind::heard) continue;
-    if (oldest == nullptr || entry.learned_ns < oldest->learned_ns) oldest = &entry;
+ArpTable::Entry* ArpTable::take(bool wanted) noexcept {
+  Entry* heard = nullptr;
+  Entry* silent = nullptr;
+  for (std::size_t index = 0; index < used_; ++index) {
+    Entry& entry = entries_[index];
+    if (entry.kind == Kind::empty) return &entry;
+    if (entry.kind == Kind::heard && (heard == nullptr || entry.learned_ns < heard->learned_ns))
+      heard = &entry;
+    if (wanted && entry.kind == Kind::wanted && !entry.resolved &&
+        (silent == nullptr || entry.made < silent->made))
+      silent = &entry;
   }
-  if (oldest == nullptr) ++counters_.table_full;
-  return oldest;
+  if (used_ < kArpMaxEntries) return &entries_[used_++];
+  if (heard == nullptr && silent == nullptr) {
+    ++counters_.table_full;
+    return nullptr;
+  }
+  ++counters_.given_up;
+  return heard != nullptr ? heard : silent;
 }
 
-void ArpTable::learn(std::uint32_t ipv4, const MacAddress& mac, bool create,
-                     std::uint64_t now_ns) noexcept {
+void ArpTable::learn_from_request(std::uint32_t ipv4, const MacAddress& mac,
+                                  std::uint64_t now_ns) noexcept {
   Entry* entry = find(ipv4);
   if (entry == nullptr) {
-    // An answer to a question that was never asked is not learned.
-    if (!create) {
-      ++counters_.ignored;
-      return;
-    }
-    entry = take();
+    entry = take(false);
     if (entry == nullptr) return;
-    *entry = {.ipv4 = ipv4, .kind = Kind::heard};
+    *entry = {};
+    entry->ipv4 = ipv4;
+    entry->made = ++made_;
+    entry->kind = Kind::heard;
+    count_urgent();
   }
   if (entry->kind == Kind::static_entry) return;
-  if (entry->kind == Kind::wanted && !entry->resolved) {
-    BL_ASSERT(unresolved_ > 0);
-    --unresolved_;
+  if (entry->kind == Kind::wanted && entry->resolved && entry->mac != mac) {
+    ++counters_.contradicted;
+    entry->doubted = true;
+    count_urgent();
+    return;
   }
-  if (!entry->resolved || entry->mac != mac) ++counters_.learned;
-  entry->mac = mac;
-  entry->resolved = true;
-  entry->learned_ns = now_ns;
+  set(*entry, mac, now_ns);
+}
+
+void ArpTable::learn_from_reply(std::uint32_t ipv4, const MacAddress& mac,
+                                std::uint64_t now_ns) noexcept {
+  Entry* const entry = find(ipv4);
+  // An answer to a question that was never asked, or was answered already, is not learned.
+  if (entry == nullptr || entry->kind != Kind::wanted || !entry->awaiting) {
+    ++counters_.ignored;
+    return;
+  }
+  entry->awaiting = false;
+  set(*entry, mac, now_ns);
+}
+
+void ArpTable::set(Entry& entry, const MacAddress& mac, std::uint64_t now_ns) noexcept {
+  if (!entry.resolved || entry.mac != mac) ++counters_.learned;
+  entry.mac = mac;
+  entry.resolved = true;
+  entry.learned_ns = now_ns;
+  count_urgent();
+}
+
+// Times are given at polls only, so that sending needs no look at the clock.
+void ArpTable::age(std::uint64_t now_ns) noexcept {
+  bool changed = false;
+  for (std::size_t index = 0; index < used_; ++index) {
+    Entry& entry = entries_[index];
+    if (entry.kind != Kind::wanted) continue;
+    if (entry.used) {
+      entry.used = false;
+      entry.used_ns = now_ns;
+    } else if (now_ns - entry.used_ns >= kArpUnusedNs) {
+      ++counters_.given_up;
+      entry.kind = entry.resolved ? Kind::heard : Kind::empty;
+      entry.awaiting = entry.doubted = false;
+      changed = true;
+    }
+  }
+  if (changed) count_urgent();
+}
+
+void ArpTable::count_urgent() noexcept {
+  urgent_ = 0;
+  for (std::size_t index = 0; index < used_; ++index) urgent_ += is_urgent(entries_[index]) ? 1 : 0;
 }
 
 bool ArpTable::due(const Entry& entry, std::uint64_t now_ns) const noexcept {
   if (entry.kind != Kind::wanted) return false;
-  if (entry.resolved && now_ns - entry.learned_ns < kArpRefreshNs) return false;
+  const bool fresh = entry.resolved && now_ns - entry.learned_ns < kArpRefreshNs;
+  if (fresh && !entry.doubted) return false;
   return !entry.asked || now_ns - entry.asked_ns >= kArpRequestIntervalNs;
 }
 

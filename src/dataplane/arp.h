@@ -1,8 +1,13 @@
 // ArpTable: who has which MAC address. No I/O, no clock: frames and times go in, frames come out.
 //
 // A fixed table, because a lane allocates nothing after its start and a flood of forged ARP must
-// not grow it: addresses that we send to are never pushed out by addresses we merely heard of.
-// Learns only from requests and replies addressed to us. The lane owns it.
+// not grow it: addresses that we send to, and that answer, are pushed out by nobody. One that we
+// sent to and that never answered makes room for another, so that replies to forged senders do not
+// keep the next source from being answered.
+//
+// ARP proves nothing: whoever is on the link can claim any address. What a request claims of an
+// address in use is therefore not taken, but asked about, and only the first answer to a question
+// of ours counts. Where that is not enough there are static entries. The lane owns it.
 #pragma once
 
 #include <array>
@@ -34,14 +39,18 @@ inline constexpr std::size_t kArpMaxPendingReplies = 8;
 inline constexpr std::uint64_t kArpRequestIntervalNs = 100 * kNanosPerMilli;
 // … and an entry in use is asked for again after this time; until the answer the old one serves.
 inline constexpr std::uint64_t kArpRefreshNs = 30 * kNanosPerSecond;
+// What nothing was sent to for this long is only heard of from then on.
+inline constexpr std::uint64_t kArpUnusedNs = 60 * kNanosPerSecond;
 
 struct ArpCounters {
   std::uint64_t requests_sent = 0;
   std::uint64_t replies_sent = 0;
-  std::uint64_t learned = 0;      // new or changed addresses
-  std::uint64_t ignored = 0;      // malformed, not for us, or claiming our own address
-  std::uint64_t table_full = 0;   // no entry for an address
-  std::uint64_t reply_drops = 0;  // more requests at once than pending replies fit
+  std::uint64_t learned = 0;       // new or changed addresses
+  std::uint64_t ignored = 0;       // malformed, not for us, or claiming our own address
+  std::uint64_t table_full = 0;    // no entry for an address
+  std::uint64_t reply_drops = 0;   // more requests at once than pending replies fit
+  std::uint64_t contradicted = 0;  // requests that claim an address in use for another MAC address
+  std::uint64_t given_up = 0;      // entries that made room, or were not used for kArpUnusedNs
 };
 
 class ArpTable {
@@ -61,7 +70,7 @@ class ArpTable {
 
   // True when poll() may have something urgent to send: lets a lane skip reading the clock. The
   // refresh of old entries is not urgent; poll now and then for it.
-  bool wants_poll() const noexcept { return pending_replies_ > 0 || unresolved_ > 0; }
+  bool wants_poll() const noexcept { return pending_replies_ > 0 || urgent_ > 0; }
 
   // Writes the next frame to send into `frame` (kArpFrameSize bytes) and returns its size, or 0.
   // Call until it returns 0; at most kArpMaxPendingReplies + kArpMaxEntries frames come at once.
@@ -78,26 +87,40 @@ class ArpTable {
   };
   struct Entry {
     std::uint32_t ipv4 = 0;
+    std::uint64_t made = 0;
     Kind kind = Kind::empty;
     bool resolved = false;
     bool asked = false;
+    bool awaiting = false;  // an answer to what was asked last
+    bool doubted = false;   // serves, but is to be asked for at once
+    bool used = false;      // since the last poll
     MacAddress mac{};
     std::uint64_t learned_ns = 0;
     std::uint64_t asked_ns = 0;
+    std::uint64_t used_ns = 0;  // as the first poll behind it saw
   };
+  static bool is_urgent(const Entry& entry) noexcept {
+    return entry.kind == Kind::wanted && (!entry.resolved || entry.doubted);
+  }
 
   Entry* find(std::uint32_t ipv4) noexcept;
-  // A free entry, or the oldest one merely heard of; nullptr and a count when there is neither.
-  Entry* take() noexcept;
-  void learn(std::uint32_t ipv4, const MacAddress& mac, bool create, std::uint64_t now_ns) noexcept;
+  // A free entry, or the oldest one merely heard of. For an address that we send to (`wanted`) also
+  // the oldest one that never answered. nullptr and a count when there is none.
+  Entry* take(bool wanted) noexcept;
+  void learn_from_request(std::uint32_t ipv4, const MacAddress& mac, std::uint64_t now_ns) noexcept;
+  void learn_from_reply(std::uint32_t ipv4, const MacAddress& mac, std::uint64_t now_ns) noexcept;
+  void set(Entry& entry, const MacAddress& mac, std::uint64_t now_ns) noexcept;
+  void age(std::uint64_t now_ns) noexcept;
+  void count_urgent() noexcept;
   bool due(const Entry& entry, std::uint64_t now_ns) const noexcept;
   void write(MutableBytes frame, std::uint16_t operation, const MacAddress& ethernet_destination,
              const MacAddress& target_mac, std::uint32_t target_ipv4) const noexcept;
 
   MacAddress local_mac_;
   std::uint32_t local_ipv4_ = 0;
-  std::size_t used_ = 0;  // entries [0, used_) may be in use
-  std::size_t unresolved_ = 0;
+  std::size_t used_ = 0;    // entries [0, used_) may be in use
+  std::size_t urgent_ = 0;  // entries that wait for an answer, or are doubted
+  std::uint64_t made_ = 0;  // orders entries that have no time yet
   std::size_t pending_replies_ = 0;
   std::array<Entry, kArpMaxEntries> entries_{};
   struct Reply {

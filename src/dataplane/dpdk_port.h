@@ -75,9 +75,6 @@ class DpdkPort {
 
   const PortConfig& config() const noexcept { return config_; }
 
-  // Before attach(): an endpoint whose address is configured rather than asked for.
-  bool add_static_arp(std::uint32_t ipv4, const MacAddress& mac);
-
  private:
   struct Faults;
   struct Attacher;  // the steps of attach(), in dpdk_port_attach.cpp
@@ -122,7 +119,6 @@ class DpdkPort {
   bool listening_ = false;         // our link callback is registered
   std::mutex link_mutex_;          // between attach() and the link callback; never the lane
   PortConfig config_;
-  std::vector<std::pair<std::uint32_t, MacAddress>> static_arp_;
   std::unique_ptr<Faults> faults_;
 };
 

@@ -144,8 +144,8 @@ struct DpdkPort::Attacher {
       static_cast<void>(rte_eth_dev_default_mac_addr_set(id, &address));
     }
     port.arp_ = ArpTable(port.local_mac_, port.config_.local.ipv4);
-    for (const auto& [ipv4, mac] : port.static_arp_) {
-      if (port.arp_.add_static(ipv4, mac)) continue;
+    for (const Neighbour& neighbour : port.config_.neighbours) {
+      if (port.arp_.add_static(neighbour.ipv4, neighbour.mac)) continue;
       error = fmt::format("more than {} static ARP entries", kArpMaxEntries);
       return false;
     }
@@ -265,13 +265,6 @@ FaultCounters DpdkPort::fault_counters() const noexcept {
 
 std::uint32_t DpdkPort::mbufs_in_use() const noexcept {
   return attached() ? rte_mempool_in_use_count(pool_) : 0;
-}
-
-bool DpdkPort::add_static_arp(std::uint32_t ipv4, const MacAddress& mac) {
-  BL_ASSERT(!attached());
-  if (static_arp_.size() == kArpMaxEntries) return false;
-  static_arp_.emplace_back(ipv4, mac);
-  return true;
 }
 
 }  // namespace binlane

@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/folder_check.h"
 
 namespace binlane {
 namespace {
@@ -143,6 +144,9 @@ class RuntimeFolder {
         throw StartupError(
             fmt::format("cannot make DPDK's runtime folder {}: {}", wanted, errno_text(errno)));
       }
+      // EAL keeps there what it maps, and what it takes orders from.
+      if (const std::string problem = folder_problem(wanted); !problem.empty())
+        throw StartupError(fmt::format("DPDK's runtime folder: {}", problem));
       own_ = wanted;
     } else {
       const char* usual = inherited != nullptr ? inherited

@@ -78,6 +78,14 @@ inline Uuid uuid_of(const std::uint8_t (&bytes)[16]) noexcept {
   return uuid;
 }
 
+// Numbers of the stream are far below this. What a peer says beyond it is nobody's, and would wrap
+// in sums.
+inline constexpr std::uint64_t kOffsetLimit = std::uint64_t{1} << 62;
+// A place that a binlog can have: sums with its offset do not wrap, and another file may follow.
+inline bool is_plausible(const Position& position) noexcept {
+  return position.offset <= kOffsetLimit && position.file < UINT32_MAX;
+}
+
 inline wire::WirePosition to_wire(Position position) noexcept {
   return {position.file, position.offset};
 }

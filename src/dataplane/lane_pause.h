@@ -50,6 +50,9 @@ class LanePause {
     return stands(wanted);
   }
 
+  // Times a lane was asked to stand still and was let go on again. Any thread.
+  std::uint64_t times() const noexcept { return wanted_.load(std::memory_order_relaxed) / 2; }
+
  private:
   static constexpr bool stands(std::uint64_t number) noexcept { return number % 2 == 1; }
 

@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "dataplane/ethernet.h"
 #include "dataplane/fault_injector.h"
 #include "dataplane/port.h"
 
@@ -37,6 +39,12 @@ inline constexpr std::uint32_t kDefaultMtu = 1500;
 inline constexpr std::uint32_t kMinMtu = 576;
 inline constexpr std::uint32_t kMaxMtu = 9600;
 
+// A host on the link whose MAC address is configured, so that nobody can claim its address.
+struct Neighbour {
+  std::uint32_t ipv4 = 0;
+  MacAddress mac;
+};
+
 struct PortConfig {
   PortSpec spec;
   Endpoint local;
@@ -44,6 +52,7 @@ struct PortConfig {
   // Asked for; a port that does not take more than kDefaultMtu falls back to that.
   std::uint32_t mtu = kDefaultMtu;
   FaultConfig faults;
+  std::vector<Neighbour> neighbours;  // DPDK ports only
 };
 
 // The port's faults, with its address mixed into the seed: two ports of one configuration must not

@@ -6,6 +6,7 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <semaphore>
@@ -23,6 +25,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/folder_check.h"
 #include "base/log.h"
 #include "dataplane/eal.h"
 
@@ -45,6 +48,32 @@ std::string join_reason(std::string_view what, int code) {
   const std::string driver = take_eal_error();
   if (!driver.empty()) return fmt::format("{}: {}", what, driver);
   return fmt::format("{}: {}", what, rte_strerror(code < 0 ? -code : code));
+}
+
+// Whoever connects to a vhost-user socket shares all of this process's DPDK memory, to write as
+// well, and a source that connects to a socket shares that of whoever made it. So nobody else may
+// be able to put a socket there, or to reach ours.
+std::string socket_problem(const std::string& path, bool server) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  if (std::string problem = folder_problem(folder); !problem.empty())
+    return fmt::format("the socket {}: {}", path, problem);
+  struct stat info {};
+  if (server || ::lstat(path.c_str(), &info) != 0) return {};  // not there yet: it is tried again
+  if (info.st_uid == ::geteuid() || info.st_uid == 0) return {};
+  return fmt::format(
+      "the socket {} belongs to user {}, whom this process must not share its "
+      "memory with",
+      path, info.st_uid);
+}
+
+// The driver makes its socket with the umask. That belongs to the whole process, unless a thread
+// has one of its own; where the system does not allow it that (some containers), files that other
+// threads make meanwhile are not readable for their group either.
+void make_sockets_private() {
+  if (::unshare(CLONE_FS) != 0)
+    log::warning("umask", "binlaned's umask is 0077 from now on: a thread cannot have its own ({})",
+                 errno_text(errno));
+  ::umask(0077);
 }
 
 bool path_exists(const std::string& path) {
@@ -145,6 +174,10 @@ int PortPlugger::Shared::probe(const std::string& text) {
 std::string PortPlugger::Shared::try_once() {
   static_cast<void>(take_eal_error());
   if (!port_id) {
+    if (config.spec.kind == PortKind::vhost) {
+      const std::string problem = socket_problem(config.spec.argument, is_server());
+      if (!problem.empty()) return problem;
+    }
     if (is_server()) {
       if (std::string reason = take_socket(); !reason.empty()) return reason;
     }
@@ -212,6 +245,7 @@ PortPlugger::PortPlugger(DpdkPort& port) : shared_(std::make_shared<Shared>(port
     sigset_t all;
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    if (shared->is_server()) make_sockets_private();
     shared->run();
   }).detach();
 }

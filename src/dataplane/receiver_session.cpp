@@ -10,9 +10,7 @@ bool ReceiverSession::parse(const FrameView& frame, Piece& piece, ConstBytes& pa
   payload = frame.body.subspan(sizeof(wire::DataBody));
   piece.offset = body.stream_offset;
   piece.at = {body.file_number, body.file_offset};
-  // Offsets near the end of the number range are nobody's: they would wrap in the sums below.
-  constexpr std::uint64_t kOffsetLimit = std::uint64_t{1} << 62;
-  if (piece.offset > kOffsetLimit || piece.at.offset > kOffsetLimit) return false;
+  if (piece.offset > kOffsetLimit || !is_plausible(piece.at)) return false;
   if ((frame.header.flags & wire::kFlagFileEnd) == 0) {
     piece.length = static_cast<std::uint32_t>(payload.size());
     return piece.length == 0 || !piece.at.is_null();

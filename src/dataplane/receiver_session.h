@@ -86,7 +86,21 @@ class ReceiverSession {
   // What the local server has executed, as a log offset that only grows; 0 while nobody knows.
   void note_applied(std::uint64_t applied_log) noexcept { applied_log_ = applied_log; }
   std::uint64_t synced() const noexcept { return synced_; }
+  // What this session showed to be kept by both ends, as a log offset: the source had synced it,
+  // and this replica had acknowledged it as durable. Stays when the session ends.
+  std::uint64_t safe_log() const noexcept {
+    return origin_log_ + std::min(synced_, durable_acked_);
+  }
+  // Its log is another one from now on.
+  void forget_marks() noexcept { synced_ = durable_acked_ = origin_log_ = 0; }
+  // Its source was heard by something else than DATA.
+  void note_heard(std::uint64_t now_ns) noexcept { heard_ns_ = now_ns; }
+  // When the last frame of this session came; when it began, before the first.
+  std::uint64_t heard_ns() const noexcept { return heard_ns_; }
   std::uint64_t released_seen() const noexcept { return released_seen_; }
+  // The oldest binlog file that some other replica in a session lacks, as the source last said; 0:
+  // it has not said.
+  std::uint32_t peers_need() const noexcept { return peers_need_; }
   const ReceiverCounters& counters() const noexcept { return counters_; }
 
  private:
@@ -137,8 +151,10 @@ class ReceiverSession {
   Epoch epoch_;
   std::uint64_t origin_log_ = 0;
   std::uint64_t received_ = 0;  // linear: everything before it is in the log
+  std::uint64_t heard_ns_ = 0;
   std::uint64_t synced_ = 0;
   std::uint64_t released_seen_ = 0;
+  std::uint32_t peers_need_ = 0;
   std::uint64_t largest_packet_ = 0;
   std::uint64_t largest_packet_ns_ = 0;
   std::array<std::uint64_t, wire::kBitmapBits / 64> bitmap_{};
@@ -169,6 +185,7 @@ void ReceiverSession::start(std::uint64_t session_id, Epoch epoch, std::uint64_t
   origin_log_ = origin_log;
   received_ = durable_acked_ = log.end_log() - origin_log;
   synced_ = released_seen_ = applied_acked_ = 0;
+  peers_need_ = 0;
   applied_known_acked_ = false;
   largest_packet_ = largest_packet_ns_ = 0;
   bitmap_ = {};
@@ -191,14 +208,20 @@ void ReceiverSession::on_data(const FrameView& frame, Log& log, std::uint64_t no
   Piece piece;
   ConstBytes payload;
   const std::uint64_t number = frame.header.packet_number;
-  if (number == 0 || !parse(frame, piece, payload)) {
+  if (number == 0 || number > kOffsetLimit || !parse(frame, piece, payload)) {
     ++counters_.malformed;
     return;
   }
   ++counters_.frames;
+  heard_ns_ = now_ns;
   const auto body = body_as<wire::DataBody>(frame);
-  synced_ = std::max<std::uint64_t>(synced_, body.synced);
-  released_seen_ = std::max<std::uint64_t>(released_seen_, body.released);
+  // Every frame brings the marks again: one that lies farther ahead than is remembered counts
+  // later.
+  const std::uint64_t most = received_ + kMaxMarkLead;
+  synced_ = std::max(synced_, std::min<std::uint64_t>(body.synced, most));
+  released_seen_ = std::max(released_seen_, std::min<std::uint64_t>(body.released, most));
+  // It may go back, when another replica joins: the newest frame decides.
+  if (number >= largest_packet_) peers_need_ = body.peers_need;
   if ((frame.header.flags & wire::kFlagAckNow) != 0) ack_now_ = true;
   if (is_noted(number)) {
     ++counters_.duplicates;

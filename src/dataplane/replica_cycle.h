@@ -21,6 +21,7 @@
 #include "base/spsc_queue.h"
 #include "dataplane/hello.h"
 #include "dataplane/lane_pause.h"
+#include "dataplane/peer_list.h"
 #include "dataplane/port.h"
 #include "dataplane/receiver_session.h"
 #include "dataplane/replica_handshake.h"
@@ -44,6 +45,7 @@ struct ReplicaLaneMarks {
   std::uint64_t turns = 0;
   bool connected = false;
   std::uint64_t session_id = 0;
+  std::uint64_t heard_ns = 0;  // when the session began, or its source's last frame came
   Epoch epoch;
   Endpoint source;
   Position received;
@@ -56,14 +58,19 @@ struct ReplicaLaneMarks {
   std::uint32_t block_count = 0;
   std::int32_t failure = 0;  // errno of the journal's device; 0: none
   std::uint64_t writes = 0;
-  std::uint64_t frame_faults = 0;
-  std::uint64_t unknown_frames = 0;
+  std::uint64_t frame_faults = 0;    // foreign or damaged datagrams of our sources
+  std::uint64_t unknown_peers = 0;   // datagrams of addresses that are no source's, dropped unread
+  Endpoint unknown_peer;             // the last such address
+  std::uint64_t unknown_frames = 0;  // intact frames that no replica takes, or not of this session
   std::uint64_t hellos_lost = 0;
   std::uint64_t archive_queue_full = 0;
+  // The oldest file that another replica in a session lacks; 0: the source has not said.
+  std::uint32_t peers_need = 0;
   ReceiverCounters receiver;
 };
 
 inline constexpr std::size_t kReplicaHelloQueue = 16;
+inline constexpr std::size_t kPeerListQueue = 4;
 inline constexpr std::size_t kArchiveQueue = 1024;
 // Stream bytes of the largest frame any port brings (jumbo Ethernet); sizes the slots for
 // out-of-order frames.
@@ -75,6 +82,7 @@ inline constexpr std::uint64_t kReplicaPublishNs = 200 * kNanosPerMicro;
 template <class ReleaseMarkType>
 struct ReplicaLaneQueues {
   LanePause pause;
+  SpscQueue<PeerList, kPeerListQueue> peers;  // settings → lane: whom to hear from now on
   SpscQueue<HelloMessage, kReplicaHelloQueue> hello_in;   // lane → control
   SpscQueue<AdmittedHello, kReplicaHelloQueue> admitted;  // control → lane
   SpscQueue<HelloMessage, kReplicaHelloQueue> answers;  // control → lane: to be sent as they are
@@ -92,15 +100,17 @@ class ReplicaCycle {
   using ReleaseMarkType = std::remove_cvref_t<decltype(std::declval<const Log&>().release_mark())>;
   using Queues = ReplicaLaneQueues<ReleaseMarkType>;
 
+  // `sources`: whom the lane hears.
   ReplicaCycle(P& port, D& disk, Log& journal, C& clock, Queues& queues, std::uint64_t cluster_id,
-               std::string_view replica_name)
+               std::string_view replica_name, const PeerList& sources)
       : port_(port),
         disk_(disk),
         journal_(journal),
         clock_(clock),
         queues_(queues),
         session_(kMaxFramePayload),
-        handshake_(cluster_id, replica_name) {}
+        handshake_(cluster_id, replica_name),
+        heard_(sources) {}
 
   // One turn. Returns how much was done: 0 means the lane may idle. Lane's thread only.
   std::size_t do_work() noexcept {
@@ -132,7 +142,11 @@ class ReplicaCycle {
     unpublished_ = true;
   }
   // While the lane stands still: another archive follows.
-  void forget_archive() noexcept { mark_sent_ = {}; }
+  void forget_archive() noexcept {
+    mark_sent_ = {};
+    session_.forget_marks();
+    handshake_.forget_safe();
+  }
 
  private:
   std::size_t take_completions(std::uint64_t now_ns) noexcept;
@@ -143,8 +157,8 @@ class ReplicaCycle {
   std::size_t shake_hands() noexcept;
   void send_hello(const HelloMessage& message) noexcept;
   // What only the source of the session that runs may tell control.
-  bool is_of_session(const FrameView& frame) const noexcept {
-    return frame.type() == wire::Type::exposed && session_.active() &&
+  bool is_of_session(const Endpoint& from, const FrameView& frame) const noexcept {
+    return frame.type() == wire::Type::exposed && session_.active() && from == source_ &&
            frame.header.session_id == session_.session_id() && frame.epoch() == session_.epoch();
   }
   std::size_t acknowledge(std::uint64_t now_ns) noexcept;
@@ -162,7 +176,8 @@ class ReplicaCycle {
   ReceiverSession session_;
   ReplicaHandshake handshake_;
   WriteClock write_clock_;
-  Endpoint source_;
+  PeerList heard_;
+  Endpoint source_;  // of the session
   std::size_t batch_ = 0;
   bool failure_told_ = false;
   ReleaseMarkType mark_sent_{};
@@ -191,6 +206,8 @@ noexcept {
 template <Port P, class D, class Log, Clock C>
 requires WritableLog<Log, D> std::size_t ReplicaCycle<P, D, Log, C>::receive(std::uint64_t now_ns)
 noexcept {
+  // One list a turn: which one came last decides within a few turns.
+  static_cast<void>(queues_.peers.try_pop(heard_));
   const auto datagrams = port_.rx();
   batch_ = datagrams.empty() ? 0 : datagrams.size() + (journal_.idle() ? 0 : 1);
   for (std::size_t i = 0; i < datagrams.size(); ++i) {
@@ -204,6 +221,11 @@ noexcept {
 template <Port P, class D, class Log, Clock C>
 requires WritableLog<Log, D>
 void ReplicaCycle<P, D, Log, C>::on_frame(const Datagram& datagram, std::uint64_t now_ns) noexcept {
+  if (!heard_.hears(0, datagram.from)) {
+    ++shown_.unknown_peers;
+    shown_.unknown_peer = datagram.from;
+    return;
+  }
   FrameView frame;
   if (decode(datagram.payload, frame) != FrameFault::none) {
     ++shown_.frame_faults;
@@ -211,8 +233,13 @@ void ReplicaCycle<P, D, Log, C>::on_frame(const Datagram& datagram, std::uint64_
   }
   if (frame.type() == wire::Type::data) {
     if (handshake_.settling()) return;
+    // Another source's address has no part in this session.
+    if (session_.active() && datagram.from != source_) {
+      ++shown_.unknown_frames;
+      return;
+    }
     session_.on_data(frame, journal_, now_ns);
-  } else if (frame.type() == wire::Type::hello || is_of_session(frame)) {
+  } else if (frame.type() == wire::Type::hello || is_of_session(datagram.from, frame)) {
     HelloMessage hello;
     const std::size_t length = sizeof(wire::Header) + frame.body.size();
     const bool taken = fill_hello(hello, 0, datagram.from, datagram.payload.first(length)) &&
@@ -270,6 +297,7 @@ noexcept {
   }
   if (handshake_.settling() && handshake_.poll(journal_, session_, state(), reply_)) {
     source_ = reply_.peer;
+    session_.note_heard(clock_.now_ns());
     send_hello(reply_);
     ++work;
   }
@@ -327,6 +355,7 @@ void ReplicaCycle<P, D, Log, C>::publish(std::size_t work, std::uint64_t now_ns)
   published_ns_ = now_ns;
   shown_.connected = session_.active();
   shown_.session_id = session_.session_id();
+  shown_.heard_ns = session_.heard_ns();
   shown_.epoch = journal_.epoch();
   shown_.source = source_;
   shown_.received = journal_.end();
@@ -339,6 +368,7 @@ void ReplicaCycle<P, D, Log, C>::publish(std::size_t work, std::uint64_t now_ns)
   shown_.block_count = journal_.block_count();
   shown_.failure = journal_.failure();
   shown_.receiver = session_.counters();
+  shown_.peers_need = session_.active() ? session_.peers_need() : 0;
   queues_.marks.store(shown_);
 }
 

@@ -40,6 +40,11 @@ concept MatchableLog = StreamLog<L> &&
 struct AdmittedHello {
   HelloMessage message;
   bool refused = false;
+  bool bound = false;         // it names an answer of this process: its sender hears our answers
+  bool not_bound = false;     // refused for want of that alone
+  bool acks_alone = false;    // a rule on record is satisfied by this replica alone
+  bool source_alive = false;  // for a look: this host is a source, or hears one
+  // Why it is refused; in the answer to a look that is not, the name of the source that is heard.
   char reason[wire::kReasonSize] = {};
   Uuid origin;  // of the stream held; null while blank
   std::uint32_t stream_term = 0;
@@ -53,6 +58,10 @@ struct AdmittedHello {
   std::uint64_t below_length = 0;
   Position below_end;
 };
+
+// Why a HELLO is refused that names no answer of this process. Its sender repeats it with one.
+inline constexpr std::string_view kNotBoundReason =
+    "this HELLO names no answer of the replica's process";
 
 class ReplicaHandshake {
  public:
@@ -76,6 +85,8 @@ class ReplicaHandshake {
   }
   // Whatever was agreed on is over: the log belongs to somebody else now (the lane stands still).
   void reset() noexcept { step_ = Step::none; }
+  // The journal holds another log from now on.
+  void forget_safe() noexcept { safe_log_ = 0; }
 
  private:
   // quiet: writes in flight end before an ASK is answered, so that the answer is the whole truth
@@ -86,14 +97,25 @@ class ReplicaHandshake {
   template <MatchableLog Log>
   wire::HelloAckBody answer(const AdmittedHello& hello, const wire::HelloBody& body, const Log& log,
                             std::uint16_t state) const noexcept;
+  // Says why, and nothing of what is held here.
+  wire::HelloAckBody refused(const AdmittedHello& hello, const wire::HelloBody& body,
+                             std::string_view reason) const noexcept;
   template <MatchableLog Log>
   static void add_digests(wire::HelloAckBody& ack, const Log& log, std::uint64_t from,
                           std::uint64_t to) noexcept;
+  // What the answer to a refused HELLO, or to a look, says beside what is held.
+  static void add_standing(wire::HelloAckBody& ack, const AdmittedHello& hello) noexcept;
   static void send(const FrameView& to, const HelloMessage& hello, const wire::HelloAckBody& ack,
                    HelloMessage& reply) noexcept;
   template <MatchableLog Log>
-  std::string_view accept_start(std::uint64_t session_id, const wire::HelloBody& body,
-                                const Log& log) const noexcept;
+  std::string_view accept_start(const FrameView& frame, const AdmittedHello& hello,
+                                const wire::HelloBody& body, const Log& log,
+                                const ReceiverSession& session) const noexcept;
+  // I6, as far as this replica can know it: below this log offset the source had synced, and this
+  // replica had acknowledged, in a session of this process.
+  std::uint64_t safe_log(const ReceiverSession& session) const noexcept {
+    return std::max(safe_log_, session.safe_log());
+  }
 
   std::uint64_t cluster_id_;
   char replica_name_[wire::kNameSize] = {};
@@ -101,6 +123,7 @@ class ReplicaHandshake {
   AdmittedHello pending_;          // the ASK or START that settles
   std::uint64_t answered_id_ = 0;  // handshake whose ASK was answered last
   std::uint64_t answer_id_ = 0;    // and the answer's own
+  std::uint64_t safe_log_ = 0;     // of the sessions before the last one
 };
 
 template <MatchableLog Log>
@@ -117,11 +140,23 @@ bool ReplicaHandshake::on_hello(const AdmittedHello& hello, Log& log, ReceiverSe
     refusal = "the journal's device failed; it acknowledges nothing more";
   if (refusal.empty() && frame.epoch() < log.epoch() && !canary(Canary::older_source_served))
     refusal = "this source's epoch is older than the log's: it was replaced";
-  if (refusal.empty()) {
+  const bool look = phase == wire::Phase::ask && (body.flags & wire::kHelloLook) != 0;
+  if (refusal.empty() && look) {
+    ack.flags = ack.flags | wire::kAckLook;
+    add_standing(ack, hello);
+    set_field(ack.reason, field_text(hello.reason));
+  } else if (refusal.empty()) {
     switch (phase) {
       case wire::Phase::ask:
         // A late duplicate of the ASK that led to the session that runs.
         if (session.active() && body.handshake_id == answered_id_) return false;
+        // Whoever does not hear our answers ends no session, and no handshake of somebody else's.
+        if (!hello.bound && body.handshake_id != answered_id_ &&
+            (session.active() || step_ != Step::none)) {
+          refusal = kNotBoundReason;
+          ack.flags = ack.flags | wire::kAckNotBound;
+          break;
+        }
         // Whoever spoke before is not the current source's session any more.
         session.stop();
         if (step_ == Step::settle || step_ == Step::record) return false;  // asked again in 100 ms
@@ -149,7 +184,7 @@ bool ReplicaHandshake::on_hello(const AdmittedHello& hello, Log& log, ReceiverSe
         }
         if (step_ != Step::answered || body.handshake_id != answered_id_) return false;
         if (body.answer_id != answer_id_ && !canary(Canary::late_start_accepted)) return false;
-        refusal = accept_start(frame.header.session_id, body, log);
+        refusal = accept_start(frame, hello, body, log, session);
         if (!refusal.empty()) break;
         pending_ = hello;
         step_ = Step::settle;
@@ -162,24 +197,41 @@ bool ReplicaHandshake::on_hello(const AdmittedHello& hello, Log& log, ReceiverSe
     }
   }
   if (!refusal.empty()) {
-    ack.status = static_cast<std::uint8_t>(wire::HelloStatus::refused);
-    set_field(ack.reason, refusal);
+    const std::uint32_t not_bound = ack.flags & wire::kAckNotBound;
+    ack = refused(hello, body, refusal);
+    ack.flags = not_bound;
+    add_standing(ack, hello);
   }
   send(frame, hello.message, ack, reply);
   return true;
 }
 
+inline void ReplicaHandshake::add_standing(wire::HelloAckBody& ack,
+                                           const AdmittedHello& hello) noexcept {
+  ack.answer_id = hello.answer_id;
+  if (hello.not_bound) ack.flags = ack.flags | wire::kAckNotBound;
+  if (hello.source_alive) ack.flags = ack.flags | wire::kAckSourceAlive;
+}
+
 template <MatchableLog Log>
-std::string_view ReplicaHandshake::accept_start(std::uint64_t session_id,
-                                                const wire::HelloBody& body,
-                                                const Log& log) const noexcept {
+std::string_view ReplicaHandshake::accept_start(const FrameView& frame, const AdmittedHello& hello,
+                                                const wire::HelloBody& body, const Log& log,
+                                                const ReceiverSession& session) const noexcept {
   const Position at = from_wire(body.start_at);
   if (at.is_null()) return "START without a position";
-  if (session_id == 0) return "START without a session";
+  if (!is_plausible(at)) return "START at a position that no binlog has";
+  if (frame.header.session_id == 0) return "START without a session";
   if (!log.released().is_null() && at != log.released())
     return "the session's origin is not this log's released position";
   if (body.cut_to != wire::kNoCut && body.cut_to > log.end_log() - log.released_log())
     return "the cut lies beyond the end of this log";
+  // A source of the same term lost what it had synced (S5). One of a later term may cut that where
+  // no quorum had it; but what this replica alone completes a quorum with was told to clients.
+  const bool same_term = frame.epoch().term == session.epoch().term;
+  if (body.cut_to != wire::kNoCut && log.released_log() + body.cut_to < safe_log(session) &&
+      (same_term || hello.acks_alone) && !canary(Canary::cut_below_acked))
+    return "the cut lies below what the source had synced and this replica had acknowledged: the "
+           "source lost data and must not be a source";
   return {};
 }
 
@@ -217,6 +269,7 @@ bool ReplicaHandshake::poll(Log& log, ReceiverSession& session, std::uint16_t st
   const bool recorded = log.records_durable() && log.idle();
   if (!recorded && !canary(Canary::started_before_record)) return false;
   step_ = Step::none;
+  safe_log_ = std::min(safe_log(session), log.end_log());
   session.start(frame.header.session_id, frame.epoch(), log.released_log(), log);
   wire::HelloAckBody ack = answer(pending_, body, log, state);
   ack.status = static_cast<std::uint8_t>(wire::HelloStatus::started);
@@ -249,6 +302,21 @@ wire::HelloAckBody ReplicaHandshake::answer(const AdmittedHello& hello, const wi
   ack.below_digest = hello.below_digest;
   ack.below_length = hello.below_length;
   ack.below_end = to_wire(hello.below_end);
+  return ack;
+}
+
+inline wire::HelloAckBody ReplicaHandshake::refused(const AdmittedHello& hello,
+                                                    const wire::HelloBody& body,
+                                                    std::string_view reason) const noexcept {
+  wire::HelloAckBody ack;
+  ack.phase = body.phase;
+  ack.status = static_cast<std::uint8_t>(wire::HelloStatus::refused);
+  ack.handshake_id = body.handshake_id;
+  ack.answer_id = hello.answer_id;
+  ack.cluster_id = cluster_id_;
+  std::memcpy(ack.replica_name, replica_name_, sizeof ack.replica_name);
+  ack.promised = to_wire(hello.promised);
+  set_field(ack.reason, reason);
   return ack;
 }
 

@@ -13,7 +13,7 @@ void SenderSession::start(const Start& start) noexcept {
   session_id_ = start.session_id;
   epoch_ = start.epoch;
   received_ = durable_ = next_offset_ = start.durable;
-  window_end_ = start.window_end;
+  window_end_ = std::min(start.window_end, start.durable + kMaxWindowBytes);
   max_payload_ = start.max_payload;
   last_send_ns_ = last_eliciting_ns_ = last_ack_ns_ = last_turn_ns_ = start.now_ns;
 }
@@ -38,7 +38,8 @@ bool SenderSession::on_ack(std::uint64_t session_id, Epoch epoch, const wire::Ac
   received_ = std::max<std::uint64_t>(received_, ack.received);
   durable_ = std::max<std::uint64_t>(durable_, ack.durable);
   applied_ = std::max<std::uint64_t>(applied_, ack.applied);
-  window_end_ = std::max<std::uint64_t>(window_end_, ack.window_end);
+  window_end_ =
+      std::max(window_end_, std::min<std::uint64_t>(ack.window_end, received_ + kMaxWindowBytes));
   released_seen_ = std::max<std::uint64_t>(released_seen_, ack.released_seen);
   peer_state_ = ack.state;
   BL_ASSERT(durable_ <= received_ && received_ <= next_offset_);

@@ -88,6 +88,7 @@ class SenderSession {
   // The replica's journal would take another frame.
   bool has_room() const noexcept { return next_offset_ + max_payload_ <= window_end_; }
 
+  std::uint64_t window_end() const noexcept { return window_end_; }
   std::uint64_t received() const noexcept { return received_; }
   std::uint64_t durable() const noexcept { return durable_; }
   std::uint64_t applied() const noexcept { return applied_; }

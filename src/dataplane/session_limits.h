@@ -44,6 +44,11 @@ inline constexpr std::uint64_t kKeepaliveNs = 100 * kNanosPerMilli;
 inline constexpr std::uint64_t kPeerTimeoutNs = 1 * kNanosPerSecond;
 static_assert(kKeepaliveNs * 4 <= kPeerTimeoutNs, "several keepalives may be lost");
 
+// A replica says that its source lives only while it heard a frame of its session this recently; a
+// source that says nothing for kPeerTimeoutNs is away.
+inline constexpr std::uint64_t kSourceHeardNs = kPeerTimeoutNs / 4;
+static_assert(kKeepaliveNs * 2 < kSourceHeardNs, "one keepalive may be lost");
+
 // A loop that slept longer than this (SIGSTOP, a paused machine) blames nobody for the silence.
 // Less than the timeout, because what was silent before the pause counts as well; but several
 // keepalives, so that a loop which is merely slow still finds a dead peer.
@@ -59,6 +64,18 @@ inline constexpr std::uint32_t kMaxAckRepeats = 8;
 // What a free journal block is worth in the receiver's window. Blocks hold more, but a lone small
 // commit takes one alone; what does not fit is dropped (counted) and asked for again.
 inline constexpr std::uint64_t kWindowBytesPerBlock = 1024;
+
+// The largest journal that a configuration allows (control/config_keys.cpp), and the window that a
+// replica with one announces: a window that reaches farther ahead is not believed, or one wrong
+// frame would end the session's flow control.
+inline constexpr std::uint64_t kMaxJournalBytes = std::uint64_t{65'536} << 20;
+inline constexpr std::uint64_t kSmallestJournalBlock = 4096;
+inline constexpr std::uint64_t kMaxWindowBytes =
+    kMaxJournalBytes / kSmallestJournalBlock * kWindowBytesPerBlock;
+
+// A replica remembers a source's marks at most so far ahead of what it has received: a mark that is
+// wrong is then not believed for ever. A source repeats its marks with every frame.
+inline constexpr std::uint64_t kMaxMarkLead = std::uint64_t{1} << 32;
 
 // A window that was shut is announced anew once it has opened by this part of the journal.
 inline constexpr std::uint64_t kWindowSteps = 8;

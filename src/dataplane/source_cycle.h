@@ -22,6 +22,7 @@
 #include "base/spsc_queue.h"
 #include "dataplane/hello.h"
 #include "dataplane/lane_pause.h"
+#include "dataplane/peer_list.h"
 #include "dataplane/port.h"
 #include "dataplane/quorum_gate.h"
 #include "dataplane/sender_session.h"
@@ -151,10 +152,13 @@ struct SourceMarks {
                              // null: none yet
   Position released_at;
   bool satisfiable = false;
-  std::uint64_t rule_number = 0;    // of the rule that these marks were computed by
-  std::uint64_t frame_faults = 0;   // foreign or damaged datagrams
-  std::uint64_t unknown_peers = 0;  // intact frames of nobody we talk to
-  std::uint64_t events_lost = 0;    // control's queue was full
+  std::uint64_t rule_number = 0;     // of the rule that these marks were computed by
+  std::uint32_t peers_need = 0;      // the oldest file that a connected replica lacks; 0: unknown
+  std::uint64_t frame_faults = 0;    // foreign or damaged datagrams of our peers
+  std::uint64_t unknown_peers = 0;   // datagrams of addresses that are no peer's, dropped unread
+  Endpoint unknown_peer;             // the last such address
+  std::uint64_t unknown_frames = 0;  // intact frames that belong to no session of their sender
+  std::uint64_t events_lost = 0;     // control's queue was full
   std::uint64_t hellos_lost = 0;
   std::array<ReplicaMarks, kMaxReplicas> replicas{};
 };
@@ -179,9 +183,15 @@ struct SourceLaneQueues {
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
 class SourceCycle {
  public:
+  // `peers`: whom the lane hears.
   SourceCycle(std::span<P* const> ports, Stream& stream, Server& server, C& clock,
-              SourceLaneQueues& queues) noexcept
-      : ports_(ports), stream_(stream), server_(server), clock_(clock), queues_(queues) {}
+              SourceLaneQueues& queues, const PeerList& peers) noexcept
+      : ports_(ports),
+        stream_(stream),
+        server_(server),
+        clock_(clock),
+        queues_(queues),
+        heard_(peers) {}
 
   // One turn. Returns how much was done: 0 means the lane may idle. Lane's thread only.
   std::size_t do_work() noexcept {
@@ -219,9 +229,11 @@ class SourceCycle {
     synced_pending_ = false;
     watched_group_ = 0;
     quorum_group_at_ = {};
+    told_at_ = {};
     acknowledged_at_ =
         {};  // what the last incarnation's quorums covered is proven anew (safety rule S3)
     shown_.synced_at = shown_.quorum_at = shown_.released_at = {};
+    peers_need_ = 0;
     stream_stopped_ = false;
     unpublished_ = true;
     queues_.stages.restart();
@@ -259,7 +271,8 @@ class SourceCycle {
   std::uint64_t note_sent(std::uint64_t now_ns) noexcept;
   std::size_t receive(std::uint64_t now_ns) noexcept;
   void on_frame(std::uint32_t port, const Datagram& datagram, std::uint64_t now_ns) noexcept;
-  void on_ack(const FrameView& frame, std::uint64_t now_ns) noexcept;
+  void on_ack(std::uint32_t port, const Endpoint& from, const FrameView& frame,
+              std::uint64_t now_ns) noexcept;
   std::size_t acknowledge(std::uint64_t now_ns) noexcept;
   void move_synced() noexcept;
   void move_released(std::uint64_t now_ns) noexcept;
@@ -285,12 +298,23 @@ class SourceCycle {
     if (!queues_.events.try_push(event)) ++shown_.events_lost;
   }
   void publish(std::size_t work, std::uint64_t now_ns) noexcept;
+  // Of what is shown. Where a replica stands cannot be told while its place was purged.
+  std::uint32_t oldest_needed_file() const noexcept {
+    std::uint32_t oldest = 0;
+    for (const ReplicaMarks& marks : shown_.replicas) {
+      if (!marks.connected) continue;
+      if (marks.durable_at.is_null()) return 0;
+      if (oldest == 0 || marks.durable_at.file < oldest) oldest = marks.durable_at.file;
+    }
+    return oldest;
+  }
 
   std::span<P* const> ports_;
   Stream& stream_;
   Server& server_;
   C& clock_;
   SourceLaneQueues& queues_;
+  const PeerList heard_;
   Epoch epoch_;
   QuorumGate gate_;
   std::uint64_t synced_ = 0;
@@ -303,6 +327,7 @@ class SourceCycle {
   bool hold_ = false;
   std::uint64_t acknowledged_ = 0;
   Position acknowledged_at_;
+  Position told_at_;  // of that, what the server is told
   // The end of a group that the quorum mark is about to pass, and of the last one that it has
   // passed.
   std::uint64_t watched_group_ = 0;
@@ -312,6 +337,9 @@ class SourceCycle {
   bool degraded_ = false;
   bool stream_stopped_ = false;
   std::array<Peer, kMaxReplicas> peers_{};
+  // The oldest file that a replica in a session does not hold whole; 0: unknown. As of the last
+  // publication: an archive that keeps a file for longer than it must does no harm.
+  std::uint32_t peers_need_ = 0;
   bool unpublished_ = true;
   std::uint64_t worked_ns_ = 0;
   std::uint64_t published_ns_ = 0;
@@ -502,6 +530,7 @@ bool SourceCycle<P, Stream, Server, C>::send_frame(std::uint32_t replica, const 
   body.stream_offset = plan.offset;
   body.file_offset = piece.at.offset;
   body.file_number = piece.at.file;
+  body.peers_need = peers_need_;
   body.synced = marks.synced;
   body.released = marks.released;
   std::memcpy(buffer.data() + sizeof(wire::Header), static_cast<const void*>(&body), sizeof body);
@@ -548,13 +577,18 @@ std::size_t SourceCycle<P, Stream, Server, C>::receive(std::uint64_t now_ns) noe
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
 void SourceCycle<P, Stream, Server, C>::on_frame(std::uint32_t port, const Datagram& datagram,
                                                  std::uint64_t now_ns) noexcept {
+  if (!heard_.hears(port, datagram.from)) {
+    ++shown_.unknown_peers;
+    shown_.unknown_peer = datagram.from;
+    return;
+  }
   FrameView frame;
   if (decode(datagram.payload, frame) != FrameFault::none) {
     ++shown_.frame_faults;
     return;
   }
   if (frame.type() == wire::Type::ack) {
-    on_ack(frame, now_ns);
+    on_ack(port, datagram.from, frame, now_ns);
   } else if (frame.type() == wire::Type::hello_ack || frame.type() == wire::Type::exposed_ack) {
     HelloMessage hello;
     const std::size_t length = sizeof(wire::Header) + frame.body.size();
@@ -562,17 +596,21 @@ void SourceCycle<P, Stream, Server, C>::on_frame(std::uint32_t port, const Datag
                        queues_.hello_in.try_push(hello);
     if (!taken) ++shown_.hellos_lost;
   } else {
-    ++shown_.unknown_peers;
+    ++shown_.unknown_frames;
   }
 }
 
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
-void SourceCycle<P, Stream, Server, C>::on_ack(const FrameView& frame,
+void SourceCycle<P, Stream, Server, C>::on_ack(std::uint32_t port, const Endpoint& from,
+                                               const FrameView& frame,
                                                std::uint64_t now_ns) noexcept {
   const auto ack = body_as<wire::AckBody>(frame);
   for (std::uint32_t i = 0; i < kMaxReplicas; ++i) {
     Peer& peer = peers_[i];
     if (!peer.session.active() || peer.session.session_id() != frame.header.session_id) continue;
+    // Another peer's address says nothing of this one's disk.
+    const bool its_own = port == peer.port && from == peer.endpoint;
+    if (!its_own) break;
     if (!peer.session.on_ack(frame.header.session_id, frame.epoch(), ack, now_ns)) return;
     const bool failed = (ack.state & wire::kStateJournalFailed) != 0;
     if (failed && !canary(Canary::failed_journal_counted)) {
@@ -588,7 +626,7 @@ void SourceCycle<P, Stream, Server, C>::on_ack(const FrameView& frame,
                               now_ns);
     return;
   }
-  ++shown_.unknown_peers;
+  ++shown_.unknown_frames;
 }
 
 template <Port P, BinlogStream Stream, SemiSyncServer Server, Clock C>
@@ -598,6 +636,9 @@ std::size_t SourceCycle<P, Stream, Server, C>::acknowledge(std::uint64_t now_ns)
     acknowledged_ = gate_.quorum();
     queues_.stages.on_quorum(acknowledged_, now_ns);
     move(acknowledged_at_, acknowledged_);
+    // Never a place within a group that is not whole: a server that has torn its binlog believes
+    // that it is shorter than it is, and would take that for what it has written since (S24).
+    move(told_at_, std::min(acknowledged_, stream_.group_end()));
     if (acknowledged_ >= watched_group_) {
       const std::uint64_t newest = stream_.group_end();
       const std::uint64_t passed = acknowledged_ >= newest ? newest : watched_group_;
@@ -607,7 +648,7 @@ std::size_t SourceCycle<P, Stream, Server, C>::acknowledge(std::uint64_t now_ns)
   }
   // A position of this stream means other bytes in the next one (safety rule S16).
   if (!stream_.settled() && !canary(Canary::acked_behind_reset)) return 0;
-  return server_.poll(acknowledged_at_);
+  return server_.poll(told_at_);
 }
 
 // `synced` never claims more than `written`. What is beyond counts as soon as the tailer has seen
@@ -679,6 +720,8 @@ void SourceCycle<P, Stream, Server, C>::publish(std::size_t work, std::uint64_t 
     marks.rtt_ns = peer.session.round_trip().smoothed_ns();
     marks.counters = peer.session.counters();
   }
+  peers_need_ = oldest_needed_file();
+  shown_.peers_need = peers_need_;
   queues_.marks.store(shown_);
 }
 

@@ -43,7 +43,8 @@ bool SourceHandshake::poll(std::uint64_t now_ns, HelloMessage& message) {
   body.phase = static_cast<std::uint8_t>(phase_);
   body.handshake_id = handshake_id_;
   body.cluster_id = identity_.cluster_id;
-  body.flags = (identity_.inspect ? wire::kHelloFence : 0U) |
+  const bool fence = identity_.inspect && !identity_.look;
+  body.flags = (identity_.look ? wire::kHelloLook : 0U) | (fence ? wire::kHelloFence : 0U) |
                (identity_.rule_alone ? wire::kHelloRuleAlone : 0U);
   std::copy(identity_.origin.bytes.begin(), identity_.origin.bytes.end(), body.origin);
   std::copy(identity_.candidate.bytes.begin(), identity_.candidate.bytes.end(), body.candidate);
@@ -60,7 +61,7 @@ bool SourceHandshake::poll(std::uint64_t now_ns, HelloMessage& message) {
   body.first = to_wire(proof_.first());
   body.written = to_wire(proof_.position_of(proof_.written()));
   body.rule_number = identity_.rule_number;
-  body.answer_id = answer_id_;
+  body.answer_id = phase_ == wire::Phase::start ? answer_id_ : heard_id_;
   body.compare_from = compare_from_;
   body.compare_to = compare_to_;
   body.start_at = to_wire(start_at_);
@@ -80,14 +81,30 @@ bool SourceHandshake::poll(std::uint64_t now_ns, HelloMessage& message) {
   return true;
 }
 
-bool SourceHandshake::on_reply(const FrameView& frame, const Endpoint& peer, std::uint64_t now_ns) {
+bool SourceHandshake::expects(const FrameView& frame) const {
+  if (session_ || inspection_ || handshake_id_ == 0) return false;
+  if (frame.type() != wire::Type::hello_ack || frame.epoch() != identity_.epoch) return false;
   const auto reply = body_as<wire::HelloAckBody>(frame);
-  const bool ours = !session_ && handshake_id_ != 0 && reply.cluster_id == identity_.cluster_id &&
-                    reply.handshake_id == handshake_id_ && frame.epoch() == identity_.epoch &&
-                    reply.phase == static_cast<std::uint8_t>(phase_) &&
-                    field_text(reply.replica_name) == identity_.replica_name;
-  if (!ours || inspection_) return false;
+  return reply.handshake_id == handshake_id_ && reply.cluster_id == identity_.cluster_id &&
+         reply.phase == static_cast<std::uint8_t>(phase_) &&
+         field_text(reply.replica_name) == identity_.replica_name;
+}
+
+bool SourceHandshake::on_reply(const FrameView& frame, const Endpoint& peer, std::uint64_t now_ns) {
+  if (!expects(frame)) return false;
+  const auto reply = body_as<wire::HelloAckBody>(frame);
   note_promise(reply);
+  if (reply.answer_id != 0) heard_id_ = reply.answer_id;
+  if (identity_.look) {
+    looked(reply, now_ns);
+    return true;
+  }
+  if ((reply.flags & wire::kAckNotBound) != 0) {
+    // Repeated with that answer, at once; a replica that says so again is asked at the usual pace.
+    if (now_ns - bound_ns_ < kHelloRepeatNs) return true;
+    bound_ns_ = next_send_ns_ = now_ns;
+    return true;
+  }
   if (reply.status == static_cast<std::uint8_t>(wire::HelloStatus::refused)) {
     refusal_ = fmt::format("replica refuses: {}", field_text(reply.reason));
     handshake_id_ = 0;
@@ -283,6 +300,24 @@ void SourceHandshake::inspected(const wire::HelloAckBody& reply, Match match,
   found.rules = field_text(reply.rules);
   found.rules_cut_short = (reply.flags & wire::kAckRulesCutShort) != 0;
   refusal_.clear();
+}
+
+void SourceHandshake::looked(const wire::HelloAckBody& reply, std::uint64_t now_ns) {
+  Look seen;
+  seen.refused = reply.status == static_cast<std::uint8_t>(wire::HelloStatus::refused);
+  seen.source_alive = (reply.flags & wire::kAckSourceAlive) != 0;
+  if (seen.refused) {
+    refusal_ = fmt::format("replica refuses: {}", field_text(reply.reason));
+  } else {
+    inspected(reply, Match::prefix, {});
+    seen.found = *inspection_;
+    inspection_.reset();
+    seen.source = field_text(reply.reason);
+  }
+  look_ = std::move(seen);
+  ++looks_;
+  handshake_id_ = 0;  // the next look is another one
+  next_send_ns_ = now_ns + kHelloRepeatNs;
 }
 
 void SourceHandshake::note_promise(const wire::HelloAckBody& reply) {

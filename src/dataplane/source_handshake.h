@@ -76,6 +76,8 @@ class SourceHandshake {
     std::uint32_t sealed_digest = 0;
     // Fence the replica, compare its log with ours, and stop there: what a promotion begins with.
     bool inspect = false;
+    // Only look at it, again and again, and change nothing: what a promotion is preceded by.
+    bool look = false;
     // Ask it, again and again, to be a source itself, for what it holds (Lender).
     bool borrow = false;
   };
@@ -101,6 +103,13 @@ class SourceHandshake {
     std::string rules;        // on record there, one a line
     bool rules_cut_short = false;
   };
+  // What a look has brought last.
+  struct Look {
+    bool refused = false;  // refusal() says why
+    bool source_alive = false;
+    std::string source;  // that the replica hears; empty: none, or it did not say
+    Inspection found;    // `match` and `common` are not told; not when it was refused
+  };
   // What the handshake ends with.
   struct Session {
     std::uint64_t session_id = 0;
@@ -123,6 +132,8 @@ class SourceHandshake {
   void hold_until(std::uint64_t now_ns) noexcept { next_send_ns_ = now_ns; }
   // The next HELLO, when one is due.
   bool poll(std::uint64_t now_ns, HelloMessage& message);
+  // The frame is a HELLO_ACK that answers what was asked last.
+  bool expects(const FrameView& frame) const;
   // A HELLO_ACK of this replica. Ignored (false) when it answers nothing we asked.
   bool on_reply(const FrameView& frame, const Endpoint& peer, std::uint64_t now_ns);
 
@@ -130,6 +141,9 @@ class SourceHandshake {
   const std::optional<Session>& session() const noexcept { return session_; }
   // Set once the replica was inspected; only when that was asked for. The handshake is then over.
   const std::optional<Inspection>& inspection() const noexcept { return inspection_; }
+  // What was seen last, and how often anything was; only when a look was asked for.
+  const std::optional<Look>& look() const noexcept { return look_; }
+  std::uint64_t looks() const noexcept { return looks_; }
   // Why no session comes about; empty while nothing is wrong.
   const std::string& refusal() const noexcept { return refusal_; }
   // The largest term that this replica has told to have promised.
@@ -145,6 +159,7 @@ class SourceHandshake {
   void finish_compare(std::uint64_t cut_to, bool longer, std::uint64_t now_ns);
   void ask_to_start(std::uint64_t cut_to, std::uint64_t now_ns);
   void inspected(const wire::HelloAckBody& reply, Match match, const Position& common);
+  void looked(const wire::HelloAckBody& reply, std::uint64_t now_ns);
   bool take_inspection(const wire::HelloAckBody& reply);
   void note_promise(const wire::HelloAckBody& reply);
   void refuse(std::string reason, std::uint64_t now_ns);
@@ -160,6 +175,8 @@ class SourceHandshake {
   std::uint64_t handshake_id_ = 0;
   std::uint64_t session_id_ = 0;
   std::uint64_t answer_id_ = 0;  // of the answer to our ASK
+  std::uint64_t heard_id_ = 0;   // of the last answer or refusal, of whatever attempt
+  std::uint64_t bound_ns_ = 0;   // when a HELLO was repeated at once because it named none
   std::uint64_t attempt_ns_ = 0;
   std::uint64_t next_send_ns_ = 0;
   std::uint32_t rounds_ = 0;
@@ -175,6 +192,8 @@ class SourceHandshake {
   Epoch promised_;
   wire::HelloAckBody asked_;  // the answer to the ASK, while inspecting
   std::optional<Inspection> inspection_;
+  std::optional<Look> look_;
+  std::uint64_t looks_ = 0;
   std::string refusal_;
   std::optional<Session> session_;
 };

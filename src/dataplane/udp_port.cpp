@@ -118,7 +118,7 @@ UdpPort::UdpPort(const PortConfig& config)
   buffers_ = std::make_unique<Buffers>(config, max_payload_);
   fd_ = ::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd_ < 0) fail("socket");
-  const int discover = IP_PMTUDISC_DO;  // sets DF: a path with a smaller MTU must show itself
+  const int discover = IP_PMTUDISC_PROBE;  // sets DF: a path with a smaller MTU must show itself
   if (::setsockopt(fd_, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof discover) != 0) {
     fail("IP_MTU_DISCOVER");
   }

@@ -36,6 +36,10 @@ class ArchiveGtids {
   // All groups before `position`, which must be an event's beginning or end. Nothing, with error(),
   // when it is not, when it is beyond the limit, or when the file cannot be read.
   std::optional<GtidHistory> history_at(Position position);
+  // All groups of a file that is complete.
+  std::optional<GtidHistory> history_of_file(std::uint32_t number) {
+    return scan(number, std::nullopt);
+  }
   // All groups up to the limit.
   std::optional<GtidHistory> history();
   // The newest file with which a replica at `start` can begin, and its Gtid_list. Nothing, with

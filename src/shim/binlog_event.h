@@ -44,22 +44,6 @@ enum class EventType : std::uint8_t {
   start_encryption = 164,
 };
 
-// Whether no group is open before an event of this type (MariaDB's).
-constexpr bool stands_alone(EventType type) noexcept {
-  switch (type) {
-    case EventType::gtid:
-    case EventType::rotate:
-    case EventType::stop:
-    case EventType::format_description:
-    case EventType::gtid_list:
-    case EventType::binlog_checkpoint:
-    case EventType::start_encryption:
-      return true;
-    default:
-      return false;
-  }
-}
-
 // Event flags.
 inline constexpr std::uint16_t kEventFlagInUse = 0x0001;
 inline constexpr std::uint16_t kEventFlagArtificial = 0x0020;

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/canary.h"
 #include "base/error.h"
+#include "base/heartbeat.h"
 
 namespace binlane {
 namespace {
@@ -94,6 +95,7 @@ SyncResult sync_files(const PosixBinlogFiles& files, std::uint32_t first, std::u
   BL_ASSERT(first > 0 && first <= last);
   for (std::uint64_t number = first; number <= last; ++number) {
     const auto file = static_cast<std::uint32_t>(number);
+    still_alive();  // each of them may take as long as a disk takes
     const int handle = files.open(file);
     if (handle == -ENOENT && file < last) continue;
     if (handle < 0) return {-handle, file};

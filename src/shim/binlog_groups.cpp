@@ -2,12 +2,27 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "base/heartbeat.h"
 #include "shim/archive_gtids.h"
 #include "shim/fixed_feed_limit.h"
+#include "shim/stream_scan.h"
 
 namespace binlane {
-std::string read_groups(const ArchivePlace& place, Position from, std::uint32_t last,
-                        const std::function<bool(const BinlogGroup&)>& take) {
+namespace {
+
+// What is damaged from file `first` on; `end` is of file `last`.
+std::string damage_of(const ArchivePlace& place, std::uint32_t first, std::uint32_t last,
+                      FileEnd& end) {
+  if (first == 0 || first > last) return {};
+  const PosixBinlogFiles files(place.directory, place.basename);
+  return find_damage(files, first, last, end);
+}
+
+// The groups of the files as they are, up to the first place that is not whole in each.
+std::string read_whole_groups(const ArchivePlace& place, Position from, std::uint32_t last,
+                              const std::function<bool(const BinlogGroup&)>& take) {
   // Every file counts as complete: what is torn at its end is no whole group.
   FixedFeedLimit limit;
   limit.set({last + 1, 0});
@@ -16,6 +31,7 @@ std::string read_groups(const ArchivePlace& place, Position from, std::uint32_t 
   for (std::uint32_t number = from.file; number <= last; ++number) {
     if (!reader.open({number, 0})) return reader.error();
     for (;;) {
+      still_alive();
       const auto step = reader.next(group);
       if (step == GroupReader::Step::failed) return reader.error();
       if (step != GroupReader::Step::group) break;
@@ -23,6 +39,15 @@ std::string read_groups(const ArchivePlace& place, Position from, std::uint32_t 
     }
   }
   return {};
+}
+
+}  // namespace
+
+std::string read_groups(const ArchivePlace& place, Position from, std::uint32_t last,
+                        const std::function<bool(const BinlogGroup&)>& take) {
+  FileEnd end;
+  std::string damage = damage_of(place, from.file, last, end);
+  return damage.empty() ? read_whole_groups(place, from, last, take) : damage;
 }
 
 GroupSearch find_group(const ArchivePlace& place, std::uint32_t first, std::uint32_t last,
@@ -44,14 +69,21 @@ GroupSearch find_group(const ArchivePlace& place, std::uint32_t first, std::uint
                           entry.sequence >= gtid.sequence);
     }
     if (before) continue;
-    search.problem = read_groups(place, {number, 0}, number, [&](const BinlogGroup& group) {
+    search.problem = read_whole_groups(place, {number, 0}, number, [&](const BinlogGroup& group) {
       const bool same = group.gtid.domain == gtid.domain &&
                         group.gtid.server_id == gtid.server_id &&
                         group.gtid.sequence == gtid.sequence;
       if (same) search.found = group;
       return !same;
     });
-    search.absent = search.problem.empty() && !search.found;
+    if (search.found || !search.problem.empty()) return search;
+    // Not in what can be read of the file. Is there more in it?
+    FileEnd end;
+    search.problem = damage_of(place, number, std::min(number + 1, last), end);
+    if (search.problem.empty() && number == last && end.last_group_end < end.final_size)
+      search.problem = fmt::format("{} ends within an event group, at {}: ask again",
+                                   place.file_name(number), end.last_group_end);
+    search.absent = search.problem.empty();
     return search;
   }
   search.problem = "the files do not reach back that far";

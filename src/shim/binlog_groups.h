@@ -22,7 +22,7 @@ std::string read_groups(const ArchivePlace& place, Position from, std::uint32_t 
 // Where a GTID is in the files `first` to `last`.
 struct GroupSearch {
   std::optional<BinlogGroup> found;
-  // Not found, and the files reach back far enough to say that it is in none of them.
+  // Not found, and the files are whole and reach back far enough to say that it is in none of them.
   bool absent = false;
   std::string problem;  // why nothing can be said; empty otherwise
 };

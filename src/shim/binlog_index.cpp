@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/position.h"
+#include "shim/binlog_paths.h"
 
 namespace binlane {
 namespace {
@@ -46,44 +47,52 @@ std::string read_text(const std::string& path, std::string& error) {
 }
 
 // Takes one line into the index; the reason why not otherwise.
-std::string add_line(const std::string& line, const std::string& data_directory,
-                     BinlogIndex& index) {
-  std::filesystem::path name(line);
-  if (name.is_relative()) name = std::filesystem::path(data_directory) / name;
-  name = name.lexically_normal();
-  const std::uint32_t number = binlog_file_number(name.filename().string());
+std::string add_line(const std::string& line, const std::string& base_path, BinlogIndex& index) {
+  if (line.empty()) return {};
+  const std::uint32_t number = binlog_file_number(line);
   if (number == 0) return fmt::format("'{}' is not the name of a binlog file", line);
-  const std::string directory = name.parent_path().string();
-  const std::string basename = name.stem().string();
-  if (index.last == 0) {
-    index.directory = directory;
-    index.basename = basename;
-    index.first = number;
-  } else if (basename != index.basename || directory != index.directory) {
-    return fmt::format("'{}' has another base name than the files before it", line);
-  } else if (number != index.last + 1) {
-    return fmt::format("'{}' does not follow number {}", line, index.last);
-  }
+  if (!is_binlog_of(line, base_path))
+    return fmt::format("'{}' is none of the binlogs {}.NNNNNN that the server writes", line,
+                       base_path);
+  if (number == index.last) return {};
+  if (number < index.last)
+    return fmt::format(
+        "'{}' comes after number {}: the index was edited, or belongs to two runs of "
+        "numbers",
+        line, index.last);
+  if (index.last == 0 || number != index.last + 1) index.first = number;
   index.last = number;
   return {};
 }
 
 }  // namespace
 
-BinlogIndex read_binlog_index(const std::string& path, const std::string& data_directory) {
+BinlogIndex read_binlog_index(const std::string& path, const std::string& base_path) {
   std::string error;
   const std::string text = read_text(path, error);
   if (!error.empty()) return failed(error);
   BinlogIndex index;
+  index.directory = folder_of_path(base_path);
+  index.basename = std::filesystem::path(base_path).filename().string();
   std::size_t begin = 0;
   std::size_t end = 0;
   while ((end = text.find('\n', begin)) != std::string::npos) {
-    if (end > begin) error = add_line(text.substr(begin, end - begin), data_directory, index);
+    error = add_line(trimmed_index_line(text.substr(begin, end - begin)), base_path, index);
     if (!error.empty()) return failed(fmt::format("binlog index {}: {}", path, error));
     begin = end + 1;
   }
   if (index.last == 0) return failed(fmt::format("binlog index {} lists no file", path));
   return index;
+}
+
+std::uint32_t oldest_present(const BinlogIndex& index) {
+  std::uint32_t oldest = index.last;
+  std::error_code error;
+  while (oldest > index.first &&
+         std::filesystem::exists(
+             index.directory + '/' + binlog_file_name(index.basename, oldest - 1), error))
+    --oldest;
+  return oldest;
 }
 
 }  // namespace binlane

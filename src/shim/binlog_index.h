@@ -11,14 +11,20 @@ namespace binlane {
 struct BinlogIndex {
   std::string directory;
   std::string basename;
+  // The oldest file from which on no number is missing in the index, and the newest.
   std::uint32_t first = 0;
   std::uint32_t last = 0;
   // What was wrong; empty when all is well. Nothing else is valid when it is not.
   std::string error;
 };
 
-// Reads the index file. Relative names in it stand below `data_directory`, the server's. An
-// unfinished last line, which the server may be writing, is passed over.
-BinlogIndex read_binlog_index(const std::string& path, const std::string& data_directory);
+// Reads the index file of the binlogs `base_path`.NNNNNN (@@log_bin_basename, absolute: see
+// binlog_paths.h). An unfinished last line, which the server may be writing, is passed over; so are
+// empty lines and repeated ones.
+BinlogIndex read_binlog_index(const std::string& path, const std::string& base_path);
+
+// The oldest file from which on every file of the index is there. Files may have been removed
+// without PURGE BINARY LOGS; the index then still lists them. `last` when that itself is missing.
+std::uint32_t oldest_present(const BinlogIndex& index);
 
 }  // namespace binlane

@@ -1,6 +1,7 @@
 // The newest entry of a binlog index, read from the file's end: an index may have a million lines.
 //
-// Ordinary threads.
+// Empty lines at its end and an unfinished last line, which the server may be writing, are passed
+// over. Ordinary threads.
 #pragma once
 
 #include <cstdint>

@@ -30,6 +30,8 @@ namespace {
 
 constexpr std::uint16_t kTooManyConnections = 1040;
 constexpr int kBacklog = 16;
+// Connections that were ended, and whose threads have yet to notice.
+constexpr std::uint32_t kMaxEnding = 64;
 // How often ended connections are cleared away while no new one comes.
 constexpr int kReapIntervalMs = 200;
 // A pause after accept(2) failed for want of descriptors or memory.
@@ -126,8 +128,10 @@ class BinlogServer::Implementation {
         shared_{.options = options_,
                 .limit = limit,
                 .counters = counters_,
+                .restarts = restarts_,
                 .supersede = [this](const FeedClient& client) { supersede(client); },
-                .kill = [this](std::uint64_t id) { return kill(id); }} {
+                .kill = [this](std::uint64_t id) { return kill(id); },
+                .started_ns = monotonic_ns()} {
     BL_ASSERT(options_.basename != nullptr);
   }
   Implementation(const Implementation&) = delete;
@@ -185,15 +189,18 @@ class BinlogServer::Implementation {
     status.accepted = counters_.accepted;
     status.refused_full = counters_.refused_full;
     status.refused_logins = counters_.refused_logins;
+    status.dropped_logins = counters_.dropped_logins;
     status.dumps = counters_.dumps;
     status.refused_dumps = counters_.refused_dumps;
     status.stalled_clients = counters_.stalled_clients;
     status.broken_clients = counters_.broken_clients;
     status.superseded = counters_.superseded;
+    status.restarts = counters_.restarts;
     status.heartbeats = counters_.heartbeats;
     status.events = counters_.events;
     status.bytes = counters_.bytes;
     status.last_error = counters_.last_error();
+    status.gap = counters_.gap();
     return status;
   }
 
@@ -201,8 +208,8 @@ class BinlogServer::Implementation {
 
  private:
   struct Connection {
-    Connection(std::uint64_t id, std::string address, int descriptor)
-        : client(id, std::move(address), descriptor) {}
+    Connection(std::uint64_t id, std::string address, int descriptor, bool is_local)
+        : client(id, std::move(address), descriptor, is_local) {}
     FeedClient client;
     std::thread thread;
   };
@@ -235,13 +242,14 @@ class BinlogServer::Implementation {
     setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     const std::lock_guard lock(mutex_);
-    if (connections_.size() >= options_.max_clients) {
+    if (!make_room()) {
       ++counters_.refused_full;
       refuse(descriptor);
       return;
     }
     Connection& connection =
-        connections_.emplace_back(++last_id_, address_text(address, length, false), descriptor);
+        connections_.emplace_back(++last_id_, address_text(address, length, false), descriptor,
+                                  is_loopback(reinterpret_cast<const sockaddr*>(&address)));
     try {
       connection.thread = std::thread([this, &connection] { serve(connection); });
     } catch (const std::system_error& error) {
@@ -249,6 +257,32 @@ class BinlogServer::Implementation {
       ++counters_.refused_full;
       connections_.pop_back();
     }
+  }
+
+  // Whether one more may try to log in. Clients are known only once they have: so that strangers
+  // cannot keep them out, the stranger that has waited longest goes for the new one. The caller
+  // holds the mutex.
+  bool make_room() {
+    std::uint32_t clients = 0;
+    std::uint32_t strangers = 0;
+    FeedClient* oldest = nullptr;
+    for (Connection& connection : connections_) {
+      FeedClient& client = connection.client;
+      if (client.done || client.socket.ended()) continue;
+      if (client.logged_in) {
+        ++clients;
+        continue;
+      }
+      ++strangers;
+      if (oldest == nullptr) oldest = &client;
+    }
+    if (clients >= options_.max_clients) return false;
+    if (strangers >= FeedOptions::kMaxStrangers) {
+      ++counters_.dropped_logins;
+      oldest->socket.end();
+    }
+    // Those that were ended and whose threads have not noticed yet are bounded, too.
+    return connections_.size() < options_.max_clients + std::size_t{kMaxEnding};
   }
 
   // Too many are connected: the reason goes out if it fits into the socket's buffer, as it does.
@@ -307,6 +341,7 @@ class BinlogServer::Implementation {
 
   const FeedOptions options_;
   FeedCounters counters_;
+  SourceRestarts restarts_;
   const FeedShared shared_;
   OwnedFile listener_;
   OwnedFile wake_;

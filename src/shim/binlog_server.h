@@ -40,7 +40,10 @@ struct FeedOptions {
   // What a client sees as the source's server id. 0: the one in the archive's newest format
   // description event, which is the source's own.
   std::uint32_t server_id = 0;
+  // Logged in. Strangers take no place of theirs: kMaxStrangers, of which the oldest goes for a new
+  // one.
   std::uint32_t max_clients = 16;
+  static constexpr std::uint32_t kMaxStrangers = 4;
 };
 
 struct FeedClientStatus {
@@ -48,6 +51,7 @@ struct FeedClientStatus {
   std::string address;
   std::uint32_t server_id = 0;  // of the replica; 0 before its dump began
   bool dumping = false;
+  bool sealed = false;  // of a stream before the archive's own; `position` is of that one then
   bool by_gtid = false;
   bool ahead = false;  // it has asked for more than the archive holds, and waits for it
   Position position;   // behind the last event sent
@@ -62,15 +66,18 @@ struct FeedStatus {
   std::uint64_t accepted = 0;
   std::uint64_t refused_full = 0;     // max_clients were connected
   std::uint64_t refused_logins = 0;   // wrong user or password, or no valid login at all
+  std::uint64_t dropped_logins = 0;   // had not logged in when others wanted to
   std::uint64_t dumps = 0;            // begun
   std::uint64_t refused_dumps = 0;    // ended with an error told to the replica
   std::uint64_t stalled_clients = 0;  // dropped because they took no bytes for too long
   std::uint64_t broken_clients = 0;   // dropped because they broke the protocol
   std::uint64_t superseded = 0;       // dumps ended by a newer one of the same server id
+  std::uint64_t restarts = 0;         // dumps ended because the source was started anew
   std::uint64_t heartbeats = 0;
   std::uint64_t events = 0;
   std::uint64_t bytes = 0;
   std::string last_error;  // the newest error told to a replica
+  std::string gap;         // where an archived file does not go on in the next one
 };
 
 class BinlogServer {

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 namespace binlane {
@@ -17,6 +18,8 @@ constexpr std::uint64_t kReleasePollMs = 1;
 constexpr std::uint64_t kReleaseBoundMs = 5000;
 // While control says "not now".
 constexpr std::uint64_t kHoldPollMs = 20;
+// The same reason is not logged again sooner than this.
+constexpr std::uint64_t kRepeatNs = 60 * kNanosPerSecond;
 
 }  // namespace
 
@@ -152,6 +155,7 @@ bool DumpDrain::drain(DumpStream& stream, std::uint32_t incarnation, DumpError& 
     return false;
   }
   retreat_ = false;
+  said_.clear();
   dump_position_.store({});
   generation_ = ack_socket_.offer(stream.socket_fd(), incarnation);
   {
@@ -239,7 +243,15 @@ void DumpDrain::note_end(const DumpError& error, const DumpStream& stream) {
   if (kicked) {
     log::error("dump_kicked_out", "{}", reason);
   } else {
-    log::warning("dump_ended", "dump connection: {} (code {})", reason, error.code);
+    // The same again and again, while the server is away or log_bin is OFF, is said once a minute.
+    const std::uint64_t now_ns = monotonic_ns();
+    if (reason == said_ && now_ns < said_ns_ + kRepeatNs) return;
+    said_ = reason;
+    said_ns_ = now_ns;
+    if (error.code == 0)
+      log::warning("dump_ended", "dump connection: {}", reason);
+    else
+      log::warning("dump_ended", "dump connection: {} (code {})", reason, error.code);
   }
 }
 

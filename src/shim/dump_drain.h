@@ -117,6 +117,8 @@ class DumpDrain {
   bool retreat_ = false;          // begin at the file's start next time
   std::uint64_t bytes_base_ = 0;  // of the connections before
   std::uint64_t backoff_ms_ = 0;
+  std::string said_;  // the last reason in the log, since a connection stood
+  std::uint64_t said_ns_ = 0;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/canary.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -23,16 +24,18 @@ constexpr std::array<std::byte, 1> kEventPrefix{std::byte{0}};
 
 }  // namespace
 
-DumpSession::DumpSession(FeedClient& client, FeedCounters& counters, ArchivePlace place,
-                         FeedLimit& limit, DumpRequest request)
+DumpSession::DumpSession(FeedClient& client, FeedCounters& counters, SourceRestarts& restarts,
+                         ArchivePlace place, FeedLimit& limit, DumpRequest request)
     : client_(client),
       counters_(counters),
+      restarts_(restarts),
       place_(std::move(place)),
       limit_(limit),
       request_(std::move(request)),
       gtids_(place_, limit, [&client] { return client.socket.ended(); }),
       reader_(place_, limit),
       begun_ns_(monotonic_ns()),
+      limit_at_start_(limit.whole_groups()),
       last_send_ns_(begun_ns_),
       checksums_(request_.checksums),
       piece_(kPieceSize) {
@@ -42,6 +45,8 @@ DumpSession::DumpSession(FeedClient& client, FeedCounters& counters, ArchivePlac
 bool DumpSession::run() {
   ++counters_.dumps;
   client_.by_gtid = filter_.has_value();
+  client_.set_position({});  // it has sent nothing of this stream yet
+  client_.sealed = request_.sealed;
   client_.dumping = true;
   Position start;
   Flow flow = find_start(start);
@@ -53,6 +58,7 @@ bool DumpSession::run() {
     if (flow == Flow::next_file) start = {start.file + 1, kBinlogMagicSize};
     flow = send_file(start);
     BL_ASSERT(flow != Flow::go_on);
+    if (flow == Flow::next_file) flow = on_next_file();
   }
   if (flow == Flow::finished) {
     client_.socket.write(mysql::build_eof());
@@ -62,6 +68,15 @@ bool DumpSession::run() {
     log::warning("feed_dump_refused", "replica {} at {}: {}", request_.dump.server_id,
                  client_.address, error_.message);
     client_.socket.write(mysql::build_error(error_));
+  }
+  if (flow == Flow::restarted) {
+    ++counters_.restarts;
+    log::info("feed_restart",
+              "replica {} at {}: the source was started anew where {} begins; the connection ends "
+              "there, as the source's own did, and the replica connects again",
+              request_.dump.server_id, client_.address, place_.file_name(number_ + 1));
+    client_.socket.flush();
+    flow = Flow::gone;
   }
   client_.dumping = false;
   client_.ahead = false;
@@ -134,6 +149,9 @@ DumpSession::Flow DumpSession::send_file(Position start) {
     return refuse(reader_.file_missing() ? "could not find next log" : reader_.error());
   }
   const bool resumed = start.offset != kBinlogMagicSize;
+  group_ = {};
+  skipping_ = false;
+  list_seen_ = false;
   bool described = false;
   for (;;) {
     // Also while nothing is sent for long, because the replica has it already.
@@ -182,6 +200,7 @@ DumpSession::Flow DumpSession::on_format_description(const ArchivedEvent& event,
         "log");
   }
   checksums_ = format->checksums;
+  server_started_ = format->created_s != 0;
   // A replica that goes on where it was keeps its temporary tables: this event is not news to it.
   const bool not_new = resumed || (filter_ && !filter_->start_reached());
   const Event served =
@@ -193,18 +212,30 @@ DumpSession::Flow DumpSession::on_event(const ArchivedEvent& event) {
   if (event.header.type == EventType::start_encryption) {
     return refuse("The archived binlog is encrypted, and cannot be served");
   }
-  if (stands_alone(event.header.type)) {
+  if (!group_.is_open()) {
     if (const Flow flow = on_boundary(event.offset); flow != Flow::go_on) return flow;
-    skipping_ = false;
   }
-  if (filter_ && event.header.type == EventType::gtid) {
+  const auto step =
+      group_.take(event.header.type, statement_kind(event.header, event.front, checksums_));
+  // What stands outside groups is not skipped with the group before it.
+  if (step.outside && !canary(Canary::incident_skipped_with_group)) skipping_ = false;
+  if (event.header.type == EventType::gtid) {
     const auto gtid = parse_gtid_event(event.front);
     if (!gtid) return refuse("Failed to read Gtid_log_event: corrupt binlog");
-    auto verdict = filter_->on_group(*gtid);
-    if (verdict.error) return refuse(std::move(*verdict.error));
-    skipping_ = !verdict.send;
+    crossing_.on_group(gtid->gtid);
+    skipping_ = false;
+    if (filter_) {
+      auto verdict = filter_->on_group(*gtid);
+      if (verdict.error) return refuse(std::move(*verdict.error));
+      skipping_ = !verdict.send;
+    }
+  } else if (event.header.type == EventType::gtid_list) {
+    if (const Flow flow = on_gtid_list(event); flow != Flow::go_on) return flow;
   }
-  if (skipping_) return Flow::go_on;
+  const bool skipped = skipping_;
+  if (step.ended && !canary(Canary::incident_skipped_with_group)) skipping_ = false;
+  if (skipped) return Flow::go_on;
+  sent_groups_ = sent_groups_ || !step.outside;
   if (event.header.type == EventType::annotate_rows &&
       (request_.dump.flags & mysql::kDumpAnnotateRows) == 0) {
     return Flow::go_on;
@@ -213,6 +244,48 @@ DumpSession::Flow DumpSession::on_event(const ArchivedEvent& event) {
     return Flow::go_on;
   }
   return send_archived(event);
+}
+
+DumpSession::Flow DumpSession::on_gtid_list(const ArchivedEvent& event) {
+  if (std::exchange(list_seen_, true)) return Flow::go_on;
+  const auto list =
+      event.whole() ? parse_gtid_list(event.front, checksums_) : std::vector<GtidEntry>{};
+  if (!list) return refuse("Failed to read Gtid_list_log_event: corrupt binlog");
+  if (!event.whole()) {
+    crossing_.forget();  // more than is ever compared
+    return Flow::go_on;
+  }
+  const std::string gap = crossing_.on_gtid_list(*list, server_started_);
+  if (gap.empty()) return Flow::go_on;
+  const std::string text = fmt::format(
+      "the archived binlogs do not go on where {} begins: {}. What is missing there is "
+      "on no replica, so the feed ends here; see OPERATIONS, \"A gap in the binlogs\"",
+      file_name(), gap);
+  counters_.set_gap(text);
+  log::error("feed_gap", "{}", text);
+  return refuse(text);
+}
+
+DumpSession::Flow DumpSession::on_next_file() {
+  const std::uint32_t next = number_ + 1;
+  if (!crossing_.knows_file()) {
+    // It was not read from its beginning.
+    const auto here = gtids_.file_start(number_);
+    if (here && here->gtid_list) {
+      if (const auto end = gtids_.history_of_file(number_))
+        crossing_.take_file(*here->gtid_list, *end);
+    }
+  }
+  // A client that reads what there is, and ends, reads history.
+  if ((request_.dump.flags & mysql::kDumpNonBlock) != 0) return Flow::next_file;
+  const auto start = gtids_.file_start(next);
+  if (!start) return refuse(gtids_.error());
+  if (start->format.created_s == 0) return Flow::next_file;
+  const bool live = Position{next, kBinlogMagicSize} >= limit_at_start_;
+  if (live) return Flow::restarted;
+  const bool is_replica = filter_.has_value() || request_.heartbeat_ns != 0;
+  const bool ends = is_replica && sent_groups_ && restarts_.end_once(request_.dump.server_id, next);
+  return ends ? Flow::restarted : Flow::next_file;
 }
 
 DumpSession::Flow DumpSession::on_boundary(std::uint64_t offset) {

@@ -14,8 +14,11 @@
 
 #include "shim/archive_gtids.h"
 #include "shim/archive_reader.h"
+#include "shim/event_group.h"
 #include "shim/feed_client.h"
+#include "shim/file_crossing.h"
 #include "shim/gtid_filter.h"
+#include "shim/source_restarts.h"
 
 namespace binlane {
 
@@ -37,8 +40,8 @@ inline constexpr std::uint64_t kAheadGraceNs = 60'000'000'000;
 
 class DumpSession {
  public:
-  DumpSession(FeedClient& client, FeedCounters& counters, ArchivePlace place, FeedLimit& limit,
-              DumpRequest request);
+  DumpSession(FeedClient& client, FeedCounters& counters, SourceRestarts& restarts,
+              ArchivePlace place, FeedLimit& limit, DumpRequest request);
 
   // Returns whether the connection goes on; the replica then has had an EOF or an error.
   bool run();
@@ -51,6 +54,7 @@ class DumpSession {
     next_file,
     finished,    // an EOF tells the client that this was all
     sealed_end,  // all of a sealed stream was sent
+    restarted,   // the source's server was started anew: the connection ends, as its own did
     refused,     // error_ tells it why
     gone,        // there is nobody to tell
   };
@@ -59,8 +63,11 @@ class DumpSession {
   Flow find_start_by_file(Position& start);
   Flow find_start_by_gtid(Position& start);
   Flow send_file(Position start);
+  // Before the next file is named: does the dump go on there?
+  Flow on_next_file();
   Flow on_format_description(const ArchivedEvent& event, bool resumed);
   Flow on_event(const ArchivedEvent& event);
+  Flow on_gtid_list(const ArchivedEvent& event);
   // At every place where no group is open.
   Flow on_boundary(std::uint64_t offset);
   // Until the limit is beyond `here`; heartbeats say where the reader stands.
@@ -79,18 +86,25 @@ class DumpSession {
 
   FeedClient& client_;
   FeedCounters& counters_;
+  SourceRestarts& restarts_;
   const ArchivePlace place_;
   FeedLimit& limit_;
   const DumpRequest request_;
   ArchiveGtids gtids_;
   ArchiveReader reader_;
   std::optional<GtidFilter> filter_;
+  FileCrossing crossing_;
+  EventGroup group_;
   const std::uint64_t begun_ns_;
+  const Position limit_at_start_;  // what came later came while this dump ran
   std::uint64_t last_send_ns_;
-  std::uint32_t number_ = 0;  // of the file being sent
-  Position resumed_at_;       // where the replica says it was, inside a file
-  bool checksums_;            // of the events being sent
-  bool skipping_ = false;     // the open group is not for this replica
+  std::uint32_t number_ = 0;     // of the file being sent
+  Position resumed_at_;          // where the replica says it was, inside a file
+  bool checksums_;               // of the events being sent
+  bool server_started_ = false;  // the server wrote this file first when it was started
+  bool list_seen_ = false;       // of this file
+  bool sent_groups_ = false;
+  bool skipping_ = false;  // the open group is not for this replica
   bool ahead_logged_ = false;
   bool at_sealed_end_ = false;
   mysql::ErrorPacket error_;

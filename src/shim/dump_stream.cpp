@@ -24,7 +24,6 @@ constexpr std::byte kComRegisterSlave{0x15};
 constexpr std::byte kComBinlogDump{0x12};
 constexpr std::byte kErrorPacket{0xff};
 // Shown in the server's list of replicas.
-constexpr std::string_view kReplicaHost = "binlane";
 // An answer to a command is an OK or an error with its text.
 constexpr std::size_t kMaxAnswerSize = 4096;
 
@@ -125,8 +124,8 @@ DumpError DumpStream::register_variables() {
 DumpError DumpStream::register_replica() {
   std::vector<std::byte> payload{kComRegisterSlave};
   append_le<std::uint32_t>(payload, options_.server_id);
-  payload.push_back(static_cast<std::byte>(kReplicaHost.size()));
-  append(payload, kReplicaHost);
+  payload.push_back(static_cast<std::byte>(kAckerHost.size()));
+  append(payload, kAckerHost);
   payload.push_back(std::byte{0});       // user
   payload.push_back(std::byte{0});       // password
   append_le<std::uint16_t>(payload, 0);  // port

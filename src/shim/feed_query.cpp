@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
 #include <ctime>
 #include <utility>
@@ -10,65 +9,15 @@
 namespace binlane {
 namespace {
 
-constexpr std::uint16_t kUnknownVariable = 1193;
-constexpr std::uint16_t kNotSupported = 1235;
-constexpr std::uint16_t kNoSuchThread = 1094;
 constexpr std::uint16_t kTooManyVariables = 1041;
+constexpr std::uint16_t kEmptyQuery = 1065;
+constexpr std::uint16_t kNoSuchThread = 1094;
+constexpr std::uint16_t kUnknownVariable = 1193;
+constexpr std::uint16_t kNoPrivilege = 1227;
+constexpr std::uint16_t kNotSupported = 1235;
 
-// What clients other than replicas are told about themselves.
-constexpr std::string_view kVersion = kFeedServerVersion.substr(sizeof "5.5.5-" - 1);
-constexpr std::string_view kVersionComment = "Binlane: the archive of a source, for its replica";
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool is_blank(char c) {
-  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-std::string lowered(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), lower);
-  return result;
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
-// Takes `word`, in any case and followed by no letter, off the front with the blanks around it.
-bool take_word(std::string_view& text, std::string_view word) {
-  std::string_view rest = trimmed(text);
-  if (rest.size() < word.size() || lowered(rest.substr(0, word.size())) != word) return false;
-  rest.remove_prefix(word.size());
-  const auto is_name = [](char c) {
-    return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_';
-  };
-  if (!rest.empty() && is_name(word.back()) && is_name(rest.front())) return false;
-  text = trimmed(rest);
-  return true;
-}
-
-// Takes a quoted string off the front.
-bool take_quoted(std::string_view& text, std::string& value) {
-  if (text.empty() || (text.front() != '\'' && text.front() != '"')) return false;
-  const char quote = text.front();
-  value.clear();
-  for (std::size_t i = 1; i < text.size(); ++i) {
-    const bool another = i + 1 < text.size();
-    if (text[i] == quote && !(another && text[i + 1] == quote)) {
-      text = trimmed(text.substr(i + 1));
-      return true;
-    }
-    // A backslash, and a quote before another one, stand for what follows them.
-    if (another && (text[i] == '\\' || text[i] == quote)) ++i;
-    value += text[i];
-  }
-  return false;
-}
+// How much of a client's text an answer repeats.
+constexpr std::size_t kQuoted = 80;
 
 FeedAnswer failure(std::uint16_t code, std::string state, std::string message) {
   return {.kind = FeedAnswer::Kind::error,
@@ -78,45 +27,44 @@ FeedAnswer failure(std::uint16_t code, std::string state, std::string message) {
 }
 
 FeedAnswer not_supported(std::string_view sql) {
-  constexpr std::size_t kQuoted = 80;
   return failure(kNotSupported, "42000",
                  fmt::format("This is a binlog feed, not a server; it does not answer '{}'",
-                             sql.substr(0, kQuoted)));
+                             mysql::shown(trimmed(sql), kQuoted)));
 }
 
-FeedAnswer one_value(std::string_view column, std::optional<std::string> value) {
-  return {.kind = FeedAnswer::Kind::rows,
-          .columns = {std::string(column)},
-          .rows = {{std::move(value)}},
-          .error = {}};
+FeedAnswer unknown_variable(std::string_view name) {
+  return failure(kUnknownVariable, "HY000",
+                 fmt::format("Unknown system variable '{}'", mysql::shown(name, kQuoted)));
+}
+
+// The feed has nothing that a client could change for others; a server says this to whoever may
+// not.
+FeedAnswer no_privilege() {
+  return failure(kNoPrivilege, "42000",
+                 "Access denied; you need (at least one of) the SUPER, BINLOG ADMIN privilege(s) "
+                 "for this operation");
 }
 
 FeedAnswer disconnect() {
   return {.kind = FeedAnswer::Kind::disconnect, .columns = {}, .rows = {}, .error = {}};
 }
 
+FeedAnswer table(std::vector<std::string> columns) {
+  return {.kind = FeedAnswer::Kind::rows, .columns = std::move(columns), .rows = {}, .error = {}};
+}
+
 }  // namespace
 
 FeedAnswer FeedQueries::answer(std::string_view sql) {
-  sql = trimmed(sql);
-  while (!sql.empty() && sql.back() == ';') sql = trimmed(sql.substr(0, sql.size() - 1));
-  std::string_view rest = sql;
-  if (take_word(rest, "set")) return set(rest);
-  if (take_word(rest, "select")) return select(rest);
-  if (take_word(rest, "show")) {
-    if (!take_word(rest, "global")) take_word(rest, "session");
-    if (take_word(rest, "variables") && take_word(rest, "like")) return show_variables(rest);
-    return not_supported(sql);
-  }
-  if (take_word(rest, "kill")) {
-    if (!take_word(rest, "hard")) take_word(rest, "soft");
-    take_word(rest, "connection");
-    std::uint64_t id = 0;
-    const char* const end = rest.data() + rest.size();
-    const auto [stop, error] = std::from_chars(rest.data(), end, id);
-    if (error != std::errc{} || stop != end) return not_supported(sql);
-    if (facts_.kill(id)) return {};
-    return failure(kNoSuchThread, "HY000", fmt::format("Unknown thread id: {}", id));
+  SqlText text(sql);
+  if (text.empty()) return failure(kEmptyQuery, "42000", "Query was empty");
+  if (text.take("set")) return set(text, sql);
+  if (text.take("select")) return select(text, sql);
+  if (text.take("show")) return show(text, sql);
+  if (text.take("kill")) return kill(text, sql);
+  // Nothing here is transactional.
+  for (const std::string_view word : {"begin", "commit", "rollback", "start transaction"}) {
+    if (text.take(word)) return text.empty() ? FeedAnswer{} : not_supported(sql);
   }
   return not_supported(sql);
 }
@@ -136,127 +84,182 @@ std::uint64_t FeedQueries::number(const std::string& name, std::uint64_t otherwi
   return error == std::errc{} && stop == end ? value : otherwise;
 }
 
-FeedAnswer FeedQueries::set(std::string_view assignments) {
-  // "SET NAMES …" and the like change nothing here.
-  while (!assignments.empty()) {
-    const auto equals = assignments.find('=');
-    if (equals == std::string_view::npos) return {};
-    std::string_view target = trimmed(assignments.substr(0, equals));
-    if (!target.empty() && target.back() == ':')
-      target = trimmed(target.substr(0, target.size() - 1));
-    std::string name =
-        lowered(target.substr(std::min(target.find_first_not_of('@'), target.size())));
-    for (const std::string_view scope : {"session ", "session.", "local."}) {
-      if (name.starts_with(scope)) name.erase(0, scope.size());
-    }
-    assignments = trimmed(assignments.substr(equals + 1));
-    std::string value;
-    if (!take_quoted(assignments, value)) {
-      const auto comma = std::min(assignments.find(','), assignments.size());
-      std::string_view bare = trimmed(assignments.substr(0, comma));
-      assignments = assignments.substr(comma);
-      if (take_word(bare, "@@global.")) {
-        bool known = true;
-        bool unavailable = false;
-        const auto global_value = global(lowered(bare), known, unavailable);
-        if (unavailable) return disconnect();
-        if (!known) {
-          return failure(kUnknownVariable, "HY000",
-                         fmt::format("Unknown system variable '{}'", bare));
-        }
-        value = global_value.value_or("");
-      } else {
-        value = bare;
-      }
-    }
-    if (!variables_.contains(name) && variables_.size() == kMaxVariables) {
-      return failure(kTooManyVariables, "HY000", "Too many session variables");
-    }
-    variables_[name] = value;
-    if (!assignments.empty() && assignments.front() == ',') {
-      assignments = trimmed(assignments.substr(1));
-    } else if (!assignments.empty()) {
-      return not_supported(assignments);
-    }
+FeedAnswer FeedQueries::kill(SqlText text, std::string_view sql) {
+  if (!text.take("hard")) text.take("soft");
+  text.take("connection");
+  const auto id = text.take_number();
+  if (!id || !text.empty()) return not_supported(sql);
+  if (facts_.kill(*id)) return {};
+  return failure(kNoSuchThread, "HY000", fmt::format("Unknown thread id: {}", *id));
+}
+
+FeedAnswer FeedQueries::set(SqlText text, std::string_view sql) {
+  // They change nothing here.
+  for (const std::string_view words : {"names", "character set", "charset", "transaction"}) {
+    if (text.take(words)) return {};
   }
+  if (text.take_words({"session", "transaction"})) return {};
+  // All of it has to be right before any of it counts.
+  auto variables = variables_;
+  do {
+    if (text.take("global") || text.take("persist") || text.take("@@global.")) {
+      return no_privilege();
+    }
+    if (!text.take("session") && !text.take("local") && !text.take("@@session.") &&
+        !text.take("@@local.") && !text.take("@@"))
+      text.take("@");
+    const auto name = text.take_name();
+    if (!name || (!text.take(":=") && !text.take("="))) return not_supported(sql);
+    Value value = take_value(text, sql);
+    // A bare word, as in SET sql_mode=ANSI.
+    if (value.instead && value.instead->kind == FeedAnswer::Kind::error) {
+      if (value.instead->error.code != kNotSupported) return *std::move(value.instead);
+      auto word = text.take_name();
+      if (!word) return not_supported(sql);
+      value = {std::move(word), std::nullopt};
+    }
+    if (value.instead) return *std::move(value.instead);
+    if (!value.value) {
+      variables.erase(lowered(*name));
+      continue;
+    }
+    if (!variables.contains(lowered(*name)) && variables.size() == kMaxVariables)
+      return failure(kTooManyVariables, "HY000", "Too many session variables");
+    variables[lowered(*name)] = *std::move(value.value);
+  } while (text.take(","));
+  if (!text.empty()) return not_supported(sql);
+  variables_ = std::move(variables);
   return {};
 }
 
-FeedAnswer FeedQueries::select(std::string_view expression) {
-  std::string_view rest = expression;
-  if (take_word(rest, "unix_timestamp()") && rest.empty()) {
-    // The one use of the wall clock: the replica shows by it how far it is behind.
-    return one_value(expression, std::to_string(std::time(nullptr)));
-  }
-  if (take_word(rest, "version()") && rest.empty()) {
-    return one_value(expression, std::string(kVersion));
-  }
-  if (take_word(rest, "1") && rest.empty()) return one_value(expression, "1");
-  if (take_word(rest, "binlog_gtid_pos(")) {
-    std::string file;
-    std::uint64_t offset = 0;
-    if (!take_quoted(rest, file) || !take_word(rest, ",")) return not_supported(expression);
-    const char* const end = rest.data() + rest.size();
-    const auto [stop, error] = std::from_chars(rest.data(), end, offset);
-    if (error != std::errc{} || trimmed({stop, static_cast<std::size_t>(end - stop)}) != ")") {
-      return not_supported(expression);
+FeedAnswer FeedQueries::select(SqlText text, std::string_view sql) {
+  FeedAnswer answer = table({});
+  answer.rows.emplace_back();
+  do {
+    if (answer.columns.size() == kMaxColumns) return not_supported(sql);
+    const std::string_view before = text.rest();
+    Value value = take_value(text, sql);
+    if (value.instead) return *std::move(value.instead);
+    std::string column(text.since(before));
+    // A server names the column of a string by what the string says.
+    if (!before.empty() && (before.front() == '\'' || before.front() == '"') && value.value)
+      column = *value.value;
+    const bool named = text.take("as");
+    const std::string_view ahead = text.rest();
+    SqlText probe(ahead);
+    const bool clause = probe.take("limit") || probe.take("from");
+    if (named || (!clause && !ahead.empty() && ahead.front() != ',')) {
+      auto alias = text.take_quoted();
+      if (!alias) alias = text.take_name();
+      if (!alias) return not_supported(sql);
+      column = *std::move(alias);
     }
-    auto position = facts_.gtid_position(file, offset);
-    if (!position) return disconnect();
-    return one_value(expression, std::move(*position));
-  }
-  if (take_word(rest, "@@")) {
-    if (!take_word(rest, "global.")) take_word(rest, "session.");
-    // The console's greeting asks "select @@version_comment limit 1".
-    const std::string name = lowered(rest.substr(0, rest.find(' ')));
-    bool known = true;
-    bool unavailable = false;
-    auto value = global(name, known, unavailable);
-    if (unavailable) return disconnect();
-    if (!known) {
-      return failure(kUnknownVariable, "HY000", fmt::format("Unknown system variable '{}'", name));
-    }
-    return one_value(expression, std::move(value));
-  }
-  if (take_word(rest, "@")) return one_value(expression, variable(lowered(rest)));
-  return not_supported(expression);
-}
-
-FeedAnswer FeedQueries::show_variables(std::string_view pattern) {
-  std::string name;
-  if (!take_quoted(pattern, name) || !pattern.empty()) return not_supported(pattern);
-  name = lowered(name);
-  FeedAnswer answer{.kind = FeedAnswer::Kind::rows,
-                    .columns = {"Variable_name", "Value"},
-                    .rows = {},
-                    .error = {}};
-  bool known = true;
-  bool unavailable = false;
-  auto value = global(name, known, unavailable);
-  if (unavailable) return disconnect();
-  // No row is the answer about semi-sync, too: it is not offered.
-  if (known) answer.rows.push_back({name, std::move(value)});
+    answer.columns.push_back(std::move(column));
+    answer.rows[0].push_back(std::move(value.value));
+  } while (text.take(","));
+  text.take_words({"from", "dual"});
+  if (text.take("limit") && text.take_number() == std::uint64_t{0}) answer.rows.clear();
+  if (!text.empty()) return not_supported(sql);
   return answer;
 }
 
-std::optional<std::string> FeedQueries::global(const std::string& name, bool& known,
-                                               bool& unavailable) const {
-  known = true;
-  unavailable = false;
-  if (name == "version") return std::string(kVersion);
-  if (name == "version_comment") return std::string(kVersionComment);
-  if (name == "server_id" || name == "gtid_domain_id" || name == "binlog_checksum") {
-    const auto source = facts_.source();
-    if (!source) {
-      unavailable = true;
-      return std::nullopt;
-    }
-    if (name == "server_id") return std::to_string(source->server_id);
-    if (name == "gtid_domain_id") return std::to_string(source->gtid_domain);
-    return source->checksums ? "CRC32" : "NONE";
+FeedQueries::Value FeedQueries::take_value(SqlText& text, std::string_view sql) {
+  if (auto quoted = text.take_quoted()) return {std::move(quoted), std::nullopt};
+  if (const auto number = text.take_number()) return {std::to_string(*number), std::nullopt};
+  if (text.take("null")) return {};
+  if (text.take_words({"unix_timestamp", "(", ")"})) {
+    // The one use of the wall clock: the replica shows by it how far it is behind.
+    return {std::to_string(std::time(nullptr)), std::nullopt};
   }
-  known = false;
-  return std::nullopt;
+  if (text.take_words({"version", "(", ")"})) return {std::string(kFeedVersion), std::nullopt};
+  if (text.take_words({"connection_id", "(", ")"}))
+    return {std::to_string(facts_.connection_id), std::nullopt};
+  if (text.take_words({"database", "(", ")"})) return {};
+  if (text.take_words({"binlog_gtid_pos", "("})) return take_gtid_position(text, sql);
+  if (text.take("@@")) {
+    if (!text.take("global.") && !text.take("session.")) text.take("local.");
+    const auto name = text.take_name();
+    return name ? system_variable(*name) : Value{std::nullopt, not_supported(sql)};
+  }
+  if (text.take("@")) {
+    const auto name = text.take_name();
+    if (name) return {variable(lowered(*name)), std::nullopt};
+  }
+  return {std::nullopt, not_supported(sql)};
+}
+
+FeedQueries::Value FeedQueries::take_gtid_position(SqlText& text, std::string_view sql) {
+  const auto file = text.take_quoted();
+  if (!file || !text.take(",")) return {std::nullopt, not_supported(sql)};
+  const auto offset = text.take_number();
+  if (!offset || !text.take(")")) return {std::nullopt, not_supported(sql)};
+  auto position = facts_.gtid_position(*file, *offset);
+  if (!position) return {std::nullopt, disconnect()};
+  return {std::move(*position), std::nullopt};
+}
+
+FeedQueries::Value FeedQueries::system_variable(const std::string& name) const {
+  FeedVariable found = feed_variable(facts_, lowered(name));
+  switch (found.state) {
+    case FeedVariable::State::known:
+      return {std::move(found.value), std::nullopt};
+    case FeedVariable::State::unavailable:
+      return {std::nullopt, disconnect()};
+    case FeedVariable::State::unknown:
+      break;
+  }
+  return {std::nullopt, unknown_variable(name)};
+}
+
+FeedAnswer FeedQueries::show(SqlText text, std::string_view sql) {
+  const bool scoped = text.take("global") || text.take("session") || text.take("local");
+  if (text.take("variables")) return show_variables(text, sql);
+  if (text.take("status")) return table({"Variable_name", "Value"});
+  if (scoped) return not_supported(sql);
+  if (text.take_words({"master", "status"}) || text.take_words({"binlog", "status"}))
+    return text.empty() ? show_binlogs(true) : not_supported(sql);
+  if (text.take_words({"binary", "logs"}) || text.take_words({"master", "logs"}))
+    return text.empty() ? show_binlogs(false) : not_supported(sql);
+  if (text.take("warnings") || text.take("errors")) return table({"Level", "Code", "Message"});
+  if (text.take_words({"slave", "hosts"}) || text.take_words({"replica", "hosts"}))
+    return table({"Server_id", "Host", "Port", "Master_id"});
+  return not_supported(sql);
+}
+
+FeedAnswer FeedQueries::show_variables(SqlText text, std::string_view sql) {
+  std::string pattern = "%";
+  const bool like = text.take("like");
+  const bool where = !like && text.take_words({"where", "variable_name", "="});
+  if (like || where) {
+    auto quoted = text.take_quoted();
+    if (!quoted) return not_supported(sql);
+    pattern = *std::move(quoted);
+  }
+  if (!text.empty()) return not_supported(sql);
+  FeedAnswer answer = table({"Variable_name", "Value"});
+  for (const std::string& name : feed_variables_like(pattern)) {
+    if (where && name != lowered(pattern)) continue;
+    Value value = system_variable(name);
+    if (value.instead) return *std::move(value.instead);
+    answer.rows.push_back({name, std::move(value.value)});
+  }
+  // No row is the answer about semi-sync, too: it is not offered.
+  return answer;
+}
+
+FeedAnswer FeedQueries::show_binlogs(bool newest_only) {
+  const auto files = facts_.files();
+  if (!files) return disconnect();
+  if (newest_only) {
+    FeedAnswer answer = table({"File", "Position", "Binlog_Do_DB", "Binlog_Ignore_DB"});
+    if (!files->empty())
+      answer.rows.push_back({files->back().name, std::to_string(files->back().size), "", ""});
+    return answer;
+  }
+  FeedAnswer answer = table({"Log_name", "File_size"});
+  for (const ServedFile& file : *files)
+    answer.rows.push_back({file.name, std::to_string(file.size)});
+  return answer;
 }
 
 }  // namespace binlane

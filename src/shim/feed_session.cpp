@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -19,7 +20,9 @@ constexpr std::uint32_t kCapabilities =
     mysql::kClientProtocol41 | mysql::kClientTransactions | mysql::kClientSecureConnection |
     mysql::kClientPluginAuth | mysql::kClientConnectAttributes | mysql::kClientPluginAuthLenenc;
 
+// A login takes a round trip or two. Whoever is on this host takes less time than a network may.
 constexpr std::uint64_t kLoginTimeoutNs = 10 * kNanosPerSecond;
+constexpr std::uint64_t kLocalLoginTimeoutNs = 2 * kNanosPerSecond;
 // Between commands. A replica asks one after the other, and then begins its dump.
 constexpr std::uint64_t kIdleTimeoutNs = 300 * kNanosPerSecond;
 // How long a question waits for an archive that holds nothing yet. The replica gives up after its
@@ -32,6 +35,8 @@ constexpr std::uint16_t kBadHandshake = 1043;
 constexpr std::uint16_t kAccessDenied = 1045;
 constexpr std::uint16_t kUnknownCommand = 1047;
 constexpr std::uint16_t kMalformedPacket = 1835;
+constexpr std::uint16_t kMalformedGtids = 1941;
+constexpr std::uint16_t kDuplicateGtidDomain = 1943;
 
 }  // namespace
 
@@ -42,7 +47,9 @@ FeedSession::FeedSession(FeedClient& client, const FeedShared& shared)
           .source = [this] { return source(); },
           .gtid_position = [this](const std::string& file,
                                   std::uint64_t offset) { return gtid_position(file, offset); },
+          .files = [this] { return files(); },
           .kill = shared.kill,
+          .connection_id = client.id,
       }) {}
 
 void FeedSession::run() {
@@ -64,7 +71,7 @@ bool FeedSession::login() {
   handshake.capabilities = kCapabilities;
   if (!send(mysql::build_handshake(handshake))) return false;
   mysql::Payload payload;
-  const auto status = client_.socket.read(payload, false, kLoginTimeoutNs);
+  const auto status = client_.socket.read(payload, false, login_time_left());
   if (status != PacketSocket::Status::ok) {
     ++shared_.counters.refused_logins;
     count_failure(status);
@@ -76,11 +83,15 @@ bool FeedSession::login() {
     send_error(kBadHandshake, "08S01", "Bad handshake; note that the feed offers no TLS");
     return false;
   }
-  if (check_token(*response, *challenge)) return send(mysql::build_ok());
+  if (check_token(*response, *challenge)) {
+    client_.logged_in = true;
+    client_.socket.set_max_packet(FeedClient::kMaxCommand);
+    return send(mysql::build_ok());
+  }
   ++shared_.counters.refused_logins;
-  const std::string message =
-      fmt::format("Access denied for user '{}'@'{}' (using password: {})", response->user,
-                  client_.address, response->token.empty() ? "NO" : "YES");
+  const std::string message = fmt::format("Access denied for user '{}'@'{}' (using password: {})",
+                                          mysql::shown(response->user, mysql::kMaxName),
+                                          client_.address, response->token.empty() ? "NO" : "YES");
   log::warning("feed_login_refused", "{}", message);
   send_error(kAccessDenied, "28000", message);
   return false;
@@ -92,7 +103,7 @@ bool FeedSession::check_token(const mysql::HandshakeResponse& response,
   if (!response.plugin.empty() && response.plugin != mysql::kNativePassword) {
     // What it has sent was made for another plugin.
     if (!send(mysql::build_auth_switch(mysql::kNativePassword, challenge))) return false;
-    const auto status = client_.socket.read(token, false, kLoginTimeoutNs);
+    const auto status = client_.socket.read(token, false, login_time_left());
     if (status != PacketSocket::Status::ok) {
       count_failure(status);
       return false;
@@ -101,6 +112,13 @@ bool FeedSession::check_token(const mysql::HandshakeResponse& response,
   const bool user_matches = response.user == shared_.options.user;
   return mysql::native_password_matches(token, shared_.options.password.reveal(), challenge) &&
          user_matches;
+}
+
+// One deadline for all of the login, however it is sent.
+std::uint64_t FeedSession::login_time_left() const {
+  const std::uint64_t allowed = client_.is_local ? kLocalLoginTimeoutNs : kLoginTimeoutNs;
+  const std::uint64_t used = monotonic_ns() - client_.accepted_ns;
+  return used < allowed ? allowed - used : 0;
 }
 
 bool FeedSession::serve_command() {
@@ -116,6 +134,11 @@ bool FeedSession::serve_command() {
       return false;
     case mysql::Command::ping:
     case mysql::Command::init_db:
+      return send(mysql::build_ok());
+    case mysql::Command::statistics:
+      return send_statistics();
+    case mysql::Command::reset_connection:
+      queries_.forget_variables();
       return send(mysql::build_ok());
     case mysql::Command::query:
       return serve_query(mysql::to_text(body));
@@ -143,6 +166,13 @@ bool FeedSession::serve_query(std::string_view sql) {
     client_.socket.write(packet);
   }
   return client_.socket.flush() == PacketSocket::Status::ok;
+}
+
+// A line for people, as a server's mysqladmin status shows it.
+bool FeedSession::send_statistics() {
+  const std::string text = fmt::format("Uptime: {}  Threads: 1  Questions: 0  Slow queries: 0",
+                                       (monotonic_ns() - shared_.started_ns) / kNanosPerSecond);
+  return send(mysql::as_bytes(text));
 }
 
 bool FeedSession::serve_register(ConstBytes body) {
@@ -189,9 +219,14 @@ bool FeedSession::serve_dump(ConstBytes body) {
     auto until = until_text ? GtidPosition::parse(*until_text) : std::nullopt;
     if (!position || (until_text && !until)) {
       ++shared_.counters.refused_dumps;
-      return send_error(kFatalDumpError, "HY000",
-                        "Out of memory or malformed slave request when obtaining start position "
-                        "from GTID state");
+      // As a source words it.
+      if (const auto both = GtidPosition::conflict(position ? *until_text : *start)) {
+        return send_error(
+            kDuplicateGtidDomain, "HY000",
+            fmt::format("GTID {} and {} conflict (duplicate domain id {})", to_string(both->first),
+                        to_string(both->second), both->first.domain));
+      }
+      return send_error(kMalformedGtids, "HY000", "Could not parse GTID list");
     }
     request.gtid = GtidRequest{
         .start = *position,
@@ -213,7 +248,8 @@ bool FeedSession::serve_dump(ConstBytes body) {
     const bool connected = dump_sealed(request, goes_on);
     if (!goes_on) return connected;
   }
-  DumpSession session(client_, shared_.counters, *archive, shared_.limit, std::move(request));
+  DumpSession session(client_, shared_.counters, shared_.restarts, *archive, shared_.limit,
+                      std::move(request));
   return session.run();
 }
 
@@ -231,7 +267,8 @@ bool FeedSession::dump_sealed(DumpRequest& request, bool& goes_on) {
     if (covers(request.gtid->start, reached)) continue;
     DumpRequest part = request;
     part.sealed = true;
-    DumpSession session(client_, shared_.counters, sealed.place, limit, std::move(part));
+    DumpSession session(client_, shared_.counters, shared_.restarts, sealed.place, limit,
+                        std::move(part));
     const bool connected = session.run();
     if (!session.at_sealed_end()) return connected;
     for (const auto& [domain, gtid] : reached.by_domain()) {
@@ -313,6 +350,25 @@ std::optional<SourceFacts> FeedSession::source_of(const ArchivePlace& place, Fee
     }
   }
   return facts;
+}
+
+std::optional<std::vector<ServedFile>> FeedSession::files() {
+  const bool came = wait_until([&] { return place() && !shared_.limit.whole_groups().is_null(); });
+  const auto archive = place();
+  if (!came || !archive) return std::nullopt;
+  const Position limit = shared_.limit.whole_groups();
+  ArchiveGtids gtids(*archive, shared_.limit, [this] { return client_.socket.ended(); });
+  std::vector<ServedFile> files;
+  const std::uint32_t newest = gtids.newest_file();
+  for (std::uint32_t number = gtids.oldest_file(); number != 0 && number <= newest; ++number) {
+    std::error_code error;
+    const auto size = number == limit.file
+                          ? limit.offset
+                          : std::filesystem::file_size(archive->path(number), error);
+    if (error) return std::nullopt;  // it was deleted meanwhile
+    files.push_back({archive->file_name(number), size});
+  }
+  return files;
 }
 
 std::optional<std::optional<std::string>> FeedSession::gtid_position(const std::string& file,

@@ -20,10 +20,12 @@ struct FeedShared {
   const FeedOptions& options;
   FeedLimit& limit;
   FeedCounters& counters;
+  SourceRestarts& restarts;
   // Ends the older dumps of this client's server id.
   std::function<void(const FeedClient&)> supersede;
   // Ends the connection of this id; false when there is none.
   std::function<bool(std::uint64_t)> kill;
+  std::uint64_t started_ns = 0;
 };
 
 class FeedSession {
@@ -34,9 +36,11 @@ class FeedSession {
 
  private:
   bool login();
+  std::uint64_t login_time_left() const;
   bool check_token(const mysql::HandshakeResponse& response,
                    const std::array<std::byte, mysql::kChallengeSize>& challenge);
   // These return whether the session goes on.
+  bool send_statistics();
   bool serve_command();
   bool serve_query(std::string_view sql);
   bool serve_register(ConstBytes body);
@@ -51,6 +55,7 @@ class FeedSession {
   std::optional<ArchivePlace> place() const;
   std::optional<SourceFacts> source();
   std::optional<SourceFacts> source_of(const ArchivePlace& place, FeedLimit& limit);
+  std::optional<std::vector<ServedFile>> files();
   std::optional<std::optional<std::string>> gtid_position(const std::string& file,
                                                           std::uint64_t offset);
 

@@ -10,6 +10,7 @@
 
 #include "base/position.h"
 #include "shim/archive_reader.h"
+#include "shim/event_group.h"
 #include "shim/gtid_state.h"
 
 namespace binlane {
@@ -17,7 +18,7 @@ namespace binlane {
 struct BinlogGroup {
   GtidEntry gtid;
   Position begin;
-  Position end;  // behind its last event
+  Position end;  // after its last event
 };
 
 class GroupReader {
@@ -38,12 +39,19 @@ class GroupReader {
   Step next(BinlogGroup& group);
 
   // Every group that ends before here was given.
-  Position position() const noexcept { return open_ ? open_->begin : reader_.position(); }
+  Position position() const noexcept {
+    if (open_) return open_->begin;
+    const Position at = reader_.position();
+    return seek_to_ == 0 ? at : Position{at.file, seek_to_};
+  }
   const std::string& error() const noexcept { return error_.empty() ? reader_.error() : error_; }
 
  private:
   ArchiveReader reader_;
-  std::optional<BinlogGroup> open_;  // where it ends is not known yet
+  std::optional<BinlogGroup> open_;  // its last event was not read yet
+  EventGroup groups_;
+  bool checksums_ = false;
+  std::uint64_t seek_to_ = 0;  // once the format description was read
   std::string error_;
 };
 

@@ -51,6 +51,25 @@ bool is_outside_groups(EventType type) noexcept {
   }
 }
 
+// What a server writes for an event of this type, which is in a file: where the event ends. MariaDB
+// 11.8 writes 0 for the events inside a group, and in all that spilled to its cache's file.
+bool always_says_its_end(EventType type) noexcept {
+  switch (type) {
+    case EventType::stop:
+    case EventType::rotate:
+    case EventType::format_description:
+    case EventType::previous_gtids:
+    case EventType::gtid_list:
+    case EventType::gtid:
+    case EventType::gtid_log:
+    case EventType::anonymous_gtid_log:
+    case EventType::gtid_tagged_log:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // Never the last event of a group of one statement.
 bool is_incomplete_statement(EventType type) noexcept {
   switch (type) {
@@ -81,7 +100,11 @@ const char* to_string(TrackerFault fault) noexcept {
     case TrackerFault::encrypted:
       return "the binlog is encrypted";
     case TrackerFault::bytes_after_end:
-      return "bytes behind the event that ends the file";
+      return "bytes after the event that ends the file";
+    case TrackerFault::misplaced_event:
+      return "an event says that it ends elsewhere";
+    case TrackerFault::cut_off_group:
+      return "an event group is not whole, and others follow it";
   }
   return "unknown";
 }
@@ -89,6 +112,8 @@ const char* to_string(TrackerFault fault) noexcept {
 void GroupTracker::start_file(std::uint32_t number) noexcept {
   // Only the file after the one that was followed can be compared with it.
   if (number != file_ + 1) gtids_known_ = false;
+  previous_first_gtids_ = first_gtids_;
+  previous_gtids_ = gtids_;
   file_ = number;
   fault_ = TrackerFault::none;
   ending_ = FileEnding::none;
@@ -233,6 +258,12 @@ void GroupTracker::on_header() noexcept {
     return;
   }
   event_end_ = event_start_ + event_.length;
+  const bool silent = event_.end_low == 0 && !always_says_its_end(event_.type);
+  if (event_.end_low != static_cast<std::uint32_t>(event_end_) && !silent) {
+    event_end_ = 0;
+    fail(TrackerFault::misplaced_event);
+    return;
+  }
   statement_ = Statement::other;
   switch (event_.type) {
     case EventType::format_description:
@@ -279,7 +310,8 @@ void GroupTracker::finish_event() noexcept {
   want(Field::header, offset_, kEventHeaderSize);
 
   if (is_outside_groups(event_.type)) {
-    if (in_group() && event_.type != EventType::incident) ++unfinished_group_count_;
+    if (in_group() && event_.type != EventType::incident) cut_off_group();
+    if (broken()) return;
     if (in_group()) close_group();
     group_end_ = offset_;
   }
@@ -302,11 +334,13 @@ void GroupTracker::finish_event() noexcept {
     case EventType::gtid_log:
     case EventType::anonymous_gtid_log:
     case EventType::gtid_tagged_log:
+      if (in_group()) cut_off_group();
+      if (broken()) return;
       if (in_group()) {
-        ++unfinished_group_count_;
         close_group();
         group_end_ = previous_end.offset;
       }
+      group_begin_ = previous_end.offset;
       has_gtid_ = event_.type == EventType::gtid;
       group_ = !has_gtid_                       ? Group::undecided
                : statement_ == Statement::begin ? Group::transaction
@@ -324,6 +358,7 @@ void GroupTracker::finish_statement() noexcept {
     // A server without GTIDs: the first event opens the group.
     has_gtid_ = false;
     group_ = Group::undecided;
+    group_begin_ = event_start_ - event_.length;
   }
   bool last = false;
   switch (event_.type) {
@@ -349,8 +384,12 @@ void GroupTracker::close_group() noexcept {
   BL_ASSERT(in_group());
   group_ = Group::none;
   ++group_count_;
-  // A group that was cut off counts, too: the server took its number when it wrote the GTID event.
   if (has_gtid_) gtids_.set(gtid_);
+}
+
+void GroupTracker::cut_off_group() noexcept {
+  ++unfinished_group_count_;
+  if (has_gtid_) fail(TrackerFault::cut_off_group);
 }
 
 void GroupTracker::finish_gtid_list() noexcept {
@@ -358,9 +397,11 @@ void GroupTracker::finish_gtid_list() noexcept {
     fail(TrackerFault::bad_event);
     return;
   }
-  const bool comparable = gtids_known_ && gtids_.overflow() == 0 && first_gtids_.overflow() == 0;
+  const bool comparable = gtids_known_ && previous_first_gtids_.overflow() == 0 &&
+                          gtids_.overflow() == 0 && first_gtids_.overflow() == 0;
   if (comparable)
-    continuity_ = gtids_.same_as(first_gtids_) ? Continuity::follows : Continuity::differs;
+    continuity_ =
+        judge_continuity(previous_first_gtids_.entries(), gtids_.entries(), first_gtids_.entries());
   gtids_ = first_gtids_;
   gtids_known_ = true;
 }

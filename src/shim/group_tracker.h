@@ -18,6 +18,7 @@
 #include "base/bytes.h"
 #include "base/position.h"
 #include "shim/binlog_event.h"
+#include "shim/gtid_continuity.h"
 #include "shim/gtid_state.h"
 
 namespace binlane {
@@ -30,19 +31,14 @@ enum class TrackerFault : std::uint8_t {
   bad_event,        // an event is shorter than its own fields, or the first one is of a wrong type
   encrypted,        // a start-encryption event: what follows is ciphertext
   bytes_after_end,  // something follows the Rotate or Stop event
+  misplaced_event,  // an event that says that it ends elsewhere: the server went on after half a
+                    // write
+  cut_off_group,    // a MariaDB group that the next group, or an event outside groups, cuts off
 };
 const char* to_string(TrackerFault fault) noexcept;
 
 // The event that ended a file, if one did.
 enum class FileEnding : std::uint8_t { none, rotate, stop };
-
-// Whether a file's Gtid_list is the GTID state that the file before it ended with (safety rule
-// S16).
-enum class Continuity : std::uint8_t {
-  unknown,  // no Gtid_list yet, no file before it, or more entries than GtidState holds
-  follows,
-  differs,
-};
 
 // From the format description event of the file.
 struct BinlogFormat {
@@ -74,6 +70,8 @@ class GroupTracker {
   Position end() const noexcept { return {file_, offset_}; }
   // Behind the last whole event; {file, 0} before the magic number was read.
   Position last_event_end() const noexcept { return {file_, event_start_}; }
+  // As the header that was read last says; of the event that begins there, or ends there.
+  std::uint32_t event_length() const noexcept { return event_.length; }
   // Behind the last whole group, or event outside groups.
   Position last_group_end() const noexcept { return {file_, group_end_}; }
   bool in_group() const noexcept { return group_ != Group::none; }
@@ -83,8 +81,10 @@ class GroupTracker {
   bool ended() const noexcept { return ending_ != FileEnding::none; }
   bool broken() const noexcept { return fault_ != TrackerFault::none; }
   TrackerFault fault() const noexcept { return fault_; }
-  // Where the event begins that could not be right.
-  Position fault_position() const noexcept { return last_event_end(); }
+  // Where the event begins that could not be right, or the group that was cut off.
+  Position fault_position() const noexcept {
+    return fault_ == TrackerFault::cut_off_group ? Position{file_, group_begin_} : last_event_end();
+  }
 
   const BinlogFormat& format() const noexcept { return format_; }
   // An event behind the format description was read, so continuity() has its final value.
@@ -94,10 +94,13 @@ class GroupTracker {
   bool gtid_state_known() const noexcept { return gtids_known_; }
   const GtidState& gtid_state() const noexcept { return gtids_; }
   const GtidState& first_gtid_state() const noexcept { return first_gtids_; }
+  // What continuity() was judged by: the state that the file before this one ended with.
+  const GtidState& previous_gtid_state() const noexcept { return previous_gtids_; }
 
   // Since construction, over all files.
   std::uint64_t group_count() const noexcept { return group_count_; }
-  // Groups that another group or an event outside groups cut off.
+  // Groups without a GTID that another group or an event outside groups cut off. With a GTID it is
+  // a fault: MariaDB says where each of its groups ends.
   std::uint64_t unfinished_group_count() const noexcept { return unfinished_group_count_; }
 
  private:
@@ -132,6 +135,7 @@ class GroupTracker {
   void finish_event() noexcept;
   void finish_statement() noexcept;
   void close_group() noexcept;
+  void cut_off_group() noexcept;
   void finish_gtid_list() noexcept;
   std::uint32_t body_end() const noexcept;
   void fail(TrackerFault fault) noexcept { fault_ = fault; }
@@ -146,6 +150,7 @@ class GroupTracker {
   std::uint64_t offset_ = 0;       // in the file, behind the last byte taken
   std::uint64_t event_start_ = 0;  // of the event being read
   std::uint64_t event_end_ = 0;    // 0 while its header is not read
+  std::uint64_t group_begin_ = 0;  // of the open group
   std::uint64_t group_end_ = 0;
   EventHeader event_;
 
@@ -167,6 +172,9 @@ class GroupTracker {
   std::uint64_t unfinished_group_count_ = 0;
   GtidState gtids_;
   GtidState first_gtids_;
+  // Of the file before this one: the state at its beginning and at its end.
+  GtidState previous_first_gtids_;
+  GtidState previous_gtids_;
 };
 
 }  // namespace binlane

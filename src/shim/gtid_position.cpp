@@ -60,6 +60,21 @@ std::optional<GtidPosition> GtidPosition::parse(std::string_view text) {
   }
 }
 
+std::optional<std::pair<GtidEntry, GtidEntry>> GtidPosition::conflict(std::string_view text) {
+  GtidPosition position;
+  while (position.size() < kMaxDomains) {
+    const auto comma = text.find(',');
+    const auto gtid = parse_gtid(trimmed(text.substr(0, comma)));
+    if (!gtid) return std::nullopt;
+    if (const GtidEntry* const before = position.find(gtid->domain))
+      return std::pair{*gtid, *before};
+    position.set(*gtid);
+    if (comma == std::string_view::npos) return std::nullopt;
+    text.remove_prefix(comma + 1);
+  }
+  return std::nullopt;
+}
+
 const GtidEntry* GtidPosition::find(std::uint32_t domain) const {
   const auto found = gtids_.find(domain);
   return found == gtids_.end() ? nullptr : &found->second;

@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "shim/gtid_state.h"
@@ -31,6 +32,8 @@ class GtidPosition {
   // Comma-separated GTIDs, blanks allowed around each; the empty text is the empty position.
   // Nothing when malformed, when a domain stands there twice, or beyond kMaxDomains.
   static std::optional<GtidPosition> parse(std::string_view text);
+  // The two GTIDs of one domain that make a text no position: the later one and the one before it.
+  static std::optional<std::pair<GtidEntry, GtidEntry>> conflict(std::string_view text);
 
   const GtidEntry* find(std::uint32_t domain) const;
   void set(const GtidEntry& gtid) { gtids_[gtid.domain] = gtid; }

@@ -132,6 +132,17 @@ Writer& Writer::lenenc_text(std::string_view text) {
   return lenenc_number(text.size()).text(text);
 }
 
+std::string shown(std::string_view text, std::size_t length) {
+  std::string result(text.substr(0, length));
+  for (char& c : result) {
+    // The rest may be a control character, or half a character where the text was cut.
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte >= 0x7f) c = '?';
+  }
+  if (text.size() > length) result += "...";
+  return result;
+}
+
 std::string to_text(ConstBytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
@@ -216,6 +227,8 @@ std::optional<HandshakeResponse> parse_handshake_response(ConstBytes payload) {
   response.charset = reader.number<std::uint8_t>();
   reader.bytes(kReservedInResponse);
   response.user = reader.text_to_zero();
+  // Longer than any name: nobody is called so, and no answer shall repeat it.
+  if (response.user.size() > kMaxName) response.user = shown(response.user, kMaxName);
   ConstBytes token;
   if ((response.capabilities & kClientPluginAuthLenenc) != 0) {
     token = reader.lenenc_bytes();

@@ -53,9 +53,11 @@ enum class Command : std::uint8_t {
   quit = 0x01,
   init_db = 0x02,
   query = 0x03,
+  statistics = 0x09,
   ping = 0x0e,
   binlog_dump = 0x12,
   register_slave = 0x15,
+  reset_connection = 0x1f,
 };
 
 // Reads a payload from front to back. A read past the end gives zeros or nothing, and failed()
@@ -123,6 +125,13 @@ struct Handshake {
 };
 Payload build_handshake(const Handshake& handshake);
 std::optional<Handshake> parse_handshake(ConstBytes payload);
+
+// The longest name of a user, database or plugin that is kept of what a client says of itself; of a
+// longer one, its beginning. Real names are shorter: MariaDB's users have 80 characters.
+inline constexpr std::size_t kMaxName = 80;
+// A stranger's text, fit to be shown, logged and sent on: its first `length` bytes, in which only
+// printable ASCII stands as it is.
+std::string shown(std::string_view text, std::size_t length);
 
 // The client's answer to it.
 struct HandshakeResponse {
@@ -192,6 +201,8 @@ class Deframer {
 
   explicit Deframer(std::size_t max_payload) : max_payload_(max_payload) {}
 
+  // Of the packets that begin from here on.
+  void set_max_payload(std::size_t max_payload) { max_payload_ = max_payload; }
   // The sequence number that the next frame must carry.
   void expect_sequence(std::uint8_t sequence) { sequence_ = sequence; }
   // That of the frame behind the last one: what an answer's first frame carries.

@@ -30,6 +30,8 @@ class PacketSocket {
   PacketSocket& operator=(const PacketSocket&) = delete;
   ~PacketSocket();
 
+  // Packets from here on may be so long.
+  void set_max_packet(std::size_t max_packet) { deframer_.set_max_payload(max_packet); }
   // Reads one packet. A new command begins at sequence number 0; others go on counting.
   Status read(mysql::Payload& payload, bool new_command, std::uint64_t timeout_ns);
 

@@ -9,10 +9,6 @@ namespace {
 
 constexpr std::uint32_t kErrorBadAnswer = 2027;  // CR_MALFORMED_PACKET
 
-const char* to_sql(WaitPoint point) {
-  return point == WaitPoint::after_sync ? "AFTER_SYNC" : "AFTER_COMMIT";
-}
-
 // Variables and counters in one statement, so that a poll is one round trip. information_schema in
 // MariaDB, performance_schema in MySQL, where the former is gone since 8.0.
 std::string make_poll_sql(const SemiSyncNames& names, ServerFlavour flavour) {
@@ -27,6 +23,7 @@ std::string make_poll_sql(const SemiSyncNames& names, ServerFlavour flavour) {
   add("timeout", names.timeout);
   add("wait_point", names.wait_point);
   add("wait_no_replica", names.wait_no_replica);
+  add("read_only", "read_only");
   add("sync_binlog", "sync_binlog");
   add("flush_log", "innodb_flush_log_at_trx_commit");
   return sql + "SELECT VARIABLE_NAME, VARIABLE_VALUE FROM " + table +
@@ -37,6 +34,11 @@ bool parse(const std::string& text, std::uint64_t& out) {
   const char* const end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, out);
   return error == std::errc{} && stop == end;
+}
+
+bool parse(const std::string& text, std::string& out) {
+  out = text;
+  return true;
 }
 
 bool parse(const std::string& text, bool& out) {
@@ -75,6 +77,10 @@ std::string as_shown(std::string name) {
 
 }  // namespace
 
+const char* to_sql(WaitPoint point) noexcept {
+  return point == WaitPoint::after_sync ? "AFTER_SYNC" : "AFTER_COMMIT";
+}
+
 SemiSyncNames semi_sync_names(SemiSyncWords words) {
   BL_ASSERT(words != SemiSyncWords::none);
   const bool modern = words == SemiSyncWords::source_replica;
@@ -105,7 +111,8 @@ SemiSyncControl::SemiSyncControl(ServerConnection& connection, SemiSyncWords wor
                                  ServerFlavour flavour)
     : connection_(connection),
       names_(semi_sync_names(words)),
-      poll_sql_(make_poll_sql(names_, flavour)) {}
+      poll_sql_(make_poll_sql(names_, flavour)),
+      flavour_(flavour) {}
 
 SqlError SemiSyncControl::set_wait_point(WaitPoint point) {
   return set(names_.wait_point, quote_sql(to_sql(point)));
@@ -133,6 +140,21 @@ SqlError SemiSyncControl::prepare(WaitPoint point, std::uint64_t server_timeout_
   return error;
 }
 
+// A variable that a statement has set says SQL, even if it was set to what it had been; FLUSH
+// STATUS shows in the difference of the two times, which one statement gives for one moment.
+bool SemiSyncControl::on_since_start() {
+  if (flavour_ != ServerFlavour::mariadb) return false;
+  const QueryResult answer = connection_.query(
+      "SELECT v.GLOBAL_VALUE, v.GLOBAL_VALUE_ORIGIN, a.VARIABLE_VALUE = b.VARIABLE_VALUE"
+      " FROM information_schema.SYSTEM_VARIABLES v, information_schema.GLOBAL_STATUS a,"
+      " information_schema.GLOBAL_STATUS b WHERE v.VARIABLE_NAME = '" +
+      names_.enabled +
+      "' AND a.VARIABLE_NAME = 'Uptime' AND b.VARIABLE_NAME = 'Uptime_since_flush_status'");
+  if (!answer.ok() || answer.rows.size() != 1 || answer.rows[0].size() != 3) return false;
+  const SqlRow& row = answer.rows[0];
+  return row[0] == "ON" && (row[1] == "CONFIG" || row[1] == "COMMAND-LINE") && row[2] == "1";
+}
+
 SqlError SemiSyncControl::set(const std::string& variable, const std::string& value) {
   return connection_.query("SET GLOBAL " + variable + "=" + value).error;
 }
@@ -156,6 +178,10 @@ SemiSyncPoll SemiSyncControl::poll() {
   need("enabled", status.enabled);
   need("wait_point", status.wait_point);
   need("wait_no_replica", status.wait_no_replica);
+  // Newer servers know more than ON and OFF (NO_LOCK); only one of its values takes writes.
+  std::string read_only;
+  need("read_only", read_only);
+  status.read_only = read_only != "0" && read_only != "OFF";
   need("timeout", status.timeout_ms);
   need("sync_binlog", status.sync_binlog);
   need("flush_log", status.innodb_flush_log_at_trx_commit);

@@ -24,6 +24,8 @@
 namespace binlane {
 
 enum class WaitPoint { after_sync, after_commit };
+// In the server's words.
+const char* to_sql(WaitPoint point) noexcept;
 
 // Full names of variables and status counters in one server's words.
 struct SemiSyncNames {
@@ -38,6 +40,7 @@ struct SemiSyncStatus {
   bool status_on = false;  // the server waits for ACKs right now
   bool enabled = false;
   bool wait_no_replica = false;
+  bool read_only = false;
   WaitPoint wait_point = WaitPoint::after_sync;
   std::uint64_t timeout_ms = 0;
   std::uint64_t clients = 0;  // semi-sync replicas; more than 1: somebody besides us acknowledges
@@ -87,6 +90,9 @@ class SemiSyncControl {
 
   // One statement.
   SemiSyncPoll poll();
+  // The server has been ON since it started, by its own settings, and its counters count from then;
+  // false when that cannot be told. One statement; MariaDB only.
+  bool on_since_start();
 
   const SemiSyncNames& names() const noexcept { return names_; }
 
@@ -96,6 +102,7 @@ class SemiSyncControl {
   ServerConnection& connection_;
   const SemiSyncNames names_;
   const std::string poll_sql_;
+  const ServerFlavour flavour_;
 };
 
 }  // namespace binlane

@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "base/assert.h"
+#include "base/heartbeat.h"
 
 namespace binlane {
 namespace {
@@ -114,12 +115,13 @@ void ServerConnection::close() {
 }
 
 QueryResult ServerConnection::query(std::string_view sql) {
-  if (handle_ == nullptr) return {{kErrorNotConnected, "not connected"}, {}};
+  if (handle_ == nullptr) return {{kErrorNotConnected, "not connected"}, {}, {}};
   const auto failed = [this] {
-    QueryResult result{last_error(), {}};
+    QueryResult result{last_error(), {}, {}};
     if (result.error.is_connection_failure()) close();
     return result;
   };
+  still_alive();
   if (mysql_real_query(handle_, sql.data(), sql.size()) != 0) return failed();
   const std::unique_ptr<MYSQL_RES, decltype(&mysql_free_result)> answer(mysql_store_result(handle_),
                                                                         mysql_free_result);
@@ -128,9 +130,11 @@ QueryResult ServerConnection::query(std::string_view sql) {
     return {};
   }
   if (mysql_num_rows(answer.get()) > kMaxRows)
-    return {{kErrorMalformed, "more rows than anything we ask for can have"}, {}};
+    return {{kErrorMalformed, "more rows than anything we ask for can have"}, {}, {}};
   QueryResult result;
   const unsigned columns = mysql_num_fields(answer.get());
+  for (unsigned column = 0; column < columns; ++column)
+    result.columns.emplace_back(mysql_fetch_field_direct(answer.get(), column)->name);
   while (MYSQL_ROW row = mysql_fetch_row(answer.get())) {
     const unsigned long* const lengths = mysql_fetch_lengths(answer.get());
     SqlRow& out = result.rows.emplace_back();

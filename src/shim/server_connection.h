@@ -49,6 +49,7 @@ using SqlRow = std::vector<std::optional<std::string>>;
 struct QueryResult {
   SqlError error;
   std::vector<SqlRow> rows;
+  std::vector<std::string> columns;  // their names
 
   bool ok() const noexcept { return error.ok(); }
 };

@@ -13,6 +13,7 @@
 #include "base/access_path.h"
 #include "base/error.h"
 #include "shim/binlog_index_tail.h"
+#include "shim/binlog_paths.h"
 
 namespace binlane {
 namespace {
@@ -22,7 +23,7 @@ using Variables = std::map<std::string, std::string>;
 // Every variable a fact is made of; a server that does not know one simply leaves it out.
 constexpr const char* kFactsSql =
     "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version','server_id','server_uuid','log_bin',"
-    "'log_bin_basename','log_bin_index','sync_binlog','innodb_flush_log_at_trx_commit',"
+    "'datadir','log_bin_basename','log_bin_index','sync_binlog','innodb_flush_log_at_trx_commit',"
     "'encrypt_binlog','binlog_encryption','binlog_checksum','gtid_domain_id',"
     "'binlog_error_action','rpl_semi_sync_source_wait_for_replica_count',"
     "'rpl_semi_sync_master_wait_for_slave_count','rpl_semi_sync_master_enabled',"
@@ -86,8 +87,11 @@ void fill_from_variables(const Variables& variables, ServerFacts& facts) {
   facts.server_id = static_cast<std::uint32_t>(number_of(variables, "server_id").value_or(0));
   facts.server_uuid = text_of(variables, "server_uuid");
   facts.log_bin = is_on(variables, "log_bin");
-  facts.log_bin_basename = text_of(variables, "log_bin_basename");
-  facts.log_bin_index = text_of(variables, "log_bin_index");
+  facts.data_directory = text_of(variables, "datadir");
+  facts.log_bin_basename =
+      resolve_server_path(text_of(variables, "log_bin_basename"), facts.data_directory);
+  facts.log_bin_index =
+      resolve_server_path(text_of(variables, "log_bin_index"), facts.data_directory);
   facts.sync_binlog = number_of(variables, "sync_binlog").value_or(0);
   facts.innodb_flush_log_at_trx_commit =
       number_of(variables, "innodb_flush_log_at_trx_commit").value_or(0);
@@ -118,6 +122,7 @@ void read_registered_replicas(ServerConnection& connection, ServerFacts& facts) 
   const QueryResult answer = connection.query(new_words ? "SHOW REPLICAS" : "SHOW SLAVE HOSTS");
   for (const SqlRow& row : answer.rows) {
     if (row.empty() || !row[0]) continue;
+    if (row.size() > 1 && row[1] == kAckerHost) continue;
     const Variables id{{"id", *row[0]}};
     if (const auto number = number_of(id, "id"))
       facts.registered_replica_ids.push_back(static_cast<std::uint32_t>(*number));

@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "shim/server_connection.h"
@@ -21,6 +22,10 @@ enum class ServerFlavour { mariadb, mysql };
 // The words a server uses for semi-sync: MariaDB and older MySQL say master/slave, MySQL from
 // 8.0.26 on may say source/replica.
 enum class SemiSyncWords { none, master_slave, source_replica };
+
+// As which host our own dump connection registers with the server, so that it is told apart there
+// from another replica that has our server_id.
+inline constexpr std::string_view kAckerHost = "binlane";
 
 // ServerRun: the identity of one run of a server process. Two equal runs are one uninterrupted life
 // of the server; anything else is a restart (safety rule S6).
@@ -46,8 +51,9 @@ struct ServerFacts {
   std::uint32_t server_id = 0;
   std::string server_uuid;  // MySQL only
   bool log_bin = false;
-  std::string log_bin_basename;  // path without the number
-  std::string log_bin_index;     // path
+  std::string data_directory;    // @@datadir
+  std::string log_bin_basename;  // path without the number; absolute (binlog_paths.h)
+  std::string log_bin_index;     // path; absolute
   std::uint64_t sync_binlog = 0;
   std::uint64_t innodb_flush_log_at_trx_commit = 0;
   bool binlog_encrypted = false;
@@ -60,7 +66,8 @@ struct ServerFacts {
   // Global (ON *.*) privileges of the account we use, in capitals; ALL PRIVILEGES as one entry.
   std::set<std::string> privileges;
   std::string account;  // CURRENT_USER(), for the GRANT we propose
-  // server ids that replicas registered with; only filled when the account may see them.
+  // server ids that replicas registered with, other than Binlane's own dump connections; only
+  // filled when the account may see them.
   std::vector<std::uint32_t> registered_replica_ids;
   // Number of the newest binlog file, from the index file; 0 when we cannot read it.
   std::uint32_t newest_file = 0;
@@ -109,6 +116,9 @@ std::string unreadable_binlog_remedy(const std::string& group);
 
 // MariaDB 10.11 and MySQL compare binlog names as text in their semi-sync code, so that
 // binlog.1000000 sorts before binlog.999999 and semi-sync goes off for good (safety rule S17).
+// MariaDB (10.11, 11.8) compares binlog names as text in its semi-sync code. binlog.1000000 sorts
+// before binlog.999999, so every commit from that file on counts as acknowledged at once, with no
+// replica alive, while the server's status says ON (safety rule S17). MySQL compares rightly.
 inline constexpr std::uint32_t kFileNumberWarning = 990'000;
 inline constexpr std::uint32_t kFileNumberLimit = 1'000'000;
 enum class FileNumberState { fine, near_limit, beyond_limit };

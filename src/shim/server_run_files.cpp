@@ -16,6 +16,7 @@
 #include "base/position.h"
 #include "shim/binlog_event.h"
 #include "shim/binlog_index_tail.h"
+#include "shim/binlog_paths.h"
 
 namespace binlane {
 namespace {
@@ -73,10 +74,16 @@ BinlogIndexTail read_binlog_index_tail(const std::string& path) {
   const ssize_t size = pread(file.value(), tail.data(), tail.size(), from);
   if (size < 0) return {0, fmt::format("{}: {}", path, errno_text(errno))};
   tail.resize(static_cast<std::size_t>(size));
-  while (!tail.empty() && tail.back() == '\n') tail.pop_back();
-  const auto line = tail.rfind('\n');
-  const std::uint32_t number =
-      binlog_file_number(line == std::string::npos ? tail : tail.substr(line + 1));
+  // Backwards over the whole lines: the server may be writing the last one.
+  std::string line;
+  for (auto end = tail.rfind('\n');
+       line.empty() && end != std::string::npos && end < tail.size();) {
+    const auto before = end == 0 ? std::string::npos : tail.rfind('\n', end - 1);
+    const auto begin = before == std::string::npos ? 0 : before + 1;
+    line = trimmed_index_line(tail.substr(begin, end - begin));
+    end = before;
+  }
+  const std::uint32_t number = binlog_file_number(line);
   if (number == 0) return {0, fmt::format("{}: the last line names no binlog file", path)};
   return {number, {}};
 }

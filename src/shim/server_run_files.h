@@ -19,7 +19,7 @@ struct ServerRunFiles {
   std::string error;
 };
 
-// `index_path` is @@log_bin_index, `basename_path` is @@log_bin_basename.
+// `index_path` is @@log_bin_index, `basename_path` is @@log_bin_basename; both absolute.
 ServerRunFiles find_server_run_files(const std::string& index_path,
                                      const std::string& basename_path);
 

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+
+#include "base/error.h"
+#include "shim/binlog_paths.h"
 #include "shim/server_facts.h"
 
 namespace binlane {
@@ -39,9 +43,15 @@ void check_binlog(const ServerFacts& facts, SourceCheck& check) {
     check.refusals.push_back(
         {facts.flavour == ServerFlavour::mariadb ? "encrypt_binlog" : "binlog_encryption", "ON",
          "OFF", "switch binlog encryption off; the replicas' archives must be readable"});
-  if (!facts.index_error.empty())
-    check.refusals.push_back({"log_bin_index", facts.index_error, "a file this daemon can read",
-                              unreadable_binlog_remedy(facts.index_group)});
+  if (facts.index_error.empty()) return;
+  // What cannot be reached for lack of rights is a matter of the account; what is not there is not.
+  const bool denied = facts.index_error.find(errno_text(EACCES)) != std::string::npos;
+  check.refusals.push_back(
+      {"log_bin_index", facts.index_error, "a file this daemon can read",
+       denied ? unreadable_binlog_remedy(facts.index_group)
+              : fmt::format("binlaned has to run on the server's host and see its folders as the "
+                            "server does (datadir {}, log_bin_basename {})",
+                            facts.data_directory, facts.log_bin_basename)});
 }
 
 void check_durability(const ServerFacts& facts, SourceCheck& check) {
@@ -103,9 +113,8 @@ void check_identity(const ServerFacts& facts, std::uint32_t acker_server_id, Sou
          "a number that no server uses", "set another source.acker_server_id"});
   for (const std::uint32_t id : facts.registered_replica_ids) {
     if (id != acker_server_id) continue;
-    // A warning only: it may be our own connection from before a restart of this daemon.
     check.warnings.push_back(
-        {"acker_server_id", fmt::format("a replica with server_id {} is registered already", id),
+        {"acker_server_id", fmt::format("{}, and a replica is registered with that server_id", id),
          "a number that no server uses",
          "if another replica has this server_id, each will throw the other out for ever: set "
          "another source.acker_server_id"});
@@ -128,21 +137,24 @@ void check_version(const ServerFacts& facts, SourceCheck& check) {
 }
 
 void check_file_number(const ServerFacts& facts, SourceCheck& check) {
+  if (facts.flavour != ServerFlavour::mariadb) return;  // MySQL compares numbers rightly
   switch (file_number_state(facts.newest_file)) {
     case FileNumberState::fine:
       return;
     case FileNumberState::near_limit:
       check.warnings.push_back({"binlog file number", std::to_string(facts.newest_file),
                                 fmt::format("below {}", kFileNumberWarning),
-                                fmt::format("from {} on the server's own semi-sync goes off: plan "
-                                            "a RESET MASTER and a new stream",
-                                            kFileNumberLimit)});
+                                fmt::format("Binlane ends semi-sync at {}, because from the next "
+                                            "number on the server waits for nobody: plan a RESET "
+                                            "MASTER and a new stream",
+                                            kFileNumberLimit - 1)});
       return;
     case FileNumberState::beyond_limit:
-      check.warnings.push_back({"binlog file number", std::to_string(facts.newest_file),
-                                fmt::format("below {}", kFileNumberLimit),
-                                "the server's semi-sync cannot work from here on, replication is "
-                                "ASYNC: RESET MASTER and a new stream"});
+      check.warnings.push_back(
+          {"binlog file number", std::to_string(facts.newest_file),
+           fmt::format("below {}", kFileNumberLimit),
+           "the server waits for nobody here, so the source is ASYNC for good: "
+           "RESET MASTER and a new stream"});
       return;
   }
 }

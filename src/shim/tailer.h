@@ -33,8 +33,9 @@ enum class TailEvent : std::uint8_t {
   server_restarted,  // the next file was written by another run of the server
   shrunk,            // the file is shorter than what was read of it
   reset,             // the file was removed or replaced: the server's numbering began anew
-  gap,    // the next file does not begin with the GTID state that the last one ended with
-  error,  // error() or fault() says which
+  gap,      // the next file is not what the last one, which is gone, ended with: another stream
+  damaged,  // the next file is not what the last one, which is still there, ended with
+  error,    // error() or fault() says which
 };
 constexpr bool stops_tailer(TailEvent event) noexcept {
   return event >= TailEvent::server_restarted;
@@ -129,7 +130,8 @@ class Tailer {
   std::uint64_t groups_before_ = 0;  // tracker_'s, when that file was opened
   bool begun_ = true;                // a group stands behind its header
   bool live_ = false;                // its name meant it still when that was last asked
-  bool successor_seen_ = false;      // the next file exists though this one has no last event
+  bool previous_gone_ = false;   // the file before was purged, or reset, when this one was opened
+  bool successor_seen_ = false;  // the next file exists though this one has no last event
   int error_ = 0;
   std::uint64_t written_ = 0;
   std::uint64_t group_end_ = 0;
@@ -284,7 +286,8 @@ TailEvent Tailer<Files>::open_next(std::uint64_t now_ns) noexcept {
   if (next < 0) return halt(TailEvent::error, -next);
   // Another file that bears this one's number: both are a new stream's, however much the next one's
   // GTID state looks like ours. One that is gone was purged, if the next one's says so.
-  if (files_.replaced(handle_, number - 1) && !canary(Canary::renumbered_file_followed)) {
+  previous_gone_ = files_.replaced(handle_, number - 1);
+  if (previous_gone_ && !canary(Canary::renumbered_file_followed)) {
     const int again = files_.open(number - 1);
     if (again >= 0) {
       files_.close(again);
@@ -316,16 +319,13 @@ TailEvent Tailer<Files>::check_header() noexcept {
   live_ = true;
   // The first file of a server's run behind a Rotate: it died before it made the next file itself.
   if (tracker_.format().startup_s != 0) return halt(TailEvent::server_restarted);
-  switch (tracker_.continuity()) {
-    case Continuity::differs:
-      if (canary(Canary::foreign_file_followed)) break;
-      return halt(TailEvent::gap);
-    case Continuity::unknown:
-      ++counters_.unproven_files;
-      break;
-    case Continuity::follows:
-      break;
+  // It was made by a rotation of the same run of the server, which may have deleted domains.
+  if (!continues(tracker_.continuity(), true) && !canary(Canary::foreign_file_followed)) {
+    // A RESET removes the file before. With that still there, the server has lost a part of it, or
+    // wrote it in half: groups that its clients were told OK for (S24).
+    return halt(previous_gone_ ? TailEvent::gap : TailEvent::damaged);
   }
+  if (tracker_.continuity() == Continuity::unknown) ++counters_.unproven_files;
   return TailEvent::none;
 }
 

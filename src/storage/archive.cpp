@@ -107,7 +107,9 @@ void Archiver::stop() {
 }
 
 void Archiver::run() {
+  const HeartbeatScope alive(heart_);
   for (;;) {
+    still_alive();
     const std::uint64_t now_ns = monotonic_ns();
     const bool worked = step(now_ns);
     std::unique_lock lock(mutex_);

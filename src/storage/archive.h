@@ -25,6 +25,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/heartbeat.h"
 #include "base/position.h"
 #include "storage/archive_end.h"
 #include "storage/archive_files.h"
@@ -104,6 +105,7 @@ class Archiver {
 
   ArchiveEndWatch& end_watch() noexcept { return end_watch_; }
   ArchiverStatus status() const;
+  const Heartbeat& heartbeat() const noexcept { return heart_; }
 
   // One round of work; returns whether there was any. The thread calls it; tests may instead.
   bool step(std::uint64_t now_ns);
@@ -154,6 +156,7 @@ class Archiver {
   bool stopping_ = false;  // guarded by mutex_
   ArchiverStatus status_;  // guarded by mutex_
   std::atomic<bool> failed_ = false;
+  Heartbeat heart_;
   std::thread thread_;
 };
 

@@ -2,10 +2,15 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <ctime>
+#include <filesystem>
 
+#include "base/position.h"
 #include "storage/file_mode.h"
 #include "storage/file_util.h"
 
@@ -55,6 +60,36 @@ int ArchiveIo::write(int handle, ConstBytes bytes, std::uint64_t offset, std::si
 
 int ArchiveIo::sync(int handle) {
   return ::fdatasync(handle) == 0 ? 0 : errno;
+}
+
+std::vector<ArchiveEntry> ArchiveIo::list(const std::string& directory,
+                                          const std::string& basename) {
+  std::vector<ArchiveEntry> entries;
+  std::error_code error;
+  const std::time_t now = std::time(nullptr);
+  for (const auto& found : std::filesystem::directory_iterator(directory, error)) {
+    const std::string name = found.path().filename();
+    const std::uint32_t number = binlog_file_number(name);
+    if (number == 0 || name != binlog_file_name(basename, number)) continue;
+    struct stat status {};
+    if (::stat(found.path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
+    const std::time_t age = now - status.st_mtime;
+    entries.push_back({number, static_cast<std::uint64_t>(status.st_size),
+                       static_cast<std::uint64_t>(std::max<std::time_t>(age, 0))});
+  }
+  std::sort(entries.begin(), entries.end(),
+            [](const ArchiveEntry& a, const ArchiveEntry& b) { return a.number < b.number; });
+  return entries;
+}
+
+int ArchiveIo::remove(const std::string& path) {
+  return ::unlink(path.c_str()) == 0 || errno == ENOENT ? 0 : errno;
+}
+
+std::optional<std::uint64_t> ArchiveIo::free_bytes(const std::string& directory) {
+  struct statvfs system {};
+  if (::statvfs(directory.c_str(), &system) != 0) return std::nullopt;
+  return std::uint64_t{system.f_bavail} * system.f_frsize;
 }
 
 }  // namespace binlane

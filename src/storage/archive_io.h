@@ -5,10 +5,17 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
 
 namespace binlane {
+
+struct ArchiveEntry {
+  std::uint32_t number = 0;
+  std::uint64_t size = 0;
+  std::uint64_t age_s = 0;  // since it was last written to, by the wall clock; 0 when in the future
+};
 
 class ArchiveIo {
  public:
@@ -32,6 +39,13 @@ class ArchiveIo {
   // `written`: bytes taken before an error.
   virtual int write(int handle, ConstBytes bytes, std::uint64_t offset, std::size_t& written);
   virtual int sync(int handle);
+
+  // The binlog files of that base name in a folder, in the order of their numbers.
+  virtual std::vector<ArchiveEntry> list(const std::string& directory, const std::string& basename);
+  // Deletes a file. 0 as well when there is no such file.
+  virtual int remove(const std::string& path);
+  // Room left for us on the file system of a folder; nothing when it cannot be told.
+  virtual std::optional<std::uint64_t> free_bytes(const std::string& directory);
 };
 
 }  // namespace binlane

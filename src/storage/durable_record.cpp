@@ -81,4 +81,9 @@ int DurableRecord::store(ConstBytes payload) {
   return 0;
 }
 
+int DurableRecord::store_again(ConstBytes payload) {
+  error_ = 0;
+  return store(payload);
+}
+
 }  // namespace binlane

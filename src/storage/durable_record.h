@@ -43,6 +43,10 @@ class DurableRecord {
   // errno. An error is final for this object: every later call returns it again, because after a
   // failed sync the kernel no longer knows what is on the medium.
   [[nodiscard]] int store(ConstBytes payload);
+  // The same, also after an error: the slot that failed is written again as a whole, so nothing
+  // rests on what the kernel may have kept of the failed write, and the other slot is not touched
+  // before this one is durable.
+  [[nodiscard]] int store_again(ConstBytes payload);
 
   bool slot_was_damaged() const noexcept { return slot_was_damaged_; }
   std::uint64_t sequence() const noexcept { return sequence_; }  // stores so far

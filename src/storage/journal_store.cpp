@@ -98,6 +98,19 @@ std::optional<std::string> JournalStore::store_promise(const Promise& promise) {
   return fmt::format("the promise cannot be stored: {}", errno_text(error));
 }
 
+int JournalStore::reset_promise(const Promise& promise) {
+  const std::lock_guard lock(mutex_);
+  // Each copy is written with another content, since an equal one is not written again. What is
+  // left of a reset that was interrupted promises the term to nobody.
+  for (const Promise& step : {Promise{promise.term, {}}, promise}) {
+    JournalMeta changed = meta_;
+    changed.promise = step;
+    if (const int error = store(changed); error != 0) return error;
+    meta_ = std::move(changed);
+  }
+  return 0;
+}
+
 int JournalStore::clear_damage() {
   return update([](JournalMeta& meta) { meta.damaged_until = {}; });
 }

@@ -52,6 +52,10 @@ class JournalStore {
   // larger term was promised, or this term to another, or the store failed.
   [[nodiscard]] std::optional<std::string> store_promise(const Promise& promise);
 
+  // Takes a promise back, or raises it past what any bid may; both copies. For `binlane term
+  // reset`, with the daemon stopped, and for nothing else. 0 or an errno.
+  [[nodiscard]] int reset_promise(const Promise& promise);
+
   // Forgets the damage, once the log is there again. 0 or an errno.
   [[nodiscard]] int clear_damage();
   // The log has caught up with what was there when it began. 0 or an errno.

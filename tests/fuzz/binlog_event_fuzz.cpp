@@ -71,6 +71,11 @@ void check_scan(ConstBytes first, ConstBytes second) {
     BL_ASSERT(result.error == EBADMSG && result.fault != TrackerFault::none);
     return;
   }
+  // What looks for damage reads the same and refuses more.
+  StreamStart checked{StreamMap(8), {}};
+  if (scan_stream(files, 1, 2, checked, {true, 1}).ok())
+    BL_ASSERT(checked.map.end_of(1)->last_group_end == start.map.end_of(1)->last_group_end);
+  BL_ASSERT(files.open_count() == 0);
   GroupTracker alone;
   alone.start_file(2);
   alone.on_bytes(0, second);

@@ -30,6 +30,7 @@ constexpr std::uint32_t kReceiverPayload = 64;
 
 enum Control : std::uint8_t {
   kAnswers = 1 << 0,    // echoes handshake, phase, range and session
+  kBound = 1 << 1,      // the replica's control thread knows it to hear answers
   kRefused = 1 << 2,    // the replica's control thread refuses
   kNewEpoch = 1 << 3,   // of the source's newest incarnation
   kComplete = 1 << 4,   // writes in flight end
@@ -174,6 +175,7 @@ void run_replica(fuzz::Input& input) {
     build_hello(hello.message, tags, body);
     hello.message.peer = kPeer;
     hello.refused = (control & kRefused) != 0;
+    hello.bound = (control & kBound) != 0;
     set_field(hello.reason, "no");
 
     const Position released = journal->released();

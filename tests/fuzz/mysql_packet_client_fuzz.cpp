@@ -120,8 +120,9 @@ void run_connection(const mysql::Payload& bytes) {
   options.archive_dir = archive.directory();
   options.basename = [] { return std::string(fuzz::Archive::kBasename); };
   FeedCounters counters;
-  FeedClient client(1, "fuzz", ends[0]);
-  const FeedShared shared{options, archive, counters, [](const FeedClient&) {},
+  SourceRestarts restarts;
+  FeedClient client(1, "fuzz", ends[0], true);
+  const FeedShared shared{options, archive, counters, restarts, [](const FeedClient&) {},
                           [](std::uint64_t) { return false; }};
   FeedSession(client, shared).run();
   BL_ASSERT(counters.dumps <= kMaxCommands);

@@ -109,6 +109,85 @@ void datagrams() {
   write("datagram", "raw", raw.get());
 }
 
+// A record of the target `admission`.
+void admit(Output& out, std::uint8_t control, Epoch epoch, const wire::HelloBody& body) {
+  out.byte(control).number(epoch.term).number(epoch.incarnation).chunk(fuzz::object_bytes(body));
+}
+
+void admissions() {
+  // As in admission_fuzz.cpp: named, bound, of the stream held, seals, writes complete, later, a
+  // list of exposures, the same handshake.
+  constexpr std::uint8_t kNamed = 1, kBound = 2, kOurs = 4, kSeals = 8, kComplete = 16, kLater = 32,
+                         kExposed = 64, kAgain = 128;
+  wire::HelloBody ask;
+  ask.phase = static_cast<std::uint8_t>(wire::Phase::ask);
+  ask.handshake_id = 5;
+  ask.origin[0] = 7;
+  ask.stream_term = 2;
+  ask.cut_to = wire::kNoCut;
+  wire::HelloBody start = ask;
+  start.phase = static_cast<std::uint8_t>(wire::Phase::start);
+  set_field(start.rule, "ANY 1 (r1, r2)");
+  wire::HelloBody cut = start;
+  cut.cut_to = 100;
+  Output starts;
+  starts.byte(1);
+  admit(starts, kNamed | kOurs | kComplete, {2, 3}, ask);
+  admit(starts, kNamed | kBound | kOurs | kComplete | kAgain, {2, 3}, start);
+  admit(starts, kNamed | kBound | kOurs, {2, 4}, ask);
+  admit(starts, kNamed | kBound | kOurs | kComplete | kAgain, {2, 4}, ask);
+  admit(starts, kNamed | kBound | kOurs | kComplete | kAgain, {2, 4}, cut);
+  write("admission", "starts", starts.get());
+  Output blank;
+  blank.byte(0);
+  start.start_at = {1, 0};
+  admit(blank, kNamed, {2, 3}, ask);
+  admit(blank, kNamed | kBound | kComplete | kAgain, {2, 3}, start);
+  write("admission", "blank", blank.get());
+  wire::HelloBody fence = ask;
+  fence.flags = wire::kHelloFence;
+  fence.candidate[0] = 8;
+  wire::HelloBody look = fence;
+  look.flags = wire::kHelloLook;
+  Output fences;
+  fences.byte(1 | 4);
+  admit(fences, kNamed | kOurs, {3, 0}, look);
+  admit(fences, kNamed | kOurs, {3, 0}, fence);
+  admit(fences, kNamed | kBound | kOurs, {3, 0}, fence);
+  admit(fences, kNamed | kBound | kOurs | kLater, {UINT32_MAX, 0}, fence);
+  wire::HelloBody lend = fence;
+  lend.phase = static_cast<std::uint8_t>(wire::Phase::lend);
+  admit(fences, kNamed | kBound | kOurs, {3, 0}, lend);
+  write("admission", "fences", fences.get());
+  wire::HelloBody seal = ask;
+  seal.stream_term = 3;
+  seal.sealed_at = {3, 100};
+  Output seals;
+  seals.byte(1);
+  admit(seals, kNamed | kSeals, {3, 1}, seal);
+  admit(seals, kNamed | kBound | kSeals | kComplete, {3, 1}, seal);
+  seal.stream_term = 0;
+  admit(seals, kNamed | kBound | kSeals, {3, 1}, seal);
+  write("admission", "seals", seals.get());
+  wire::ExposedBody list;
+  list.count = 2;
+  list.total = 2;
+  list.entries[0].id = 1;
+  list.entries[0].from = {3, 100};
+  list.entries[0].flags = wire::kExposedOpen;
+  list.entries[1].id = 2;
+  list.entries[1].from = {3, 50};
+  list.entries[1].to = {3, 60};
+  Output exposures;
+  exposures.byte(1);
+  admit(exposures, kNamed | kOurs, {2, 3}, ask);
+  exposures.byte(kExposed)
+      .number(std::uint32_t{2})
+      .number(std::uint32_t{3})
+      .chunk(fuzz::object_bytes(list));
+  write("admission", "exposures", exposures.get());
+}
+
 void hellos() {
   wire::HelloAckBody answer;
   answer.released = {3, 600};
@@ -161,6 +240,85 @@ void hellos() {
     replica.byte(8 | 16 | 32).chunk(fuzz::object_bytes(hello));
     write("hello", holds ? "replica_cuts" : "replica_blank", replica.get());
   }
+}
+
+// Replies of three replicas to the desk of a source, and what strangers say in between.
+void desks() {
+  constexpr std::uint8_t kForeign = 4, kAnswers = 8, kLost = 16, kStarted = 32, kRule = 64,
+                         kIncarnation = 128;
+  wire::HelloAckBody blank;
+  Output sessions;
+  for (std::uint8_t replica = 0; replica < 3; ++replica) {
+    sessions.byte(kAnswers | replica).chunk(fuzz::object_bytes(blank));
+    sessions.byte(kAnswers | kStarted | replica).chunk(fuzz::object_bytes(blank));
+  }
+  sessions.byte(kLost | 1);
+  sessions.byte(kAnswers | kRule | 1).chunk(fuzz::object_bytes(blank));
+  sessions.byte(kAnswers | kIncarnation).chunk(fuzz::object_bytes(blank));
+  write("desk", "sessions", sessions.get());
+  wire::HelloAckBody refusal;
+  refusal.status = static_cast<std::uint8_t>(wire::HelloStatus::refused);
+  refusal.promised = {9, 0};
+  set_field(refusal.reason, "term 2 is over");
+  Output strangers;
+  strangers.byte(kAnswers | kForeign).chunk(fuzz::object_bytes(refusal));
+  strangers.byte(kAnswers).chunk(fuzz::object_bytes(refusal));
+  wire::HelloAckBody holds;
+  holds.released = {3, 600};
+  holds.durable = {3, 1'000};
+  holds.log_epoch = {2, 2};
+  holds.log_length = 400;
+  holds.digest_to = 400;
+  holds.digest_chunk = 4;
+  holds.digest_count = 100;
+  strangers.byte(kAnswers | 1).chunk(fuzz::object_bytes(holds));
+  strangers.byte(kAnswers | kForeign | 1).chunk(fuzz::object_bytes(holds));
+  strangers.byte(kAnswers | 1).chunk(fuzz::object_bytes(holds));
+  write("desk", "strangers", strangers.get());
+}
+
+Bytes arp_frame(std::uint16_t operation, std::uint32_t sender, std::uint8_t mac,
+                std::uint32_t target) {
+  constexpr std::size_t kEthernet = 14;
+  Bytes frame(kEthernet + 28);
+  const auto put = [&frame](std::size_t at, std::uint64_t value, std::size_t size) {
+    for (std::size_t i = 0; i < size; ++i)
+      frame[at + i] = static_cast<std::byte>(value >> (8 * (size - 1 - i)));
+  };
+  put(0, 0xffffffffffff, 6);
+  put(6, 0x020000000000 | mac, 6);
+  put(12, 0x0806, 2);
+  put(14, 1, 2);
+  put(16, 0x0800, 2);
+  put(18, 0x0604, 2);
+  put(20, operation, 2);
+  put(22, 0x020000000000 | mac, 6);
+  put(28, sender, 4);
+  put(38, target, 4);
+  return frame;
+}
+
+void ethernets() {
+  constexpr std::uint8_t kSealed = 1, kSends = 4;
+  constexpr std::uint32_t kLocal = 0xc6120001, kPeer = 0xc6120002;
+  Output arp;
+  arp.byte(8).chunk(arp_frame(1, kPeer, 0xb, kLocal));
+  arp.byte(kSends | 8).chunk(arp_frame(2, kPeer, 0xb, kLocal));
+  arp.byte(kSends | 8).chunk(arp_frame(1, kPeer, 0xc, kLocal));
+  arp.byte(0xf8).chunk(arp_frame(2, kPeer, 0xc, kLocal));
+  write("ethernet", "arp", arp.get());
+  Bytes packet(42 + 20);
+  packet[12] = std::byte{0x08};
+  packet[14] = std::byte{0x45};
+  packet[17] = std::byte{48};  // of the IP packet
+  packet[22] = std::byte{64};
+  packet[23] = std::byte{17};
+  packet[39] = std::byte{28};  // of the UDP datagram
+  Output udp;
+  udp.byte(kSealed).chunk(packet);
+  udp.byte(0).chunk(packet);
+  udp.byte(kSealed).chunk(ConstBytes(packet).first(40));
+  write("ethernet", "udp", udp.get());
 }
 
 void binlogs() {
@@ -378,6 +536,9 @@ int main(int count, char** arguments) {
   folder = arguments[1];
   datagrams();
   hellos();
+  desks();
+  ethernets();
+  admissions();
   binlogs();
   from_servers();
   from_clients();

@@ -39,7 +39,7 @@ class ReplicaSide final : public Side {
  public:
   explicit ReplicaSide(const ScriptLine& head)
       : log_(static_cast<std::uint32_t>(head.field("blocks", 64)), 1U << 20),
-        cycle_(port, disk_, log_, clock, queues_, kCluster, "r1") {
+        cycle_(port, disk_, log_, clock, queues_, kCluster, "r1", PeerList::anybody()) {
     head.allow({"blocks", "tick"});
     queues_.pause.resume();
     say_hello(wire::Phase::ask, kScriptSession, kScriptEpoch);

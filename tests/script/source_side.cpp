@@ -10,7 +10,7 @@ namespace {
 class SourceSide final : public Side {
  public:
   explicit SourceSide(const ScriptLine& head)
-      : cycle_(ports_, lane_stream_, server_, clock, queues_) {
+      : cycle_(ports_, lane_stream_, server_, clock, queues_, far()) {
     head.allow({"payload", "window", "durable", "quorum", "tick"});
     port.set_max_payload(static_cast<std::uint32_t>(wire::kDataOverhead +
                                                     head.field("payload", wire::kMinDataPayload)));
@@ -106,7 +106,7 @@ class SourceSide final : public Side {
     if (line.verb == "retransmits") return std::to_string(counters.retransmits);
     if (line.verb == "probes") return std::to_string(counters.probes);
     if (line.verb == "released") return std::to_string(marks_.released);
-    if (line.verb == "strangers") return std::to_string(marks_.unknown_peers);
+    if (line.verb == "strangers") return std::to_string(marks_.unknown_frames);
     if (line.verb == "session") return marks_.replicas[0].connected ? "up" : "down";
     if (line.verb == "event") return last_event_;
     throw ScriptError(line, "unknown check: " + line.verb);
@@ -172,6 +172,12 @@ class SourceSide final : public Side {
     const FrameTags tags{wire::Type::ack, 0, line.field("session", kScriptSession), epoch_of(line),
                          1};
     port.arrive(make_frame(tags, ack));
+  }
+
+  static PeerList far() {
+    PeerList peers;
+    BL_ASSERT(peers.add({0, kFar.ipv4, kFar.udp_port}));
+    return peers;
   }
 
   ScriptPort* ports_[1] = {&port};

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/position.h"
 
 namespace binlane::sim {
 
@@ -70,6 +71,24 @@ int HostFiles::sync(int handle) {
   if (sync_error != 0) return sync_error;
   File& file = *handles_.at(static_cast<std::size_t>(handle));
   file.synced = file.data;
+  return 0;
+}
+
+std::vector<ArchiveEntry> HostFiles::list(const std::string& directory,
+                                          const std::string& basename) {
+  std::vector<ArchiveEntry> entries;
+  for (const auto& [path, file] : files_) {
+    const std::uint32_t number = binlog_file_number(path);
+    if (number != 0 && path == directory + "/" + binlog_file_name(basename, number))
+      entries.push_back({number, file->data.size(), 0});
+  }
+  std::sort(entries.begin(), entries.end(),
+            [](const ArchiveEntry& a, const ArchiveEntry& b) { return a.number < b.number; });
+  return entries;
+}
+
+int HostFiles::remove(const std::string& path) {
+  files_.erase(path);
   return 0;
 }
 

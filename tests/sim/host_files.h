@@ -26,6 +26,12 @@ class HostFiles final : public ArchiveIo {
   void close(int handle) noexcept override;
   int write(int handle, ConstBytes bytes, std::uint64_t offset, std::size_t& written) override;
   int sync(int handle) override;
+  std::vector<ArchiveEntry> list(const std::string& directory,
+                                 const std::string& basename) override;
+  int remove(const std::string& path) override;
+  std::optional<std::uint64_t> free_bytes(const std::string&) override {
+    return full ? 0 : UINT64_MAX;
+  }
 
   // --- faults
   bool full = false;    // ENOSPC

@@ -19,7 +19,8 @@ std::string LogServer::begin(const SourceHandshake::Identity& identity, const Qu
   queues_ = std::make_unique<SourceLaneQueues>();
   stream_ = std::make_unique<Stream>(view_);
   link_ = std::make_unique<Link>(drain_, clock_);
-  cycle_ = std::make_unique<Cycle>(ports_, *stream_, *link_, clock_, *queues_);
+  cycle_ = std::make_unique<Cycle>(ports_, *stream_, *link_, clock_, *queues_,
+                                   HandshakeDesk::addresses_of(peers));
   queues_->pause.request();
   cycle_->do_work();
   BL_ASSERT(queues_->pause.standing());

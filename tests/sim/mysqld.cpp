@@ -1,6 +1,7 @@
 #include "mysqld.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/crc32c.h"
@@ -10,6 +11,8 @@ namespace {
 
 constexpr std::uint32_t kStartup = 1'700'000'000;  // seconds; only that it is not 0 counts
 constexpr std::uint64_t kLargeRows = 30'000;
+// In every list, and no group is of it: what DELETE_DOMAIN_ID may delete.
+constexpr GtidEntry kIdleDomain{9, 99, 5};
 
 ConstBytes slice(const std::vector<std::byte>& data, std::uint64_t from, std::uint64_t to) {
   return ConstBytes(data).subspan(from, to - from);
@@ -29,9 +32,10 @@ void Mysqld::start() {
   BL_ASSERT(!up_);
   up_ = true;
   ++run_;
-  acked_ = {};
+  forget_acks();
   counters_ = {};
   enabled_ = status_on_ = options_.enabled_at_start;
+  enabled_set_ = false;
   sync_binlog_ = 1;
   read_only_ = options_.read_only_at_start;
   read_only_wanted_ = false;
@@ -50,6 +54,8 @@ void Mysqld::start() {
 // rest never was.
 void Mysqld::recover() {
   bool gone = false;
+  // What is behind half a group is in its tables, but recovery does not read on there.
+  bool unread = false;
   last_group_end_ = {};
   next_gtid_ = options_.first_gtid;
   for (Commit& commit : commits_) {
@@ -62,7 +68,10 @@ void Mysqld::recover() {
       continue;
     }
     last_group_end_ = commit.end;
-    next_gtid_ = commit.gtid + 1;
+    const auto torn = torn_.find(commit.end.file);
+    unread = unread || (torn != torn_.end() && commit.end.file == store_.last() &&
+                        commit.begin.offset >= torn->second);
+    if (!unread) next_gtid_ = commit.gtid + 1;
   }
   const std::uint32_t last = store_.last();
   if (!options_.trims_torn_files || ended(last)) return;
@@ -101,6 +110,9 @@ void Mysqld::kill() {
   BL_ASSERT(up_);
   trace_.note("server killed", static_cast<std::uint64_t>(stage_), waiting_.size());
   up_ = false;
+  threads_.clear();
+  disconnect_foreign();
+  storm_ = 0;
   dump_file_ = 0;
   stage_ = Stage::idle;
   waiting_.clear();
@@ -124,6 +136,7 @@ void Mysqld::shut_down() {
 std::size_t Mysqld::turn() {
   if (!up_) return 0;
   std::size_t work = advance();
+  work += work_foreign();
   work += answer_waiters();
   if (read_only_pending() && waiting_.empty() && group_.commits.empty()) {
     read_only_ = true;
@@ -135,14 +148,17 @@ std::size_t Mysqld::turn() {
 
 std::uint64_t Mysqld::next_due_ns() const {
   if (!up_) return UINT64_MAX;
-  return stage_ == Stage::idle && !takes_writes() && !rotate_wanted_ ? UINT64_MAX : due_ns_;
+  const bool nothing = stage_ == Stage::idle && !takes_writes() && !rotate_wanted_ && storm_ == 0;
+  const std::uint64_t acked_ns = foreign_acks_.empty() ? UINT64_MAX : foreign_acks_.front().first;
+  return std::min(nothing ? UINT64_MAX : due_ns_, acked_ns);
 }
 
 std::size_t Mysqld::advance() {
   if (clock_.time_ns < due_ns_) return 0;
   switch (stage_) {
     case Stage::idle:
-      if (rotate_wanted_ || store_.file(file_).data.size() > options_.max_file_bytes) {
+      if (storm_ > 0 || rotate_wanted_ ||
+          store_.file(file_).data.size() > options_.max_file_bytes) {
         begin_rotation();
       } else if (takes_writes()) {
         write_group();
@@ -167,16 +183,37 @@ std::size_t Mysqld::advance() {
       break;
     case Stage::new_file:
       list_file();
-      dump_end_ = written();
+      dump_end_ = written();  // dump_reach() knows of torn files before this one
       stage_ = Stage::idle;
-      due_ns_ = clock_.time_ns + random_.below(options_.group_pause_ns);
+      due_ns_ = clock_.time_ns + (storm_ > 0 ? 0 : random_.below(options_.group_pause_ns));
       break;
   }
   return 1;
 }
 
+// Half of the group stays in the file. Its clients were killed: they know nothing.
+bool Mysqld::tear_group(const std::vector<std::byte>& bytes) {
+  if (!tear_wanted_ || options_.trims_torn_files) return false;
+  tear_wanted_ = false;
+  const std::uint64_t kept = 1 + random_.below(bytes.size() - 1);
+  const std::uint64_t at = store_.file(file_).data.size();
+  store_.append(file_, ConstBytes(bytes).first(kept));
+  shift_ += kept;
+  torn_.try_emplace(file_, at);
+  for (const std::size_t index : group_.commits) {
+    commits_[index].lost = true;
+    by_end_.erase(commits_[index].end);
+  }
+  group_ = {};
+  trace_.note("binlog torn", kept, file_, at);
+  due_ns_ = clock_.time_ns + random_.below(options_.group_pause_ns);
+  return true;
+}
+
 void Mysqld::write_group() {
   const std::uint64_t count = random_.one_in(4) ? random_.between(2, 6) : 1;
+  const testing::BinlogWriter before = writer_;
+  const Position last_group_end = last_group_end_;
   group_ = {};
   std::vector<std::byte> bytes;
   for (std::uint64_t i = 0; i < count; ++i) {
@@ -184,7 +221,7 @@ void Mysqld::write_group() {
     commit.id = commits_.size() + 1;
     commit.gtid = next_gtid_++;
     commit.stream = resets_;
-    commit.begin = {file_, writer_.size()};
+    commit.begin = {file_, writer_.size() + shift_};
     commit.unsafe = sync_binlog_ != 1;
     const auto fill = static_cast<char>('a' + random_.below(26));
     if (random_.one_in(8)) {
@@ -196,14 +233,19 @@ void Mysqld::write_group() {
       writer_.rows(1 + random_.below(most), fill);
       writer_.xid();
     }
-    commit.end = {file_, writer_.size()};
-    commit.crc = crc32c(0, slice(writer_.bytes(), commit.begin.offset, commit.end.offset));
+    commit.end = {file_, writer_.size() + shift_};
+    commit.crc = crc32c(0, slice(writer_.bytes(), commit.begin.offset - shift_, writer_.size()));
     by_end_[commit.end] = commits_.size();
     group_.commits.push_back(commits_.size());
     commits_.push_back(commit);
   }
   group_.end = last_group_end_ = {file_, writer_.size()};
   bytes = writer_.take();
+  if (tear_group(bytes)) {
+    writer_ = before;
+    last_group_end_ = last_group_end;
+    return;
+  }
   trace_.note("group written", count, group_.end.file, group_.end.offset);
   if (random_.one_in(3)) {
     // Larger than the server's cache: two writes, wherever it happens to be full.
@@ -216,7 +258,7 @@ void Mysqld::write_group() {
     return;
   }
   store_.append(file_, bytes);
-  sync_end_ = writer_.size();
+  sync_end_ = store_.file(file_).data.size();
   stage_ = Stage::syncing;
   due_ns_ = clock_.time_ns + sync_time();
 }
@@ -228,7 +270,8 @@ void Mysqld::finish_sync() {
     // Set between the write and the sync: the server asks at the sync.
     for (const std::size_t commit : group_.commits) commits_[commit].unsafe = true;
   }
-  dump_end_ = group_.end;
+  // The dump thread ends with an error where the file is torn.
+  if (!torn_.contains(file_)) dump_end_ = group_.end;
   group_.since_ns = clock_.time_ns;
   waiting_.push_back(std::move(group_));
   group_ = {};
@@ -238,6 +281,7 @@ void Mysqld::finish_sync() {
 
 void Mysqld::begin_rotation() {
   rotate_wanted_ = false;
+  if (storm_ > 0) --storm_;
   end_file(false);
   stage_ = Stage::rotating;
   due_ns_ = clock_.time_ns + sync_time();
@@ -258,10 +302,13 @@ void Mysqld::end_file(bool stop) {
 
 void Mysqld::open_file(std::uint32_t number, std::uint32_t startup_s) {
   file_ = number;
+  shift_ = 0;
+  if (startup_s == 0 && std::exchange(delete_domain_wanted_, false)) has_idle_domain_ = false;
   store_.create(number);
   writer_ = testing::BinlogWriter();
   std::vector<GtidEntry> gtids;
   if (next_gtid_ > 1) gtids.push_back({0, testing::BinlogWriter::kServerId, next_gtid_ - 1});
+  if (has_idle_domain_) gtids.push_back(kIdleDomain);
   writer_.begin(gtids, startup_s);
   endings_[number] = {writer_.size(), 0, 0};
   store_.append(number, writer_.take());
@@ -293,9 +340,9 @@ std::size_t Mysqld::answer_waiters() {
     if (!status_on()) {
       if (enabled_) counters_.no_tx += group.commits.size();
       answer(group, Answer::exposed);
-    } else if (acked_ >= group.end) {
+    } else if (covers(group.end)) {
       counters_.yes_tx += group.commits.size();
-      answer(group, Answer::acked);
+      answer(group, answer_of(group));
     } else if (clock_.time_ns - group.since_ns >= options_.timeout_ns) {
       status_on_ = false;
       ++counters_.no_times;
@@ -315,6 +362,7 @@ void Mysqld::answer(const Group& group, Answer answer) {
   for (const std::size_t index : group.commits) {
     Commit& commit = commits_[index];
     commit.answer = answer;
+    if (answer == Answer::foreign) commit.visit = foreign_visits_;
     if (answer == Answer::acked && acked_too_much()) commit.unsafe = true;
     commit.answered_ns = clock_.time_ns;
     trace_.note(answer == Answer::acked ? "commit OK" : "commit OK, exposed", commit.id);
@@ -324,8 +372,9 @@ void Mysqld::answer(const Group& group, Answer answer) {
 
 void Mysqld::set_enabled(bool on) {
   trace_.note(on ? "semi-sync ON" : "semi-sync OFF", waiting_.size());
+  enabled_set_ = true;
   if (on) {
-    if (!enabled_) acked_ = {};
+    if (!enabled_) forget_acks();
     enabled_ = status_on_ = true;
     return;
   }
@@ -367,22 +416,21 @@ bool Mysqld::reset_master() {
   ++resets_;
   store_.reset();
   endings_.clear();
+  torn_.clear();
+  tear_wanted_ = false;
+  has_idle_domain_ = false;
   by_end_.clear();
   next_gtid_ = 1;
   last_group_end_ = {};
-  acked_ = {};
-  dump_end_ = {};
+  forget_acks();
+  dump_end_ = foreign_sent_ = {};
+  foreign_acks_.clear();
   open_file(1, 0);
   run_first_file_ = 1;
   return true;
 }
 
 // --- dump connection ----------------------------------------------------------------------------
-
-void Mysqld::register_dump(Position start) {
-  trace_.note("dump registered", start.file, start.offset);
-  on_ack(start);
-}
 
 Position Mysqld::dump_reach(Position start) const {
   for (std::uint32_t file = start.file; file < file_; ++file) {
@@ -396,11 +444,8 @@ Position Mysqld::dump_reach(Position start) const {
 void Mysqld::on_ack(Position position) {
   if (!up_ || !enabled_) return;
   trace_.note("server hears ACK", position.file, position.offset);
-  acked_ = std::max(acked_, position);
-  if (!status_on_ && acked_ >= last_group_end_) {
-    status_on_ = true;
-    trace_.note("server waits again");
-  }
+  own_acked_ = std::max(own_acked_, position);
+  take_ack(position);
 }
 
 // --- truth --------------------------------------------------------------------------------------
@@ -415,6 +460,13 @@ const Commit* Mysqld::around(Position position) const {
 bool Mysqld::acked_too_much() const {
   const Position end = written();
   return acked_ > end && !(acked_ == Position{end.file + 1, 0} && ended(end.file));
+}
+
+Position Mysqld::torn_at() const {
+  for (const auto& [file, offset] : torn_) {
+    if (store_.has(file) && !store_.file(file).purged) return {file, offset};
+  }
+  return {};
 }
 
 Position Mysqld::written() const {

@@ -28,6 +28,8 @@ enum class Answer : std::uint8_t {
   none,     // nothing yet, or nothing ever: it is not known
   acked,    // OK, and a quorum was to have it
   exposed,  // OK without a quorum
+  foreign,  // OK by the ACK of a semi-sync client that is not ours
+  unwaited  // OK because names were compared as text: nobody acknowledged it
 };
 
 struct Commit {
@@ -43,10 +45,12 @@ struct Commit {
   // Written, or not synced, while sync_binlog was not 1; or answered by an ACK of binlogs that were
   // reset since, before anybody could know of that.
   bool unsafe = false;
+  std::uint64_t visit = 0;  // of the foreign acker that it was answered by; 0: it was not
 };
 
 struct MysqldOptions {
-  bool trims_torn_files = false;  // as MySQL does
+  bool trims_torn_files = false;       // as MySQL does
+  bool compares_names_as_text = true;  // as MariaDB does (S17)
   std::uint32_t first_file = 1;
   std::uint64_t first_gtid = 1;     // behind what it executed as a replica
   bool read_only_at_start = false;  // in its configuration
@@ -72,14 +76,30 @@ class Mysqld {
   std::uint32_t run() const { return run_; }
   std::size_t turn();
   std::uint64_t next_due_ns() const;
+  std::uint64_t paused_until_ns = 0;  // with its machine
 
   // --- clients and operators
   bool busy = true;  // clients send transactions
   void kill_waiter();
   void flush_logs() { rotate_wanted_ = true; }
+  // So many rotations with next to nothing in between.
+  void storm(std::uint32_t rotations);
+  // A semi-sync client that is not ours: it acknowledges whatever it is sent, early.
+  void connect_foreign();
+  void disconnect_foreign();
+  bool foreign_connected() const { return foreign_; }
+  std::uint64_t foreign_visits() const { return foreign_visits_; }
   void purge_before(std::uint32_t file);
   // False while somebody waits.
   bool reset_master();
+  // The next group is written in half, lost, and the server goes on behind it (MariaDB, when the
+  // disk of its binlogs was full, the waiting client was killed, and space was freed).
+  void tear_next_group() { tear_wanted_ = true; }
+  // The next file no longer lists the domain that nobody writes to.
+  void delete_domain() {
+    delete_domain_wanted_ = true;
+    flush_logs();
+  }
   // Clients send transactions, and it takes them.
   bool takes_writes() const { return busy && !read_only_ && !read_only_wanted_; }
   void set_sync_binlog(std::uint64_t value) { sync_binlog_ = value; }
@@ -90,8 +110,13 @@ class Mysqld {
   std::uint32_t last_listed() const;
   std::uint64_t sync_binlog() const { return sync_binlog_; }
   bool enabled() const { return enabled_; }
+  // By its own settings, and by no statement since it started.
+  bool enabled_by_settings() const { return enabled_ && !enabled_set_; }
   bool status_on() const { return enabled_ && status_on_; }
   const ServerCounters& counters() const { return counters_; }
+  // Rpl_semi_sync_master_clients.
+  std::uint64_t clients() const;
+  bool compares_names_as_text() const { return options_.compares_names_as_text; }
   void set_enabled(bool on);
   // SET GLOBAL read_only=1 waits behind commits that wait, and blocks new ones meanwhile (S15).
   void begin_read_only();
@@ -103,6 +128,7 @@ class Mysqld {
   std::uint64_t dump_generation() const { return resets_; }
   // A registration is an ACK.
   void register_dump(Position start);
+  void end_dump();
   // How far a dump thread that began at `start` has sent; null: nothing.
   Position dump_reach(Position start) const;
   void on_ack(Position position);
@@ -128,6 +154,9 @@ class Mysqld {
   bool acked_too_much() const;
   // Behind everything that was written.
   Position written() const;
+  // Where a file of this stream that is still there is torn in its middle; null: nowhere. With
+  // groups behind it, no reader can have them.
+  Position torn_at() const;
 
  private:
   enum class Stage : std::uint8_t { idle, second_piece, syncing, rotating, new_file };
@@ -144,7 +173,14 @@ class Mysqld {
 
   std::size_t advance();
   std::size_t answer_waiters();
+  std::size_t work_foreign();
+  static bool covers_as_text(const Position& acked, const Position& end);
+  bool covers(const Position& end) const;
+  Answer answer_of(const Group& group) const;
+  void take_ack(const Position& position);
+  void forget_acks();
   void write_group();
+  bool tear_group(const std::vector<std::byte>& bytes);
   void finish_sync();
   void begin_rotation();
   void open_file(std::uint32_t number, std::uint32_t startup_s);
@@ -167,6 +203,13 @@ class Mysqld {
   std::uint32_t file_ = 0;
   std::uint32_t unlisted_ = 0;  // the file that is not in the index yet; 0: none
   testing::BinlogWriter writer_;
+  // How much longer the open file is than the server believes: what stands in it of groups that
+  // were torn. The server's own positions, in events and for semi-sync, leave it out.
+  std::uint64_t shift_ = 0;
+  bool tear_wanted_ = false;
+  bool delete_domain_wanted_ = false;
+  bool has_idle_domain_ = true;
+  std::map<std::uint32_t, std::uint64_t> torn_;  // file → offset
   std::map<std::uint32_t, Ending> endings_;
   Stage stage_ = Stage::idle;
   std::uint64_t due_ns_ = 0;
@@ -183,12 +226,22 @@ class Mysqld {
   std::uint64_t timeouts_ = 0;
   // Semi-sync.
   bool enabled_ = false;
+  bool enabled_set_ = false;  // by a statement, in this run
   bool status_on_ = false;
   bool read_only_ = false;
   bool read_only_wanted_ = false;  // by a statement
-  Position acked_;
+  Position acked_;                 // as the server compares
+  Position own_acked_;             // by Binlane
+  Position foreign_acked_;         // by the other one
   ServerCounters counters_;
   std::uint64_t sync_binlog_ = 1;
+  // Until when each thread of a dump connection of ours is there.
+  std::vector<std::uint64_t> threads_;
+  bool foreign_ = false;
+  std::uint64_t foreign_visits_ = 0;
+  Position foreign_sent_;
+  std::deque<std::pair<std::uint64_t, Position>> foreign_acks_;  // when due
+  std::uint32_t storm_ = 0;                                      // rotations to come
   // Truth.
   std::vector<Commit> commits_;
   std::map<Position, std::size_t> by_end_;  // of this stream, those that are not lost

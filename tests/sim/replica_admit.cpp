@@ -9,12 +9,43 @@
 #include "shim/stream_scan.h"
 
 namespace binlane::sim {
+namespace {
+
+constexpr std::uint64_t kPruneNs = 20 * kNanosPerMilli;
+
+}  // namespace
 
 void ReplicaHost::control() {
   HelloMessage message;
   for (std::size_t i = 0; i < kReplicaHelloQueue && queues_->hello_in.try_pop(message); ++i)
     admit(message);
   if (queues_->state.load() != 0 && admission_->watch_repair(queues_->marks.load())) show_state();
+  if (pruner_ && clock_.time_ns >= prune_ns_) prune();
+}
+
+// As ReplicaSide::prune_archive().
+void ReplicaHost::prune() {
+  prune_ns_ = clock_.time_ns + kPruneNs;
+  const ReplicaLaneMarks marks = queues_->marks.load();
+  RetentionFacts facts;
+  if (!executed_.is_null()) facts.executed = executed_;
+  executed_ = fed_;
+  facts.in_session = marks.connected;
+  facts.peers_need = marks.peers_need;
+  const JournalMeta meta = store_->meta();
+  const auto folders = archive_folders(meta, kArchiveDirectory);
+  if (folders.empty()) return;
+  const std::uint64_t before = files_pruned();
+  pruner_->turn(folders, std::move(facts), clock_.time_ns);
+  if (files_pruned() == before) return;
+  const auto left = files_.list(folder(), kBasename);
+  if (!left.empty()) first_kept_ = std::max(first_kept_, left.front().number);
+  trace_.note("archive pruned", local_.ipv4, first_kept_, files_pruned());
+}
+
+void ReplicaHost::prune_by(const std::optional<RetentionPolicy>& policy) {
+  pruner_.reset();
+  if (policy) pruner_.emplace(*policy, files_);
 }
 
 void ReplicaHost::admit(const HelloMessage& message) {
@@ -31,19 +62,37 @@ void ReplicaHost::admit(const HelloMessage& message) {
     refusal_ = field_text(body.reason);
     return;
   }
-  const auto hello = admission_->answer(message, frame, body);
+  const auto hello = admission_->answer(message, frame, body, clock_.time_ns);
   show_state();
   if (!hello) return;
+  if (hello->not_bound) return pass_on(*hello);
   if (hello->refused)
     refusal_ = admission_->refusal();
   else if (body.phase == static_cast<std::uint8_t>(wire::Phase::start))
     refusal_.clear();
-  // A full queue loses it, as the network might.
-  static_cast<void>(queues_->admitted.try_push(*hello));
+  pass_on(*hello);
 }
 
-std::string ReplicaHost::refuse_all(const wire::HelloBody&, const Promise&) {
+// A full queue loses it, as the network might.
+void ReplicaHost::pass_on(const AdmittedHello& hello) {
+  static_cast<void>(queues_->admitted.try_push(hello));
+}
+
+std::string ReplicaHost::refuse_all() {
   return refuse_all_;
+}
+
+// A host that is the source hears of a later term from its replicas.
+bool ReplicaHost::is_news(const wire::HelloBody&, const Promise&) {
+  return false;
+}
+
+void ReplicaHost::hear(const wire::HelloBody&, const Promise&) {}
+
+std::string ReplicaHost::source_alive() {
+  const ReplicaLaneMarks marks = queues_->marks.load();
+  const bool heard = marks.connected && clock_.time_ns < marks.heard_ns + kSourceHeardNs;
+  return heard ? "a source" : std::string();
 }
 
 ReplicaLaneMarks ReplicaHost::marks() {

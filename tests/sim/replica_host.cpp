@@ -23,12 +23,14 @@ ReplicaHost::Memory ReplicaHost::allocate(std::size_t size) {
 }
 
 ReplicaHost::ReplicaHost(test::VirtualClock& clock, test::FakeNetwork& network, Random random,
-                         Trace& trace, std::string name, Endpoint local, std::uint32_t block_count)
+                         Trace& trace, std::string name, Endpoint local, const PeerList& sources,
+                         std::uint32_t block_count)
     : clock_(clock),
       random_(random),
       trace_(trace),
       name_(std::move(name)),
       local_(local),
+      sources_(sources),
       size_(std::size_t{block_count} * kBlockSize),
       platter_(allocate(size_)),
       port_(network, local),
@@ -54,7 +56,8 @@ void ReplicaHost::reseed() {
   format();
   files_.remove_all();
   exposure_bytes_.reset();
-  fed_ = fed_before_ = {};
+  fed_ = fed_before_ = executed_ = {};
+  first_kept_ = 0;
   impaired = false;
   ++reseeds_;
 }
@@ -96,12 +99,15 @@ void ReplicaHost::start() {
     forget();
     return;
   }
+  exposures_failed_ = false;
   exposures_.emplace(exposure_bytes_, [this](ConstBytes bytes) {
+    exposures_failed_ = exposures_failed_ || exposures_failing;
+    if (exposures_failed_) return EIO;
     exposure_bytes_.emplace(bytes.begin(), bytes.end());
     return 0;
   });
   cycle_ = std::make_unique<Cycle>(port_, disk_, *journal_, clock_, *queues_,
-                                   cluster_id_of(kClusterName), name_);
+                                   cluster_id_of(kClusterName), name_, sources_);
   queues_->pause.resume();
   admission_.emplace(name_, cluster_id_of(kClusterName), *store_, *exposures_,
                      static_cast<AdmissionHost&>(*this));
@@ -190,7 +196,8 @@ std::string ReplicaHost::switch_stream(const StreamIdentity& next, Position seal
   cycle_->forget_archive();
   if (!make_parts()) return problem_;
   fed_before_ = fed_;
-  fed_ = {};
+  fed_ = executed_ = {};
+  first_kept_ = 0;
   ++streams_switched_;
   trace_.note("stream switched", local_.ipv4, sealed_at.file, sealed_at.offset);
   return {};

@@ -22,6 +22,7 @@
 #include "host_files.h"
 #include "host_superblock.h"
 #include "random.h"
+#include "control/archive_pruner.h"
 #include "storage/archive.h"
 #include "storage/journal.h"
 #include "storage/recovery.h"
@@ -39,7 +40,7 @@ class ReplicaHost final : private AdmissionHost {
   using Cycle = ReplicaCycle<test::FakePort, test::ModelDisk, Journal, test::VirtualClock>;
 
   ReplicaHost(test::VirtualClock& clock, test::FakeNetwork& network, Random random, Trace& trace,
-              std::string name, Endpoint local, std::uint32_t block_count);
+              std::string name, Endpoint local, const PeerList& sources, std::uint32_t block_count);
 
   // --- the daemon
   // It may refuse: then it stays down, and problem() says why.
@@ -76,7 +77,10 @@ class ReplicaHost final : private AdmissionHost {
   test::ModelDisk& disk() { return disk_; }
   HostFiles& files() { return files_; }
   SuperblockRecord& superblock() { return superblock_; }
+  bool exposures_failing = false;  // the record of what was released without a quorum
   std::size_t platter_size() const { return size_; }
+  // From now on its archive is pruned by that; nothing: it is not.
+  void prune_by(const std::optional<RetentionPolicy>& policy);
   // What it said to be safe was not kept by its medium; the checks then count it as a failed
   // replica.
   bool impaired = false;
@@ -101,6 +105,10 @@ class ReplicaHost final : private AdmissionHost {
   // And of the one before, which was sealed.
   Position fed_before() const { return fed_before_; }
   std::uint64_t streams_switched() const { return streams_switched_; }
+  // Archived files that were deleted because nobody needed them, of the stream that it holds: all
+  // before this one.
+  std::uint32_t first_kept() const { return first_kept_; }
+  std::uint64_t files_pruned() const { return pruner_ ? pruner_->view().removed_files : 0; }
   std::uint64_t reseeds() const { return reseeds_; }
   std::uint64_t openings() const { return openings_; }
   // What a power cut at this very moment would leave.
@@ -123,8 +131,12 @@ class ReplicaHost final : private AdmissionHost {
   void forget();
   void control();
   void admit(const HelloMessage& message);
+  void pass_on(const AdmittedHello& hello);
   // --- AdmissionHost
-  std::string refuse_all(const wire::HelloBody& body, const Promise& candidate) override;
+  std::string refuse_all() override;
+  bool is_news(const wire::HelloBody& body, const Promise& candidate) override;
+  void hear(const wire::HelloBody& body, const Promise& candidate) override;
+  std::string source_alive() override;
   ReplicaLaneMarks marks() override;
   ArchiverStatus archive() override;
   std::optional<std::uint32_t> digest_archive(Position end, std::uint64_t length) override;
@@ -134,6 +146,7 @@ class ReplicaHost final : private AdmissionHost {
   std::string follow_stream(const StreamIdentity& stream, Position sealed_at, bool& done) override;
   std::string lend(const std::string& borrower, const Promise& promise) override;
   void show_state();
+  void prune();
   // As ReplicaSide's.
   std::string folder() const;
   bool make_parts();
@@ -148,6 +161,7 @@ class ReplicaHost final : private AdmissionHost {
   Trace& trace_;
   std::string name_;
   Endpoint local_;
+  PeerList sources_;
   std::size_t size_;
   // What survives the daemon.
   Memory platter_;
@@ -156,6 +170,9 @@ class ReplicaHost final : private AdmissionHost {
   std::optional<std::vector<std::byte>> exposure_bytes_;
   Position fed_;
   Position fed_before_;
+  Position executed_;  // by its server, which is a little late
+  std::uint32_t first_kept_ = 0;
+  std::optional<ArchivePruner> pruner_;
   std::uint64_t streams_switched_ = 0;
   std::uint64_t reseeds_ = 0;
   std::uint64_t openings_ = 0;
@@ -170,6 +187,7 @@ class ReplicaHost final : private AdmissionHost {
   std::unique_ptr<TrackedGroups> groups_;
   std::unique_ptr<Archiver> archiver_;
   std::optional<ExposureRecord> exposures_;
+  bool exposures_failed_ = false;  // an error is final for the process that met it
   std::optional<ReplicaAdmission> admission_;
   Loan loan_;
   std::string refuse_all_;
@@ -177,6 +195,7 @@ class ReplicaHost final : private AdmissionHost {
   std::string refusal_;
   std::uint64_t control_ns_ = 0;
   std::uint64_t archive_ns_ = 0;
+  std::uint64_t prune_ns_ = 0;
 };
 
 }  // namespace binlane::sim

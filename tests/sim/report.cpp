@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/clock.h"
 
@@ -12,9 +13,11 @@ namespace binlane::sim {
 namespace {
 
 CheckCounts sum(const CheckCounts& a, const CheckCounts& b) {
-  return {a.quorums + b.quorums, a.acks + b.acks,   a.marks + b.marks, a.releases + b.releases,
-          a.exposed + b.exposed, a.turns + b.turns, a.cuts + b.cuts,   a.feeds + b.feeds,
-          a.bytes + b.bytes,     a.acked + b.acked};
+  return {a.quorums + b.quorums,   a.acks + b.acks,       a.marks + b.marks,
+          a.releases + b.releases, a.exposed + b.exposed, a.foreign + b.foreign,
+          a.unwaited + b.unwaited, a.turns + b.turns,     a.cuts + b.cuts,
+          a.feeds + b.feeds,       a.bytes + b.bytes,     a.acked + b.acked,
+          a.wakings + b.wakings};
 }
 
 // The order of the seeds does not matter, so that workers may share them as they like.
@@ -92,11 +95,14 @@ std::string Report::to_json() const {
   json["runs_with_promotions_refused"] = unproven;
   auto& checked = json["checked"];
   checked["commits_under_quorum"] = checks.acked;
+  checked["S21_wakings"] = checks.wakings;
   checked["I1_quorums_on_platters"] = checks.quorums;
   checked["I2_acks_on_platters"] = checks.acks;
   checked["I3_quorum_marks"] = checks.marks;
   checked["I4_releases"] = checks.releases;
   checked["I4_exposed_commits"] = checks.exposed;
+  checked["I4_foreign_commits"] = checks.foreign;
+  checked["I4_unwaited_commits"] = checks.unwaited;
   checked["I5_turns"] = checks.turns;
   checked["I6_cuts"] = checks.cuts;
   checked["I7_feeds"] = checks.feeds;
@@ -104,8 +110,9 @@ std::string Report::to_json() const {
   auto& counts = json["faults"];
   for (std::size_t i = 0; i < kFaultKinds; ++i)
     counts[to_string(static_cast<FaultKind>(i))] = faults[i];
-  auto& missing = json["pairs_missing"] = nlohmann::ordered_json::array();
-  auto& matrix = json["pairs"];
+  // Apart from `json`, whose members move when another one is added.
+  auto missing = nlohmann::ordered_json::array();
+  auto matrix = nlohmann::ordered_json::object();
   for (std::size_t a = 0; a < kFaultKinds; ++a) {
     for (std::size_t b = a + 1; b < kFaultKinds; ++b) {
       const char* const first = to_string(static_cast<FaultKind>(a));
@@ -114,6 +121,8 @@ std::string Report::to_json() const {
       matrix[first][second] = pairs[a][b];
     }
   }
+  json["pairs_missing"] = std::move(missing);
+  json["pairs"] = std::move(matrix);
   return json.dump(2) + "\n";
 }
 

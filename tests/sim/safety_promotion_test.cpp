@@ -248,13 +248,13 @@ TEST(Safety, S12_AFencingThatCouldNotBeRecordedIsCaughtUp) {
   const Candidate& candidate = run_until_decided(world, 0);
   ASSERT_EQ(candidate.phase(), Candidate::Phase::active) << candidate.refusal();
   world.server().start();
-  SourceHost::fail_ledger(true);
+  SourceHost::fail_ledger(EIO);
   world.source().start();
   world.run_until([&] { return world.source().fenced_by() == candidate.term(); }, kSoonNs,
                   "FENCED");
   ASSERT_TRUE(world.source().ledger()->failed());
   ASSERT_TRUE(world.source().ledger()->open_intervals().empty());
-  SourceHost::fail_ledger(false);
+  SourceHost::fail_ledger(0);
   world.source().kill();
   world.source().start();
   ASSERT_EQ(world.source().ledger()->open_intervals().size(), 1U);

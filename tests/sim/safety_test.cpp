@@ -348,7 +348,7 @@ TEST(Safety, S13_NoReleaseWithoutTheLedger) {
   World world(script());
   run_until_semisync(world);
   const std::uint64_t releases = world.checks().counts().releases;
-  SourceHost::fail_ledger(true);
+  SourceHost::fail_ledger(EIO);
   cut_off_all_replicas(world);
   world.run_until([&] { return world.server().timeouts() > 0; }, kSoonNs,
                   "the server's own timeout");
@@ -370,6 +370,57 @@ TEST(Safety, S16_AfterAResetReplicasAreReseeded) {
   run_until_healthy(world);
 }
 
+// S24: the server goes on after half a group, as MariaDB does. Nothing of what follows is given to
+// anybody, whether the server rotates, is killed or both, and the operator is told where and what.
+// Canaries: scan_trusts_continuity, scan_takes_damage_for_crash, tailer_follows_misplaced_events.
+TEST(Safety, S24_ATornBinlogIsRefusedWithThePlace) {
+  for (const bool killed : {false, true}) {
+    World world(script());
+    run_until_semisync(world);
+    world.server().tear_next_group();
+    world.run_until([&] { return !world.server().torn_at().is_null(); }, kSoonNs, "a torn binlog");
+    const Position torn = world.server().torn_at();
+    world.run_for(kNanosPerSecond);
+    if (killed) {
+      world.server().kill();
+      world.server().start();
+    } else {
+      world.server().flush_logs();
+    }
+    world.run_until(
+        [&] {
+          return !world.source().running() &&
+                 world.source().problem().find("is damaged at") != std::string::npos;
+        },
+        kSoonNs, "a refusal");
+    for (const auto& replica : world.replicas()) EXPECT_LE(replica->fed(), torn);
+    world.run_until(
+        [&] {
+          world.operators();
+          return world.source().running();
+        },
+        kSoonNs, "a new stream");
+    world.operators();
+    run_until_healthy(world);
+  }
+}
+
+// FLUSH BINARY LOGS DELETE_DOMAIN_ID: the same stream.
+TEST(Safety, S24_DeletedDomainsAreNoDamage) {
+  World world(script());
+  run_until_semisync(world);
+  const Uuid before = world.source().origin();
+  const std::uint32_t file = world.server().written().file;
+  world.server().delete_domain();
+  world.run_until([&] { return world.server().written().file > file; }, kSoonNs, "a rotation");
+  run_until_semisync(world);
+  world.source().kill();
+  world.source().start();
+  run_until_semisync(world);
+  EXPECT_EQ(world.source().origin(), before);
+  run_until_healthy(world);
+}
+
 // S16, I4: the same while an exposure of the old stream is on record still and the ledger's disk
 // has failed. That record says nothing of the new stream: Binlane releases nobody (I4 watches).
 // Canaries: fresh_without_record, fresh_only_once.
@@ -379,7 +430,7 @@ TEST(Safety, S16_AnOldStreamsExposureCoversNothing) {
   cut_off_all_replicas(world);
   world.run_until([&] { return world.source().fallback_state() == FallbackState::async; }, kSoonNs,
                   "degraded");
-  SourceHost::fail_ledger(true);
+  SourceHost::fail_ledger(EIO);
   world.blocks.clear();
   run_until_semisync(world);
   ASSERT_FALSE(world.source().ledger()->open_intervals().empty());
@@ -391,7 +442,7 @@ TEST(Safety, S16_AnOldStreamsExposureCoversNothing) {
   EXPECT_EQ(world.checks().counts().releases, releases);
   EXPECT_EQ(world.source().fallback_state(), FallbackState::refused);
   // A daemon that can write there again makes it good.
-  SourceHost::fail_ledger(false);
+  SourceHost::fail_ledger(0);
   world.source().kill();
   world.source().start();
   world.run_until([&] { return every_refusal_says(world, "holds the stream"); }, kSoonNs,
@@ -451,9 +502,10 @@ TEST(Safety, S5_AnIncarnationIsHeldToAllThatWasTold) {
   run_until_healthy(world);
 }
 
-// S17: binlog.1000000 comes after binlog.999999, for us.
+// S17: where the server compares names rightly (MySQL), numbers have no end.
 TEST(Safety, S17_FileNumbersAreNumbers) {
   WorldOptions options = script();
+  options.server.compares_names_as_text = false;
   options.server.first_file = 999'998;
   options.server.max_file_bytes = 2000;
   World world(options);
@@ -461,6 +513,85 @@ TEST(Safety, S17_FileNumbersAreNumbers) {
   world.run_until([&] { return world.server().written().file > 1'000'001; }, kSoonNs, "files");
   run_until_healthy(world);
   for (const auto& replica : world.replicas()) EXPECT_GT(replica->archive_end().file, 1'000'001U);
+}
+
+// S17: MariaDB waits for nobody from binlog.1000000 on. Semi-sync ends before that, for good.
+TEST(Safety, S17_SemiSyncEndsWithTheNumbering) {
+  WorldOptions options = script();
+  options.server.first_file = 999'970;
+  options.server.max_file_bytes = 4000;
+  World world(options);
+  run_until_semisync(world);
+  world.run_until([&] { return world.source().fallback_state() == FallbackState::async; }, kSoonNs,
+                  "ASYNC");
+  EXPECT_EQ(world.server().written().file, 999'999U);
+  cut_off_all_replicas(world);
+  world.run_until([&] { return world.server().written().file > 1'000'001; }, kSoonNs, "files");
+  world.blocks.clear();
+  world.run_for(3 * kNanosPerSecond);
+  EXPECT_EQ(answered(world, Answer::unwaited), 0U);
+  EXPECT_EQ(world.source().fallback_state(), FallbackState::async);
+  // Nor does a restart of either begin anew.
+  world.source().kill();
+  world.source().start();
+  world.run_for(3 * kNanosPerSecond);
+  EXPECT_EQ(world.source().fallback_state(), FallbackState::async);
+  run_until_healthy(world);
+  for (const auto& replica : world.replicas()) EXPECT_GT(replica->archive_end().file, 1'000'001U);
+}
+
+// The file is there before anybody has looked, and no replica: everything from there on is in the
+// interval.
+TEST(Safety, S17_ARotationStormIsInTheInterval) {
+  WorldOptions options = script();
+  options.server.first_file = 999'990;
+  options.server.max_file_bytes = 1 << 20;
+  World world(options);
+  run_until_semisync(world);
+  cut_off_all_replicas(world);
+  world.source().paused_until_ns = world.clock().time_ns + 300 * kMs;
+  world.server().storm(14);
+  world.run_until([&] { return answered(world, Answer::unwaited) > 0; }, kSoonNs,
+                  "a commit that nobody acknowledged");
+  world.run_until([&] { return world.source().fallback_state() == FallbackState::async; }, kSoonNs,
+                  "ASYNC");
+  world.blocks.clear();
+  world.run_for(3 * kNanosPerSecond);
+  run_until_healthy(world);
+}
+
+// S23: a stock semi-sync replica beside Binlane acknowledges before any of our replicas has a
+// commit.
+TEST(Safety, S23_ASecondAckerIsSeen) {
+  World world(script());
+  run_until_semisync(world);
+  world.run_for(2 * kNanosPerSecond);
+  world.server().connect_foreign();
+  cut_off_all_replicas(world);
+  world.run_until([&] { return world.source().fallback_state() == FallbackState::foreign_acker; },
+                  200 * kMs, "FOREIGN_ACKER");
+  world.run_until([&] { return answered(world, Answer::foreign) > 5; }, kSoonNs,
+                  "commits by somebody else's word");
+  EXPECT_EQ(world.source().ledger()->open_intervals().size(), 1U);
+  world.blocks.clear();
+  world.run_for(2 * kNanosPerSecond);
+  EXPECT_EQ(world.source().fallback_state(), FallbackState::foreign_acker);
+  EXPECT_EQ(world.source().ledger()->open_intervals().size(), 1U);
+  world.server().disconnect_foreign();
+  run_until_healthy(world);
+}
+
+// Our own connection that reconnects is counted twice for a moment: no alarm.
+TEST(Safety, S23_OurOwnReconnectionIsNobodyElse) {
+  World world(script());
+  run_until_semisync(world);
+  for (int i = 0; i < 8; ++i) {
+    world.source().kill();
+    world.source().start();
+    world.run_for(1300 * kMs);
+    ASSERT_NE(world.source().fallback_state(), FallbackState::foreign_acker);
+  }
+  run_until_healthy(world);
 }
 
 }  // namespace

@@ -22,16 +22,23 @@ constexpr std::uint64_t kStoreNs = 1 * kNanosPerSecond;
 constexpr std::uint64_t kLookNs = 500 * kNanosPerMilli;
 // Of the drain: its shortest back-off.
 constexpr std::uint64_t kRetryNs = 100 * kNanosPerMilli;
+// A look at the server's clients counts when our own connection is that old: it was looked at soon
+// after its beginning.
+constexpr std::uint64_t kSettledNs = AckerWatch::kSettleNs + 3 * kLookNs;
 
-bool ledger_failing = false;
+int ledger_failing = 0;  // an errno
 
 LedgerIo ledger_io() {
   return {[](int descriptor, const void* data, std::size_t length) -> ssize_t {
-            if (!ledger_failing) return ::write(descriptor, data, length);
-            errno = EIO;
+            if (ledger_failing == 0) return ::write(descriptor, data, length);
+            errno = ledger_failing;
             return -1;
           },
-          [](int) { return 0; }};
+          [](int) { return 0; },
+          [](int, std::uint64_t, std::uint64_t) {
+            errno = ledger_failing;
+            return ledger_failing == 0 ? 0 : -1;
+          }};
 }
 
 }  // namespace
@@ -63,6 +70,7 @@ SourceHost::SourceHost(test::VirtualClock& clock, test::FakeNetwork& network, Ra
   ::unlink(options_.ledger_path.c_str());
   // The daemon's first start, as whatever it was then, is long over.
   const Ledger begun(options_.ledger_path, LedgerIo::system());
+  open_role();
 }
 
 SourceHost::~SourceHost() {
@@ -70,12 +78,12 @@ SourceHost::~SourceHost() {
   ::unlink(options_.ledger_path.c_str());
 }
 
-void SourceHost::fail_ledger(bool failing) {
-  ledger_failing = failing;
+void SourceHost::fail_ledger(int error) {
+  ledger_failing = error;
 }
 
 bool SourceHost::ledger_fails() {
-  return ledger_failing;
+  return ledger_failing != 0;
 }
 
 void SourceHost::start() {
@@ -100,14 +108,24 @@ void SourceHost::start() {
   drain_.generation = generation;
   synced_ = {};
   registration_.emplace();
-  phase_ = fenced_by_ == 0 ? Phase::looking : Phase::fenced;
-  if (phase_ == Phase::fenced && !canary(Canary::fencing_not_caught_up))
-    record_fencing(std::max(state_.quorum, beginning_of(state_)));
+  ++starts_;
+  open_role();
+  pauses_ = {};
+  guard_ = {};
+  made_read_only_ = read_only_marked_;
+  read_only_until_answer_ = false;
+  fencing_recorded_ = true;
+  phase_ = fenced() ? Phase::fenced : Phase::looking;
+  fenced_watch_ = {};
+  if (fenced() && !canary(Canary::fencing_not_caught_up)) {
+    fenced_from_ = std::max(state_.quorum, beginning_of(state_));
+    record_fencing();
+  }
   next_stream_ = {};
   server_runs_ = 0;
   run_ = 0;
   fenced_status_on_ = false;
-  next_look_ns_ = next_poll_ns_ = next_store_ns_ = 0;
+  next_look_ns_ = next_poll_ns_ = next_store_ns_ = next_room_ns_ = 0;
   control_ns_ = clock_.time_ns;
   trace_.note("source daemon starts");
 }
@@ -119,7 +137,8 @@ void SourceHost::bind_lane() {
   link_->told = [this](Position position) {
     if (told) told(position);
   };
-  cycle_ = std::make_unique<Cycle>(ports_, *stream_, *link_, clock_, *queues_);
+  cycle_ = std::make_unique<Cycle>(ports_, *stream_, *link_, clock_, *queues_,
+                                   HandshakeDesk::addresses_of(options_.replicas));
 }
 
 void SourceHost::kill() {
@@ -136,8 +155,7 @@ void SourceHost::kill() {
   queues_.reset();
   ledger_.reset();
   registration_.reset();
-  drain_.connected = false;
-  drain_.acks.clear();
+  leave_dump();
   new_poll_.reset();
   phase_ = Phase::looking;
 }
@@ -167,6 +185,12 @@ std::vector<HandshakeDesk::ReplicaView> SourceHost::replicas() const {
 
 // --- as DumpDrain ---------------------------------------------------------------------------
 
+void SourceHost::leave_dump() {
+  if (drain_.connected && server_.up() && server_.run() == drain_.run) server_.end_dump();
+  drain_.connected = false;
+  drain_.acks.clear();
+}
+
 void SourceHost::drain_turn() {
   server_.dump_reads(0);
   while (drain_.connected && !drain_.acks.empty() && drain_.acks.front().due_ns <= clock_.time_ns) {
@@ -189,6 +213,7 @@ void SourceHost::drain_turn() {
     drain_.run = server_.run();
     drain_.resets = server_.dump_generation();
     drain_.position = {};
+    drain_since_ns_ = clock_.time_ns;
     server_.register_dump(drain_.start);
   }
   // After a RESET the dump thread waits at the end of a file that is gone.
@@ -202,8 +227,14 @@ void SourceHost::drain_turn() {
 
 void SourceHost::control() {
   const std::uint64_t now_ns = clock_.time_ns;
+  const std::uint64_t pause_ns = pauses_.turn(now_ns);
+  if (ledger_->is_full() && now_ns >= next_room_ns_) {
+    next_room_ns_ = now_ns + kStoreNs;
+    if (ledger_->try_again() && fallback_) fallback_->ledger_back();
+  }
   watch_terms();
-  if (phase_ == Phase::fenced) return work_as_fenced();
+  if (fenced()) return work_as_fenced();
+  guard_writes(pause_ns);
   if (registration_->take_server_changed() && phase_ == Phase::running)
     end_incarnation({"the server was restarted", {}});
   if (phase_ != Phase::running) {
@@ -235,8 +266,15 @@ void SourceHost::look_for_server(std::uint64_t now_ns) {
     return;
   }
   if (server_.sync_binlog() != 1) return refuse("sync_binlog is not 1");
+  const RestartProof restart{server_.enabled_by_settings() && server_.status_on(),
+                             server_.counters()};
   if (!begin_incarnation(now_ns)) return;
-  fallback_.emplace(options_.fallback, fallback_start(state_, *ledger_, fresh_stream_, same_run_));
+  FallbackStart start = fallback_start(state_, *ledger_, fresh_stream_, same_run_);
+  account_for_restart(start, restart, state_, view_);
+  fallback_.emplace(options_.fallback, start);
+  acker_watch_ = {};
+  numbers_.begin(server_.compares_names_as_text());
+  numbers_.note(server_.last_listed());
   next_poll_ns_ = 0;
   ++server_runs_;
   degraded_told_ = false;
@@ -262,7 +300,9 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
     return false;
   }
   same_run_ = begin->same_run;
-  if (store(begin->state) != 0) {
+  const bool stored = store(begin->state) == 0;
+  guard_.set_unrecorded(!stored);
+  if (!stored) {
     refuse("cannot store the state");
     return false;
   }
@@ -317,8 +357,7 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
   const Registration registration{registration_position(state_), state_.epoch.incarnation};
   registration_->open(registration, {run_},
                       registration.start.file < found.first || !begin->proven);
-  drain_.connected = false;
-  drain_.acks.clear();
+  leave_dump();
   drain_.retry_ns = 0;
   return true;
 }
@@ -378,7 +417,7 @@ void SourceHost::on_stream_stopped() {
 void SourceHost::take_replies(std::uint64_t now_ns) {
   HelloMessage message;
   for (std::size_t i = 0; i < kHelloQueue && queues_->hello_in.try_pop(message); ++i) {
-    if (HandshakeDesk::needs_fresh_proof(message)) refresh_proof();
+    if (desk_->needs_fresh_proof(message)) refresh_proof();
     exposures_->on_reply(message);
     desk_->on_reply(message, now_ns);
   }
@@ -415,8 +454,12 @@ void SourceHost::poll_server(std::uint64_t now_ns) {
     return;
   }
   seen.enabled = server_.enabled();
-  seen.status_on = server_.status_on();
+  seen.status_on = fenced_status_on_ = server_.status_on();
   seen.counters = server_.counters();
+  const OwnAcker acker{drain_.connected, drain_.generation};
+  seen.others = acker_watch_.look(now_ns, server_.clients(), acker, acker);
+  looked_settled_ = drain_.connected && now_ns >= drain_since_ns_ + kSettledNs;
+  numbers_.note(server_.last_listed());
   new_poll_ = seen;
 }
 
@@ -438,6 +481,9 @@ void SourceHost::run_fallback(const SourceMarks& marks) {
   sight.dump = dump_position();
   sight.acker_registered = drain_.connected && drain_.incarnation == state_.epoch.incarnation;
   sight.server_reachable = server_.up() && server_.run() == run_;
+  numbers_.note(marks.written_at.file);
+  numbers_.note(dump_position().file);
+  sight.numbering_over = numbers_.over();
   sight.poll = std::exchange(new_poll_, std::nullopt);
   struct {
     SourceHost& host;
@@ -482,9 +528,8 @@ bool SourceHost::carry_out(const FallbackAction& action) {
 }
 
 bool SourceHost::close_intervals(const Position& to) {
-  return ledger_->close_all(to, [this](Position from, Position end) {
-    return count_groups(view_, from, end).value_or(0);
-  });
+  return ledger_->close_all(
+      to, [this](Position from, Position end) { return count_groups(view_, from, end); });
 }
 
 void SourceHost::store_state(const SourceMarks& marks, std::uint64_t now_ns) {

@@ -15,15 +15,21 @@
 #include <vector>
 
 #include "binlog_store.h"
+#include "control/binlog_numbers.h"
 #include "control/exposure_teller.h"
 #include "control/fallback_turn.h"
+#include "control/fenced_watch.h"
+#include "control/fencing.h"
 #include "control/handshake_desk.h"
+#include "control/host_role.h"
 #include "control/incarnation_start.h"
 #include "control/ledger.h"
+#include "control/other_ackers.h"
 #include "control/registration_gate.h"
 #include "control/source_stream.h"
 #include "control/stream_proof.h"
 #include "control/synced_teller.h"
+#include "control/write_guard.h"
 #include "dataplane/source_cycle.h"
 #include "mysqld.h"
 #include "random.h"
@@ -105,13 +111,16 @@ class SourceHost {
   std::size_t turn();
   // When it last looked at the server's settings.
   std::uint64_t looked_ns() const { return looked_ns_; }
+  // Its last look at the server's clients was one that shows whether all of them are ours.
+  bool looked_settled() const { return looked_settled_; }
   const Endpoint& endpoint() const { return options_.local; }
   std::uint64_t paused_until_ns = 0;
   QuorumRule& rule() { return options_.rule; }  // counts from the next start on
 
   // --- faults
   bool state_failing = false;
-  static void fail_ledger(bool failing);
+  bool role_failing = false;
+  static void fail_ledger(int error);  // an errno; 0: it works
   static bool ledger_fails();
   // The operator removes what the daemon asks him to remove, for a new beginning.
   void forget_state() { state_bytes_.reset(); }
@@ -121,7 +130,12 @@ class SourceHost {
   // --- for checks
   bool running() const { return phase_ == Phase::running; }
   // The term that ended our own; 0: none has, as far as we know.
-  std::uint32_t fenced_by() const { return fenced_by_; }
+  std::uint32_t fenced_by() const { return role_->state().fenced_by; }
+  bool fenced() const { return role_->state().role == HostRole::fenced; }
+  bool role_on_record() const { return role_->on_record(); }
+  const WriteGuard& guard() const { return guard_; }
+  // An operator's, or a later term's.
+  void fence(const FenceCause& cause);
   const std::string& problem() const { return problem_; }
   const std::optional<SourceState>& state() const { return shown_state_; }
   FallbackState fallback_state() const;
@@ -134,8 +148,11 @@ class SourceHost {
   Epoch epoch() const { return state_.epoch; }
   const QuorumRule& rule_in_force() const { return rule_in_force_; }
   SourceMarks marks() const;
+  // The end of what the lane reads; null while it does not.
+  Position written() const { return stream_ ? stream_->tailer().written_position() : Position{}; }
   std::vector<HandshakeDesk::ReplicaView> replicas() const;
   std::uint64_t incarnations() const { return incarnations_; }
+  std::uint64_t starts() const { return starts_; }  // of the daemon
   std::function<void(Position)> told;
   // Before the server is told to let waiters go.
   std::function<void()> turning_off;
@@ -150,8 +167,11 @@ class SourceHost {
 
   void control();
   void watch_terms();
-  void fence(std::uint32_t term);
-  void record_fencing(const Position& quorum);
+  void open_role();
+  void ask_read_only();
+  void record_fencing();
+  void record_fence_again(std::uint64_t now_ns);
+  void guard_writes(std::uint64_t pause_ns);
   void work_as_fenced();
   void watch_fenced_server(std::uint64_t now_ns);
   void begin_watching();
@@ -177,6 +197,7 @@ class SourceHost {
   int store(const SourceState& next);
   void refuse(const std::string& problem);
   void drain_turn();
+  void leave_dump();
   void stand_still();
   SyncResult sync_files(std::uint32_t first, std::uint32_t last);
 
@@ -191,12 +212,21 @@ class SourceHost {
   // What survives the daemon; the ledger has a file of its own.
   std::optional<std::vector<std::byte>> state_bytes_;
   std::optional<SourceState> shown_state_;
-  std::uint32_t fenced_by_ = 0;
-  bool made_read_only_ = false;
+  std::optional<std::vector<std::byte>> role_bytes_;
+  bool read_only_marked_ = false;
   // The daemon.
-  std::optional<ServerCounters> fenced_counters_;  // as last seen, while FENCED
-  bool fenced_looked_ = false;
-  bool fenced_status_on_ = false;
+  std::optional<RoleFile> role_;
+  std::uint64_t role_failed_ = 0;
+  FencedWatch fenced_watch_;
+  Position fenced_from_;
+  bool fencing_recorded_ = true;
+  std::uint64_t next_record_ns_ = 0;
+  std::uint64_t next_room_ns_ = 0;
+  bool fenced_status_on_ = false;  // as last polled
+  PauseDetector pauses_;
+  WriteGuard guard_;
+  bool made_read_only_ = false;
+  bool read_only_until_answer_ = false;
   bool read_only_ = false;  // the server was, when the incarnation began
   bool state_failed_ = false;
   SourceState state_;
@@ -220,6 +250,10 @@ class SourceHost {
   std::uint64_t next_poll_ns_ = 0;
   std::uint64_t next_store_ns_ = 0;
   std::uint64_t looked_ns_ = 0;
+  bool looked_settled_ = false;
+  std::uint64_t drain_since_ns_ = 0;
+  AckerWatch acker_watch_;
+  BinlogNumbers numbers_;
   std::uint32_t run_ = 0;  // of the server
   std::uint32_t server_runs_ = 0;
   std::optional<ServerPoll> new_poll_;
@@ -230,6 +264,7 @@ class SourceHost {
   NextStream next_stream_;
   std::optional<RegistrationGate<Run>> registration_;
   std::uint64_t incarnations_ = 0;
+  std::uint64_t starts_ = 0;
 };
 
 }  // namespace binlane::sim

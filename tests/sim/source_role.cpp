@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+
 #include "source_host.h"
 
 namespace binlane::sim {
@@ -11,39 +13,96 @@ namespace {
 // As in SourceControl.
 constexpr std::uint64_t kLookNs = 500 * kNanosPerMilli;
 constexpr std::uint64_t kPollNs = 50 * kNanosPerMilli;
+constexpr std::uint64_t kRecordAgainNs = 1 * kNanosPerSecond;
 
 }  // namespace
 
-void SourceHost::watch_terms() {
-  if (fenced_by_ != 0 || state_.origin.is_null()) return;
-  const std::uint32_t term = desk_ ? desk_->deposed_by() : 0;
-  if (term > state_.epoch.term) fence(term);
+void SourceHost::open_role() {
+  role_failed_ = 0;
+  role_.emplace(RoleMedium{"role.state", [this] { return role_bytes_; },
+                           [this](ConstBytes bytes) {
+                             if (role_failing) ++role_failed_;
+                             if (role_failing) return EIO;
+                             role_bytes_.emplace(bytes.begin(), bytes.end());
+                             return 0;
+                           }},
+                HostRole::source);
 }
 
-// On record, like the state: not after a restart either does this host bid again by itself.
-void SourceHost::fence(std::uint32_t term) {
+void SourceHost::watch_terms() {
+  if (role_->state().role == HostRole::fenced || state_.origin.is_null()) return;
+  const std::uint32_t term = desk_ ? desk_->deposed_by() : 0;
+  if (term > state_.epoch.term) fence({term, fmt::format("term {} has begun elsewhere", term)});
+}
+
+// By a later term, or by an operator.
+void SourceHost::fence(const FenceCause& cause) {
   const SourceMarks marks = queues_->marks.load();
   const Position shown = marks.epoch == state_.epoch ? marks.quorum_group_at : Position{};
-  const Position quorum = std::max({state_.quorum, shown, beginning_of(state_)});
-  end_incarnation({fmt::format("a replica was promoted in term {}", term), {}});
-  fenced_by_ = term;
-  record_fencing(quorum);
-  trace_.note("fenced", term);
-  phase_ = Phase::fenced;
+  fenced_from_ = std::max({state_.quorum, shown, beginning_of(state_)});
+  struct {
+    SourceHost& host;
+    void ask_read_only() { host.ask_read_only(); }
+    void end_incarnation(const std::string& reason) { host.end_incarnation({reason, {}}); }
+    void record_fencing() { host.record_fencing(); }
+  } host{*this};
+  if (!fence_source(*role_, cause, host)) trace_.note("fenced, not on record", cause.term);
+  trace_.note("fenced", cause.term);
+  read_only_marked_ = read_only_marked_ || !role_failing;
+  phase_ = role_->state().role == HostRole::fenced ? Phase::fenced : phase_;
   next_poll_ns_ = 0;
-  fenced_looked_ = false;
+  next_record_ns_ = clock_.time_ns + kRecordAgainNs;
   const bool seen = fallback_ && fallback_->server_counters();
-  fenced_counters_ = seen ? *fallback_->server_counters() : state_.counters;
+  fenced_watch_.begin(seen ? *fallback_->server_counters() : state_.counters, fenced_status_on_);
 }
 
-void SourceHost::record_fencing(const Position& quorum) {
-  if (!ledger_->expose_fencing(quorum, state_.epoch, "a replica was promoted"))
-    trace_.line(ledger_->failure());
+void SourceHost::ask_read_only() {
+  made_read_only_ = true;
+  if (server_.up()) server_.begin_read_only();
+}
+
+void SourceHost::record_fencing() {
+  fencing_recorded_ =
+      state_.origin.is_null() ||
+      ledger_->expose_fencing(fenced_from_, state_.epoch, role_->state().fence_reason);
+  if (!fencing_recorded_) trace_.line(ledger_->failure());
+}
+
+void SourceHost::record_fence_again(std::uint64_t now_ns) {
+  if ((role_->on_record() && fencing_recorded_) || now_ns < next_record_ns_) return;
+  next_record_ns_ = now_ns + kRecordAgainNs;
+  if (!role_->on_record() && role_->put_on_record() == 0) trace_.note("the fence is on record");
+  if (!fencing_recorded_ && !ledger_->failed()) record_fencing();
 }
 
 void SourceHost::work_as_fenced() {
+  record_fence_again(clock_.time_ns);
   watch_fenced_server(clock_.time_ns);
-  if (server_.up()) server_.begin_read_only();
+  if (!role_failing) read_only_marked_ = true;
+  ask_read_only();
+}
+
+// S21, S18.
+void SourceHost::guard_writes(std::uint64_t pause_ns) {
+  const bool waits = running() && fallback_ && !fallback_->degraded();
+  if (pause_ns > 0 && !state_.origin.is_null() && guard_.woke_up(waits)) {
+    trace_.note("woke up, degraded", pause_ns / kNanosPerMilli);
+    read_only_until_answer_ |= !made_read_only_ && !read_only_;
+    ask_read_only();
+    if (running()) end_incarnation({guard_.reason(), {}});
+  }
+  if (guard_.unanswered() && running() && desk_) {
+    for (std::size_t i = 0; i < desk_->size(); ++i) {
+      if (desk_->session_of(i) != 0) guard_.answered();
+    }
+  }
+  if (running() && fallback_)
+    guard_.set_unrecorded(ledger_->failed() && (fallback_->blocked() || !fallback_->accounts() ||
+                                                fallback_->phase() == FallbackPhase::refused));
+  if (guard_.unrecorded()) read_only_until_answer_ = false;
+  if (!guard_.closed()) return;
+  ask_read_only();
+  if (!role_failing) read_only_marked_ = true;
 }
 
 // Commits that waited when the term ended are let go by the server's own timeout.
@@ -56,21 +115,14 @@ void SourceHost::watch_fenced_server(std::uint64_t now_ns) {
   }
   if (server_.run() != run_) begin_watching();
   const ServerCounters now = server_.counters();
-  const ServerCounters before = fenced_counters_.value_or(now);
-  const bool let_go = now.no_tx > before.no_tx || now.no_times > before.no_times ||
-                      (fenced_looked_ && now.yes_tx > before.yes_tx) ||
-                      (fenced_status_on_ && !server_.status_on());
-  if (let_go && !expose_fenced()) return;
-  fenced_counters_ = now;
-  fenced_looked_ = true;
-  fenced_status_on_ = server_.status_on();
+  if (fenced_watch_.let_go(now, server_.status_on()) && !expose_fenced()) return;
+  fenced_watch_.taken(now, server_.status_on());
 }
 
 void SourceHost::begin_watching() {
   run_ = server_.run();
-  fenced_counters_.reset();
-  if (state_.server_run == fmt::format("run {}", run_)) fenced_counters_ = state_.counters;
-  fenced_looked_ = false;
+  const bool same = state_.server_run == fmt::format("run {}", run_);
+  fenced_watch_.begin_run(same ? std::optional(state_.counters) : std::nullopt);
 }
 
 bool SourceHost::expose_fenced() {
@@ -86,18 +138,19 @@ bool SourceHost::expose_fenced() {
 void SourceHost::lift_read_only() {
   const bool ours = (read_only_ && options_.standby_beside) || made_read_only_;
   if (!ours || phase_ != Phase::running || !server_.up() || server_.run() != run_) return;
-  if (server_.read_only_pending()) return;
-  if (fallback_->phase() != FallbackPhase::semisync) return;
+  if (server_.read_only_pending() || guard_.closed()) return;
+  if (!fallback_->may_take_writes() && !read_only_until_answer_) return;
   server_.lift_read_only();
   trace_.note("read_only lifted");
-  read_only_ = made_read_only_ = false;
+  read_only_ = made_read_only_ = read_only_marked_ = read_only_until_answer_ = false;
 }
 
 // Mode `fail`: done once new commits are stopped; those that wait still wait (S15).
 bool SourceHost::make_read_only() {
   if (!server_.up() || server_.run() != run_) return false;
-  made_read_only_ = true;
-  server_.begin_read_only();
+  ask_read_only();
+  read_only_marked_ = true;
+  read_only_until_answer_ = false;
   return server_.read_only_pending() || server_.read_only();
 }
 

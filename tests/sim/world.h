@@ -122,8 +122,10 @@ class World {
   void reseed(ReplicaHost& replica);
   void operators_at_the_seal();
   void operators_behind_promotion();
+  bool mend_damaged_source();
   ReplicaHost& pick(const Fault& fault) { return *replicas_[fault.draw % replicas_.size()]; }
   std::vector<Block> partition_of(const Fault& fault) const;
+  bool freeze_is_over(const Fault& fault);
 
   WorldOptions options_;
   test::VirtualClock clock_;
@@ -145,6 +147,10 @@ class World {
   std::size_t next_fault_ = 0;
   std::vector<Fault> lasting_;
   std::array<std::uint32_t, kFaultKinds> fault_counts_{};
+  bool frozen_ = false;  // source_freeze: it stands still
+  bool waking_ = false;
+  std::uint64_t thaw_ns_ = 0;
+  std::uint64_t hears_again_ns_ = 0;
   Restart server_restart_;
   Restart source_restart_;
   std::vector<Restart> replica_restarts_;

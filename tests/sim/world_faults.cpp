@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "violation.h"
 #include "world.h"
@@ -11,11 +12,19 @@ namespace binlane::sim {
 namespace {
 
 constexpr std::uint64_t kSlow = 60;  // times as slow as it was
+constexpr std::uint64_t kMostInAStorm = 12;  // rotations
 // What is taken back between two looks at the server is not seen; fallback.h and
 // synced_confirmer.h say so. Here it lasts until it was looked at, or for as long as this.
 constexpr std::uint64_t kUnseenNs = 30 * kNanosPerSecond;
+// What an archive keeps of its newest bytes for replicas that are away.
+constexpr std::uint64_t kMostKeptForAbsent = 200'000;
 // The longest step of the wall clock, either way: a day.
 constexpr std::uint64_t kWallJump_s = 86'400;
+
+// A source that was cut off is degraded within this; frozen it stays for so long.
+constexpr std::uint64_t kDegradedNs = 10 * kNanosPerSecond;
+constexpr std::uint64_t kFreezeLeastNs = 1500 * kNanosPerMilli;
+constexpr std::uint64_t kFreezeMostNs = 20 * kNanosPerSecond;
 
 bool lasts(FaultKind kind) {
   switch (kind) {
@@ -34,18 +43,28 @@ bool lasts(FaultKind kind) {
     case FaultKind::sync_error:
     case FaultKind::slow_disk:
     case FaultKind::archive_full:
+    case FaultKind::archive_pruned:
     case FaultKind::archive_sync_error:
     case FaultKind::superblock_error:
+    case FaultKind::exposure_error:
     case FaultKind::state_error:
+    case FaultKind::role_error:
     case FaultKind::ledger_error:
+    case FaultKind::source_freeze:
     case FaultKind::operator_off:
     case FaultKind::sync_binlog_off:
     case FaultKind::kill_waiter:
     case FaultKind::reset_master:
+    case FaultKind::second_acker:
       return true;
     default:
       return false;
   }
+}
+
+// A ledger's fault: its disk is full, or broken.
+bool no_room(const Fault& fault) {
+  return fault.draw / 7 % 2 == 0;
 }
 
 double share(std::uint64_t draw, std::uint64_t most_percent) {
@@ -75,6 +94,7 @@ void World::run_faults() {
     // Who is about to promote somebody resets nothing.
     if (fault.kind == FaultKind::reset_master)
       over = promotion_asked_ || server_->reset_master() || over;
+    if (fault.kind == FaultKind::source_freeze) over = freeze_is_over(fault);
     if (!over) {
       ++i;
       continue;
@@ -84,11 +104,41 @@ void World::run_faults() {
   }
 }
 
+// Cut off it degrades; then it stands still with its server, and somebody is promoted. It wakes up
+// when that is done, or has been given up, and hears its replicas at once or a while later.
+bool World::freeze_is_over(const Fault& fault) {
+  if (!frozen_) {
+    const bool degrades = source_->up() && server_->up() && source_->running();
+    if (!degrades || clock_.time_ns >= fault.at_ns + kDegradedNs) return true;
+    if (source_->fallback_state() != FallbackState::async) return false;
+    frozen_ = true;
+    thaw_ns_ = clock_.time_ns + kFreezeMostNs;
+    begin_promotion(Fault{FaultKind::promotion, clock_.time_ns, 0, fault.draw / 192 * 192}, 0);
+  }
+  const bool decided =
+      promotion_asked_ && promoted() && clock_.time_ns + kFreezeMostNs > thaw_ns_ + kFreezeLeastNs;
+  const bool gone = !source_->up() || !server_->up();
+  if (!gone && !decided && clock_.time_ns < thaw_ns_) {
+    source_->paused_until_ns = server_->paused_until_ns = thaw_ns_;
+    return false;
+  }
+  if (!waking_) {
+    waking_ = true;
+    source_->paused_until_ns = server_->paused_until_ns = 0;
+    hears_again_ns_ = clock_.time_ns + (fault.draw % 2 == 0 ? 0 : fault.length_ns);
+    if (!gone) checks_->on_source_wakes();
+  }
+  if (clock_.time_ns < hears_again_ns_) return false;
+  frozen_ = waking_ = false;
+  return true;
+}
+
 std::vector<World::Block> World::partition_of(const Fault& fault) const {
   const std::uint32_t source = 1;
   const std::uint32_t one = replicas_[fault.draw % replicas_.size()]->endpoint().ipv4;
   switch (fault.kind) {
     case FaultKind::symmetric_partition:
+    case FaultKind::source_freeze:
       return {{source, 0}, {0, source}};
     case FaultKind::asymmetric_partition:
       return fault.draw / 64 % 2 == 0 ? std::vector<Block>{{source, 0}}
@@ -205,6 +255,13 @@ void World::begin_fault(const Fault& fault) {
     case FaultKind::archive_full:
       replica.files().full = true;
       break;
+    case FaultKind::archive_pruned: {
+      RetentionPolicy policy;
+      policy.keep_bytes = 1;
+      policy.keep_for_absent_bytes = fault.draw / 7 % 3 == 0 ? 0 : fault.draw % kMostKeptForAbsent;
+      replica.prune_by(policy);
+      break;
+    }
     case FaultKind::archive_sync_error:
       replica.files().sync_error = EIO;
       break;
@@ -217,11 +274,21 @@ void World::begin_fault(const Fault& fault) {
       replica.impaired = true;  // until it has caught up; see operators()
       restart.at_ns = back_ns;
       break;
+    case FaultKind::exposure_error:
+      replica.exposures_failing = true;
+      break;
     case FaultKind::state_error:
       source_->state_failing = true;
       break;
+    case FaultKind::role_error:
+      source_->role_failing = true;
+      break;
+    case FaultKind::source_freeze:
+      // Until it is degraded nobody reaches it; see run_faults().
+      for (const Block& block : partition_of(fault)) blocks.push_back(block);
+      break;
     case FaultKind::ledger_error:
-      SourceHost::fail_ledger(true);
+      SourceHost::fail_ledger(no_room(fault) ? ENOSPC : EIO);
       break;
     case FaultKind::operator_off:
       if (server_->up()) server_->set_enabled(false);
@@ -231,6 +298,18 @@ void World::begin_fault(const Fault& fault) {
       break;
     case FaultKind::flush_logs:
       server_->flush_logs();
+      break;
+    case FaultKind::torn_binlog:
+      if (!promotion_asked_) server_->tear_next_group();
+      break;
+    case FaultKind::delete_domain:
+      server_->delete_domain();
+      break;
+    case FaultKind::second_acker:
+      server_->connect_foreign();
+      break;
+    case FaultKind::rotation_storm:
+      server_->storm(static_cast<std::uint32_t>(2 + fault.draw / 7 % kMostInAStorm));
       break;
     case FaultKind::purge: {
       std::uint32_t file = binlogs_.last();
@@ -300,6 +379,7 @@ void World::end_fault(const Fault& fault) {
     case FaultKind::symmetric_partition:
     case FaultKind::asymmetric_partition:
     case FaultKind::partial_partition:
+    case FaultKind::source_freeze:
       for (const Block& block : partition_of(fault)) {
         const auto found = std::find(blocks.begin(), blocks.end(), block);
         if (found != blocks.end()) blocks.erase(found);
@@ -323,6 +403,9 @@ void World::end_fault(const Fault& fault) {
     case FaultKind::archive_full:
       replica.files().full = false;
       break;
+    case FaultKind::archive_pruned:
+      replica.prune_by(std::nullopt);
+      break;
     case FaultKind::archive_sync_error:
       replica.files().sync_error = 0;
       renew_replica();
@@ -331,16 +414,27 @@ void World::end_fault(const Fault& fault) {
       replica.superblock().failing = false;
       renew_replica();
       break;
+    case FaultKind::exposure_error:
+      replica.exposures_failing = false;
+      renew_replica();
+      break;
     case FaultKind::state_error:
       source_->state_failing = false;
       renew_source();
       break;
+    case FaultKind::role_error:
+      source_->role_failing = false;  // a store that failed is tried again
+      break;
     case FaultKind::ledger_error:
-      SourceHost::fail_ledger(false);
-      renew_source();
+      SourceHost::fail_ledger(0);
+      // What only found no room goes on by itself.
+      if (!no_room(fault)) renew_source();
       break;
     case FaultKind::operator_off:
       if (server_->up()) server_->set_enabled(true);
+      break;
+    case FaultKind::second_acker:
+      server_->disconnect_foreign();
       break;
     case FaultKind::sync_binlog_off:
       // Another one may not have been seen yet.
@@ -359,7 +453,8 @@ void World::heal() {
   network_->faults = {};
   blocks.clear();
   server_->set_sync_binlog(1);
-  source_->paused_until_ns = 0;
+  source_->paused_until_ns = server_->paused_until_ns = 0;
+  frozen_ = waking_ = false;
   for (auto& replica : replicas_) replica->paused_until_ns = 0;
 }
 
@@ -396,7 +491,24 @@ void World::mend_trust(ReplicaHost& replica, const BinlogStore& binlogs, const U
     replica.impaired = false;
 }
 
+// A binlog is damaged: what is behind the place is the server's alone. A new stream begins with the
+// server's data. While somebody is being promoted nobody does that.
+bool World::mend_damaged_source() {
+  if (!source_->up() || !server_->up() || source_->running() ||
+      source_->problem().find("is damaged at") == std::string::npos)
+    return false;
+  if (fault_counts_[static_cast<std::size_t>(FaultKind::torn_binlog)] == 0 &&
+      server_->torn_at().is_null())
+    throw Violation("a binlog is called damaged without a cause: " + source_->problem());
+  if ((promotion_asked_ && !promoted()) || !server_->reset_master()) return false;
+  source_->kill();
+  source_->forget_state();
+  source_->start();
+  return true;
+}
+
 void World::operators() {
+  if (mend_damaged_source()) return;
   if (promotion_asked_) return operators_behind_promotion();
   if (!source_->up() || !server_->up()) return;
   const bool reset = server_->resets() > 0;

@@ -39,6 +39,7 @@ struct DataFrame {
   Position at{1, 0};
   std::uint64_t synced = 0;
   std::uint64_t released = 0;
+  std::uint32_t peers_need = 0;
 
   Bytes with(ConstBytes payload) const {
     FrameTags tags{wire::Type::data, flags, session_id, epoch, packet};
@@ -46,6 +47,7 @@ struct DataFrame {
     body.stream_offset = offset;
     body.file_offset = at.offset;
     body.file_number = at.file;
+    body.peers_need = peers_need;
     body.synced = synced;
     body.released = released;
     return make_frame(tags, body, payload);

@@ -30,10 +30,16 @@ class MemoryStream final : public StreamProof {
     ++groups_;
     group_end_ = units_.size();
   }
+  // A group's beginning; the next append() makes it whole.
+  void append_part(ConstBytes bytes) {
+    BL_ASSERT(units_.size() + bytes.size() <= units_.capacity());
+    units_.insert(units_.end(), bytes.begin(), bytes.end());
+  }
   void end_file() {
     files_.back().ended = true;
     files_.back().size = units_.size() - files_.back().begin;
     units_.push_back(std::byte{0xfe});
+    group_end_ = units_.size();
     files_.push_back({files_.back().number + 1, units_.size(), false, 0});
   }
   // A crash of the server: everything from `to` on is gone.

@@ -57,7 +57,10 @@ void ModelCluster::start_source() {
   queues_ = std::make_unique<SourceLaneQueues>();
   server_ = {};
   lane_stream_.restart();
-  source_ = std::make_unique<Source>(ports_, lane_stream_, server_, clock_, *queues_);
+  PeerList peers;
+  for (const auto& replica : replicas_)
+    BL_ASSERT(peers.add({0, replica->endpoint().ipv4, replica->endpoint().udp_port}));
+  source_ = std::make_unique<Source>(ports_, lane_stream_, server_, clock_, *queues_, peers);
   QuorumRule rule;
   rule.number = 1;
   rule.level = options_.level;

@@ -47,7 +47,8 @@ void ModelReplica::open() {
   journal_ = std::make_unique<Journal>(MutableBytes(image_.get(), size_), found.start);
   cursor_ = std::make_unique<JournalCursor>(*journal_, meta_.archived);
   queues_ = std::make_unique<Cycle::Queues>();
-  cycle_ = std::make_unique<Cycle>(port_, disk_, *journal_, clock_, *queues_, kCluster, name_);
+  cycle_ = std::make_unique<Cycle>(port_, disk_, *journal_, clock_, *queues_, kCluster, name_,
+                                   PeerList::anybody());
   queues_->pause.resume();
 }
 

@@ -42,6 +42,8 @@ const char* name_of(binlane::TailEvent event) {
       return "reset";
     case binlane::TailEvent::gap:
       return "gap";
+    case binlane::TailEvent::damaged:
+      return "damaged";
     case binlane::TailEvent::error:
       return "error";
   }
@@ -161,8 +163,11 @@ int main(int argc, char** argv) {
     return 2;
   }
   int incarnation = 0;
+  const std::string index_path = argv[1];
+  const std::string base =
+      std::string(argv[2]) + "/" + std::filesystem::path(index_path).stem().string();
   for (int attempt = 0; attempt < kStartAttempts; ++attempt) {
-    const binlane::BinlogIndex index = binlane::read_binlog_index(argv[1], argv[2]);
+    const binlane::BinlogIndex index = binlane::read_binlog_index(index_path, base);
     if (!index.error.empty()) {
       // The server may be about to write it anew.
       if (input_ended(kStartInterval_ms)) return 0;

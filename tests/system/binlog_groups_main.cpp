@@ -30,6 +30,8 @@ const char* name_of(binlane::Continuity continuity) {
       return "unknown";
     case binlane::Continuity::follows:
       return "follows";
+    case binlane::Continuity::domains_deleted:
+      return "domains_deleted";
     case binlane::Continuity::differs:
       return "differs";
   }

@@ -32,15 +32,18 @@ nlohmann::json to_json(const binlane::FeedStatus& status) {
           {"accepted", status.accepted},
           {"refused_full", status.refused_full},
           {"refused_logins", status.refused_logins},
+          {"dropped_logins", status.dropped_logins},
           {"dumps", status.dumps},
           {"refused_dumps", status.refused_dumps},
           {"stalled_clients", status.stalled_clients},
           {"broken_clients", status.broken_clients},
           {"superseded", status.superseded},
+          {"restarts", status.restarts},
           {"heartbeats", status.heartbeats},
           {"events", status.events},
           {"bytes", status.bytes},
-          {"last_error", status.last_error}};
+          {"last_error", status.last_error},
+          {"gap", status.gap}};
 }
 
 }  // namespace

@@ -8,8 +8,11 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 import unittest
+
+import pymysql
 
 import harness
 from lab import mariadb, waiting
@@ -122,6 +125,10 @@ class Archive:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline().split()[1])
         return self
+
+    def connect(self):
+        return pymysql.connect(host="127.0.0.1", port=self.port, user=USER, password=PASSWORD,
+                               autocommit=None, read_timeout=WAIT_S)
 
     def stop(self):
         """Ends the feed; returns how long that took."""
@@ -521,6 +528,166 @@ class Feed(unittest.TestCase):
         fresh.follow(archive.port, "MASTER_USE_GTID=slave_pos")
         self.assert_same(source, fresh)
 
+    def source_and_replicas(self, **options):
+        """A source, its archive, and two replicas: one of the feed, and one of the source itself
+        that shows what a replica does behind it."""
+        source = self.source(**options)
+        password = PASSWORD.replace("'", "''")
+        source.sql(f"CREATE USER {USER} IDENTIFIED BY '{password}';"
+                   f"GRANT REPLICATION SLAVE ON *.* TO {USER}; CREATE DATABASE d;"
+                   "CREATE TABLE d.t (a INT PRIMARY KEY AUTO_INCREMENT, b INT);"
+                   "INSERT INTO d.t (b) VALUES (1), (2), (3)")
+        archive = self.archive(source)
+        options = {"slave_parallel_threads": 4, "log_bin": "own", "log_slave_updates": 1}
+        direct, fed = self.replica("direct", 13, **options), self.replica("fed", 12, **options)
+        direct.follow(source.port, "MASTER_USE_GTID=slave_pos")
+        fed.follow(archive.port, "MASTER_USE_GTID=slave_pos")
+        archive.catch_up()
+        return source, archive, direct, fed
+
+    @staticmethod
+    def alter_until_killed(source):
+        connection = source.connect()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("ALTER TABLE d.large ADD COLUMN c INT DEFAULT 5, ALGORITHM=COPY")
+        except pymysql.err.OperationalError:
+            connection.close()  # the server is gone, as it has to be
+
+    def test_a_source_that_dies_within_a_two_phase_alter(self):
+        """The replica's worker gives up the half ALTER; it is not stuck with the table's lock."""
+        source, archive, direct, fed = self.source_and_replicas(binlog_alter_two_phase="ON")
+        # Enough to be killed while the ALTER copies: from a later phase the server would recover it.
+        source.sql("USE d; CREATE TABLE d.large (a INT PRIMARY KEY, b VARCHAR(250));"
+                   "INSERT INTO d.large SELECT seq, REPEAT('x', 200) FROM seq_1_to_200000")
+        archive.catch_up()
+        for replica in direct, fed:
+            self.assert_same(source, replica)
+        before = source.sql("SELECT @@gtid_binlog_pos")
+        alter = threading.Thread(target=self.alter_until_killed, args=(source,))
+        alter.start()
+        self.addCleanup(alter.join)
+        wait_for(lambda: source.sql("SELECT @@gtid_binlog_pos") != before, lambda: "no ALTER")
+        archive.catch_up()
+        begun = source.sql("SELECT @@gtid_binlog_pos")
+        source.kill()
+        alter.join()
+        for replica in direct, fed:
+            replica.wait_for_position(begun)
+            wait_for(lambda replica=replica: "copy to tmp table" not in
+                     replica.sql("SHOW FULL PROCESSLIST"), replica.describe)
+        source.start()
+        source.sql("INSERT INTO d.large VALUES (0, 'after'); INSERT INTO d.t (b) VALUES (7)")
+        archive.catch_up()
+        late = self.replica("late", 14, slave_parallel_threads=4, log_bin="own",
+                            log_slave_updates=1)  # reads that place later
+        late.follow(archive.port, "MASTER_USE_GTID=slave_pos")
+        for replica in direct, fed, late:
+            self.assert_same(source, replica)
+        # The feed's connections go on from there, and are not ended there again.
+        self.assertEqual(archive.status()["restarts"], 2)
+        for replica in fed, late:
+            replica.sql("STOP SLAVE; START SLAVE")
+        source.sql("INSERT INTO d.t (b) VALUES (8)")
+        archive.catch_up()
+        for replica in direct, fed, late:
+            self.assert_same(source, replica)
+        self.assertEqual(archive.status()["restarts"], 2)
+
+    def test_a_source_that_dies_with_temporary_tables(self):
+        source, archive, direct, fed = self.source_and_replicas()
+        session = source.connect()
+        self.addCleanup(session.close)
+        with session.cursor() as cursor:
+            cursor.execute("SET binlog_format=STATEMENT")
+            cursor.execute("CREATE TEMPORARY TABLE d.x (a INT)")
+            cursor.execute("SET @v = 4")
+            cursor.execute("INSERT INTO d.x VALUES (@v)")
+            cursor.execute("INSERT INTO d.t (b) SELECT a FROM d.x")
+        archive.catch_up()
+        for replica in direct, fed:
+            self.assert_same(source, replica)
+            self.assertNotEqual(replica.status("Slave_open_temp_tables"),
+                                {"Slave_open_temp_tables": "0"})
+        source.kill()
+        source.start()
+        source.sql("INSERT INTO d.t (b) VALUES (7)")
+        archive.catch_up()
+        for replica in direct, fed:
+            self.assert_same(source, replica)
+            self.assertEqual(replica.status("Slave_open_temp_tables"),
+                             {"Slave_open_temp_tables": "0"})
+
+    def test_clients_are_told_what_a_source_tells_them(self):
+        """Statements and dumps of a client that is no replica, at the source and at the feed."""
+        source = self.source()
+        archive = self.archive(source)
+        load(source, rounds=1)
+        archive.catch_up()
+        for statement in (
+                "SELECT @@GLOBAL.binlog_checksum AS checksum",
+                "SELECT @@server_id, @@gtid_domain_id d, @@log_bin AS 'v 1'",
+                "SELECT @x, @y AS z", "SET @x=NULL", "SHOW MASTER STATUS", "SHOW BINARY LOGS",
+                "SHOW MASTER LOGS", "SHOW VARIABLES LIKE 'binlog_check%'", "SHOW WARNINGS",
+                "SHOW GLOBAL VARIABLES WHERE Variable_name='server_id'", "SHOW SLAVE HOSTS",
+                "SELECT @@nosuch AS x", "KILL 99999", "", "SELECT @@global.gtid_binlog_pos",
+                "SELECT BINLOG_GTID_POS('binlog.000001', 4)", "BEGIN", "SET NAMES utf8mb4"):
+            answers = [self.answer(connect, statement)
+                       for connect in (source.connect, archive.connect)]
+            self.assertEqual(*answers, statement)
+        self.assertEqual(self.answer(archive.connect, "SET GLOBAL binlog_checksum=NONE")[0], 1227)
+        checksum = "SET @mariadb_slave_capability=4, @master_binlog_checksum=@@global.binlog_checksum"
+        for position in ("garbage", "0-1-1,0-2-2", "0-5-1", "0-11-1", ""):
+            for until in (None, "x", "0-11-3"):
+                sets = [checksum, f"SET @slave_connect_state='{position}'",
+                        f"SET @slave_until_gtid='{until}'" if until else "SET @slave_until_gtid=NULL"]
+                ends = [self.dump_end(connect, sets) for connect in (source.connect, archive.connect)]
+                self.assertEqual(*ends, sets)
+        for file, offset in (("binlog.000099", 4), ("other.000001", 4), ("binlog.000001", 4)):
+            ends = [self.dump_end(connect, [checksum], file, offset)
+                    for connect in (source.connect, archive.connect)]
+            self.assertEqual(*ends, file)
+        connection = archive.connect()
+        self.addCleanup(connection.close)
+        connection.ping(reconnect=False)
+        connection._execute_command(9, b"")  # COM_STATISTICS
+        self.assertIn(b"Uptime: ", connection._read_packet().get_all_data())
+
+    @staticmethod
+    def answer(connect, statement):
+        """Column names and rows as text, or the error."""
+        connection = connect()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
+                names = [column[0] for column in cursor.description or ()]
+                return names, [[None if v is None else str(v) for v in row] for row in cursor]
+        except pymysql.MySQLError as error:
+            return error.args
+        finally:
+            connection.close()
+
+    @staticmethod
+    def dump_end(connect, sets, file="", offset=4):
+        """The event types of a dump, with the places of those that are in a file, and its end."""
+        connection = connect()
+        events = []
+        try:
+            with connection.cursor() as cursor:
+                for statement in sets:
+                    cursor.execute(statement)
+            connection._execute_command(
+                0x12, struct.pack("<IHI", offset, 1, 77) + file.encode())
+            while True:
+                data = connection._read_packet().get_all_data()
+                if data[0] == 0xfe:
+                    return events, "end"
+                events.append((data[5], *struct.unpack_from("<I", data, 14)))
+        except pymysql.MySQLError as error:
+            return events, error.args
+        finally:
+            connection.close()
+
     def test_mariadb_binlog_reads_it_byte_for_byte(self):
         source = self.source()
         archive = self.archive(source)
@@ -558,7 +725,7 @@ class Feed(unittest.TestCase):
 
     def test_deaf_clients_hold_up_nobody(self):
         source, replica = self.source(), self.replica()
-        archive = self.archive(source, "--max-clients", "4")
+        archive = self.archive(source, "--max-clients", "2")
         load(source)
         source.sql("INSERT INTO d.t (b) VALUES (REPEAT('q', 20 * 1024 * 1024))")
         archive.catch_up()

@@ -76,7 +76,12 @@ class Fence(HaCase):
         entries = [e for e in map(json.loads, audit) if REASON in e["request"]]
         self.assertEqual(
             [(entry["verb"], entry["result"]) for entry in entries],
-            [("fence", "refused"), ("fence", "done")],
+            [
+                ("fence", "asked"),
+                ("fence", "refused"),
+                ("fence", "asked"),
+                ("fence", "done"),
+            ],
         )
         return statement
 
@@ -107,6 +112,59 @@ class FenceReplica(QuorumCase):
         self.cluster.wait_state("FENCED", WAIT_S)
         lift = binlane(self.cluster.daemon, "fence", self.cluster.daemon.config["name"], "--lift")
         self.assertEqual(lift.code, EXIT_REFUSED, lift)
+
+
+class FenceKillServer(QuorumCase):
+    """S20: who waits when a source is fenced is told OK in the end, unless the server is killed."""
+
+    def test_no_client_who_waits_is_told_ok(self):
+        self.commit()
+        for replica in self.cluster.replicas:
+            replica.daemon.kill()
+        waiting_insert = self.begin_commit()
+        self.wait_sessions(1)
+        name = self.cluster.daemon.config["name"]
+        outcome = binlane(
+            self.cluster.daemon, "fence", name, "--kill-server", "--reason", REASON
+        )
+        self.assertEqual(outcome.code, 0, outcome)
+        self.assertIn("was killed", outcome.text)
+        self.assertFalse(self.source.process.alive)
+        waiting_insert.finish(WAIT_S)
+        self.assertIsNotNone(waiting_insert.error)
+        self.cluster.wait_state("FENCED", WAIT_S)
+        # Whoever starts it again meets a server that is made read-only at once.
+        self.source.start()
+        waiting.until(
+            lambda: self.source.variable("read_only") == 1, "the server to be read-only", WAIT_S
+        )
+
+
+class FenceTellsOfWaiting(QuorumCase):
+    """S20: without that the answer says who waits and until when, and it comes true."""
+
+    CLUSTER = {"timeout_ms": 20_000, "server_timeout_ms": 22_000}
+
+    def test_who_waits_is_told_ok_at_the_servers_own_timeout(self):
+        self.commit()
+        for replica in self.cluster.replicas:
+            replica.daemon.kill()
+        waiting_insert = self.begin_commit()
+        self.wait_sessions(1)
+        polls = self.cluster.source_status()["counters"]["polls"]
+        waiting.until(
+            lambda: self.cluster.source_status()["counters"]["polls"] > polls + 1, "a look", WAIT_S
+        )
+        name = self.cluster.daemon.config["name"]
+        outcome = binlane(self.cluster.daemon, "fence", name, "--reason", REASON)
+        self.assertEqual(outcome.code, 0, outcome)
+        self.assertIn("1 commits wait for a quorum: their clients are told OK", outcome.text)
+        self.assertIn("22000 ms from now", outcome.text)
+        waiting_insert.finish(WAIT_S)
+        self.assertIsNone(waiting_insert.error)
+        waiting.until(
+            lambda: self.source.variable("read_only") == 1, "the server to be read-only", WAIT_S
+        )
 
 
 if __name__ == "__main__":

@@ -54,9 +54,9 @@ class HaCase(unittest.TestCase):
             if host.server.process.alive:
                 self.assertEqual(self.rows_of(host), expected, host.name)
 
-    def promote(self, name):
+    def promote(self, name, *options):
         """Promotes a host that must be promotable; it takes writes when this returns."""
-        status, out, err = self.cluster.promote(name)
+        status, out, err = self.cluster.promote(name, *options)
         self.assertEqual(status, 0, f"{out}{err}")
         host = self.cluster.host(name)
         host.wait_state("SEMISYNC")

@@ -74,7 +74,10 @@ class Modes(QuorumCase):
         refused.finish(SOON_S)
         self.assertIsInstance(refused.error, pymysql.err.OperationalError)
         self.assertEqual(refused.error.args[0], READ_ONLY_ERROR)
-        self.assertTrue(self.cluster.source_status()["read_only"])
+        # What the server was last seen to be, not what it was told.
+        waiting.until(
+            lambda: self.cluster.source_status()["read_only"], "status to show it", SOON_S
+        )
 
         self.start_replicas()
         self.wait_semi_sync()

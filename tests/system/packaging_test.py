@@ -149,7 +149,7 @@ class Packaging(QuorumCase):
         with tempfile.TemporaryDirectory() as folder, Prometheus(
             prometheus, Path(folder), f"127.0.0.1:{self.metrics_port}"
         ) as server:
-            expected = {("quorum", ""), ("released", "")}
+            expected = {("quorum", ""), ("fed", "")}
             expected |= {(stage, name) for stage in ("received", "durable") for name in ("r1", "r2")}
 
             def agreed():

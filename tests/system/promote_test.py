@@ -91,7 +91,7 @@ class Failover(HaCase):
         self.check_equal()
 
         # And once more, while the source lives: it is fenced and rejoins as well.
-        self.promote("a")
+        self.promote("a", "--from-live-source")
         new.wait_state("FENCED")
         self.check_read_only(new)
         self.rejoin(new.name)
@@ -141,6 +141,7 @@ class Refusals(HaCase):
         a, b, c = self.cluster.hosts
         self.insert(a, *range(10))
         self.check_dry_run(a, b)
+        self.check_a_living_source_stays(a, b)
         status, _, err = b.binlane("promote", "c")
         self.assertEqual(status, 1)
         self.assertIn("this daemon is b's", err)
@@ -149,36 +150,82 @@ class Refusals(HaCase):
         self.assertIn("is the source", err)
         c.daemon.kill()
         a.kill()
+        self.check_silence_shows(b)
         status, out, err = self.cluster.promote("b")
         self.assertEqual(status, EXIT_REFUSED, f"{out}{err}")
-        self.assertIn("rule ANY 1 (b, c): not fenced", out)
+        self.assertIn("the source a was last heard", out)
+        self.assertIn("peer c: has not answered", out)
         self.assertIn("c: it has not answered", err)
+        self.assertIn("(nothing was changed)", err)
         self.assertEqual(b.source_status()["role"], "STANDBY")
+        self.assertEqual(b.replica_status()["promise"]["term"], 1)
         self.assertFalse((b.daemon.data_dir / "sealed").exists())
         # The missing one is back: it can be proven now.
         c.start()
         self.promote("b")
-        self.insert(b, *range(10, 20))
+        self.insert(b, *range(11, 20))
+        # The newcomer's: of three hosts one has not rejoined, and its word is needed. Whoever asks
+        # for a promotion all the same hears so, and the source goes on.
+        a.start()
+        a.wait_state("FENCED")
+        before = self.sessions(b)
+        status, out, err = self.cluster.promote("c", "--from-live-source")
+        self.assertEqual(status, EXIT_REFUSED, f"{out}{err}")
+        self.assertIn("has not rejoined", err)
+        self.assertIn("(nothing was changed)", err)
+        self.insert(b, 20)
+        self.assertEqual(b.source_status()["state"], "SEMISYNC")
+        self.assertEqual(self.sessions(b), before)
+        self.rejoin("a")
         self.check_equal()
 
+    def check_silence_shows(self, b):
+        """Nobody tells a replica that its source is gone; it notices by itself."""
+        waiting.until(lambda: b.replica_status()["away"], "b to miss its source", WAIT_S)
+        self.assertFalse(b.replica_status()["connected"])
+        self.assertGreaterEqual(b.replica_status()["last_heard_ms"], 1000)
+        status, out, _ = b.binlane("status")
+        self.assertRegex(out, r"away, source a, last heard \d+\.\d s ago")
+        self.assertEqual(b.binlane("status", "--check")[0], 4)
+        self.assertIn("event=source_silent", b.daemon.log())
+
+    @staticmethod
+    def sessions(host):
+        return [replica["sessions"] for replica in host.source_status()["replicas"]]
 
     def check_dry_run(self, a, b):
-        """It says what it would take, and disturbs nobody."""
-
-        def sessions():
-            return [replica["sessions"] for replica in a.source_status()["replicas"]]
-
-        before = sessions()
-        status, out, err = b.binlane("promote", "b", "--dry-run")
+        """It says what it would take, and what a promotion would say; it disturbs nobody."""
+        before = self.sessions(a)
+        status, _, err = b.binlane("promote", "b", "--dry-run")
+        self.assertEqual(status, EXIT_REFUSED, err)
+        self.assertIn("the source a is alive", err)
+        status, out, err = b.binlane("promote", "b", "--dry-run", "--from-live-source")
         self.assertEqual(status, 0, f"{out}{err}")
         self.assertIn("dry run: b (journal ", out)
         self.assertIn(
             "rule ANY 1 (b, c): besides b these have to be fenced and inspected: c", out
         )
-        self.assertIn("a is in a session with this host, and would be fenced", out)
+        self.assertRegex(out, r"peer c \(journal .*\): would answer: log of epoch 1\.1 up to")
+        self.assertIn("peer a: replica refuses: this host is a source itself", out)
+        self.assertIn("the source a is alive", out)
+        self.check_unchanged(a, b, before)
+
+    def check_unchanged(self, a, b, sessions):
         self.assertEqual(b.replica_status()["promise"]["term"], 1)
-        self.assertEqual(sessions(), before)
+        self.assertEqual(self.sessions(a), sessions)
         self.assertEqual(a.source_status()["state"], "SEMISYNC")
+        self.assertEqual(a.source_status()["ledger"]["open"], 0)
+
+    def check_a_living_source_stays(self, a, b):
+        """The newcomer's outage: a promotion that was refused had fenced the source."""
+        before = self.sessions(a)
+        status, out, err = self.cluster.promote("b")
+        self.assertEqual(status, EXIT_REFUSED, f"{out}{err}")
+        self.assertIn("the source a is alive", err)
+        self.assertIn("--from-live-source", err)
+        self.assertIn("(nothing was changed)", err)
+        self.insert(a, 10)
+        self.check_unchanged(a, b, before)
 
 
 class KilledOnTheWay(HaCase):

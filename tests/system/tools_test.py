@@ -96,7 +96,7 @@ class Tools(QuorumCase):
         }
         for key in (
             *(("unseen", ""), ("sent", "r2"), ("received", "r2"), ("durable", "r1")),
-            *(("quorum", ""), ("released", "")),
+            *(("quorum", ""), ("fed", "")),
         ):
             self.assertGreaterEqual(stages[key]["count"], 20)
             self.assertGreater(stages[key]["p50_ns"], 0)

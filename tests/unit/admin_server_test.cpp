@@ -17,11 +17,14 @@
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "control/admin_client.h"
+#include "control/audit_log.h"
 #include "temporary_directory.h"
 
 namespace binlane {
@@ -437,8 +440,10 @@ TEST(AdminRequests, OperatorsVerbsAreRefusedToReadersAndAudited) {
       },
       AdminRole::op);
   requests.on_audit([&audited](const AuditEntry& entry) {
-    audited.push_back(std::string(entry.verb) + " by " + std::to_string(entry.peer.uid) + ": " +
+    audited.push_back(std::string(entry.verb) + " by " + std::to_string(entry.peer.uid) +
+                      (entry.stage == AuditStage::asked ? " asked" : ": ") +
                       std::string(entry.error));
+    return std::string();
   });
   AdminPeer reader;
   reader.uid = 7;
@@ -454,10 +459,60 @@ TEST(AdminRequests, OperatorsVerbsAreRefusedToReadersAndAudited) {
   EXPECT_FALSE(requests.answer(R"({"verb":"change","key":"k"})", somebody).error);
   EXPECT_EQ(done, 1);
   EXPECT_TRUE(requests.answer(R"({"verb":"change"})", somebody).error);
-  ASSERT_EQ(audited.size(), 3U);
+  ASSERT_EQ(audited.size(), 5U);
   EXPECT_NE(audited[0].find("change by 7: \"change\" is for operators"), std::string::npos);
-  EXPECT_EQ(audited[1], "change by 8: ");
-  EXPECT_EQ(audited[2], "change by 8: is missing");
+  EXPECT_EQ(audited[1], "change by 8 asked");
+  EXPECT_EQ(audited[2], "change by 8: ");
+  EXPECT_EQ(audited[3], "change by 8 asked");
+  EXPECT_EQ(audited[4], "change by 8: is missing");
+}
+
+// A disk that takes no line must not keep anybody from fencing, and must not let a risky verb go by
+// unrecorded.
+TEST(AdminRequests, WithoutAnAuditRiskyVerbsAreRefused) {
+  AdminRequests requests;
+  std::vector<std::string> done;
+  for (const auto& [verb, role] :
+       {std::pair{"fence", AdminRole::op}, std::pair{"promote", AdminRole::op_on_record}}) {
+    requests.on(
+        verb,
+        [&done, name = std::string(verb)](const json&, const AdminPeer&) -> AdminReply {
+          done.push_back(name);
+          return json(1);
+        },
+        role);
+  }
+  AuditLog audit("/dev/full");
+  std::vector<std::string> problems;
+  requests.on_audit([&](const AuditEntry& entry) {
+    problems.push_back(audit.write(entry));
+    return problems.back();
+  });
+  EXPECT_FALSE(requests.answer(R"({"verb":"fence"})", {}).error);
+  const AdminAnswer refused = requests.answer(R"({"verb":"promote"})", {});
+  EXPECT_TRUE(refused.error);
+  EXPECT_NE(refused.line.find("No space left"), std::string::npos) << refused.line;
+  EXPECT_NE(refused.line.find("--without-audit"), std::string::npos) << refused.line;
+  EXPECT_TRUE(requests.answer(R"({"verb":"promote","without_audit":1})", {}).error);
+  EXPECT_EQ(done, std::vector<std::string>{"fence"});
+  EXPECT_FALSE(requests.answer(R"({"verb":"promote","without_audit":true})", {}).error);
+  EXPECT_EQ(done.back(), "promote");
+  for (const std::string& problem : problems) EXPECT_NE(problem, "");
+}
+
+TEST(AuditLog, TellsWhatWasAskedAndWhatCameOfIt) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("audit.jsonl");
+  AuditLog audit(path);
+  const json request = {{"verb", "promote"}, {"replica", "b"}};
+  EXPECT_EQ(audit.write({{}, "promote", request, AuditStage::asked, {}}), "");
+  EXPECT_EQ(audit.write({{}, "promote", request, AuditStage::answered, "no quorum"}), "");
+  EXPECT_EQ(audit.write({{}, "promote", request, AuditStage::answered, {}}), "");
+  std::ifstream file(path);
+  std::vector<std::string> results;
+  for (std::string line; std::getline(file, line);)
+    results.push_back(json::parse(line).at("result").get<std::string>());
+  EXPECT_EQ(results, (std::vector<std::string>{"asked", "refused", "done"}));
 }
 
 }  // namespace

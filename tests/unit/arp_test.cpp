@@ -65,12 +65,27 @@ TEST(Arp, TwoTablesFindEachOther) {
   const MacAddress* found = a.resolve(kIpB);
   ASSERT_NE(found, nullptr);
   EXPECT_EQ(*found, kMacB);
-  // b learned a from the request and need not ask.
+  // b learned a from the request, which serves until a itself has answered.
   found = b.resolve(kIpA);
   ASSERT_NE(found, nullptr);
   EXPECT_EQ(*found, kMacA);
   EXPECT_FALSE(a.wants_poll());
+  EXPECT_TRUE(b.wants_poll());
+  ASSERT_EQ(poll_all(b, 0).size(), 1U);
   EXPECT_FALSE(b.wants_poll());
+  b.on_frame(make(2, kIpA, kMacA, kIpB), 0);
+  EXPECT_EQ(poll_all(b, kArpRequestIntervalNs).size(), 0U);
+}
+
+// What is known from a request alone may be anybody's claim.
+TEST(Arp, WhatWasOnlyHeardIsAskedForWhenItIsUsed) {
+  ArpTable a(kMacA, kIpA);
+  a.on_frame(make(1, kIpB, kMacNew, kIpA), 0);  // before we ever send to it
+  poll_all(a, 0);
+  EXPECT_EQ(*a.resolve(kIpB), kMacNew);
+  ASSERT_EQ(poll_all(a, 1).size(), 1U);
+  a.on_frame(make(2, kIpB, kMacB, kIpA), 2);
+  EXPECT_EQ(*a.resolve(kIpB), kMacB);
 }
 
 TEST(Arp, ReplyGoesToTheAskerAlone) {
@@ -109,13 +124,44 @@ TEST(Arp, OldEntriesAreRefreshedWhileTheyServe) {
   EXPECT_EQ(*a.resolve(kIpB), kMacNew);
 }
 
-TEST(Arp, RestartedPeerIsLearnedFromItsRequest) {
+// A request that claims an address in use redirects nothing: it is asked about.
+TEST(Arp, ARequestDoesNotMoveAnAddressInUse) {
   ArpTable a(kMacA, kIpA);
   ASSERT_EQ(a.resolve(kIpB), nullptr);
+  poll_all(a, 0);
   a.on_frame(make(2, kIpB, kMacB, kIpA), 0);
   ASSERT_EQ(*a.resolve(kIpB), kMacB);
   a.on_frame(make(1, kIpB, kMacNew, kIpA), 1);
+  EXPECT_EQ(*a.resolve(kIpB), kMacB);
+  EXPECT_EQ(a.counters().contradicted, 1U);
+  EXPECT_TRUE(a.wants_poll());
+  ASSERT_EQ(poll_all(a, kArpRequestIntervalNs).size(), 2U);  // the reply, and the question
+  a.on_frame(make(2, kIpB, kMacB, kIpA), kArpRequestIntervalNs + 1);
+  EXPECT_EQ(*a.resolve(kIpB), kMacB);
+  // The first answer counts; whoever comes behind it answers nothing.
+  a.on_frame(make(2, kIpB, kMacNew, kIpA), kArpRequestIntervalNs + 2);
+  EXPECT_EQ(*a.resolve(kIpB), kMacB);
+}
+
+TEST(Arp, APeerWithANewMacIsLearnedFromItsAnswer) {
+  ArpTable a(kMacA, kIpA);
+  ASSERT_EQ(a.resolve(kIpB), nullptr);
+  poll_all(a, 0);
+  a.on_frame(make(2, kIpB, kMacB, kIpA), 0);
+  a.on_frame(make(1, kIpB, kMacNew, kIpA), 1);
+  poll_all(a, kArpRequestIntervalNs);
+  a.on_frame(make(2, kIpB, kMacNew, kIpA), kArpRequestIntervalNs + 1);
   EXPECT_EQ(*a.resolve(kIpB), kMacNew);
+}
+
+TEST(Arp, AnswersThatNobodyAskedForAreNotLearned) {
+  ArpTable a(kMacA, kIpA);
+  ASSERT_EQ(a.resolve(kIpB), nullptr);
+  poll_all(a, 0);
+  a.on_frame(make(2, kIpB, kMacB, kIpA), 0);
+  for (std::uint64_t now_ns = 1; now_ns < 100; ++now_ns)
+    a.on_frame(make(2, kIpB, kMacNew, kIpA), now_ns);
+  EXPECT_EQ(*a.resolve(kIpB), kMacB);
 }
 
 TEST(Arp, IgnoresWhatIsNotForUs) {
@@ -147,6 +193,7 @@ TEST(Arp, StaticEntriesStay) {
   EXPECT_EQ(poll_all(a, 10 * kArpRefreshNs).size(), 1U);  // the reply only
   // An entry that was wanted may become static.
   ASSERT_EQ(a.resolve(kIpB + 1), nullptr);
+  EXPECT_TRUE(a.wants_poll());
   ASSERT_TRUE(a.add_static(kIpB + 1, kMacNew));
   EXPECT_EQ(*a.resolve(kIpB + 1), kMacNew);
   EXPECT_FALSE(a.wants_poll());
@@ -155,6 +202,7 @@ TEST(Arp, StaticEntriesStay) {
 TEST(Arp, FloodPushesOutNothingWanted) {
   ArpTable a(kMacA, kIpA);
   a.resolve(kIpB);
+  poll_all(a, 0);
   a.on_frame(make(2, kIpB, kMacB, kIpA), 0);
   for (std::uint32_t index = 0; index < 1000; ++index) {
     a.on_frame(make(1, 0x0a000000 + index, kMacNew, kIpA), index);
@@ -167,14 +215,52 @@ TEST(Arp, FloodPushesOutNothingWanted) {
   EXPECT_EQ(a.resolve(0x0a000000), nullptr);
 }
 
-TEST(Arp, FullOfWantedAddressesRefusesMore) {
+// W11: replies to forged senders must not keep the next source from being answered.
+TEST(Arp, AddressesThatNeverAnsweredMakeRoom) {
+  ArpTable a(kMacA, kIpA);
+  a.resolve(kIpB);
+  poll_all(a, 0);
+  a.on_frame(make(2, kIpB, kMacB, kIpA), 0);
+  for (std::uint32_t index = 0; index < 10 * kArpMaxEntries; ++index) a.resolve(0x0a000000 + index);
+  EXPECT_EQ(a.counters().table_full, 0U);
+  EXPECT_EQ(a.resolve(0x0b000000), nullptr);  // a source at a new address
+  EXPECT_LE(poll_all(a, 1).size(), kArpMaxEntries);
+  a.on_frame(make(2, 0x0b000000, kMacNew, kIpA), 2);
+  ASSERT_NE(a.resolve(0x0b000000), nullptr);
+  EXPECT_EQ(*a.resolve(0x0b000000), kMacNew);
+  EXPECT_EQ(*a.resolve(kIpB), kMacB);  // one that answers stays
+}
+
+TEST(Arp, ARequestPushesOutNothingThatIsWanted) {
+  ArpTable a(kMacA, kIpA);
+  a.resolve(kIpB);  // not answered yet
+  for (std::uint32_t index = 0; index < 10 * kArpMaxEntries; ++index) {
+    a.on_frame(make(1, 0x0a000000 + index, kMacNew, kIpA), index);
+    poll_all(a, index);
+  }
+  a.on_frame(make(2, kIpB, kMacB, kIpA), 1'000);
+  ASSERT_NE(a.resolve(kIpB), nullptr);
+  EXPECT_EQ(*a.resolve(kIpB), kMacB);
+}
+
+TEST(Arp, FullOfAddressesThatAnswerRefusesMoreUntilTheyAreUnused) {
   ArpTable a(kMacA, kIpA);
   for (std::uint32_t index = 0; index < kArpMaxEntries; ++index) a.resolve(kIpB + index);
-  EXPECT_EQ(a.counters().table_full, 0U);
+  EXPECT_EQ(poll_all(a, 0).size(), kArpMaxEntries);
+  for (std::uint32_t index = 0; index < kArpMaxEntries; ++index)
+    a.on_frame(make(2, kIpB + index, kMacB, kIpA), 1);
   EXPECT_EQ(a.resolve(kIpB + 1000), nullptr);
   EXPECT_EQ(a.counters().table_full, 1U);
-  EXPECT_EQ(poll_all(a, 0).size(), kArpMaxEntries);
   EXPECT_FALSE(a.add_static(kIpB + 1000, kMacB));
+  // One of them goes on being used; the others are only heard of from then on.
+  poll_all(a, 2);
+  a.resolve(kIpB);
+  poll_all(a, kArpUnusedNs - 1);
+  poll_all(a, kArpUnusedNs + 1);
+  EXPECT_EQ(a.resolve(kIpB + 1000), nullptr);
+  EXPECT_EQ(a.counters().table_full, 2U);
+  EXPECT_GT(a.counters().given_up, 0U);
+  EXPECT_NE(a.resolve(kIpB), nullptr);
 }
 
 TEST(Arp, PendingRepliesAreBounded) {

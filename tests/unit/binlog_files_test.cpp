@@ -16,6 +16,7 @@
 #include "base/position.h"
 #include "binlog_writer.h"
 #include "shim/binlog_index.h"
+#include "shim/binlog_paths.h"
 #include "shim/stream_digester.h"
 #include "shim/stream_reader.h"
 #include "shim/tailer.h"
@@ -123,8 +124,9 @@ TEST_F(BinlogFilesTest, SyncsWhatIsThere) {
 }
 
 TEST_F(BinlogFilesTest, ReadsTheIndex) {
-  const auto read = [&](const std::string& text) {
-    return read_binlog_index(write_index(text), "/var/lib/mysql");
+  const auto read = [&](const std::string& text,
+                        const std::string& base = "/var/lib/mysql/binlog") {
+    return read_binlog_index(write_index(text), base);
   };
   const BinlogIndex plain = read("./binlog.000009\n./binlog.000010\n");
   EXPECT_EQ(plain.error, "");
@@ -132,23 +134,82 @@ TEST_F(BinlogFilesTest, ReadsTheIndex) {
   EXPECT_EQ(plain.basename, "binlog");
   EXPECT_EQ(plain.first, 9U);
   EXPECT_EQ(plain.last, 10U);
-  const BinlogIndex absolute = read("/log/a.b.999999\n/log/a.b.1000000\n/log/a.b.10000");
+  const BinlogIndex absolute =
+      read("/log/a.b.999999\n/log/a.b.1000000\n/log/a.b.10000", "/log/a.b");
   EXPECT_EQ(absolute.error, "");
   EXPECT_EQ(absolute.directory, "/log");
   EXPECT_EQ(absolute.basename, "a.b");
   EXPECT_EQ(absolute.last, 1'000'000U);  // the last line is not finished
-  EXPECT_EQ(read("sub/binlog.000001\n").directory, "/var/lib/mysql/sub");
+  // What an editor leaves, and what the server writes twice.
+  const BinlogIndex edited = read("\n./binlog.000001\r\n\n./binlog.000002\n./binlog.000002\n \n");
+  EXPECT_EQ(edited.error, "");
+  EXPECT_EQ(edited.first, 1U);
+  EXPECT_EQ(edited.last, 2U);
+  // A line was taken out: the stream is what follows.
+  const BinlogIndex gap = read("binlog.000001\nbinlog.000003\nbinlog.000004\n");
+  EXPECT_EQ(gap.error, "");
+  EXPECT_EQ(gap.first, 3U);
+  EXPECT_EQ(gap.last, 4U);
 
   EXPECT_NE(read("").error, "");
-  EXPECT_NE(read("binlog.000001\nbinlog.000003\n").error.find("does not follow"),
-            std::string::npos);
-  EXPECT_NE(read("binlog.000002\nbinlog.000001\n").error, "");
-  EXPECT_NE(read("binlog.000001\nother.000002\n").error.find("base name"), std::string::npos);
-  EXPECT_NE(read("a/binlog.000001\nb/binlog.000002\n").error, "");
+  EXPECT_NE(read("binlog.000002\nbinlog.000001\n").error.find("comes after"), std::string::npos);
+  EXPECT_NE(read("binlog.000001\nother.000002\n").error.find("is none of"), std::string::npos);
+  EXPECT_NE(read("a/binlog.000001\nb/binlog.000002\n", "/d/a/binlog").error, "");
   EXPECT_NE(read("binlog.000001\nrubbish\n").error.find("rubbish"), std::string::npos);
-  EXPECT_NE(read_binlog_index(directory_ + "/none", "/").error.find("cannot open"),
+  EXPECT_NE(read_binlog_index(directory_ + "/none", "/binlog").error.find("cannot open"),
             std::string::npos);
-  EXPECT_NE(read_binlog_index(directory_, "/").error, "");
+  EXPECT_NE(read_binlog_index(directory_, "/binlog").error, "");
+}
+
+// log_bin=binlogs/mysql-bin: the server shows its names, and writes its index, relative to datadir.
+TEST_F(BinlogFilesTest, NamesMayBeRelativeToTheDataFolder) {
+  EXPECT_EQ(resolve_server_path("binlogs/mysql-bin", "/d/"), "/d/binlogs/mysql-bin");
+  EXPECT_EQ(resolve_server_path("./binlogs/mysql-bin", "/d"), "/d/binlogs/mysql-bin");
+  EXPECT_EQ(resolve_server_path("/log/mysql-bin", "/d/"), "/log/mysql-bin");
+  EXPECT_EQ(resolve_server_path("../log/mysql-bin", "/d/"), "/log/mysql-bin");
+  EXPECT_EQ(resolve_server_path("binlog", "/d//"), "/d/binlog");
+  EXPECT_EQ(resolve_server_path("", "/d/"), "");
+  EXPECT_EQ(folder_of_path("/d/binlog"), "/d");
+  EXPECT_EQ(folder_of_path("/binlog"), "/");
+  EXPECT_EQ(folder_of_path("binlog"), ".");
+
+  const std::string base = resolve_server_path("binlogs/mysql-bin", "/d/");
+  for (const char* line :
+       {"binlogs/mysql-bin.000001", "./binlogs/mysql-bin.000001", "/d/binlogs/mysql-bin.000001",
+        "/d/./binlogs//mysql-bin.000001", "mysql-bin.000001", "./mysql-bin.000001"})
+    EXPECT_TRUE(is_binlog_of(line, base)) << line;
+  for (const char* line : {"binlogs/other.000001", "logs/mysql-bin.000001",
+                           "/e/binlogs/mysql-bin.000001", "d/d/binlogs/mysql-bin.000001"})
+    EXPECT_FALSE(is_binlog_of(line, base)) << line;
+  const BinlogIndex index = read_binlog_index(write_index("./binlogs/mysql-bin.000003\n"), base);
+  EXPECT_EQ(index.error, "");
+  EXPECT_EQ(index.directory, "/d/binlogs");
+  EXPECT_EQ(index.basename, "mysql-bin");
+}
+
+TEST_F(BinlogFilesTest, ADataFolderMayHaveTwoNames) {
+  const std::string link = directory_ + ".link";
+  std::filesystem::create_directory_symlink(directory_, link);
+  append(1, Bytes(10));
+  EXPECT_TRUE(is_binlog_of(directory_ + "/binlog.000001", link + "/binlog"));
+  const BinlogIndex index =
+      read_binlog_index(write_index(directory_ + "/binlog.000001\n"), link + "/binlog");
+  EXPECT_EQ(index.error, "");
+  EXPECT_EQ(index.directory, link);
+  std::filesystem::remove(link);
+}
+
+// Removed with rm instead of PURGE BINARY LOGS.
+TEST_F(BinlogFilesTest, TheStreamBeginsWithTheOldestFileThatIsThere) {
+  const BinlogIndex index = read_binlog_index(
+      write_index("./binlog.000001\n./binlog.000002\n./binlog.000003\n./binlog.000004\n"),
+      directory_ + "/binlog");
+  ASSERT_EQ(index.error, "");
+  EXPECT_EQ(oldest_present(index), 4U);  // which is missing as well
+  for (const std::uint32_t number : {1U, 3U, 4U}) append(number, Bytes(10));
+  EXPECT_EQ(oldest_present(index), 3U);
+  append(2, Bytes(10));
+  EXPECT_EQ(oldest_present(index), 1U);
 }
 
 // One server's life on real files; neither the tailer nor the reader allocates.

@@ -3,193 +3,21 @@
 
 #include "shim/binlog_server.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <random>
 
-#include "base/clock.h"
 #include "base/error.h"
-#include "feed_binlog.h"
-#include "shim/fixed_feed_limit.h"
-#include "shim/native_password.h"
+#include "feed_test_client.h"
 
 namespace binlane {
 namespace {
 
 using test::BinlogBuilder;
 
-constexpr int kPatienceMs = 20'000;
-constexpr std::size_t kMaxPacket = 64 << 20;
-
-// A small blocking client; what fails shows as an empty payload.
-class Client {
- public:
-  explicit Client(std::uint16_t port)
-      : descriptor_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(connect(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-  }
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
-  ~Client() { close(descriptor_); }
-
-  mysql::Payload receive() {
-    deframer_.expect_sequence(sequence_);
-    for (;;) {
-      used_ += deframer_.consume(ConstBytes(input_).subspan(used_));
-      if (deframer_.state() == mysql::Deframer::State::complete) {
-        sequence_ = deframer_.next_sequence();
-        return deframer_.take();
-      }
-      EXPECT_EQ(deframer_.state(), mysql::Deframer::State::incomplete);
-      pollfd waited{descriptor_, POLLIN, 0};
-      if (poll(&waited, 1, kPatienceMs) <= 0) {
-        ADD_FAILURE() << "the server said nothing";
-        return {};
-      }
-      input_.resize(64 << 10);
-      const ssize_t count = recv(descriptor_, input_.data(), input_.size(), 0);
-      input_.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
-      used_ = 0;
-      if (count <= 0) return {};
-    }
-  }
-  bool closed_by_server() { return receive().empty(); }
-
-  void send(ConstBytes payload) {
-    mysql::Payload framed;
-    mysql::append_framed(framed, payload, sequence_);
-    raw(framed);
-  }
-  void command(ConstBytes payload) {
-    sequence_ = 0;
-    send(payload);
-  }
-  void query(std::string_view sql) {
-    command(mysql::Writer().number(std::uint8_t{3}).text(sql).take());
-  }
-  void raw(ConstBytes bytes) {
-    while (!bytes.empty()) {
-      const ssize_t count = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (count <= 0) return;  // the server may hang up on nonsense at any time
-      bytes = bytes.subspan(static_cast<std::size_t>(count));
-    }
-  }
-
-  // Whether the login was accepted; `plugin` is the one that the client claims to prefer.
-  bool login(std::string_view user = "feed", std::string_view password = "secret",
-             std::string_view plugin = mysql::kNativePassword) {
-    const auto greeting = mysql::parse_handshake(receive());
-    if (!greeting) return false;
-    mysql::HandshakeResponse response;
-    response.capabilities = mysql::kClientProtocol41 | mysql::kClientSecureConnection |
-                            mysql::kClientPluginAuth | mysql::kClientPluginAuthLenenc;
-    response.user = user;
-    response.plugin = plugin;
-    response.token = mysql::native_password_token(password, greeting->challenge);
-    const bool other = plugin != mysql::kNativePassword;
-    if (other) response.token.assign(32, std::byte{'x'});
-    send(mysql::build_handshake_response(response));
-    answer_ = receive();
-    if (other && !answer_.empty() && answer_[0] == std::byte{mysql::kEofByte}) {
-      mysql::Reader reader(ConstBytes(answer_).subspan(1));
-      EXPECT_EQ(reader.text_to_zero(), mysql::kNativePassword);
-      send(mysql::native_password_token(password, reader.bytes(mysql::kChallengeSize)));
-      answer_ = receive();
-    }
-    return answer_ == mysql::build_ok();
-  }
-  bool ok(std::string_view sql) {
-    query(sql);
-    return receive() == mysql::build_ok();
-  }
-  void begin_dump(const mysql::BinlogDump& dump, const std::string& gtid_start = "none") {
-    EXPECT_TRUE(ok("SET @mariadb_slave_capability=4"));
-    EXPECT_TRUE(ok("SET @master_binlog_checksum='CRC32'"));
-    if (gtid_start != "none") {
-      EXPECT_TRUE(ok("SET @slave_connect_state='" + gtid_start + "'"));
-    }
-    command(mysql::build_binlog_dump(dump));
-  }
-  // Reads `count` events of a dump, or on to its end for 0, as "type:end" texts; then answer() is
-  // the packet that ended it.
-  std::string events(std::size_t count = 0) {
-    std::string text;
-    for (std::size_t i = 0; count == 0 || i < count; ++i) {
-      answer_ = receive();
-      if (answer_.size() <= kEventHeaderSize || answer_[0] != std::byte{0}) break;
-      const EventHeader header = parse_event_header(answer_.data() + 1);
-      EXPECT_EQ(header.length, answer_.size() - 1);
-      const std::size_t covered = header.length - kEventChecksumSize;
-      const ConstBytes event = ConstBytes(answer_).subspan(1);
-      EXPECT_EQ(event_crc32(event.first(covered)), load_le<std::uint32_t>(event.data() + covered));
-      text += std::to_string(static_cast<int>(header.type)) + ':' + std::to_string(header.end_low) +
-              ' ';
-    }
-    return text;
-  }
-  std::string error() const {
-    const auto error = mysql::parse_error(answer_);
-    return error ? std::to_string(error->code) + ' ' + error->message : "no error";
-  }
-  const mysql::Payload& answer() const { return answer_; }
-
- private:
-  const int descriptor_;
-  mysql::Deframer deframer_{kMaxPacket};
-  mysql::Payload input_;
-  std::size_t used_ = 0;
-  std::uint8_t sequence_ = 0;
-  mysql::Payload answer_;
-};
-
-class BinlogServerTest : public testing::Test {
- protected:
-  FeedOptions options() const {
-    FeedOptions options;
-    options.listen = "127.0.0.1:0";
-    options.user = "feed";
-    options.password = Secret("secret");
-    options.archive_dir = folder_.path();
-    options.basename = [] { return std::string("binlog"); };
-    options.max_clients = 4;
-    return options;
-  }
-
-  // One file: format description, Gtid_list, groups 0-11-1 … 0-11-3; the limit behind the second.
-  void build() {
-    BinlogBuilder file;
-    ends_.push_back(file.format_description(1, kEventFlagInUse));
-    ends_.push_back(file.gtid_list({}));
-    for (std::uint64_t i = 1; i <= 3; ++i) ends_.push_back(file.group(i));
-    folder_.write(1, file);
-    limit_.set({1, ends_[3]});
-  }
-  template <class Condition>
-  void wait_for(Condition condition) {
-    const std::uint64_t deadline = monotonic_ns() + kPatienceMs * kNanosPerMilli;
-    while (!condition()) {
-      ASSERT_LT(monotonic_ns(), deadline) << "waited in vain";
-      sched_yield();
-    }
-  }
-  static mysql::BinlogDump dump_from(std::uint32_t position, std::string file,
-                                     std::uint16_t flags = mysql::kDumpNonBlock,
-                                     std::uint32_t server_id = 12) {
-    return {position, flags, server_id, std::move(file)};
-  }
-
-  const test::TemporaryFolder folder_;
-  FixedFeedLimit limit_;
-  std::vector<std::uint64_t> ends_;
-};
+using Client = test::FeedTestClient;
+using test::kPatienceMs;
+using BinlogServerTest = test::FeedTest;
 
 TEST_F(BinlogServerTest, LetsInWhoKnowsThePassword) {
   BinlogServer server(options(), limit_);
@@ -495,6 +323,66 @@ TEST_F(BinlogServerTest, SurvivesStrangersAndTheirGarbage) {
     Client client(server.port());
     return client.login();
   });
+}
+
+// What a stranger says of itself, before any login, is cut where it is parsed: no status page, log
+// line or answer grows with it.
+TEST_F(BinlogServerTest, AStrangersNameStaysSmall) {
+  BinlogServer server(options(), limit_);
+  server.start();
+  mysql::HandshakeResponse response;
+  response.capabilities = mysql::kClientProtocol41 | mysql::kClientSecureConnection;
+  // More than a login may have: not even read.
+  response.user = std::string(900 << 10, '\x01');
+  Client large(server.port());
+  ASSERT_FALSE(large.receive().empty());
+  large.send(mysql::build_handshake_response(response));
+  large.drain();
+  wait_for([&] { return server.status().broken_clients == 1u; });
+  // Within that, and longer than any name.
+  response.user = std::string(3 << 10, '\x01');
+  Client small(server.port());
+  ASSERT_FALSE(small.receive().empty());
+  small.send(mysql::build_handshake_response(response));
+  const auto error = mysql::parse_error(small.receive());
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code, 1045);
+  EXPECT_LT(error->message.size(), 200u);
+  const FeedStatus status = server.status();
+  EXPECT_EQ(status.last_error, error->message);
+  EXPECT_EQ(std::count(status.last_error.begin(), status.last_error.end(), '\x01'), 0);
+  EXPECT_EQ(status.refused_logins, 2u);
+  // Those who have logged in may say more, and are repeated no more for it.
+  Client client(server.port());
+  ASSERT_TRUE(client.login());
+  client.query("SELECT '" + std::string(3 << 20, 'x') + "'");
+  EXPECT_FALSE(client.receive().empty());
+  EXPECT_LT(server.status().last_error.size(), 600u);
+}
+
+TEST_F(BinlogServerTest, StrangersKeepNobodyOut) {
+  BinlogServer server(options(), limit_);
+  server.start();
+  // Half a login each, as large as they like: whoever needs a place gets one at once, and they go.
+  std::vector<std::unique_ptr<Client>> strangers;
+  for (int i = 0; i < 32; ++i) {
+    strangers.push_back(std::make_unique<Client>(server.port()));
+    const mysql::Payload begun(2000, std::byte{'x'});
+    const auto header = mysql::frame_header(4000, 1);
+    strangers.back()->raw(header);
+    strangers.back()->raw(begun);
+  }
+  std::vector<std::unique_ptr<Client>> clients;
+  for (std::uint32_t i = 0; i < options().max_clients; ++i) {
+    clients.push_back(std::make_unique<Client>(server.port()));
+    ASSERT_TRUE(clients.back()->login()) << i;
+  }
+  EXPECT_GE(server.status().dropped_logins, 32u - FeedOptions::kMaxStrangers);
+  EXPECT_LE(server.status().clients.size(),
+            options().max_clients + std::size_t{FeedOptions::kMaxStrangers});
+  EXPECT_EQ(server.status().refused_full, 0u);
+  // The last of them are ended when the time for a login is over.
+  wait_for([&] { return server.status().clients.size() == options().max_clients; });
 }
 
 TEST_F(BinlogServerTest, SaysWhyItCannotListen) {

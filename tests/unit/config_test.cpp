@@ -4,12 +4,15 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <cstring>
 #include <fstream>
 
 #include "base/error.h"
 #include "control/config_change.h"
 #include "control/config_keys.h"
 #include "control/config_value.h"
+#include "control/peer_config.h"
 #include "control/suggest.h"
 #include "temporary_directory.h"
 
@@ -37,6 +40,7 @@ constexpr const char* kReplica =
     "[replica]\n"
     "port = \"udp\"\n"
     "address = \"127.0.0.1:7100\"\n"
+    "sources = [\"127.0.0.1:7200\"]\n"
     "feed_server_id = 7\n"
     "feed_password = \"hush\"\n";
 
@@ -272,6 +276,123 @@ TEST(Config, WarnsWhereSomethingIsLegalButUnwise) {
   std::string text = source_text() + "[danger_faults]\nloss = 0.05\n";
   text.replace(text.find("(r1, r2)"), 8, "(r1) LEVEL received");
   EXPECT_EQ(parse_config(text, "c.toml").warnings.size(), 3U);
+}
+
+std::string replica_with(const std::string& line, const char* port = "udp") {
+  return std::string(kTop) + "[replica]\nport = \"" + port +
+         "\"\naddress = \"10.0.0.2:7100\"\nfeed_password = \"hush\"\n" + line;
+}
+
+// A [source] section whose only replica has this port and local address.
+std::string source_with(const std::string& port, const std::string& local) {
+  return "[source]\nserver_socket = \"/run/s\"\nacker_server_id = 9\nquorum = \"ANY 1 (r1)\"\n"
+         "[[source.replica]]\nname = \"r1\"\nport = \"" +
+         port + "\"\nlocal_address = \"" + local + "\"\naddress = \"10.0.0.3:7100\"\n";
+}
+
+TEST(Config, ReadsWhomAReplicaHears) {
+  const Config config =
+      parse_config(replica_with("sources = [\"10.0.0.1:7200\", \"10.0.0.3\"]\n"), "c.toml");
+  const ReplicaSources sources = replica_sources(config);
+  EXPECT_EQ(sources.from, SourcesFrom::configuration);
+  EXPECT_TRUE(sources.peers.hears(0, {0x0a000001, 7200}));
+  EXPECT_FALSE(sources.peers.hears(0, {0x0a000001, 7201}));
+  EXPECT_TRUE(sources.peers.hears(0, {0x0a000003, 40'000}));
+  EXPECT_FALSE(sources.peers.hears(0, {0x0a000004, 7200}));
+  for (const char* const bad : {"10.0.0", "10.0.0.1:", "10.0.0.1:0", "host:7200", "", "0.0.0.0",
+                                "10.0.0.1:7200@02:00:00:00:00", "10.0.0.1:7200@ff:ff:ff:ff:ff:ff"})
+    expect_error(replica_with(std::string("sources = [\"") + bad + "\"]\n"), "replica.sources");
+}
+
+// Who is a source is worked out only where the [source] section really says it.
+TEST(Config, SourcesThatAreNotListed) {
+  const auto from = [](const std::string& text) {
+    return replica_sources(parse_config(text, "c.toml")).from;
+  };
+  const std::string both =
+      source_with("udp", "10.0.0.2:7200") + replica_with("").substr(std::strlen(kTop));
+  EXPECT_EQ(from(kTop + both), SourcesFrom::own_peers);
+  const ReplicaSources derived = replica_sources(parse_config(kTop + both, "c.toml"));
+  EXPECT_TRUE(derived.peers.hears(0, {0x0a000003, 7200}));
+  EXPECT_FALSE(derived.peers.hears(0, {0x0a000004, 7200}));
+  EXPECT_EQ(from(replica_with("")), SourcesFrom::anybody);
+  EXPECT_EQ(from(replica_with("", "vhost:/run/x.sock")), SourcesFrom::socket);
+  EXPECT_EQ(from(kTop + source_with("dpdk:0000:01:00.0", "10.0.1.2:7200") +
+                 replica_with("").substr(std::strlen(kTop))),
+            SourcesFrom::anybody);
+  const auto warned = [](const std::string& text) {
+    const auto warnings = parse_config(text, "c.toml").warnings;
+    return std::any_of(warnings.begin(), warnings.end(), [](const std::string& warning) {
+      return warning.find("replica.sources is missing") != std::string::npos;
+    });
+  };
+  EXPECT_TRUE(warned(replica_with("")));
+  EXPECT_FALSE(warned(kTop + both));
+  EXPECT_FALSE(warned(replica_with("", "vhost:/run/x.sock")));
+}
+
+TEST(Config, MacAddressesAreForPortsWithAnArpTable) {
+  const std::string listed = "sources = [\"10.0.0.1:7200@02:00:00:00:00:01\"]\n";
+  const Config config = parse_config(replica_with(listed, "dpdk:0000:01:00.0"), "c.toml");
+  const auto neighbours = neighbours_of(*config.replica);
+  ASSERT_EQ(neighbours.size(), 1U);
+  EXPECT_EQ(neighbours[0].ipv4, 0x0a000001U);
+  EXPECT_EQ(neighbours[0].mac.bytes[5], 1);
+  expect_error(replica_with(listed), "ip neighbour");
+  expect_error(kTop + source_with("udp", "10.0.0.2:7200") + "mac = \"02:00:00:00:00:01\"\n",
+               "source.replica.mac");
+  expect_error(kTop + source_with("dpdk:x", "10.0.0.2:7200") + "mac = \"01:00:00:00:00:01\"\n",
+               "source.replica.mac");
+  const Config source = parse_config(
+      kTop + source_with("dpdk:x", "10.0.0.2:7200") + "mac = \"02:00:00:00:00:0a\"\n", "c.toml");
+  const auto known = neighbours_of(*source.source, source.source->replicas[0]);
+  ASSERT_EQ(known.size(), 1U);
+  EXPECT_EQ(known[0].ipv4, 0x0a000003U);
+}
+
+// Two sections that want one port: said by the check, not found out at the start.
+TEST(Config, PortsThatCannotBeHadTwice) {
+  const auto both = [](const std::string& source_port, const std::string& local,
+                       const char* replica_port) {
+    return kTop + source_with(source_port, local) +
+           replica_with("", replica_port).substr(std::strlen(kTop));
+  };
+  expect_error(both("udp", "10.0.0.2:7100", "udp"), "source.replica.local_address");
+  expect_error(both("udp", "10.0.0.2:7100", "udp"), "use another port number");
+  EXPECT_EQ(error_of(both("udp", "10.0.0.2:7200", "udp")), "");
+  expect_error(both("dpdk:0000:01:00.0", "10.0.0.2:7200", "dpdk:0000:01:00.0,mac=x"),
+               "0000:01:00.0 is used already");
+  EXPECT_EQ(error_of(both("dpdk:0000:01:00.0", "10.0.0.2:7200", "dpdk:0000:01:00.1")), "");
+  expect_error(both("dpdk:net_af_packet0,iface=eth0", "10.0.0.2:7200",
+                    "dpdk:net_af_packet1,qpairs=1,iface=eth0"),
+               "another af_packet device is bound to eth0");
+  EXPECT_EQ(error_of(both("dpdk:net_af_packet0,iface=eth0", "10.0.0.2:7200",
+                          "dpdk:net_af_packet1,iface=eth1")),
+            "");
+  expect_error(both("vhost:/run/x.sock", "10.0.0.2:7200", "vhost:/run/x.sock"),
+               "/run/x.sock is used already");
+  // Also within a section.
+  expect_error(kTop + source_with("dpdk:net_af_packet0,iface=eth0", "10.0.0.2:7200") +
+                   "[[source.replica]]\nname = \"r2\"\nport = "
+                   "\"dpdk:net_af_packet1,iface=eth0\"\nlocal_address = \"10.0.0.2:7201\"\n"
+                   "address = \"10.0.0.4:7100\"\n",
+               "another af_packet device is bound to eth0");
+}
+
+TEST(Config, SourcesChangeWhileTheDaemonRuns) {
+  const Config config = parse_config(replica_with("sources = [\"10.0.0.1:7200\"]\n"), "c.toml");
+  const auto changed = change_setting(config, "replica.sources", "10.0.0.1:7200, 10.0.0.3");
+  ASSERT_TRUE(std::holds_alternative<Config>(changed));
+  EXPECT_EQ(std::get<Config>(changed).replica->sources,
+            (std::vector<std::string>{"10.0.0.1:7200", "10.0.0.3"}));
+  const auto wrong = change_setting(config, "replica.sources", "10.0.0.1:7200, nonsense");
+  ASSERT_TRUE(std::holds_alternative<ConfigProblem>(wrong));
+  EXPECT_NE(std::get<ConfigProblem>(wrong).message.find("nonsense"), std::string::npos);
+  const Config file = parse_config(replica_with("sources = [\"10.0.0.9\"]\n"), "c.toml");
+  EXPECT_EQ(differing_keys(config, file), std::vector<std::string>{"replica.sources"});
+  const auto taken = with_key_of(config, file, "replica.sources");
+  ASSERT_TRUE(taken && std::holds_alternative<Config>(*taken));
+  EXPECT_EQ(std::get<Config>(*taken).replica->sources, std::vector<std::string>{"10.0.0.9"});
 }
 
 TEST(Config, PrintedFormReadsBackAndShowsNoPassword) {

@@ -167,6 +167,16 @@ TEST(ExposureDesk, NothingIsToldWhileNothingWasExposed) {
   EXPECT_EQ(d.sent(), 0U);
 }
 
+// S19: another replica's address says nothing of what is on this one's record.
+TEST(ExposureDesk, OnlyTheSessionsOwnAddressAcknowledges) {
+  Desk d;
+  EXPECT_TRUE(d.desk.comes_from_its_peer(kSession, 0, kPeer));
+  EXPECT_FALSE(d.desk.comes_from_its_peer(kSession, 1, kPeer));
+  EXPECT_FALSE(d.desk.comes_from_its_peer(kSession, 0, {kPeer.ipv4 + 1, kPeer.udp_port}));
+  EXPECT_FALSE(d.desk.comes_from_its_peer(kSession + 1, 0, kPeer));
+  EXPECT_FALSE(d.desk.comes_from_its_peer(0, 0, {}));
+}
+
 TEST(ExposureDesk, AListIsRepeatedUntilItIsAcknowledged) {
   Desk d;
   EXPECT_EQ(d.desk.update({open_from(1, {1, 10})}, 1), 1U);

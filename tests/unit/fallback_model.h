@@ -48,6 +48,9 @@ class FallbackModel {
   std::uint64_t quorum_lag = 0;   // marks that the quorum stays behind
   bool enabled = false;
   bool status = false;
+  bool foreign = false;      // another semi-sync client, which acknowledges whatever waits
+  bool foreign_seen = true;  // and a look at the server shows it
+  bool numbering_over = false;
   std::uint32_t run = 1;
   ServerCounters counters;
   std::uint32_t era = 0;
@@ -85,7 +88,8 @@ class FallbackModel {
       published_ = {in.now_ns, lane_has_backlog ? published_.written : written, quorum};
     if (now_ms >= next_poll_ms_) {
       next_poll_ms_ = now_ms + 100;
-      in.poll = ServerPoll{in.now_ns, run, enabled, status, counters};
+      const auto others = foreign && foreign_seen ? OtherAckers::present : OtherAckers::none;
+      in.poll = ServerPoll{in.now_ns, run, enabled, status, counters, others};
     }
     // Every action may lead to the next at once, as in the control thread.
     for (int i = 0; i < 8; ++i) {
@@ -98,6 +102,7 @@ class FallbackModel {
       in.quorum_connected = connected;
       in.acker_registered = acker;
       in.server_reachable = reachable;
+      in.numbering_over = numbering_over;
       const auto action = fallback.tick(in);
       in.poll.reset();
       if (!action) break;
@@ -151,7 +156,9 @@ class FallbackModel {
  private:
   void move_quorum() {
     if (quorum_moves && connected && written >= quorum_lag + quorum) quorum = written - quorum_lag;
-    if (!acker || !enabled || !status) return;
+    if (!enabled || !status) return;
+    if (foreign || numbering_over) kill_waiters();  // counts them as acknowledged as well
+    if (!acker) return;
     // Acknowledged commits return.
     std::vector<std::uint64_t> left;
     for (const std::uint64_t at : waiting) {

@@ -217,6 +217,49 @@ TEST(Fallback, AQuorumThatMovesDoesNotDegradeBeforeTheHardLimit) {
   EXPECT_EQ(model.trace, (Trace{"record own", "OFF"}));  // 5 s: a second before the server's own
 }
 
+// The disk was full, and is not any more: who waits is let go then, on record.
+TEST(Fallback, ALedgerThatIsBackEndsTheBlock) {
+  FallbackModel model(quick());
+  settle(model);
+  model.connected = false;
+  model.ledger_works = false;
+  model.commit();
+  model.run_for(3'000);
+  EXPECT_TRUE(model.fallback.blocked());
+  model.ledger_works = true;
+  model.fallback.ledger_back();
+  EXPECT_TRUE(model.run_until(State::async, 1'000));
+  EXPECT_EQ(model.trace, (Trace{"record own", "record own", "OFF"}));
+  ASSERT_EQ(model.exposed.size(), 1U);
+  EXPECT_TRUE(model.exposed[0].recorded_then);
+  model.connected = true;
+  EXPECT_TRUE(model.run_until(State::semisync));
+  model.run_for(1'000);
+  ASSERT_EQ(model.intervals.size(), 1U);
+  EXPECT_TRUE(model.intervals[0].to.has_value());
+}
+
+// What the server let go by itself meanwhile goes in late, from where it began.
+TEST(Fallback, ALedgerThatIsBackIsToldWhatWasReleasedMeanwhile) {
+  FallbackModel model(quick());
+  settle(model);
+  model.connected = false;
+  model.ledger_works = false;
+  model.commit();
+  model.enabled = model.status = false;  // somebody's OFF
+  model.run_for(500);
+  EXPECT_EQ(model.fallback.state(), State::async);
+  EXPECT_FALSE(model.fallback.accounts());
+  EXPECT_TRUE(model.intervals.empty());
+  model.ledger_works = true;
+  model.fallback.ledger_back();
+  model.run_for(100);
+  EXPECT_TRUE(model.fallback.accounts());
+  ASSERT_EQ(model.intervals.size(), 1U);
+  EXPECT_FALSE(model.intervals[0].own);
+  EXPECT_LE(model.intervals[0].from, 1'000U);
+}
+
 TEST(Fallback, WithoutALedgerItBlocks) {
   FallbackModel model(quick());
   settle(model);
@@ -872,12 +915,13 @@ TEST_P(FallbackRandom, EveryExposedCommitStandsInTheLedger) {
   const auto chance = [&](unsigned percent) { return random() % 100 < percent; };
   FallbackOptions options = quick();
   options.mode = static_cast<FallbackMode>(GetParam() % 3);
+  if (GetParam() % 2 == 1) options.other_ackers = OtherAckersRule::refuse;
   FallbackModel model(options, {.exposed_from = {1, 1'000}});
   model.enabled = model.status = chance(50);
   const std::uint64_t stream_start = 1'000;
   for (int step = 0; step < 400; ++step) {
     model.lane_publishes = chance(80);
-    switch (random() % 12) {
+    switch (random() % 13) {
       case 0:
         model.connected = !model.connected;
         break;
@@ -927,6 +971,11 @@ TEST_P(FallbackRandom, EveryExposedCommitStandsInTheLedger) {
           model.run_for(250);
         }
         break;
+      case 11:
+        // Somebody else acknowledges for as long as it takes to look at the server.
+        model.foreign = !model.foreign;
+        model.run_for(150);
+        break;
       default:
         break;
     }
@@ -934,6 +983,7 @@ TEST_P(FallbackRandom, EveryExposedCommitStandsInTheLedger) {
     model.run_for(10 + random() % 40 * 10);
   }
   model.connected = model.acker = model.reachable = model.off_works = model.on_works = true;
+  model.foreign = false;
   model.quorum_moves = model.lane_publishes = model.read_only_works = true;
   model.fallback.resume();
   model.run_for(300);
@@ -958,6 +1008,169 @@ TEST_P(FallbackRandom, EveryExposedCommitStandsInTheLedger) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, FallbackRandom, ::testing::Range(1U, 501U));
+
+// --- what releases commits although the server says ON (S17, S23)
+
+bool all_recorded(const FallbackModel& model) {
+  return std::all_of(model.exposed.begin(), model.exposed.end(), [&](const auto& exposure) {
+    return std::any_of(model.intervals.begin(), model.intervals.end(), [&](const auto& interval) {
+      return interval.from < exposure.mark && (!interval.to || *interval.to >= exposure.mark);
+    });
+  });
+}
+
+TEST(FallbackGuard, ASecondAckerIsAStateOfItsOwnWithAnOpenInterval) {
+  FallbackModel model(quick(), {.fresh = true});
+  ASSERT_TRUE(model.run_until(State::semisync, 3'000));
+  model.trace.clear();
+  model.quorum_lag = 30;
+  model.foreign = true;
+  for (int i = 0; i < 30; ++i) {
+    model.commit();
+    model.turn(10);
+  }
+  EXPECT_EQ(model.fallback.state(), State::foreign_acker);
+  EXPECT_EQ(model.fallback.last_transition().reason, FallbackReason::other_acker);
+  EXPECT_EQ(model.trace, (Trace{"record server"}));
+  EXPECT_EQ(open_intervals(model), 1U);
+  EXPECT_FALSE(model.exposed.empty());
+  EXPECT_TRUE(all_recorded(model));
+  EXPECT_TRUE(model.enabled);
+  // It lasts as long as that client does, however far the quorum gets.
+  model.quorum_lag = 0;
+  model.run_for(5'000);
+  EXPECT_EQ(model.fallback.state(), State::foreign_acker);
+  EXPECT_EQ(open_intervals(model), 1U);
+  model.foreign = false;
+  ASSERT_TRUE(model.run_until(State::semisync, 1'000));
+  EXPECT_EQ(open_intervals(model), 0U);
+  EXPECT_TRUE(all_recorded(model));
+}
+
+TEST(FallbackGuard, ASecondAckerThatIsRefusedEndsSemiSyncLedgerFirst) {
+  FallbackOptions options = quick();
+  options.other_ackers = OtherAckersRule::refuse;
+  FallbackModel model(options, {.fresh = true});
+  ASSERT_TRUE(model.run_until(State::semisync, 3'000));
+  model.trace.clear();
+  model.foreign = true;
+  ASSERT_TRUE(model.run_until(State::async, 1'000));
+  EXPECT_EQ(model.trace, (Trace{"record server", "OFF"}));
+  model.run_for(5'000);
+  EXPECT_EQ(model.fallback.state(), State::async);
+  // Nor does it stay ON when somebody switches it on.
+  model.operator_sets(true);
+  model.run_for(1'000);
+  EXPECT_FALSE(model.enabled);
+  model.foreign = false;
+  ASSERT_TRUE(model.run_until(State::semisync, 5'000));
+  EXPECT_EQ(open_intervals(model), 0U);
+}
+
+// OFF needs a record. Without one the clients of the server are better off with the other acker.
+TEST(FallbackGuard, ARefusedSecondAckerWithoutALedgerIsReported) {
+  FallbackOptions options = quick();
+  options.other_ackers = OtherAckersRule::refuse;
+  FallbackModel model(options, {.fresh = true});
+  ASSERT_TRUE(model.run_until(State::semisync, 3'000));
+  model.ledger_works = false;
+  model.foreign = true;
+  ASSERT_TRUE(model.run_until(State::foreign_acker, 1'000));
+  model.run_for(3'000);
+  EXPECT_EQ(model.fallback.state(), State::foreign_acker);
+  EXPECT_FALSE(model.fallback.accounts());
+  EXPECT_TRUE(model.enabled);
+}
+
+// It comes and goes while nobody sees it, and our own connection is away: commits complete that
+// nobody of ours has acknowledged.
+TEST(FallbackGuard, CommitsThatCompleteWithoutOurConnectionWereReleasedByAnother) {
+  FallbackModel model(quick(), {.fresh = true});
+  ASSERT_TRUE(model.run_until(State::semisync, 3'000));
+  model.trace.clear();
+  model.foreign_seen = false;
+  model.acker = false;
+  model.quorum_moves = false;
+  model.commit();
+  model.run_for(500);
+  model.foreign = true;
+  model.run_for(10);
+  model.foreign = false;
+  model.run_for(300);
+  EXPECT_EQ(model.fallback.state(), State::semisync);
+  EXPECT_EQ(open_intervals(model), 1U);
+  EXPECT_TRUE(all_recorded(model));
+}
+
+TEST(FallbackGuard, ANumberingThatIsOverEndsSemiSyncForGood) {
+  FallbackModel model(quick(), {.fresh = true});
+  ASSERT_TRUE(model.run_until(State::semisync, 3'000));
+  model.trace.clear();
+  model.numbering_over = true;
+  model.commit();
+  ASSERT_TRUE(model.run_until(State::async, 1'000));
+  EXPECT_EQ(model.fallback.last_transition().reason, FallbackReason::numbering_over);
+  EXPECT_EQ(model.trace, (Trace{"record own", "OFF"}));
+  EXPECT_TRUE(all_recorded(model));
+  for (int i = 0; i < 3; ++i) {
+    model.operator_sets(true);
+    model.run_for(1'000);
+    EXPECT_EQ(model.fallback.state(), State::async);
+    EXPECT_FALSE(model.enabled);
+  }
+  EXPECT_EQ(open_intervals(model), 1U);
+}
+
+TEST(FallbackGuard, AServerInANumberingThatIsOverStartsAsync) {
+  for (const bool fresh : {true, false}) {
+    FallbackModel model(quick(), {.fresh = fresh, .exposed_from = {1, 4}});
+    model.enabled = model.status = true;
+    model.numbering_over = true;
+    ASSERT_TRUE(model.run_until(State::async, 1'000));
+    model.run_for(3'000);
+    EXPECT_EQ(model.fallback.state(), State::async);
+    EXPECT_FALSE(model.enabled);
+    EXPECT_EQ(open_intervals(model), 1U);
+  }
+}
+
+// The server waits for nobody there: without a record of that it is not called semi-sync.
+TEST(FallbackGuard, ANumberingThatIsOverAndCannotBeRecordedIsRefused) {
+  FallbackModel model(quick(), {.fresh = true});
+  ASSERT_TRUE(model.run_until(State::semisync, 3'000));
+  model.ledger_works = false;
+  model.numbering_over = true;
+  ASSERT_TRUE(model.run_until(State::refused, 1'000));
+  EXPECT_FALSE(model.fallback.accounts());
+}
+
+// --- degrade
+
+TEST(FallbackDegrade, ADegradeOnRecordHoldsAtAServerThatIsOn) {
+  FallbackModel model(quick(), {.exposed_from = {1, 4}, .degraded = true});
+  model.enabled = model.status = true;
+  ASSERT_TRUE(model.run_until(State::async, 1'000));
+  model.run_for(3'000);
+  EXPECT_EQ(model.fallback.state(), State::async);
+  EXPECT_EQ(model.trace.back(), "OFF");
+  EXPECT_TRUE(model.fallback.held_by_operator());
+  model.fallback.resume();
+  ASSERT_TRUE(model.run_until(State::semisync, 3'000));
+}
+
+TEST(FallbackDegrade, ADegradeHoldsOverARestartOfTheServer) {
+  FallbackModel model(quick(), {.fresh = true});
+  ASSERT_TRUE(model.run_until(State::semisync, 3'000));
+  model.fallback.degrade();
+  ASSERT_TRUE(model.run_until(State::async, 1'000));
+  model.restart_server(false);
+  model.run_for(3'000);
+  EXPECT_EQ(model.fallback.state(), State::async);
+  // Until somebody switches it on at the server.
+  model.operator_sets(true);
+  ASSERT_TRUE(model.run_until(State::semisync, 3'000));
+  EXPECT_FALSE(model.fallback.degraded_by_operator());
+}
 
 }  // namespace
 }  // namespace binlane

@@ -20,11 +20,13 @@ class FeedQueryTest : public testing::Test {
                         asked_ = file + ':' + std::to_string(offset);
                         return gtid_position_;
                       },
+                  .files = [this] { return facts_ ? std::optional(files_) : std::nullopt; },
                   .kill =
                       [this](std::uint64_t id) {
                         killed_ = id;
                         return id == 7;
-                      }}) {}
+                      },
+                  .connection_id = 5}) {}
 
   Kind kind(std::string_view sql) { return queries_.answer(sql).kind; }
   // The single value of the answer's last row.
@@ -38,6 +40,7 @@ class FeedQueryTest : public testing::Test {
 
   std::optional<SourceFacts> facts_{{.server_id = 11, .gtid_domain = 3, .checksums = true}};
   std::optional<std::optional<std::string>> gtid_position_{"0-11-8"};
+  std::vector<ServedFile> files_{{"binlog.000001", 900}, {"binlog.000002", 400}};
   std::string asked_;
   std::uint64_t killed_ = 0;
   FeedQueries queries_;
@@ -96,6 +99,52 @@ TEST_F(FeedQueryTest, HangsUpOnWhatItCannotKnowYet) {
   EXPECT_EQ(kind("SET @master_binlog_checksum= @@global.binlog_checksum"), Kind::disconnect);
   EXPECT_EQ(kind("SELECT binlog_gtid_pos('binlog.000002',974)"), Kind::disconnect);
   EXPECT_EQ(kind("SELECT UNIX_TIMESTAMP()"), Kind::rows);
+}
+
+TEST_F(FeedQueryTest, NamesColumnsAsTheyWereAskedFor) {
+  const auto row = [this](std::string_view sql) {
+    const FeedAnswer answer = queries_.answer(sql);
+    std::string text;
+    for (std::size_t i = 0; i < answer.columns.size(); ++i)
+      text += answer.columns[i] + '=' + answer.rows.at(0).at(i).value_or("NULL") + ';';
+    return text;
+  };
+  EXPECT_EQ(row("SELECT @@GLOBAL.binlog_checksum AS checksum"), "checksum=CRC32;");
+  EXPECT_EQ(row("/* a connector */ SELECT @@server_id, @@gtid_domain_id d, @@version AS 'v 1';"),
+            "@@server_id=11;d=3;v 1=10.11.0-MariaDB-binlane;");
+  EXPECT_EQ(row("SELECT UNIX_TIMESTAMP() AS t").substr(0, 3), "t=1");
+  EXPECT_EQ(row("SELECT @@version_comment LIMIT 1"),
+            "@@version_comment=Binlane: the archive of a source, for its replica;");
+  EXPECT_EQ(row("SELECT 'a', 5, NULL FROM DUAL"), "a=a;5=5;NULL=NULL;");
+  EXPECT_EQ(row("select CONNECTION_ID(), DATABASE()"), "CONNECTION_ID()=5;DATABASE()=NULL;");
+  EXPECT_EQ(row("SHOW MASTER STATUS"),
+            "File=binlog.000002;Position=400;Binlog_Do_DB=;Binlog_Ignore_DB=;");
+  EXPECT_EQ(queries_.answer("SHOW BINARY LOGS").rows.size(), 2u);
+  EXPECT_EQ(row("SELECT @@global.gtid_binlog_pos"), "@@global.gtid_binlog_pos=0-11-8;");
+  EXPECT_EQ(asked_, "binlog.000002:400");
+  EXPECT_EQ(queries_.answer("SHOW VARIABLES LIKE 'binlog\\_check%'").rows.size(), 1u);
+  EXPECT_EQ(queries_.answer("SHOW VARIABLES LIKE 'server_i_'").rows.size(), 1u);
+  EXPECT_EQ(value("SHOW VARIABLES WHERE Variable_name='server_id'"), "11");
+  EXPECT_GT(queries_.answer("SHOW VARIABLES").rows.size(), 20u);
+}
+
+TEST_F(FeedQueryTest, NullIsNoValue) {
+  EXPECT_EQ(kind("SET @x=5, @y=@x, @z:=@@server_id"), Kind::ok);
+  EXPECT_EQ(value("SELECT @y"), "5");
+  EXPECT_EQ(value("SELECT @z"), "11");
+  EXPECT_EQ(kind("SET @x=NULL"), Kind::ok);
+  EXPECT_EQ(value("SELECT @x"), "NULL");
+  EXPECT_EQ(queries_.variable("x"), std::nullopt);
+  EXPECT_EQ(queries_.number("x", 3), 3u);
+}
+
+TEST_F(FeedQueryTest, RefusesToChangeAnythingForOthers) {
+  for (const auto* sql : {"SET GLOBAL binlog_checksum=NONE", "SET @@GLOBAL.binlog_checksum='NONE'",
+                          "set @@global.read_only = 0", "SET @a=1, GLOBAL read_only=0"}) {
+    EXPECT_EQ(queries_.answer(sql).error.code, 1227) << sql;
+  }
+  EXPECT_EQ(queries_.variable("a"), std::nullopt) << "a refused statement changes nothing";
+  EXPECT_EQ(value("SELECT @@global.binlog_checksum"), "CRC32");
 }
 
 TEST_F(FeedQueryTest, RefusesTheRest) {

@@ -163,21 +163,62 @@ TEST(GroupTracker, EventsOutsideGroupsAreWholeByThemselves) {
   EXPECT_EQ(inside.last_event_end().offset, writer.size());
 }
 
-TEST(GroupTracker, AGroupThatIsCutOffEndsBeforeTheNext) {
+// MariaDB says of each group how it ends, so one that does not is half of what the server wrote.
+TEST(GroupTracker, AGroupThatIsCutOffIsAFault) {
   BinlogWriter writer;
   writer.begin({});
+  const std::uint64_t begin = writer.size();
   writer.gtid(1);
   writer.rows(10);
-  const std::uint64_t cut = writer.size();
+  const BinlogWriter half = writer;
   writer.gtid(2);
-  GroupTracker tracker = tracked(writer.bytes());
-  EXPECT_EQ(tracker.last_group_end().offset, cut);
-  EXPECT_EQ(tracker.unfinished_group_count(), 1U);
+  GroupTracker tracker = tracked(writer.bytes(), 7);
+  EXPECT_EQ(tracker.fault(), TrackerFault::cut_off_group);
+  EXPECT_EQ(tracker.fault_position(), (Position{1, begin}));
+  EXPECT_EQ(tracker.last_group_end().offset, begin);
+  writer = half;
   writer.rotate("binlog.000002");
+  EXPECT_EQ(tracked(writer.bytes(), 7).fault(), TrackerFault::cut_off_group);
+  // An incident says itself that something is missing.
+  writer = half;
+  writer.event(EventType::incident, "LOST_EVENTS");
+  EXPECT_EQ(tracked(writer.bytes(), 7).fault(), TrackerFault::none);
+}
+
+TEST(GroupTracker, AGroupWithoutAGtidThatIsCutOffEndsBeforeTheNext) {
+  BinlogWriter writer;
+  writer.begin({});
+  writer.query("BEGIN");
+  writer.rows(10);
+  GroupTracker tracker = tracked(writer.bytes());
+  writer.checkpoint();
   feed(tracker, writer.bytes(), SIZE_MAX);
   EXPECT_EQ(tracker.last_group_end().offset, writer.size());
-  EXPECT_EQ(tracker.unfinished_group_count(), 2U);
+  EXPECT_EQ(tracker.unfinished_group_count(), 1U);
   EXPECT_FALSE(tracker.in_group());
+}
+
+TEST(GroupTracker, AnEventThatEndsElsewhereIsAFault) {
+  BinlogWriter whole;
+  whole.begin({});
+  whole.transaction(1, 100);
+  const std::uint64_t end = whole.size();
+  whole.gtid(2);
+  whole.rows(10);
+  const std::uint64_t xid = whole.size();
+  whole.xid();
+  Bytes moved = whole.bytes();
+  store_le<std::uint32_t>(moved.data() + end + 13, static_cast<std::uint32_t>(end + 41));
+  GroupTracker tracker = tracked(moved, 5);
+  EXPECT_EQ(tracker.fault(), TrackerFault::misplaced_event);
+  EXPECT_EQ(tracker.fault_position(), (Position{1, end}));
+  EXPECT_EQ(tracker.last_group_end().offset, end);
+  // MariaDB 11.8 leaves the place out of events inside a group, and only there.
+  moved = whole.bytes();
+  store_le<std::uint32_t>(moved.data() + xid + 13, 0);
+  EXPECT_EQ(tracked(moved, 5).fault(), TrackerFault::none);
+  store_le<std::uint32_t>(moved.data() + end + 13, 0);
+  EXPECT_EQ(tracked(moved, 5).fault(), TrackerFault::misplaced_event);
 }
 
 TEST(GroupTracker, RotateAndStopEndTheFile) {
@@ -217,7 +258,9 @@ TEST(GroupTracker, ComparesTheGtidStateOfConsecutiveFiles) {
   };
   EXPECT_EQ(continuity({{3, 99, 1}, {0, 1, 10}, {0, 7, 11}, {5, 9, 2}}), Continuity::follows);
   EXPECT_EQ(continuity({{3, 99, 1}, {0, 1, 10}, {0, 7, 12}, {5, 9, 2}}), Continuity::differs);
-  EXPECT_EQ(continuity({{3, 99, 1}, {0, 1, 10}, {0, 7, 11}}), Continuity::differs);
+  EXPECT_EQ(continuity({{3, 99, 1}, {0, 1, 10}, {0, 7, 11}}), Continuity::domains_deleted);
+  // The file wrote to domain 3.
+  EXPECT_EQ(continuity({{0, 1, 10}, {0, 7, 11}, {5, 9, 2}}), Continuity::differs);
   EXPECT_EQ(continuity({}), Continuity::differs);
   EXPECT_EQ(continuity({{3, 99, 1}, {0, 1, 10}, {0, 7, 11}, {5, 9, 2}}, 3), Continuity::unknown);
   EXPECT_EQ(continuity({{3, 99, 1}, {0, 1, 10}, {0, 7, 11}, {5, 9, 2}}, 1), Continuity::unknown);
@@ -262,9 +305,10 @@ TEST(GroupTracker, OffsetsBeyondFourGigabytes) {
   // Five row events of almost 1 GiB each in one transaction, never held in memory.
   const Bytes filler(std::size_t{1} << 20);
   constexpr std::uint32_t kLength = 1U << 30;
-  BinlogWriter begin;
-  begin.gtid(1);
-  tracker.on_bytes(tracker.end().offset, begin.bytes());
+  BinlogWriter begun = writer;
+  begun.gtid(1);
+  const std::uint64_t begin_size = begun.size() - writer.size();
+  feed(tracker, begun.bytes(), SIZE_MAX);
   for (int row = 0; row < 5; ++row) {
     Bytes header(kEventHeaderSize);
     header[4] = std::byte{30};
@@ -280,9 +324,12 @@ TEST(GroupTracker, OffsetsBeyondFourGigabytes) {
   EXPECT_TRUE(tracker.in_group());
   BinlogWriter end;
   end.xid();
-  tracker.on_bytes(tracker.end().offset, end.bytes());
+  Bytes xid = end.bytes();
+  store_le<std::uint32_t>(xid.data() + 13,
+                          static_cast<std::uint32_t>(tracker.end().offset + xid.size()));
+  tracker.on_bytes(tracker.end().offset, xid);
   EXPECT_EQ(tracker.last_group_end().offset,
-            writer.size() + begin.size() + 5ULL * kLength + end.size());
+            writer.size() + begin_size + 5ULL * kLength + end.size());
 }
 
 TEST(GroupTracker, BrokenInputIsNamedAndEndsTheReading) {

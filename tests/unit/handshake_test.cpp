@@ -78,6 +78,7 @@ struct Pair {
   };
   std::uint64_t hellos = 0;
   std::uint64_t answers = 0;
+  bool acks_alone = false;
   std::string replica_heard;  // the reason of a REFUSE
 
   explicit Pair(std::uint32_t first_file = 1) : stream(first_file, 1U << 16) {
@@ -112,6 +113,8 @@ struct Pair {
     set_field(admitted.rules, rules);
     admitted.journal_id = uuid_of(4);
     admitted.answer_id = ++answers;
+    admitted.bound = body_as<wire::HelloBody>(test::view_of(message.frame())).answer_id != 0;
+    admitted.acks_alone = acks_alone;
     admitted.below_digest = below_digest;
     admitted.below_length = below_length;
     admitted.below_end = below_end;
@@ -1005,8 +1008,84 @@ TEST(ReplicaHandshake, AnAskOfAnotherSourceEndsTheSessionThatRuns) {
   p.begin();
   ASSERT_TRUE(p.run());
   ASSERT_TRUE(p.session.active());
-  ASSERT_TRUE(p.say(hello_body(wire::Phase::ask, 4711), 0, {1, 6}));
+  // Not of one that does not hear the answers.
+  const auto unheard = p.say(hello_body(wire::Phase::ask, 4711), 0, {1, 6});
+  ASSERT_TRUE(unheard);
+  EXPECT_NE(std::uint32_t{unheard->flags} & wire::kAckNotBound, 0U);
+  EXPECT_TRUE(p.session.active());
+  wire::HelloBody heard = hello_body(wire::Phase::ask, 4711);
+  heard.answer_id = unheard->answer_id;
+  ASSERT_TRUE(p.say(heard, 0, {1, 6}));
   EXPECT_FALSE(p.session.active());
+}
+
+// Between the answer to a source's ASK and its START nobody who does not hear answers comes in.
+TEST(ReplicaHandshake, AForeignAskDoesNotPassOverAHandshakeUnderWay) {
+  Target p;
+  const auto answer = p.say(hello_body(wire::Phase::ask, 3));
+  ASSERT_TRUE(answer);
+  const auto foreign = p.say(hello_body(wire::Phase::ask, 4711));
+  ASSERT_TRUE(foreign);
+  EXPECT_NE(std::uint32_t{foreign->flags} & wire::kAckNotBound, 0U);
+  wire::HelloBody start = hello_body(wire::Phase::start, 3);
+  start.answer_id = answer->answer_id;
+  start.start_at = to_wire(Position{1, 100});
+  EXPECT_FALSE(p.say(start, 8));  // it settles
+  EXPECT_TRUE(p.replica->settling());
+}
+
+// I6 at the replica: a START with a cut is as good as any source's word, but what the source said
+// to have synced, and this replica acknowledged, is not cut by a source of the same term; nor by
+// one of a later term, where this replica alone completes a quorum.
+TEST(ReplicaHandshake, a_start_below_what_was_acked_cuts_nothing) {
+  struct Case {
+    Epoch epoch;
+    bool alone;
+    std::uint64_t cut_to;
+    bool refused;
+  };
+  const Case cases[] = {
+      {{1, 6}, false, 0, true},    {{1, 6}, false, 299, true}, {{1, 6}, false, 300, false},
+      {{1, 6}, false, 400, false}, {{2, 0}, true, 299, true},  {{2, 0}, true, 300, false},
+      {{2, 0}, false, 0, false},
+  };
+  for (const Case& c : cases) {
+    Target p;
+    p.begin();
+    ASSERT_TRUE(p.run());
+    ASSERT_TRUE(p.session.active());
+    p.acks_alone = c.alone;
+    wire::DataBody marks;
+    marks.stream_offset = 400;
+    marks.file_number = 1;
+    marks.file_offset = 500;
+    marks.synced = 300;
+    std::array<std::byte, sizeof(wire::Header) + sizeof marks> bytes{};
+    std::memcpy(bytes.data() + sizeof(wire::Header), static_cast<const void*>(&marks),
+                sizeof marks);
+    FrameTags tags;
+    tags.type = wire::Type::data;
+    tags.session_id = p.session.session_id();
+    tags.epoch = p.session.epoch();
+    tags.packet_number = 1;
+    seal(bytes, tags, sizeof marks);
+    p.session.on_data(test::view_of(bytes), *p.log, p.now_ns);
+    ASSERT_EQ(p.session.synced(), 300U);
+    wire::HelloBody ask = hello_body(wire::Phase::ask, 77);
+    ask.answer_id = 1;
+    const auto answer = p.say(ask, 0, c.epoch);
+    ASSERT_TRUE(answer);
+    wire::HelloBody start = hello_body(wire::Phase::start, 77);
+    start.answer_id = answer->answer_id;
+    start.start_at = to_wire(Position{1, 100});
+    start.cut_to = c.cut_to;
+    const auto ack = p.say(start, 8, c.epoch);
+    const bool refused =
+        ack && ack->status == static_cast<std::uint8_t>(wire::HelloStatus::refused);
+    EXPECT_EQ(refused, c.refused) << &c - cases;
+    EXPECT_EQ(p.replica->settling(), !c.refused) << &c - cases;
+    EXPECT_EQ(p.log->end_log(), 500U);
+  }
 }
 
 }  // namespace

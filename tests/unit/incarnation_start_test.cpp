@@ -23,7 +23,7 @@ using testing::numbered_binlog;
 class StartTest : public ::testing::Test {
  protected:
   StartTest() {
-    files.append(3, numbered_binlog(100, 5));
+    files.append(3, numbered_binlog(100, 5, 0, 4));
     files.append(4, numbered_binlog(105, 5));
   }
   std::optional<IncarnationStart> find(const SourceState& before, const NextStream& next = {}) {
@@ -117,10 +117,10 @@ TEST_F(StartTest, AStreamIsFreshUntilItsCommitsWait) {
 }
 
 TEST_F(StartTest, AGroupThatIsNotWholeIsNotAnnounced) {
-  BinlogWriter half;
-  half.gtid(110);
   const Position whole = end(4);
-  files.append(4, half.bytes());
+  const testing::Bytes more = numbered_binlog(105, 6);
+  const auto half = more.begin() + static_cast<std::ptrdiff_t>(whole.offset);
+  files.append(4, {half, half + 42});  // its GTID event
   const auto begin = find({});
   ASSERT_TRUE(begin) << refusal;
   EXPECT_EQ(begin->state.synced, whole);
@@ -147,6 +147,59 @@ TEST_F(StartTest, OtherBytesUnderTheSameNamesAreRefused) {
   files.replace(4, numbered_binlog(7, 50));
   EXPECT_FALSE(find(state));
   EXPECT_NE(refusal.find("do not hold what was synced"), std::string::npos) << refusal;
+}
+
+// S24: whatever the next file begins with, what a running server wrote is refused where it is torn.
+// Canaries: scan_trusts_continuity, scan_takes_damage_for_crash.
+TEST_F(StartTest, ABinlogThatIsTornInItsMiddleIsRefusedWithThePlace) {
+  const std::uint64_t whole = numbered_binlog(100, 5).size();
+  files.truncate(3, whole - 10);
+  EXPECT_FALSE(find({}));
+  EXPECT_NE(refusal.find("binlog 3 is damaged at 3:"), std::string::npos) << refusal;
+  EXPECT_NE(refusal.find("the same run of the server went on"), std::string::npos) << refusal;
+  EXPECT_NE(refusal.find("RESET MASTER"), std::string::npos) << refusal;
+  // As a crash leaves it, the same is accepted.
+  files.replace(4, numbered_binlog(104, 5, 1'700'000'000));
+  EXPECT_TRUE(find({})) << refusal;
+}
+
+TEST_F(StartTest, AFileThatDoesNotGoOnWhereTheOneBeforeEndedIsRefused) {
+  files.replace(4, numbered_binlog(106, 5));
+  EXPECT_FALSE(find({}));
+  EXPECT_NE(refusal.find("the file ends with 0-7-104, the next file begins after 0-7-105"),
+            std::string::npos)
+      << refusal;
+  // Only what an earlier incarnation has not proven is read again.
+  files.replace(4, numbered_binlog(105, 5, 0, 5));
+  files.append(5, numbered_binlog(110, 1));
+  found.last = 5;
+  const SourceState state = find({})->state;
+  EXPECT_EQ(state.synced.file, 5U);
+  files.replace(3, numbered_binlog(90, 5, 0, 4));
+  EXPECT_TRUE(find(state)) << refusal;
+}
+
+TEST_F(StartTest, AMissingNewestFileIsNamedWithItsRemedy) {
+  files.remove(4);
+  EXPECT_FALSE(find({}));
+  EXPECT_NE(refusal.find("FLUSH BINARY LOGS"), std::string::npos) << refusal;
+}
+
+// Removed with rm: what is there is the stream still, but nothing proves that it goes on.
+TEST_F(StartTest, RemovedFilesLeaveAnUnprovenStream) {
+  const SourceState state = find({})->state;
+  files.replace(4, numbered_binlog(105, 5, 0, 5));
+  files.append(5, numbered_binlog(110, 1));
+  found.last = 5;
+  files.remove(3);
+  found.first = 4;
+  const auto begin = find(state);
+  ASSERT_TRUE(begin) << refusal;
+  EXPECT_TRUE(begin->proven);
+  EXPECT_EQ(begin->first, 4U);
+  files.remove(4);
+  found.first = 5;
+  EXPECT_FALSE(find(state)->proven);
 }
 
 TEST_F(StartTest, WithoutTheProofThePersistedQuorumIsForgotten) {

@@ -2,8 +2,10 @@
 #include "control/ledger.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <iterator>
@@ -24,6 +26,32 @@ int g_write_error = 0;
 std::size_t g_write_limit = 0;  // bytes one write takes; 0: all
 int g_sync_error = 0;
 int g_syncs = 0;
+std::size_t g_room = SIZE_MAX;  // bytes that the disk still takes
+int g_reserve_error = 0;
+
+// A disk that gets full, in the middle of a line if need be.
+LedgerIo small_io() {
+  g_room = SIZE_MAX;
+  g_sync_error = 0;
+  g_reserve_error = 0;
+  return {[](int fd, const void* data, std::size_t length) -> ssize_t {
+            if (g_room == 0) {
+              errno = ENOSPC;
+              return -1;
+            }
+            length = std::min(length, g_room);
+            g_room -= length;
+            return ::write(fd, data, length);
+          },
+          [](int) {
+            errno = g_sync_error;
+            return g_sync_error == 0 ? 0 : -1;
+          },
+          [](int, std::uint64_t, std::uint64_t length) {
+            errno = g_reserve_error != 0 ? g_reserve_error : ENOSPC;
+            return g_reserve_error == 0 && length <= g_room ? 0 : -1;
+          }};
+}
 
 LedgerIo faulty_io() {
   g_write_error = 0;
@@ -321,11 +349,13 @@ TEST_F(LedgerTest, AFailedWriteIsFinal) {
     Ledger ledger(path(), faulty_io());
     const auto id = ledger.open_interval(kFrom, kEpoch, ExposureKind::own, "timeout");
     ASSERT_TRUE(id);
-    g_write_error = ENOSPC;
+    g_write_error = EIO;
     EXPECT_FALSE(ledger.open_interval(kFrom, kEpoch, ExposureKind::own, "timeout"));
     g_write_error = 0;
     EXPECT_TRUE(ledger.failed());
-    EXPECT_NE(ledger.failure().find("No space left"), std::string::npos);
+    EXPECT_FALSE(ledger.is_full());
+    EXPECT_FALSE(ledger.try_again());
+    EXPECT_NE(ledger.failure().find("Input/output error"), std::string::npos);
     EXPECT_FALSE(ledger.open_interval(kFrom, kEpoch, ExposureKind::own, "timeout"));
     EXPECT_FALSE(ledger.close_interval(*id, kTo, 0));
     EXPECT_FALSE(ledger.expose(kFrom, kEpoch, ExposureKind::own, "timeout"));
@@ -333,6 +363,61 @@ TEST_F(LedgerTest, AFailedWriteIsFinal) {
   }
   Ledger ledger(path());
   EXPECT_EQ(ledger.open_intervals().size(), 1U);
+}
+
+// Nothing was confirmed, and nothing of it stays in the file: when there is room again, it goes on.
+TEST_F(LedgerTest, AFullDiskIsTriedAgain) {
+  for (const std::size_t room : {std::size_t{0}, std::size_t{1}, std::size_t{40}}) {
+    ::unlink(path().c_str());
+    {
+      Ledger ledger(path(), small_io());
+      const auto first = ledger.open_interval(kFrom, kEpoch, ExposureKind::own, "timeout");
+      ASSERT_TRUE(first);
+      const std::string before = text();
+      g_room = room;
+      EXPECT_FALSE(ledger.open_interval(kTo, kEpoch, ExposureKind::own, "timeout"));
+      EXPECT_TRUE(ledger.failed());
+      EXPECT_TRUE(ledger.is_full());
+      EXPECT_NE(ledger.failure().find("No space left"), std::string::npos);
+      EXPECT_EQ(text(), before);
+      EXPECT_FALSE(ledger.try_again());
+      EXPECT_FALSE(ledger.close_interval(*first, kTo, 3));
+      g_room = SIZE_MAX;
+      EXPECT_TRUE(ledger.try_again());
+      EXPECT_FALSE(ledger.failed());
+      EXPECT_TRUE(ledger.open_interval(kTo, kEpoch, ExposureKind::own, "timeout"));
+      EXPECT_TRUE(ledger.close_interval(*first, kTo, 3));
+    }
+    const Ledger ledger(path());
+    EXPECT_EQ(ledger.totals().entries, 2U);
+    EXPECT_EQ(ledger.torn_bytes(), 0U);
+  }
+}
+
+// A sync that finds no room (delayed allocation) is as final as any: nobody knows what is there.
+TEST_F(LedgerTest, NoRoomAtASyncIsFinal) {
+  Ledger ledger(path(), small_io());
+  g_sync_error = ENOSPC;
+  EXPECT_FALSE(ledger.open_interval(kFrom, kEpoch, ExposureKind::own, "timeout"));
+  g_sync_error = 0;
+  EXPECT_FALSE(ledger.is_full());
+  EXPECT_FALSE(ledger.try_again());
+  EXPECT_TRUE(ledger.failed());
+}
+
+TEST_F(LedgerTest, RoomForManyLinesIsKept) {
+  struct stat status {};
+  {
+    Ledger ledger(path());
+    if (ledger.reserve_bytes() == 0) GTEST_SKIP() << "this file system cannot keep room";
+    EXPECT_EQ(ledger.reserve_bytes(), Ledger::kReserveBytes);
+    ASSERT_EQ(::stat(path().c_str(), &status), 0);
+    EXPECT_GE(static_cast<std::uint64_t>(status.st_blocks) * 512, Ledger::kReserveBytes);
+    EXPECT_EQ(static_cast<std::uint64_t>(status.st_size), ledger.totals().bytes);
+  }
+  Ledger ledger(path());
+  EXPECT_EQ(ledger.reserve_bytes(), Ledger::kReserveBytes);
+  EXPECT_TRUE(ledger.open_interval(kFrom, kEpoch, ExposureKind::own, "timeout"));
 }
 
 TEST_F(LedgerTest, AFailedSyncIsFinalAndItsLineMayStillBeThere) {
@@ -386,6 +471,55 @@ TEST_F(LedgerTest, KeepsABoundedListOfClosedIntervals) {
   EXPECT_EQ(ledger.list().size(), Ledger::kMaxListed);
   EXPECT_EQ(ledger.list().back().id, kMany);
   EXPECT_EQ(ledger.totals().exposed_groups, kMany);
+}
+
+// A restart of the server opens an interval in which nothing may have happened: nobody has to look.
+TEST_F(LedgerTest, AnIntervalThatProvedEmptyCountsAsAcknowledged) {
+  const auto none = [](Position, Position) -> std::optional<std::uint64_t> { return 0; };
+  const auto unknown = [](Position, Position) -> std::optional<std::uint64_t> {
+    return std::nullopt;
+  };
+  const auto some = [](Position, Position) -> std::optional<std::uint64_t> { return 3; };
+  {
+    Ledger ledger(path());
+    const auto open = [&] {
+      return ledger.expose({17, 100}, {1, 1}, ExposureKind::server_side, "restart").has_value();
+    };
+    ASSERT_TRUE(open());
+    EXPECT_EQ(ledger.totals().unacknowledged, 1U);
+    ASSERT_TRUE(ledger.close_all({17, 100}, unknown));  // nothing lies between equal positions
+    EXPECT_EQ(ledger.totals().unacknowledged, 0U);
+    ASSERT_TRUE(open());
+    ASSERT_TRUE(ledger.close_all({17, 200}, none));
+    EXPECT_EQ(ledger.totals().unacknowledged, 0U);
+    ASSERT_TRUE(open());
+    ASSERT_TRUE(ledger.close_all({17, 200}, unknown));  // its binlogs are gone
+    ASSERT_TRUE(open());
+    ASSERT_TRUE(ledger.close_all({17, 200}, some));
+    ASSERT_TRUE(open());
+    ASSERT_TRUE(ledger.close_all({17, 200}, none));
+    EXPECT_EQ(ledger.totals().unacknowledged, 2U);
+  }
+  Ledger ledger(path());
+  EXPECT_EQ(ledger.totals().unacknowledged, 2U);
+  const auto all = ledger.list();
+  ASSERT_EQ(all.size(), 5U);
+  EXPECT_TRUE(all[0].acknowledged && all[1].acknowledged && all[4].acknowledged);
+  EXPECT_FALSE(all[2].acknowledged || all[3].acknowledged);
+  EXPECT_EQ(ledger.acknowledge(4, "me"), "");
+  EXPECT_EQ(ledger.totals().unacknowledged, 0U);
+  EXPECT_EQ(ledger.acknowledge(5, "me"), "");
+  EXPECT_EQ(ledger.totals().unacknowledged, 0U);
+}
+
+// What two intervals share is counted with the first of them; the second is not empty for that.
+TEST_F(LedgerTest, ASharedStretchLeavesTheSecondIntervalToAPerson) {
+  Ledger ledger(path());
+  ASSERT_TRUE(ledger.open_interval({17, 100}, {1, 1}, ExposureKind::own, "a"));
+  ASSERT_TRUE(ledger.open_interval({17, 150}, {1, 1}, ExposureKind::own, "b"));
+  ASSERT_TRUE(ledger.close_all(
+      {17, 200}, [](Position, Position) -> std::optional<std::uint64_t> { return 2; }));
+  EXPECT_EQ(ledger.totals().unacknowledged, 2U);
 }
 
 }  // namespace

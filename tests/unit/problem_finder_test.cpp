@@ -90,6 +90,13 @@ const std::vector<Case>& cases() {
        },
        "term 4"},
       {Code::promoting, true, true, [](Host& h) { h.source.phase = Phase::promoting; }, "promoted"},
+      {Code::other_acker, true, false, [](Host& h) { h.source.other_ackers = 1; }, "besides Binlane"},
+      {Code::binlog_numbers, true, false,
+       [](Host& h) {
+         h.source.newest_binlog = 990'000;
+         h.source.numbers_near_end = true;
+       },
+       "990000"},
       {Code::not_semisync, true, false,
        [](Host& h) {
          h.source.state = FallbackState::async;
@@ -131,6 +138,15 @@ const std::vector<Case>& cases() {
        [](Host& h) { h.source.read_only_problem = "1227: no privilege"; }, "1227"},
       {Code::source_trouble, true, false,
        [](Host& h) { h.source.problem = "cannot lift read_only"; }, "cannot lift"},
+      {Code::rejoining, true, true,
+       [](Host& h) {
+         h.source.phase = Phase::standby;
+         h.source.role.rejoining = true;
+         h.source.rejoin.waiting_for = "Slave_IO_Running is Connecting";
+       },
+       "Connecting"},
+      {Code::writes_stopped, true, false,
+       [](Host& h) { h.source.write_problem = "this host stood still"; }, "stood still"},
       {Code::standby_trouble, true, true,
        [](Host& h) {
          h.source.phase = Phase::standby;
@@ -145,6 +161,12 @@ const std::vector<Case>& cases() {
          h.replica.control.refusal = "the source refuses";
        },
        "the source refuses"},
+      {Code::source_away, false, true,
+       [](Host& h) {
+         h.replica.control.away = true;
+         h.replica.control.silent_ns = 12'300'000'000;
+       },
+       "for 12.3 s"},
       {Code::journal_damaged, false, true,
        [](Host& h) {
          h.replica.control.damaged_until.position = {3, 400};
@@ -152,7 +174,25 @@ const std::vector<Case>& cases() {
        "3:400"},
       {Code::archive_full, false, true, [](Host& h) { h.replica.archive.waits_for_room = true; },
        "full"},
+      {Code::archive_disk_nearly_full, false, true,
+       [](Host& h) {
+         h.replica.retention.nearly_full = true;
+         h.replica.retention.free_bytes = 5 << 20;
+       },
+       "5 MiB"},
+      {Code::archive_over_limit, false, true,
+       [](Host& h) {
+         h.replica.retention.over_limit = true;
+         h.replica.retention.kept = RetentionReason::executed_unknown;
+       },
+       "server_socket"},
+      {Code::archive_file_not_deleted, false, true,
+       [](Host& h) { h.replica.retention.failure = "binlog.000001: EROFS"; }, "EROFS"},
       {Code::feed_closed, false, true, [](Host& h) { h.replica.feed.listening.clear(); }, "feed"},
+      {Code::hears_anybody, false, true,
+       [](Host& h) { h.replica.sources.from = SourcesFrom::anybody; }, "replica.sources"},
+      {Code::feed_gap, false, true,
+       [](Host& h) { h.replica.feed.gap = "binlog.000002 does not go on"; }, "does not go on"},
       {Code::journal_failed, true, true, [](Host& h) { h.replica.control.marks.failure = EIO; },
        "errno 5"},
       {Code::archive_failed, false, true,

@@ -5,6 +5,7 @@
 
 #include <variant>
 
+#include "control/promotion_answer.h"
 #include "control/quorum_text.h"
 
 namespace binlane {
@@ -23,7 +24,7 @@ std::string line_for(const std::string& rule) {
   PromotionLog log;
   log.name = "b";
   log.rules = {rule_of(rule)};
-  return promotion_plan(log, 2, "")[1];
+  return promotion_plan(log, 2, {})[1];
 }
 
 TEST(PromotionPlan, SaysWhoHasToAnswer) {
@@ -45,18 +46,26 @@ TEST(PromotionPlan, ARuleThatNobodyCanReadIsFencedByNobody) {
   PromotionLog log;
   log.name = "b";
   log.rules.emplace_back().text = "garbled";
-  EXPECT_EQ(promotion_plan(log, 2, "")[1], "rule garbled: nobody can fence it");
+  EXPECT_EQ(promotion_plan(log, 2, {})[1], "rule garbled: nobody can fence it");
+}
+
+// Whoever sent it: what is on record is told, and nothing is asserted of it.
+TEST(PromotionPlan, ARuleOfMoreNamesThanReplicasIsFencedByNobody) {
+  PromotionLog log;
+  log.name = "b";
+  log.rules = promotion_rules({"ANY 1 (a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q)"});
+  EXPECT_NE(promotion_plan(log, 2, {})[1].find("nobody can fence it"), std::string::npos);
 }
 
 TEST(PromotionPlan, NamesTermAndSource) {
   PromotionLog log;
   log.name = "b";
   log.end = {3, 400};
-  const auto lines = promotion_plan(log, 7, "a");
+  const auto lines = promotion_plan(log, 7, {"peer c: has not answered"});
   EXPECT_NE(lines[0].find("would bid for term 7"), std::string::npos) << lines[0];
   EXPECT_NE(lines[0].find("up to 3:400"), std::string::npos) << lines[0];
-  EXPECT_EQ(lines[1], "a is in a session with this host, and would be fenced");
-  EXPECT_NE(lines.back().find("nobody was asked"), std::string::npos);
+  EXPECT_EQ(lines[1], "peer c: has not answered");
+  EXPECT_NE(lines.back().find("nothing was changed"), std::string::npos);
 }
 
 TEST(FenceReport, SaysTheTermWhoElseAndTheWayOut) {

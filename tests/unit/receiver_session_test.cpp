@@ -74,6 +74,23 @@ struct Receiver {
   }
 };
 
+TEST(ReceiverSession, WhatOthersNeedIsAsTheNewestFrameSays) {
+  Receiver r;
+  const auto said = [&](std::uint64_t number, std::uint32_t file) {
+    DataFrame frame;
+    frame.packet = number;
+    frame.peers_need = file;
+    r.give(frame.marks());
+    return r.session.peers_need();
+  };
+  EXPECT_EQ(r.session.peers_need(), 0U);
+  EXPECT_EQ(said(1, 7), 7U);
+  EXPECT_EQ(said(3, 4), 4U);  // another replica has joined
+  EXPECT_EQ(said(2, 7), 4U);  // late
+  r.session.start(kSession + 1, kEpoch, 0, r.log);
+  EXPECT_EQ(r.session.peers_need(), 0U);
+}
+
 TEST(ReceiverSession, BytesInOrderGoToTheLogAndAreAnswered) {
   Receiver r;
   r.data(1, 0, "abc");
@@ -525,6 +542,45 @@ TEST(ReceiverSession, ANewSessionForgetsTheOldOne) {
   EXPECT_EQ(ack->released_seen, 0U);
   EXPECT_EQ(ack->largest_packet, 1U);
   EXPECT_EQ(r.text(), "abcDEF");  // and nothing of what the old session had kept
+}
+
+// Marks beyond all reason neither wrap nor stay: what comes later is released as the source says.
+TEST(ReceiverSession, MarksAreBoundedByWhatWasReceived) {
+  Receiver r;
+  r.data(1, 0, "0123456789");
+  r.complete();
+  r.marks(2, UINT64_MAX, UINT64_MAX);
+  EXPECT_EQ(r.session.released_seen(), 10 + kMaxMarkLead);
+  EXPECT_EQ(r.session.synced(), 10 + kMaxMarkLead);
+  const auto ack = r.ack();
+  ASSERT_TRUE(ack);
+  EXPECT_EQ(std::uint64_t{ack->received}, 10U);
+  EXPECT_EQ(r.log.released_log(), 10U);
+}
+
+// Positions that no binlog has: sums with them would wrap, and no file could follow.
+TEST(ReceiverSession, ImplausiblePositionsAreMalformed) {
+  Receiver r;
+  DataFrame frame;
+  frame.packet = 1;
+  frame.at = {UINT32_MAX, 0};
+  r.give(frame.with("x"));
+  frame.at = {1, kOffsetLimit + 1};
+  r.give(frame.with("x"));
+  frame.at = {1, 0};
+  frame.offset = kOffsetLimit + 1;
+  r.give(frame.with("x"));
+  frame.offset = 0;
+  frame.packet = UINT64_MAX;
+  r.give(frame.with("x"));
+  frame.packet = 1;
+  frame.at = {UINT32_MAX, 0};
+  r.give(frame.file_end({UINT32_MAX, 0, 0, 0}));
+  EXPECT_EQ(r.session.counters().malformed, 5U);
+  EXPECT_EQ(r.session.counters().bytes, 0U);
+  // The session goes on.
+  r.data(1, 0, "0123456789");
+  EXPECT_EQ(r.session.counters().bytes, 10U);
 }
 
 }  // namespace

@@ -1,222 +1,11 @@
 // ReplicaControl: whom a replica's host admits, what it promises on the way, and where the stream's
-// files go. A whole ReplicaSide on a kernel UDP socket; the test speaks as the source.
-#include "control/replica_control.h"
+// files go.
+#include "replica_control_case.h"
 
-#include <gtest/gtest.h>
-#include <sched.h>
-
-#include <atomic>
-#include <optional>
-#include <thread>
-
-#include "base/clock.h"
-#include "control/replica_side.h"
-#include "temporary_directory.h"
+#include "control/peer_config.h"
 
 namespace binlane {
 namespace {
-
-constexpr std::uint32_t kLoopback = 0x7f000001;
-constexpr std::uint64_t kBoundNs = 20 * kNanosPerSecond;
-constexpr std::uint64_t kRepeatNs = 50 * kNanosPerMilli;
-
-Uuid uuid(std::uint8_t number) {
-  Uuid id;
-  id.bytes[0] = number;
-  id.bytes[15] = 0x33;
-  return id;
-}
-
-PortConfig udp_port() {
-  PortConfig config;
-  config.spec = {PortKind::udp, ""};
-  config.local = {kLoopback, 0};
-  return config;
-}
-
-// A source's HELLO, with what most cases have in common.
-struct Hello {
-  Epoch epoch{1, 1};
-  wire::HelloBody body;
-
-  explicit Hello(wire::Phase phase, Epoch of = {1, 1}, std::uint8_t candidate = 1) : epoch(of) {
-    body.phase = static_cast<std::uint8_t>(phase);
-    body.cluster_id = cluster_id_of("test");
-    set_field(body.source_name, "a");
-    set_field(body.replica_name, "b");
-    set_field(body.basename, "binlog");
-    set_field(body.rule, "ANY 1 (b, c)");
-    set_stream(uuid(101), 1);
-    const Uuid id = uuid(candidate);
-    std::copy(id.bytes.begin(), id.bytes.end(), body.candidate);
-    body.first = to_wire(Position{1, 0});
-    body.written = to_wire(Position{1, 500});
-    body.start_at = to_wire(Position{1, 0});
-    body.cut_to = wire::kNoCut;
-  }
-  Hello& set_stream(const Uuid& origin, std::uint32_t term) {
-    std::copy(origin.bytes.begin(), origin.bytes.end(), body.origin);
-    body.stream_term = term;
-    return *this;
-  }
-  Hello& set_sealed(const Uuid& origin, std::uint32_t term, Position at) {
-    std::copy(origin.bytes.begin(), origin.bytes.end(), body.sealed_origin);
-    body.sealed_term = term;
-    body.sealed_at = to_wire(at);
-    return *this;
-  }
-};
-
-class ReplicaControlTest : public ::testing::Test {
- protected:
-  ReplicaControlTest() : source_(udp_port()) {
-    config_.name = "b";
-    config_.cluster = "test";
-    config_.data_dir = folder_.path();
-    ReplicaConfig& replica = config_.replica.emplace();
-    replica.journal = folder_.file("journal");
-    replica.archive = folder_.file("archive");
-    replica.journal_size_mb = 1;
-    replica.danger_buffered_journal = true;
-    replica.feed_listen = {kLoopback, 0};
-    open();
-  }
-  ~ReplicaControlTest() override { close(); }
-
-  void open() {
-    port_ = std::make_unique<AnyPort>(udp_port());
-    side_ = std::make_unique<ReplicaSide>(config_, *port_);
-    side_->lane().go_on();
-    stop_ = false;
-    lane_ = std::thread([this] {
-      side_->lane().attach();
-      while (!stop_) {
-        if (side_->lane().do_work() == 0) ::sched_yield();
-      }
-    });
-    side_->start();
-  }
-  void close() {
-    side_->stop_serving();
-    stop_ = true;
-    lane_.join();
-    side_->stop_archive();
-    side_.reset();
-  }
-
-  // Repeats the HELLO, as a source does, until it is answered.
-  std::optional<wire::HelloAckBody> ask(Hello hello) {
-    hello.body.handshake_id = ++handshake_;
-    const auto ack = exchange(hello);
-    answer_ = ack ? std::uint64_t{ack->answer_id} : 0;
-    return ack;
-  }
-  // START of the handshake whose ASK was answered last.
-  std::optional<wire::HelloAckBody> start(Hello hello) {
-    hello.body.phase = static_cast<std::uint8_t>(wire::Phase::start);
-    hello.body.handshake_id = handshake_;
-    hello.body.answer_id = answer_;
-    return exchange(hello);
-  }
-  // Sends it once; whether it is answered shows in what follows.
-  void send_late_start(Hello hello) {
-    hello.body.phase = static_cast<std::uint8_t>(wire::Phase::start);
-    hello.body.handshake_id = handshake_;
-    hello.body.answer_id = answer_;
-    send(message_of(hello));
-  }
-
-  // What a rejoin does.
-  void forget() {
-    // Behind this answer no repeated START of before is on its way any more.
-    ASSERT_TRUE(ask(Hello(wire::Phase::ask)));
-    std::string problem = "not called";
-    ASSERT_TRUE(side_->control().call([&] {
-      ASSERT_TRUE(side_->lane().stand_still());
-      side_->lane().end_session();
-      problem = side_->switch_stream({}, {1, 0});
-      side_->lane().go_on();
-    }));
-    ASSERT_EQ(problem, "");
-  }
-
-  ReplicaControl::View view() const { return side_->control().view(); }
-  template <class Condition>
-  static void wait_for(Condition condition, const char* what) {
-    const std::uint64_t end_ns = monotonic_ns() + kBoundNs;
-    while (!condition()) {
-      ASSERT_LT(monotonic_ns(), end_ns) << what;
-      ::sched_yield();
-    }
-  }
-  static std::string reason_of(const std::optional<wire::HelloAckBody>& ack) {
-    return ack ? std::string(field_text(ack->reason)) : "no answer";
-  }
-  static bool refused(const std::optional<wire::HelloAckBody>& ack) {
-    return ack && ack->status == static_cast<std::uint8_t>(wire::HelloStatus::refused);
-  }
-  static bool started(const std::optional<wire::HelloAckBody>& ack) {
-    return ack && ack->status == static_cast<std::uint8_t>(wire::HelloStatus::started);
-  }
-
-  TemporaryDirectory folder_;
-  Config config_;
-  UdpPort source_;
-  std::unique_ptr<AnyPort> port_;
-  std::unique_ptr<ReplicaSide> side_;
-
- private:
-  static HelloMessage message_of(const Hello& hello) {
-    HelloMessage message;
-    FrameTags tags;
-    tags.type = wire::Type::hello;
-    tags.epoch = hello.epoch;
-    tags.session_id = 7 + hello.body.handshake_id;
-    build_hello(message, tags, hello.body);
-    return message;
-  }
-  void send(const HelloMessage& message) {
-    const MutableBytes buffer = source_.tx_buffer();
-    std::copy(message.bytes.begin(), message.bytes.end(), buffer.begin());
-    source_.tx_commit(port_->udp()->local(), message.length);
-    source_.flush();
-  }
-  std::optional<wire::HelloAckBody> exchange(const Hello& hello) {
-    const HelloMessage message = message_of(hello);
-    const std::uint64_t end_ns = monotonic_ns() + kBoundNs;
-    for (std::uint64_t next_ns = 0; monotonic_ns() < end_ns; ::sched_yield()) {
-      if (monotonic_ns() >= next_ns) {
-        next_ns = monotonic_ns() + kRepeatNs;
-        send(message);
-      }
-      for (const Datagram& datagram : source_.rx()) {
-        FrameView frame;
-        if (decode(datagram.payload, frame) != FrameFault::none ||
-            frame.type() != wire::Type::hello_ack)
-          continue;
-        const auto ack = body_as<wire::HelloAckBody>(frame);
-        if (ack.handshake_id == hello.body.handshake_id && ack.phase == hello.body.phase)
-          return ack;
-      }
-    }
-    return std::nullopt;
-  }
-
-  std::atomic<bool> stop_{false};
-  std::thread lane_;
-  std::uint64_t handshake_ = 0;
-  std::uint64_t answer_ = 0;  // of the last ASK
-};
-
-Hello ask_of(Epoch epoch, std::uint8_t candidate) {
-  return Hello(wire::Phase::ask, epoch, candidate);
-}
-
-Hello fence_of(Epoch epoch, std::uint8_t candidate) {
-  Hello hello(wire::Phase::ask, epoch, candidate);
-  hello.body.flags = wire::kHelloFence;
-  return hello;
-}
 
 TEST_F(ReplicaControlTest, AnAskBindsNothingAndAStartBinds) {
   const auto told = ask(ask_of({1, 1}, 1));
@@ -327,6 +116,87 @@ TEST_F(ReplicaControlTest, AForeignStreamIsRefusedAndLeavesNoPromise) {
   EXPECT_EQ(side_->file().promise(), (Promise{1, uuid(1)}));
 }
 
+// A refusal is what a stranger gets: it must not hold what the next HELLO would need.
+TEST_F(ReplicaControlTest, ARefusalTellsNothingOfWhatIsHere) {
+  ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
+  ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
+  Hello stream = ask_of({1, 1}, 1);
+  stream.set_stream(uuid(102), 1);
+  for (const Hello& hello : {stream, ask_of({1, 1}, 2)}) {
+    const auto answer = ask(hello);
+    ASSERT_TRUE(refused(answer));
+    const std::string reason = reason_of(answer);
+    for (const Uuid& secret : {uuid(101), uuid(1), side_->file().meta().journal}) {
+      EXPECT_EQ(reason.find(to_string(secret)), std::string::npos) << reason;
+    }
+    EXPECT_EQ(reason.find(folder_.path()), std::string::npos) << reason;
+    const wire::HelloAckBody nothing;
+    EXPECT_TRUE(std::equal(answer->origin, answer->origin + 16, nothing.origin));
+    EXPECT_TRUE(std::equal(answer->promised_to, answer->promised_to + 16, nothing.promised_to));
+    EXPECT_TRUE(std::equal(answer->journal_id, answer->journal_id + 16, nothing.journal_id));
+    EXPECT_EQ(std::string(field_text(answer->rules)), "");
+    EXPECT_EQ(std::uint32_t{answer->stream_term}, 0U);
+    EXPECT_EQ(std::uint64_t{answer->log_length}, 0U);
+    EXPECT_TRUE(from_wire(answer->released).is_null());
+    // A source that is over has to learn it.
+    EXPECT_EQ(std::uint32_t{answer->promised.term}, 1U);
+  }
+  // The operators of this host are told all of it.
+  EXPECT_NE(view().refusal.find(to_string(uuid(1))), std::string::npos) << view().refusal;
+}
+
+// S19: a list of sources, which changes while the daemon runs.
+TEST_F(ReplicaControlTest, AnUnlistedSourceIsNotHeard) {
+  close();
+  config_.replica->sources = {"10.0.0.9"};
+  open();
+  const auto unheard = [&](std::uint64_t more) {
+    const std::uint64_t before = view().marks.unknown_peers;
+    for (std::uint64_t i = 0; i < more; ++i) send_late_start(ask_of({1, 1}, 1));
+    wait_for([&] { return view().marks.unknown_peers >= before + more; },
+             "the strangers to be counted");
+  };
+  unheard(5);
+  EXPECT_EQ(view().hellos, 0U);
+  EXPECT_EQ(view().hellos_foreign, 0U);
+  EXPECT_EQ(side_->file().promise(), Promise{});
+  EXPECT_EQ(view().marks.unknown_peer, source_.local());
+  EXPECT_EQ(port_->counters().tx_packets, 0U);
+
+  config_.replica->sources = {"10.0.0.9", "127.0.0.1:" + std::to_string(source_.local().udp_port)};
+  ASSERT_TRUE(side_->hear(replica_sources(config_)));
+  EXPECT_TRUE(ask(ask_of({1, 1}, 1)));
+  config_.replica->sources = {"127.0.0.1:" + std::to_string(source_.local().udp_port + 1)};
+  ASSERT_TRUE(side_->hear(replica_sources(config_)));
+  // The last HELLO's repeats may still be on their way; then nothing more is heard.
+  unheard(1);
+  unheard(1);
+  const std::uint64_t hellos = view().hellos;
+  unheard(20);
+  EXPECT_EQ(view().hellos, hellos);
+}
+
+TEST_F(ReplicaControlTest, AFloodOfRefusalsIsABoundedLog) {
+  ::testing::internal::CaptureStderr();
+  const std::uint64_t begun_ns = monotonic_ns();
+  constexpr int kFlood = 10'000;
+  for (int i = 0; i < kFlood; ++i) {
+    Hello hello(wire::Phase::refuse);
+    set_field(hello.body.reason, "no, for the reason number " + std::to_string(i));
+    send_once(hello);
+    if (i % 8 == 0) ::sched_yield();
+  }
+  wait_for([&] { return !view().refusal.empty(); }, "a refusal to be shown");
+  const std::string text = ::testing::internal::GetCapturedStderr();
+  const std::uint64_t seconds = (monotonic_ns() - begun_ns) / kNanosPerSecond + 2;
+  std::size_t lines = 0;
+  for (std::size_t at = text.find("session_refused"); at != std::string::npos;
+       at = text.find("session_refused", at + 1))
+    ++lines;
+  EXPECT_GE(lines, 1U);
+  EXPECT_LE(lines, 2 * seconds) << seconds << " s: a line, and what it left out";
+}
+
 // S2: only with all of the sealed stream, as a session of the sealing term left it.
 TEST_F(ReplicaControlTest, TheStreamThatFollowsWantsAllOfTheOneBefore) {
   ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
@@ -417,6 +287,21 @@ TEST_F(ReplicaControlTest, ALateStartBindsNothing) {
   ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
   EXPECT_GT(view().hellos, hellos);
   EXPECT_TRUE(view().stream.is_null());
+}
+
+// A source that lost its power ends no session. Whoever looks at its replica is told all the same.
+TEST_F(ReplicaControlTest, ASourceThatSaysNothingIsAway) {
+  ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
+  ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
+  wait_for([&] { return view().marks.connected; }, "the session");
+  EXPECT_FALSE(view().away);
+  wait_for([&] { return view().away; }, "the silence to be noticed");
+  EXPECT_GT(view().silent_ns, kPeerTimeoutNs);
+  // The session may still go on.
+  EXPECT_TRUE(view().marks.connected);
+  ASSERT_TRUE(ask(ask_of({1, 2}, 1)));
+  ASSERT_TRUE(started(start(ask_of({1, 2}, 1))));
+  wait_for([&] { return view().marks.connected && !view().away; }, "the source to be back");
 }
 
 // Found by chaos: behind a rejoin the journal is nobody's for a while, and the stream that it is

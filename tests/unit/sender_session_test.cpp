@@ -524,5 +524,22 @@ TEST(RoundTrip, StaysWithinItsBoundsWhateverItIsFed) {
   }
 }
 
+// A window that no journal has is not believed: one wrong ACK must not end the flow control.
+TEST(SenderSession, AWindowIsBoundedByTheLargestJournal) {
+  Sender s(1000);
+  s.write(1000);
+  wire::AckBody ack = s.ack(500, 500, {1});
+  ack.window_end = UINT64_MAX;
+  ASSERT_TRUE(s.session.on_ack(kSession, kEpoch, ack, s.now_ns));
+  EXPECT_TRUE(s.session.has_room());
+  s.written = 500 + kMaxWindowBytes + 1'000'000;
+  EXPECT_EQ(s.session.window_end(), 500 + kMaxWindowBytes);
+}
+
+TEST(SenderSession, SoIsTheWindowThatASessionBeginsWith) {
+  Sender s(UINT64_MAX, 300);
+  EXPECT_EQ(s.session.window_end(), 300 + kMaxWindowBytes);
+}
+
 }  // namespace
 }  // namespace binlane

@@ -96,6 +96,10 @@ TEST(SourceCheck, EachRefusalNamesWhatWhyAndRemedy) {
   EXPECT_NE(only_refusal(facts).remedy.find("binlaned-server.conf"), std::string::npos);
   facts.index_group = "adm";
   EXPECT_NE(only_refusal(facts).remedy.find("SupplementaryGroups=adm"), std::string::npos);
+  facts.index_group.clear();
+  // Not there at all: no right would help.
+  facts.index_error = "/d/binlog.index: No such file or directory (errno 2)";
+  EXPECT_NE(only_refusal(facts).remedy.find("log_bin_basename /d/binlog"), std::string::npos);
 
   facts = good_facts();
   facts.semi_sync_words = SemiSyncWords::none;
@@ -284,6 +288,19 @@ TEST_F(RunFiles, Errors) {
   write_file(2, 5, 40);
   EXPECT_EQ(find().first, 0U);  // too short to be one
   EXPECT_FALSE(find().error.empty());
+}
+
+TEST_F(RunFiles, AnEditedIndexAndALineBeingWritten) {
+  write_file(12, 5);
+  for (const char* text :
+       {"./binlog.000012\n", "./binlog.000012\r\n", "./binlog.000012\n\n \n",
+        "./binlog.000012\n./binlog.00001", "./binlog.000012\n./binlog.000012\n"}) {
+    write_index(text);
+    EXPECT_EQ(read_binlog_index_tail(index()).newest_file, 12U) << text;
+    EXPECT_EQ(find().first, 12U) << text;
+  }
+  write_index("./binlog.000012");
+  EXPECT_NE(read_binlog_index_tail(index()).error, "");
 }
 
 TEST_F(RunFiles, IndexLongerThanItsTail) {

@@ -61,7 +61,14 @@ struct Source {
   test::StreamOfLane lane_stream{stream};
   test::FakeServer server;
   SourceLaneQueues queues;
-  Cycle cycle{ports, lane_stream, server, clock, queues};
+  Cycle cycle{ports, lane_stream, server, clock, queues, replicas()};
+
+  static PeerList replicas() {
+    PeerList peers;
+    for (std::uint32_t i = 0; i < 4; ++i)
+      EXPECT_TRUE(peers.add({0, replica_at(i).ipv4, replica_at(i).udp_port}));
+    return peers;
+  }
 
   explicit Source(AckLevel level = AckLevel::durable, std::uint32_t count = 1) {
     network.faults.delay_ns = 0;
@@ -147,6 +154,23 @@ TEST(SourceCycle, AQuorumOfDurableBytesIsToldToTheServer) {
   EXPECT_EQ(s.server.told, (Position{1, 7}));
 }
 
+// S24: a server that went on after half a write believes that its file is shorter than it is, and
+// would take a place within that half for an ACK of what it wrote since.
+TEST(SourceCycle, NothingIsToldWithinAGroupThatIsNotWhole) {
+  Source s;
+  s.join(0);
+  s.write("0123456789");
+  s.stream.append_part(test::bytes_of("abcdef"));
+  s.turn();
+  s.ack(0, 16, 16);
+  EXPECT_EQ(s.marks().quorum, 16U);
+  EXPECT_EQ(s.server.told, (Position{1, 10}));
+  s.write("g");
+  s.turn();
+  s.ack(0, 17, 17);
+  EXPECT_EQ(s.server.told, (Position{1, 17}));
+}
+
 // An answer that comes in the turn that sent does not seem older than the sending.
 TEST(SourceCycle, StagesOfOneTurnAreInOrder) {
   constexpr std::uint64_t kInTheDeviceNs = 5000;
@@ -190,6 +214,33 @@ TEST(SourceCycle, AnIncarnationWithoutAQuorumShowsNone) {
   EXPECT_TRUE(s.marks().quorum_at.is_null());
   s.ack(0, 5, 5);
   EXPECT_EQ(s.marks().quorum_at, (Position{1, 5}));
+}
+
+// What an archive must keep for others: the file in which the replica stands that has least.
+TEST(SourceCycle, ReplicasAreToldWhichFilesTheOthersNeed) {
+  Source s;
+  s.join(0);
+  s.join(1);
+  s.write("0123456789");
+  s.stream.end_file();
+  s.write("abc");
+  EXPECT_EQ(s.marks().peers_need, 1U);
+  s.ack(0, 14, 14);
+  EXPECT_EQ(s.marks().peers_need, 1U);
+  s.ack(1, 12, 11);  // all of file 1, and that it ended
+  EXPECT_EQ(s.marks().peers_need, 2U);
+  s.drain(0);
+  s.write("d");
+  s.turn();
+  auto* packet = s.network.take(replica_at(0));
+  ASSERT_NE(packet, nullptr);
+  FrameView frame;
+  ASSERT_EQ(decode(ConstBytes(packet->bytes).first(packet->length), frame), FrameFault::none);
+  EXPECT_EQ(body_as<wire::DataBody>(frame).peers_need, 2U);
+  s.network.free(packet);
+  // Where a replica stands in a file that was purged cannot be told.
+  s.cycle.rebuild(kEpoch, any(1, 0b1111, AckLevel::durable));
+  EXPECT_EQ(s.marks().peers_need, 0U);
 }
 
 TEST(SourceCycle, ReleasedIsWhatIsSyncedAndHeldByAQuorum) {
@@ -442,6 +493,50 @@ TEST(SourceCycle, SilenceIsReportedOnce) {
   EXPECT_EQ(events[0].kind, SourceEvent::Kind::session_lost);
 }
 
+// S19: what a stranger sends is not even looked into.
+TEST(SourceCycle, AStrangersFramesAreDroppedUnread) {
+  constexpr Endpoint kStranger{99, 7100};
+  Source s;
+  s.join(0);
+  s.write("0123456789");
+  s.turn();
+  wire::AckBody ack;
+  ack.received = ack.durable = 10;
+  ack.largest_packet = s.drain(0);
+  const FrameTags tags{wire::Type::ack, 0, 100, kEpoch, 1};  // all of it right, but the sender
+  s.network.send(kStranger, kSource, test::make_frame(tags, ack));
+  const FrameTags hello{wire::Type::hello_ack, 0, 0, kEpoch, 0};
+  s.network.send(kStranger, kSource, test::make_frame(hello, wire::HelloAckBody{}));
+  s.network.send(kStranger, kSource, Bytes(200, std::byte{0x42}));
+  s.network.send({replica_at(0).ipv4, 7101}, kSource, test::make_frame(tags, ack));
+  const SourceMarks marks = s.marks();
+  EXPECT_EQ(marks.unknown_peers, 4U);
+  EXPECT_EQ(marks.unknown_peer, (Endpoint{replica_at(0).ipv4, 7101}));
+  EXPECT_EQ(marks.frame_faults, 0U);
+  EXPECT_EQ(marks.quorum, 0U);
+  EXPECT_TRUE(s.server.told.is_null());
+  HelloMessage message;
+  EXPECT_FALSE(s.queues.hello_in.try_pop(message));
+}
+
+// W4 from a peer's host: one replica says nothing of what is on another's disk.
+TEST(SourceCycle, AnAckCountsFromTheSessionsOwnAddressOnly) {
+  Source s;
+  s.join(0);
+  s.join(1);
+  s.write("0123456789");
+  s.turn();
+  wire::AckBody ack;
+  ack.received = ack.durable = 10;
+  ack.largest_packet = s.drain(0);
+  const FrameTags tags{wire::Type::ack, 0, 100, kEpoch, 1};  // replica 0's session
+  s.network.send(replica_at(1), kSource, test::make_frame(tags, ack));
+  EXPECT_EQ(s.marks().quorum, 0U);
+  EXPECT_EQ(s.marks().unknown_frames, 1U);
+  s.network.send(replica_at(0), kSource, test::make_frame(tags, ack));
+  EXPECT_EQ(s.marks().quorum, 10U);
+}
+
 TEST(SourceCycle, GarbageAndStrangersAreCounted) {
   Source s;
   s.join(0);
@@ -452,7 +547,7 @@ TEST(SourceCycle, GarbageAndStrangersAreCounted) {
   s.network.send(replica_at(3), kSource, test::DataFrame{}.with("data for a source"));
   const SourceMarks marks = s.marks();
   EXPECT_EQ(marks.frame_faults, 2U);
-  EXPECT_EQ(marks.unknown_peers, 2U);
+  EXPECT_EQ(marks.unknown_frames, 2U);
 }
 
 TEST(SourceCycle, StandsStillOnRequestAndForgetsOnRebuild) {

@@ -413,11 +413,174 @@ TEST_F(TailerTest, OtherGtidStateIsAGap) {
   start(1, 1);
   first.rotate(name_of(2));
   files_.append(1, first.take());
-  files_.append(2, file(5, 9).take());  // begins behind 0-7-4
   EXPECT_EQ(poll(), TailEvent::file_ended);
+  files_.append(2, file(5, 9).take());  // begins after 0-7-4
+  files_.remove(1);
   EXPECT_EQ(next_event(), TailEvent::gap);
   EXPECT_EQ(tailer_.written_position(), (Position{2, 0}));
   expect_stopped();
+}
+
+// The server counted a group that its file does not hold: half a write that was lost.
+TEST_F(TailerTest, OtherGtidStateBehindAFileThatIsThereIsDamage) {
+  BinlogWriter first = file(1, 5);
+  files_.append(1, first.take());
+  start(1, 1);
+  first.rotate(name_of(2));
+  files_.append(1, first.take());
+  files_.append(2, file(7, 9).take());
+  EXPECT_EQ(poll(), TailEvent::file_ended);
+  EXPECT_EQ(next_event(), TailEvent::damaged);
+  EXPECT_EQ(discontinuity_text(tailer_.tracker()),
+            "it does not go on where the file before it ends: the file ends with 0-7-5, the next "
+            "file begins after 0-7-6");
+  expect_stopped();
+}
+
+// FLUSH BINARY LOGS DELETE_DOMAIN_ID=(3): the same stream, live and at a later start.
+TEST_F(TailerTest, DeletedDomainsAreTheSameStream) {
+  BinlogWriter first;
+  first.begin({{3, 9, 5}, {3, 8, 6}});
+  first.transaction(1, 20);
+  files_.append(1, first.take());
+  start(1, 1);
+  first.rotate(name_of(2));
+  files_.append(1, first.take());
+  BinlogWriter second = file(2, 3);
+  files_.append(2, second.take());
+  EXPECT_EQ(poll(), TailEvent::file_ended);
+  EXPECT_EQ(next_event(), TailEvent::grew);
+  EXPECT_EQ(tailer_.written_position(), (Position{2, second.size()}));
+  StreamStart found;
+  EXPECT_TRUE(scan_stream(files_, 1, 2, found, {true, 1}).ok());
+  // A server that was restarted keeps its domains.
+  files_.replace(2, file(2, 3, 1).take());
+  EXPECT_EQ(scan_text(scan_stream(files_, 1, 2, found, {true, 1})),
+            "binlog 2 is damaged at 2:4: it does not go on where the file before it ends: the file "
+            "holds 3-9-5, the next file does not know of it");
+}
+
+// What MariaDB leaves when the disk of its binlogs is full, the waiting client is killed and space
+// is freed: half of what it wanted to write, and then all of it again.
+class TornInTheMiddle : public TailerTest {
+ protected:
+  // Groups 1 and 2, half of group 3, and then the server goes on with group 4.
+  BinlogWriter torn(std::size_t kept) {
+    BinlogWriter writer = file(1, 2);
+    torn_at_ = writer.size();
+    Bytes bytes = writer.take();
+    writer.transaction(3, 2000);
+    const Bytes half = writer.take();
+    bytes.insert(bytes.end(), half.begin(), half.begin() + static_cast<std::ptrdiff_t>(kept));
+    files_.append(1, bytes);
+    return writer;  // which goes on at another place than the file does
+  }
+  void expect_refused(std::uint32_t newest, const std::string& text) {
+    StreamStart found;
+    const ScanResult result = scan_stream(files_, 1, newest, found, {true, 1});
+    EXPECT_EQ(result.error, EBADMSG);
+    EXPECT_EQ(scan_text(result), text);
+    EXPECT_EQ(files_.open_count(), 0U);
+  }
+  std::string place(std::uint64_t offset) const { return to_string(Position{1, offset}); }
+
+  std::uint64_t torn_at_ = 0;
+};
+
+TEST_F(TornInTheMiddle, EveryCutIsFoundLiveOrWhenTheNextFileComes) {
+  BinlogWriter group;
+  group.transaction(3, 2000);
+  for (std::size_t kept = 1; kept < group.size(); kept += 13) {
+    files_.remove(1);
+    BinlogWriter writer = torn(kept);
+    start(1, 1);
+    for (std::uint64_t sequence = 4; sequence < 30; ++sequence) writer.transaction(sequence, 100);
+    writer.rotate(name_of(2));
+    files_.append(1, writer.take());
+    BinlogWriter second = file(30, 31);
+    files_.append(2, second.take());
+    TailEvent event = TailEvent::none;
+    for (int turn = 0; turn < 100 && !stops_tailer(event); ++turn) event = poll_later();
+    EXPECT_TRUE(event == TailEvent::error || event == TailEvent::server_restarted) << kept;
+    EXPECT_LE(tailer_.group_end(), torn_at_) << kept;
+    StreamStart found;
+    const ScanResult result = scan_stream(files_, 1, 2, found, {true, 1});
+    EXPECT_EQ(result.error, EBADMSG) << kept;
+    EXPECT_EQ(result.damaged_at.file, 1U) << kept;
+    EXPECT_GE(result.damaged_at.offset, torn_at_) << kept;
+    EXPECT_EQ(count_groups(files_, {1, 4}, {2, second.size()}), std::nullopt) << kept;
+    files_.remove(2);
+  }
+}
+
+TEST_F(TornInTheMiddle, ARestartOfTheServerDoesNotHideIt) {
+  BinlogWriter writer = torn(500);
+  writer.transaction(4, 100);
+  files_.append(1, writer.take());
+  // Recovery stops where the file is torn, so that the lists agree; group 4 is behind that place.
+  files_.append(2, file(3, 3, 1).take());
+  StreamStart found;
+  const ScanResult result = scan_stream(files_, 1, 2, found, {true, 1});
+  EXPECT_EQ(result.damage, "an event is not whole, and event groups follow it");
+  EXPECT_EQ(count_groups(files_, {1, 4}, {2, 4}), std::nullopt);
+}
+
+TEST_F(TornInTheMiddle, WhatACrashLeftIsNoDamage) {
+  torn(500);
+  files_.append(2, file(3, 3, 1).take());
+  StreamStart found;
+  ASSERT_TRUE(scan_stream(files_, 1, 2, found, {true, 1}).ok());
+  EXPECT_EQ(found.map.end_of(1)->last_group_end, torn_at_);
+  EXPECT_EQ(count_groups(files_, {1, 4}, {2, 4}), 2U);
+  // A power cut may leave zeros, from anywhere on.
+  files_.append(1, Bytes(3000));
+  EXPECT_TRUE(scan_stream(files_, 1, 2, found, {true, 1}).ok());
+  // The same run of the server leaves none of this.
+  files_.replace(2, file(3, 3).take());
+  expect_refused(2,
+                 "binlog 1 is damaged at " + place(torn_at_ + 130) +
+                     ": an event has an "
+                     "impossible length, and the same run of the server went on in the next file");
+}
+
+TEST_F(TornInTheMiddle, AGroupThatIsCutOffIsDamage) {
+  BinlogWriter writer = file(1, 2);
+  torn_at_ = writer.size();
+  writer.gtid(3);
+  writer.rows(100);
+  writer.transaction(4, 20);
+  writer.rotate(name_of(2));
+  files_.append(1, writer.take());
+  expect_refused(1, "binlog 1 is damaged at " + place(torn_at_) +
+                        ": an event group is not whole, and others follow it");
+  files_.append(2, file(5, 5).take());
+  expect_refused(2, "binlog 1 is damaged at " + place(torn_at_) +
+                        ": an event group is not whole, and others follow it");
+}
+
+TEST_F(TornInTheMiddle, BytesAfterTheLastEventAreDamage) {
+  BinlogWriter writer = file(1, 2);
+  writer.rotate(name_of(2));
+  const std::uint64_t end = writer.size();
+  writer.transaction(3, 20);
+  files_.append(1, writer.take());
+  files_.append(2, file(3, 3).take());
+  expect_refused(
+      2, "binlog 1 is damaged at " + place(end) + ": bytes after the event that ends the file");
+}
+
+TEST_F(TornInTheMiddle, AnEarlierScansProofIsNotRepeated) {
+  BinlogWriter first = file(1, 2);
+  first.rotate(name_of(2));
+  files_.append(1, first.take());
+  BinlogWriter second = file(9, 9);  // does not go on there
+  second.rotate(name_of(3));
+  files_.append(2, second.take());
+  files_.append(3, file(10, 10).take());
+  StreamStart found;
+  EXPECT_FALSE(scan_stream(files_, 1, 3, found, {true, 1}).ok());
+  EXPECT_TRUE(scan_stream(files_, 1, 3, found, {true, 2}).ok());
+  EXPECT_TRUE(scan_stream(files_, 1, 3, found).ok());
 }
 
 TEST_F(TailerTest, AFileWithoutGtidListIsCountedAsUnproven) {
@@ -512,7 +675,7 @@ TEST_F(TailerTest, ScanKnowsHowEveryOlderFileEnded) {
   files_.append(4, zeros.take());
   files_.append(5, {});
   BinlogWriter plain(false);  // without checksums
-  plain.begin({});
+  plain.begin({}, 1);
   plain.rotate(name_of(7));
   files_.append(6, plain.take());
   files_.append(7, file(8, 8).take());
@@ -613,7 +776,8 @@ TEST_F(TailerTest, OffsetsBeyondFourGigabytes) {
   files_.begin_with_hole(1, offset);
   ASSERT_EQ(tailer_.start(found, now_ns_), 0);
   writer.xid();
-  const Bytes xid = writer.take();
+  Bytes xid = writer.take();
+  store_le<std::uint32_t>(xid.data() + 13, static_cast<std::uint32_t>(offset + xid.size()));
   files_.append(1, xid);
   EXPECT_EQ(poll(), TailEvent::grew);
   EXPECT_EQ(tailer_.written_position(), (Position{1, offset + xid.size()}));

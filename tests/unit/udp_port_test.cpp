@@ -2,18 +2,23 @@
 #include "dataplane/udp_port.h"
 
 #include <gtest/gtest.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "dataplane/any_port.h"
+#include "dataplane/ethernet.h"
 
 namespace binlane {
 namespace {
@@ -140,7 +145,93 @@ TEST(UdpPort, SetsDontFragment) {
   int value = -1;
   socklen_t size = sizeof value;
   ASSERT_EQ(::getsockopt(port.fd(), IPPROTO_IP, IP_MTU_DISCOVER, &value, &size), 0);
-  EXPECT_EQ(value, IP_PMTUDISC_DO);
+  EXPECT_EQ(value, IP_PMTUDISC_PROBE);
+}
+
+// Anybody can write an ICMP "fragmentation needed" that seems to come from the path (W10).
+void send_fragmentation_needed(const Endpoint& from, const Endpoint& to, std::uint16_t mtu) {
+  struct {
+    std::uint8_t type = 3;  // destination unreachable
+    std::uint8_t code = 4;  // fragmentation needed
+    be16 checksum;
+    be16 unused;
+    be16 next_mtu;
+    Ipv4Header ip;  // of the datagram that is said not to fit
+    UdpHeader udp;
+  } icmp;
+  static_assert(sizeof icmp == 36);
+  icmp.next_mtu = mtu;
+  icmp.ip.version_and_words = 0x45;
+  icmp.ip.total_length = 1500;
+  icmp.ip.fragment = 0x4000;
+  icmp.ip.time_to_live = 64;
+  icmp.ip.protocol = IPPROTO_UDP;
+  icmp.ip.source = from.ipv4;
+  icmp.ip.destination = to.ipv4;
+  icmp.ip.checksum = internet_checksum(internet_sum(std::as_bytes(std::span(&icmp.ip, 1)), 0));
+  icmp.udp.source_port = from.udp_port;
+  icmp.udp.destination_port = to.udp_port;
+  icmp.udp.length = 1480;
+  icmp.checksum = internet_checksum(internet_sum(std::as_bytes(std::span(&icmp, 1)), 0));
+  const int fd = ::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
+  ASSERT_GE(fd, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(from.ipv4);
+  EXPECT_EQ(::sendto(fd, &icmp, sizeof icmp, 0, reinterpret_cast<const sockaddr*>(&address),
+                     sizeof address),
+            static_cast<ssize_t>(sizeof icmp));
+  ::close(fd);
+}
+
+void loopback_up() {
+  const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  ASSERT_GE(fd, 0);
+  ifreq request{};
+  std::strcpy(request.ifr_name, "lo");
+  request.ifr_flags = IFF_UP;
+  EXPECT_EQ(::ioctl(fd, SIOCSIFFLAGS, &request), 0);
+  ::close(fd);
+}
+
+// What a socket that believes the path's messages would do: the proof that the message arrived.
+int error_of_a_believer(const Endpoint& to) {
+  const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const int discover = IP_PMTUDISC_DO;
+  EXPECT_EQ(::setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof discover), 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(to.ipv4);
+  address.sin_port = htons(to.udp_port);
+  const std::vector<std::byte> full(1472);
+  const ssize_t sent = ::sendto(fd, full.data(), full.size(), 0,
+                                reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  const int error = sent < 0 ? errno : 0;
+  ::close(fd);
+  return error;
+}
+
+TEST(UdpPort, AForgedFragmentationNeededStopsNoFullFrame) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, for a network namespace of its own";
+  bool skipped = false;
+  std::thread([&] {
+    if (::unshare(CLONE_NEWNET) != 0) {
+      skipped = true;
+      return;
+    }
+    loopback_up();
+    PortConfig there = config_at(0);
+    there.local.ipv4 = kLoopback + 1;
+    UdpPort a(config_at(0));
+    UdpPort b(there);
+    send_fragmentation_needed(a.local(), b.local(), 600);
+    EXPECT_EQ(error_of_a_believer(b.local()), EMSGSIZE);
+    send(a, b.local(), 1, a.max_payload());
+    a.flush();
+    EXPECT_EQ(a.counters().tx_dropped, 0U);
+    EXPECT_EQ(receive(b, 1, [&](const Datagram& d) { EXPECT_EQ(d.payload.size(), 1472U); }), 1U);
+  }).join();
+  if (skipped) GTEST_SKIP() << "a network namespace cannot be had here";
 }
 
 TEST(UdpPort, AnAddressInUseIsAClearError) {

@@ -1,6 +1,7 @@
 // vhost-user links between this process and port_peer processes that are killed: without root, NIC
 // or hugepages. Everything is bounded in time; nothing depends on how fast it is.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -112,6 +113,37 @@ TEST(VhostUser, TakesOverTheStaleSocketOfAKilledServer) {
   Peer peer("vhost:" + path, PortSide::source);
   Pinger pinger(port);
   EXPECT_TRUE(pinger.echo(10, 100)) << peer.log() << plugger.status().last_error;
+}
+
+// Whoever may put a socket there, or connect to ours, shares all of DPDK's memory.
+TEST(VhostUser, AFolderThatOthersMayWriteToIsRefused) {
+  const std::string open_folder = folder + "/open";
+  std::filesystem::create_directory(open_folder);
+  ASSERT_EQ(::chmod(open_folder.c_str(), 0777), 0);
+  for (const PortSide side : {PortSide::replica, PortSide::source}) {
+    DpdkPort port(config_for("vhost:" + open_folder + "/x.sock", kLocal, side));
+    PortPlugger plugger(port);
+    ASSERT_TRUE(wait_for([&] { return plugger.status().failures > 0; }));
+    EXPECT_NE(plugger.status().last_error.find("chmod go-w"), std::string::npos)
+        << plugger.status().last_error;
+    EXPECT_FALSE(port.attached());
+    EXPECT_FALSE(std::filesystem::exists(open_folder + "/x.sock"));
+  }
+}
+
+TEST(VhostUser, ItsSocketIsForItsOwnUserAlone) {
+  const mode_t before = ::umask(0002);  // as a login shell has it
+  const std::string path = folder + "/private.sock";
+  DpdkPort port(config_for("vhost:" + path, kLocal, PortSide::replica));
+  PortPlugger plugger(port);
+  ASSERT_TRUE(wait_for([&] { return std::filesystem::exists(path); }))
+      << plugger.status().last_error;
+  struct stat info {};
+  ASSERT_EQ(::lstat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0077U, 0U) << std::oct << info.st_mode;
+  // Files that other threads make are as they were.
+  const mode_t kept = ::umask(before);
+  EXPECT_EQ(kept, 0002U);
 }
 
 TEST(VhostUser, OneBlockedServerHoldsUpNoOtherPort) {

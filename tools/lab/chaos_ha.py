@@ -183,7 +183,9 @@ class HaChaos(ChaosRun):
     def ask(self, heir):
         """One `binlane promote`. What it says is only told; the truth is looked up."""
         self.counts["promotions_tried"] += 1
-        status, _, err = heir.binlane("promote", heir.name, "--wait-s", str(FOLLOW_S))
+        status, _, err = heir.binlane(
+            "promote", heir.name, "--from-live-source", "--wait-s", str(FOLLOW_S)
+        )
         said = err.strip().splitlines()[-1:] or ["done"]
         said = f"promote {heir.name}: exit {status}, {said[0]}"
         if said != self.said:

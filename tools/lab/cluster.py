@@ -37,6 +37,7 @@ class Replica:
             "replica": {
                 "port": self.port,
                 "address": self.address,
+                "sources": [cluster.source_address(self.port)],
                 "journal_size_mb": cluster.journal_size_mb,
                 "feed_listen": f"127.0.0.1:{self.feed_port}",
                 "feed_user": BINLANE_USER,
@@ -124,19 +125,19 @@ class Cluster(fleet.Fleet):
             self.daemon.config["danger_faults"] = {**self.faults, "seed": 1}
 
     def _replica_entry(self, replica):
-        local = SOURCE_ADDRESS
-        if replica.port == "udp":
-            local = self._udp_address()
         zone = {"zone": self.zones[replica.name]} if replica.name in self.zones else {}
         return {
             **zone,
             "name": replica.name,
             "port": replica.port,
-            "local_address": local,
+            "local_address": self.source_address(replica.port),
             "address": replica.address,
         }
 
-    def _udp_address(self):
+    def source_address(self, port):
+        """The source's end of a replica's port."""
+        if port != "udp":
+            return SOURCE_ADDRESS
         # Replicas that share the port "udp" share the source's one socket.
         if self._udp_port is None:
             self._udp_port = free_port()

@@ -84,6 +84,7 @@ class Host:
             "replica": {
                 "port": "udp",
                 "address": self.replica_address,
+                "sources": [other.source_address for other in others],
                 "journal_size_mb": cluster.journal_size_mb,
                 "feed_listen": f"127.0.0.1:{self.feed_port}",
                 "feed_user": BINLANE_USER,

@@ -168,11 +168,14 @@ class Server:
 
     def binlogs(self):
         """Paths of the binlog files, in their order, from the index on disk (no lock taken)."""
-        index = self.data_dir / "binlog.index"
+        # A relative path is below the data folder, an absolute one replaces it.
+        base = self.data_dir / str(self.options.get("log-bin") or "binlog")
+        default = base.with_name(base.name + ".index")
+        index = self.data_dir / str(self.options.get("log-bin-index") or default)
         if not index.exists():
             return []
         names = [line.strip() for line in index.read_text().splitlines() if line.strip()]
-        return [self.data_dir / Path(name).name for name in names]
+        return [base.parent / Path(name).name for name in names]
 
 
 def source_options():

@@ -1,6 +1,8 @@
 #include "control/cli/ask.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -55,26 +57,10 @@ void print_json(const json& value) {
   fmt::print("{}\n", value.dump(2, ' ', false, json::error_handler_t::replace));
 }
 
-const json& member(const json& object, const char* name) {
-  static const json kNull;
-  if (!object.is_object()) return kNull;
-  const auto found = object.find(name);
-  return found == object.end() ? kNull : *found;
-}
-
-std::string text_of(const json& object, const char* name) {
-  const json& value = member(object, name);
-  return value.is_string() ? value.get<std::string>() : std::string();
-}
-
-bool flag_of(const json& object, const char* name) {
-  const json& value = member(object, name);
-  return value.is_boolean() && value.get<bool>();
-}
-
-std::uint64_t count_of(const json& object, const char* name) {
-  const json& value = member(object, name);
-  return value.is_number_unsigned() ? value.get<std::uint64_t>() : 0;
+std::size_t terminal_columns() {
+  winsize size{};
+  if (::isatty(STDOUT_FILENO) == 0 || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return 0;
+  return size.ws_col;
 }
 
 std::string table_text(const std::vector<std::vector<std::string>>& rows) {

@@ -8,6 +8,7 @@
 
 #include "control/cli/exit_code.h"
 #include "control/cli/verb.h"
+#include "control/json_view.h"
 
 namespace binlane::cli {
 
@@ -24,11 +25,8 @@ int follow_status(const Context& context, std::uint32_t wait_s,
 
 void print_json(const json& value);
 
-// The member, or null, and never an exception: the daemon may be another version.
-const json& member(const json& object, const char* name);
-std::string text_of(const json& object, const char* name);
-bool flag_of(const json& object, const char* name);
-std::uint64_t count_of(const json& object, const char* name);
+// The terminal's width, or 0 where the output is none.
+std::size_t terminal_columns();
 
 // Rows with columns as wide as their widest cell.
 std::string table_text(const std::vector<std::vector<std::string>>& rows);

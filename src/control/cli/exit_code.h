@@ -11,6 +11,7 @@ inline constexpr int kExitUnreachable = 3;   // the daemon cannot be reached
 inline constexpr int kExitNotProtected = 4;  // status --check: something is amiss
 inline constexpr int kExitRefused = 5;       // refused, with the reason
 inline constexpr int kExitUnfinished = 6;    // still going on when --wait-s was over
+inline constexpr int kExitNotOnRecord = 7;   // fenced, but a restart of binlaned would forget it
 inline constexpr int kExitAbsent = 10;       // verdict
 inline constexpr int kExitInDoubt = 11;      // verdict
 inline constexpr int kExitWarnings = 12;     // doctor: nothing worse than warnings

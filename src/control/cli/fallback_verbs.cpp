@@ -17,6 +17,7 @@ struct FallbackOptions {
   std::string action = "list";
   std::uint64_t id = 0;
   bool all = false;
+  bool without_audit = false;
 };
 FallbackOptions g_options;
 
@@ -65,26 +66,15 @@ void add_ledger(CLI::App& app) {
       ->capture_default_str();
   app.add_option("id", g_options.id, "ack: all intervals up to this one; export: only this one");
   app.add_flag("--all", g_options.all, "ack: all that are closed");
+  app.add_flag("--without-audit", g_options.without_audit,
+               "ack although the audit log cannot be written");
 }
 
 int list_intervals(const Context& context, const json& ledger) {
-  if (context.as_json) {
+  if (context.as_json)
     print_json(ledger);
-    return kExitOk;
-  }
-  std::vector<std::vector<std::string>> rows = {
-      {"ID", "FROM", "TO", "TRANSACTIONS", "ACKNOWLEDGED", "SINCE", "WHY"}};
-  for (const json& interval : member(ledger, "intervals")) {
-    const json& causes = member(interval, "causes");
-    const json first = causes.is_array() && !causes.empty() ? causes.front() : json::object();
-    const bool open = flag_of(interval, "open");
-    rows.push_back({fmt::format("{}", count_of(interval, "id")), text_of(interval, "from"),
-                    open ? "(open)" : text_of(interval, "to"),
-                    open ? "-" : fmt::format("{}", count_of(interval, "groups")),
-                    flag_of(interval, "acknowledged") ? "yes" : "no", text_of(first, "at"),
-                    text_of(first, "reason")});
-  }
-  fmt::print("{}", table_text(rows));
+  else
+    fmt::print("{}", ledger_table(ledger));
   return kExitOk;
 }
 
@@ -94,7 +84,7 @@ int export_intervals(const Context& context, const json& ledger) {
     const std::uint64_t id = count_of(interval, "id");
     if (g_options.id != 0 && id != g_options.id) continue;
     int code = kExitOk;
-    auto groups = ask(context, admin::kVerbLedgerGroups, code, {{"id", id}});
+    auto groups = ask(context, admin::kVerbLedgerGroups, code, {{"id", id}, {admin::kWithoutAudit, g_options.without_audit}});
     if (!groups) return code;
     all.push_back(std::move(*groups));
   }
@@ -131,7 +121,7 @@ int acknowledge(const Context& context, const json& ledger) {
     return kExitUsage;
   }
   int code = kExitOk;
-  const auto result = ask(context, admin::kVerbLedgerAck, code, {{"id", id}});
+  const auto result = ask(context, admin::kVerbLedgerAck, code, {{"id", id}, {admin::kWithoutAudit, g_options.without_audit}});
   if (!result) return code == kExitError ? kExitRefused : code;
   if (context.as_json)
     print_json(*result);
@@ -163,6 +153,22 @@ constexpr Verb kVerbs[] = {
 };
 
 }  // namespace
+
+std::string ledger_table(const json& ledger) {
+  std::vector<std::vector<std::string>> rows = {
+      {"ID", "FROM", "TO", "TRANSACTIONS", "ACKNOWLEDGED", "SINCE", "WHY"}};
+  for (const json& interval : member(ledger, "intervals")) {
+    const json& causes = member(interval, "causes");
+    const json first = causes.is_array() && !causes.empty() ? causes.front() : json::object();
+    const bool open = flag_of(interval, "open");
+    rows.push_back({fmt::format("{}", count_of(interval, "id")), text_of(interval, "from"),
+                    open ? "(open)" : text_of(interval, "to"),
+                    open ? "-" : fmt::format("{}", count_of(interval, "groups")),
+                    flag_of(interval, "acknowledged") ? "yes" : "no", text_of(first, "at"),
+                    text_of(first, "reason")});
+  }
+  return table_text(rows);
+}
 
 std::span<const Verb> fallback_verbs() {
   return kVerbs;

@@ -19,13 +19,21 @@ struct RoleOptions {
   std::string host;
   std::string reason;
   bool lift = false;
+  bool kill_server = false;
   std::uint32_t wait_s = 60;
   bool dry_run = false;
+  bool from_live_source = false;
   bool cut = false;
   bool rebuilt = false;
+  bool without_audit = false;
   std::string what;
 };
 RoleOptions g_options;
+
+void add_without_audit(CLI::App& app) {
+  app.add_flag("--without-audit", g_options.without_audit,
+               "do it although the audit log cannot be written");
+}
 
 int show_promotion(const json& result, const Context& context) {
   if (context.as_json) {
@@ -82,7 +90,10 @@ int show_rejoin(const json& result, const Context& context) {
 // Asks `verb` until what was begun has ended, and says what it waits for meanwhile.
 int follow(const char* verb, int (*show)(const json&, const Context&), const Context& context) {
   constexpr auto kPause = std::chrono::milliseconds(100);
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(g_options.wait_s);
+  // What a good one waits for in its first moments is nobody's worry.
+  constexpr auto kQuiet = std::chrono::seconds(1);
+  const auto begun = std::chrono::steady_clock::now();
+  const auto deadline = begun + std::chrono::seconds(g_options.wait_s);
   std::string waiting;
   for (;;) {
     int code = kExitOk;
@@ -94,7 +105,9 @@ int follow(const char* verb, int (*show)(const json&, const Context&), const Con
     }
     const bool over = std::chrono::steady_clock::now() > deadline;
     if (!flag_of(*result, "running") || over) return show(*result, context);
-    if (const std::string now = text_of(*result, "waiting_for"); now != waiting && !now.empty()) {
+    const bool quiet = std::chrono::steady_clock::now() - begun < kQuiet;
+    const std::string now = text_of(*result, "waiting_for");
+    if (!quiet && now != waiting && !now.empty()) {
       waiting = now;
       if (!context.as_json) fmt::print(stderr, "waiting for {}\n", waiting);
     }
@@ -105,14 +118,20 @@ int follow(const char* verb, int (*show)(const json&, const Context&), const Con
 void add_promote(CLI::App& app) {
   app.add_option("replica", g_options.replica, "the host's own name, as a guard")->required();
   app.add_flag("--dry-run", g_options.dry_run,
-               "only say what it would take, as far as this host knows by itself");
+               "only say what it would take: peers are asked, and nothing is changed");
+  app.add_flag("--from-live-source", g_options.from_live_source,
+               "though the source is alive: a planned switchover (stop its writers before)");
+  add_without_audit(app);
   add_wait(app, g_options.wait_s);
 }
 
 int run_promote(const Context& context) {
   int code = kExitOk;
   if (!ask(context, admin::kVerbPromote, code,
-           {{"replica", g_options.replica}, {"dry_run", g_options.dry_run}}))
+           {{"replica", g_options.replica},
+            {"dry_run", g_options.dry_run},
+            {"from_live_source", g_options.from_live_source},
+             {admin::kWithoutAudit, g_options.without_audit}}))
     return code;
   return follow(admin::kVerbPromotion, show_promotion, context);
 }
@@ -129,11 +148,19 @@ void add_fence(CLI::App& app) {
                                   "end it on a source, as long as no other host was promoted");
   app.add_option("--reason", g_options.reason, "why, for the ledger, the log and the status")
       ->excludes(lift);
+  app.add_flag(
+         "--kill-server", g_options.kill_server,
+         "kill the server's process first, so that no client who waits for a quorum is told OK")
+      ->excludes(lift);
+  add_without_audit(app);
 }
 
 int run_fence(const Context& context) {
-  json arguments = {{"host", g_options.host}};
-  if (!g_options.lift) arguments["reason"] = g_options.reason;
+  json arguments = {{"host", g_options.host}, {admin::kWithoutAudit, g_options.without_audit}};
+  if (!g_options.lift) {
+    arguments["reason"] = g_options.reason;
+    arguments["kill_server"] = g_options.kill_server;
+  }
   int code = kExitOk;
   const auto result = ask(context, g_options.lift ? admin::kVerbUnfence : admin::kVerbFence, code,
                           std::move(arguments));
@@ -144,7 +171,9 @@ int run_fence(const Context& context) {
     fmt::print("the fence is lifted: this host is the source again\n");
   else
     for (const json& line : member(*result, "report")) fmt::print("{}\n", line.get<std::string>());
-  return kExitOk;
+  if (g_options.lift || flag_of(*result, "on_record")) return kExitOk;
+  fmt::print(stderr, "binlane: fenced, not on record\n");
+  return kExitNotOnRecord;
 }
 
 void add_rejoin(CLI::App& app) {
@@ -152,13 +181,16 @@ void add_rejoin(CLI::App& app) {
                "cut off what only this server has, where that is provably not committed");
   app.add_flag("--rebuilt", g_options.rebuilt,
                "the server was rebuilt from a copy: compare nothing");
+  add_without_audit(app);
   add_wait(app, g_options.wait_s);
 }
 
 int run_rejoin(const Context& context) {
   int code = kExitOk;
   if (!ask(context, admin::kVerbRejoin, code,
-           {{"cut", g_options.cut}, {"rebuilt", g_options.rebuilt}}))
+           {{"cut", g_options.cut},
+            {"rebuilt", g_options.rebuilt},
+            {admin::kWithoutAudit, g_options.without_audit}}))
     return code;
   return follow(admin::kVerbRejoining, show_rejoin, context);
 }
@@ -178,12 +210,15 @@ int run_verdict(const Context& context) {
 void nothing(CLI::App&) {}
 
 constexpr Verb kVerbs[] = {
-    {"promote", "make this daemon's host the source, if that loses nothing", "binlane promote b",
+    {"promote", "make this daemon's host the source, if that loses nothing",
+     "binlane promote b --dry-run\nbinlane promote b\nbinlane promote b --from-live-source",
      add_promote, run_promote},
     {"promotion", "show how far the promotion of this host has got", "binlane promotion --json",
      nothing, run_promotion},
     {"fence", "fence this daemon's host now: no more quorum from a source, or for one",
-     "binlane fence a --reason 'its disk is going'\nbinlane fence a --lift", add_fence, run_fence},
+     "binlane fence a --reason 'its disk is going'\nbinlane fence a --kill-server --reason "
+     "'its clients must not be told OK'\nbinlane fence a --lift",
+     add_fence, run_fence},
     {"rejoin", "make this host, which was the source, a replica of the new one",
      "binlane rejoin\nbinlane rejoin --cut", add_rejoin, run_rejoin},
     {"verdict", "say whether a transaction survived, as far as this host can tell",

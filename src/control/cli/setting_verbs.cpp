@@ -278,7 +278,7 @@ int run_config(const Context& context) {
     if (context.as_json)
       print_json(*result);
     else
-      fmt::print("{}", text_of(*result, "text"));
+      fmt::print("{}", document_of(*result, "text"));
     return kExitOk;
   }
   if (g_options.subject.empty()) {

@@ -35,8 +35,7 @@ std::string name_of(const json& stage) {
 }
 
 double number(const json& object, const char* name) {
-  const json& value = member(object, name);
-  return value.is_number() ? value.get<double>() : 0;
+  return number_of(object, name);
 }
 
 // The form that HdrHistogram's tools plot: value, percentile, count so far, 1/(1-percentile).
@@ -105,18 +104,7 @@ int run_trace(const Context& context) {
     print_json(*result);
     return kExitOk;
   }
-  std::vector<std::vector<std::string>> rows = {
-      {"END", "AGO", "SENT", "RECEIVED", "DURABLE", "QUORUM", "RELEASED"}};
-  for (const json& commit : member(*result, "commits")) {
-    const json& end = member(commit, "end");
-    std::vector<std::string> row = {
-        fmt::format("{}:{}", count_of(end, "file"), count_of(end, "offset")),
-        duration_text(number(commit, "ago_ms") * kNanosPerMicro)};
-    for (const char* name : {"sent_us", "received_us", "durable_us", "quorum_us", "released_us"})
-      row.push_back(member(commit, name).is_number() ? duration_text(number(commit, name)) : "-");
-    rows.push_back(std::move(row));
-  }
-  fmt::print("{}", table_text(rows));
+  fmt::print("{}", trace_table(*result));
   return kExitOk;
 }
 
@@ -128,6 +116,21 @@ constexpr Verb kVerbs[] = {
 };
 
 }  // namespace
+
+std::string trace_table(const json& trace) {
+  std::vector<std::vector<std::string>> rows = {
+      {"END", "AGO", "SENT", "RECEIVED", "DURABLE", "QUORUM", "FED"}};
+  for (const json& commit : member(trace, "commits")) {
+    const json& end = member(commit, "end");
+    std::vector<std::string> row = {
+        fmt::format("{}:{}", count_of(end, "file"), count_of(end, "offset")),
+        duration_text(number(commit, "ago_ms") * kNanosPerMicro)};
+    for (const char* name : {"sent_us", "received_us", "durable_us", "quorum_us", "fed_us"})
+      row.push_back(has_number(commit, name) ? duration_text(number(commit, name)) : "-");
+    rows.push_back(std::move(row));
+  }
+  return table_text(rows);
+}
 
 std::string stage_table(const json& stages) {
   if (stages.empty()) return "no commit has been measured yet\n";

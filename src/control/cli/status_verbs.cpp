@@ -50,7 +50,7 @@ int run_status(const Context& context) {
   } else if (context.as_json) {
     print_json(*status);
   } else {
-    fmt::print("{}", status_text(*status));
+    fmt::print("{}", cut_lines(status_text(*status), terminal_columns()));
     if (has_stages) fmt::print("\n{}", stage_table(member(*status, "stages")));
   }
   if (!g_status.check) return kExitOk;
@@ -83,28 +83,10 @@ int run_replicas(const Context& context) {
     fmt::print(stderr, "binlane: this host has no [source] section\n");
     return kExitError;
   }
-  if (context.as_json) {
+  if (context.as_json)
     print_json(replicas);
-    return kExitOk;
-  }
-  std::vector<std::vector<std::string>> rows = {
-      {"NAME", "ZONE", "STATE", "DURABLE LAG", "ROUND TRIP", "SESSIONS", "RETRANSMITS", "NOTE"}};
-  for (const json& replica : replicas) {
-    std::string note = text_of(replica, "refusal");
-    for (const char* flag : {"damaged", "learner", "slow"}) {
-      if (flag_of(replica, flag)) note += (note.empty() ? "" : "; ") + std::string(flag);
-    }
-    if (!flag_of(replica, "counts")) note += (note.empty() ? "" : "; ") + std::string("in no rule");
-    const json& round_trip = member(replica, "rtt_us");
-    rows.push_back({text_of(replica, "name"),
-                    text_of(replica, "zone").empty() ? "-" : text_of(replica, "zone"),
-                    flag_of(replica, "connected") ? "connected" : "away",
-                    lag_text(replica, "durable_lag_bytes"),
-                    round_trip.is_number() ? duration_text(round_trip.get<double>()) : "-",
-                    fmt::format("{}", count_of(replica, "sessions")),
-                    fmt::format("{}", count_of(member(replica, "counters"), "retransmits")), note});
-  }
-  fmt::print("{}", table_text(rows));
+  else
+    fmt::print("{}", replicas_table(replicas));
   return kExitOk;
 }
 
@@ -115,7 +97,7 @@ int run_metrics(const Context& context) {
   if (context.as_json)
     print_json(*result);
   else
-    fmt::print("{}", text_of(*result, "text"));
+    fmt::print("{}", document_of(*result, "text"));
   return kExitOk;
 }
 
@@ -137,6 +119,27 @@ constexpr Verb kVerbs[] = {
 };
 
 }  // namespace
+
+std::string replicas_table(const json& replicas) {
+  std::vector<std::vector<std::string>> rows = {
+      {"NAME", "ZONE", "STATE", "DURABLE LAG", "ROUND TRIP", "SESSIONS", "RETRANSMITS", "NOTE"}};
+  for (const json& replica : replicas) {
+    std::string note = text_of(replica, "refusal");
+    for (const char* flag : {"damaged", "learner", "slow"}) {
+      if (flag_of(replica, flag)) note += (note.empty() ? "" : "; ") + std::string(flag);
+    }
+    if (!flag_of(replica, "counts")) note += (note.empty() ? "" : "; ") + std::string("in no rule");
+    const json& round_trip = member(replica, "rtt_us");
+    rows.push_back({text_of(replica, "name"),
+                    text_of(replica, "zone").empty() ? "-" : text_of(replica, "zone"),
+                    flag_of(replica, "connected") ? "connected" : "away",
+                    lag_text(replica, "durable_lag_bytes"),
+                    round_trip.is_number() ? duration_text(round_trip.get<double>()) : "-",
+                    fmt::format("{}", count_of(replica, "sessions")),
+                    fmt::format("{}", count_of(member(replica, "counters"), "retransmits")), note});
+  }
+  return table_text(rows);
+}
 
 std::span<const Verb> status_verbs() {
   return kVerbs;

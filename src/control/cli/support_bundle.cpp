@@ -39,7 +39,7 @@ void add_answer(const Context& context, const std::string& folder, const char* v
   if (!answer)
     write_file(name, fmt::format("not answered (exit code {})\n", code));
   else
-    write_file(name, text_member ? text_of(*answer, text_member) : answer->dump(2) + "\n");
+    write_file(name, text_member ? document_of(*answer, text_member) : answer->dump(2) + "\n");
 }
 
 void add_host(const std::string& folder) {

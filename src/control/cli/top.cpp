@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <optional>
@@ -18,62 +19,23 @@
 namespace binlane::cli {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-// What is shown as a rate, of one look.
-struct Sample {
-  Clock::time_point at;
-  std::uint64_t acknowledged = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t retransmits = 0;
-};
-
-Sample sample_of(const json& status) {
-  Sample sample;
-  sample.at = Clock::now();
-  const json& source = member(status, "source");
-  sample.acknowledged = count_of(member(source, "server"), "yes_tx");
-  const json& replicas = member(source, "replicas");
-  if (!replicas.is_array()) return sample;
-  for (const json& replica : replicas) {
-    sample.bytes += count_of(member(replica, "counters"), "bytes");
-    sample.retransmits += count_of(member(replica, "counters"), "retransmits");
-  }
-  return sample;
-}
-
 // Counters of the server go back when they are reset; a rate never does.
 double rate(std::uint64_t before, std::uint64_t now, double seconds) {
   return now < before || seconds <= 0 ? 0 : static_cast<double>(now - before) / seconds;
 }
 
-std::string screen_text(const json& status, const std::optional<Sample>& before,
-                        const Sample& now) {
-  std::string rates = "rates        -\n";
-  if (before) {
-    const double seconds = std::chrono::duration<double>(now.at - before->at).count();
-    rates = fmt::format(
-        "rates        {:.0f} acknowledged commits/s, {}/s sent, {:.0f} "
-        "retransmissions/s\n",
-        rate(before->acknowledged, now.acknowledged, seconds),
-        bytes_text(rate(before->bytes, now.bytes, seconds)),
-        rate(before->retransmits, now.retransmits, seconds));
-  }
-  return rates + "\n" + status_text(status);
-}
-
 int print_screens(const Context& context, const TopOptions& options) {
-  std::optional<Sample> before;
+  std::optional<TopSample> before;
   for (std::uint32_t i = 0; i < options.count; ++i) {
     if (i > 0) std::this_thread::sleep_for(std::chrono::milliseconds(options.interval_ms));
     int code = kExitOk;
     const auto status = ask(context, admin::kVerbStatus, code);
     if (!status) return code;
-    const Sample now = sample_of(*status);
+    const TopSample now = top_sample(*status);
     if (context.as_json)
       print_json(*status);
     else
-      fmt::print("{}{}", i > 0 ? "\n" : "", screen_text(*status, before, now));
+      fmt::print("{}{}", i > 0 ? "\n" : "", top_screen(*status, before, now));
     before = now;
   }
   return kExitOk;
@@ -93,7 +55,7 @@ struct Screen {
 };
 
 int live_screen(const Context& context, const TopOptions& options) {
-  std::optional<Sample> before;
+  std::optional<TopSample> before;
   int code = kExitOk;
   {
     const Screen screen;
@@ -101,10 +63,12 @@ int live_screen(const Context& context, const TopOptions& options) {
     do {
       const auto status = ask(context, admin::kVerbStatus, code);
       if (!status) break;
-      const Sample now = sample_of(*status);
+      const TopSample now = top_sample(*status);
       ::erase();
       ::mvaddstr(0, 0, "binlane top; q ends it\n");
-      ::addstr(screen_text(*status, before, now).c_str());
+      // One column less: a line that fills the last one makes curses begin another.
+      const auto columns = static_cast<std::size_t>(std::max(2, COLS) - 1);
+      ::addstr(cut_lines(top_screen(*status, before, now), columns).c_str());
       ::refresh();
       before = now;
     } while (::getch() != 'q');
@@ -113,6 +77,36 @@ int live_screen(const Context& context, const TopOptions& options) {
 }
 
 }  // namespace
+
+TopSample top_sample(const json& status) {
+  TopSample sample;
+  sample.at = std::chrono::steady_clock::now();
+  if (!status.contains("source")) return sample;
+  const json& source = member(status, "source");
+  sample.acknowledged = count_of(member(source, "server"), "yes_tx");
+  const json& replicas = member(source, "replicas");
+  if (!replicas.is_array()) return sample;
+  for (const json& replica : replicas) {
+    sample.bytes += count_of(member(replica, "counters"), "bytes");
+    sample.retransmits += count_of(member(replica, "counters"), "retransmits");
+  }
+  return sample;
+}
+
+std::string top_screen(const json& status, const std::optional<TopSample>& before,
+                       const TopSample& now) {
+  std::string rates = "rates        -\n";
+  if (before) {
+    const double seconds = std::chrono::duration<double>(now.at - before->at).count();
+    rates = fmt::format(
+        "rates        {:.0f} acknowledged commits/s, {}/s sent, {:.0f} "
+        "retransmissions/s\n",
+        rate(before->acknowledged, now.acknowledged, seconds),
+        bytes_text(rate(before->bytes, now.bytes, seconds)),
+        rate(before->retransmits, now.retransmits, seconds));
+  }
+  return rates + "\n" + status_text(status);
+}
 
 int top(const Context& context, const TopOptions& options) {
   if (options.count > 0) return print_screens(context, options);

@@ -6,6 +6,7 @@
 #include "control/cli/setting_verbs.h"
 #include "control/cli/stage_verbs.h"
 #include "control/cli/status_verbs.h"
+#include "control/cli/term_verbs.h"
 #include "control/cli/tool_verbs.h"
 #include "control/cli/verb.h"
 
@@ -49,7 +50,7 @@ std::span<const Verb> verbs() {
   static const std::vector<Verb> all = [] {
     std::vector<Verb> table;
     for (const auto group : {status_verbs(), setting_verbs(), fallback_verbs(), role_verbs(),
-                             stage_verbs(), tool_verbs()})
+                             stage_verbs(), term_verbs(), tool_verbs()})
       table.insert(table.end(), group.begin(), group.end());
     return table;
   }();

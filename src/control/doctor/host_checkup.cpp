@@ -11,6 +11,7 @@
 #include <fstream>
 #include <thread>
 
+#include "base/folder_check.h"
 #include "control/config_value.h"
 #include "control/doctor/checkup.h"
 
@@ -80,7 +81,12 @@ void check_port(const PortSpec& port, const Endpoint& local, Findings& found) {
   }
   const auto slash = port.argument.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : port.argument.substr(0, slash);
-  if (::access(folder.c_str(), W_OK | X_OK) != 0)
+  const std::string unsafe = folder_problem(folder.empty() ? "/" : folder);
+  if (!unsafe.empty())
+    found.push_back({Severity::fault, "port", fmt::format("{}: {}", to_string(port), unsafe),
+                     "a folder of binlaned's own user: whoever may put a socket there shares all "
+                     "of DPDK's memory"});
+  else if (::access(folder.c_str(), W_OK | X_OK) != 0)
     found.push_back({Severity::fault, "port",
                      fmt::format("{}: no socket can be made in {}", to_string(port), folder),
                      "make the folder, or mend its permissions"});

@@ -2,10 +2,16 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <utility>
+
+#include "control/config_value.h"
 #include "control/doctor/checkup.h"
 #include "control/service_identity.h"
+#include "shim/semi_sync_control.h"
 #include "shim/server_connection.h"
 #include "shim/server_facts.h"
+#include "shim/standby_check.h"
 
 namespace binlane {
 namespace {
@@ -58,6 +64,26 @@ void check_read_only_admins(const SourceConfig& source, ServerConnection& ours, 
 
 }  // namespace
 
+Findings check_ackers(std::uint64_t clients, const std::vector<std::uint32_t>& registered,
+                      std::uint32_t own_server_id) {
+  const bool ours = std::count(registered.begin(), registered.end(), own_server_id) > 0;
+  const std::uint64_t own = ours ? 1 : 0;
+  if (clients <= own) return {};
+  std::string ids;
+  for (const std::uint32_t id : registered) {
+    if (id != own_server_id) ids += fmt::format("{}{}", ids.empty() ? "" : ", ", id);
+  }
+  return {
+      {Severity::fault, "server",
+       fmt::format("{} semi-sync client{} besides Binlane can release commits that no quorum has"
+                   "{}{}",
+                   clients - own, clients - own == 1 ? "" : "s",
+                   ids.empty() ? "" : "; registered replicas: server_id ", ids),
+       "SHOW SLAVE HOSTS and SHOW PROCESSLIST (Binlog Dump) on the source name its host; there: "
+       "SET GLOBAL rpl_semi_sync_slave_enabled=OFF; STOP SLAVE; START SLAVE, and the same in its "
+       "my.cnf"}};
+}
+
 Findings check_server(const SourceConfig& source) {
   Findings found;
   ServerConnection connection({source.server_socket, source.server_user, source.server_password});
@@ -86,23 +112,50 @@ Findings check_server(const SourceConfig& source) {
     found.push_back({Severity::warning, "server",
                      fmt::format("{} is {}, wanted {}", warning.key, warning.found, warning.wanted),
                      warning.remedy});
-  switch (file_number_state(facts.facts.newest_file)) {
-    case FileNumberState::fine:
-      break;
-    case FileNumberState::near_limit:
-    case FileNumberState::beyond_limit:
-      found.push_back({Severity::fault, "server",
-                       fmt::format("the newest binlog is number {}; from {} on the server's own "
-                                   "semi-sync compares names wrongly",
-                                   facts.facts.newest_file, kFileNumberLimit),
-                       "RESET MASTER at a planned time, and seed the replicas anew"});
-      break;
+  const bool numbers_end = facts.facts.flavour == ServerFlavour::mariadb &&
+                           file_number_state(facts.facts.newest_file) != FileNumberState::fine;
+  if (numbers_end)
+    found.push_back({Severity::fault, "server",
+                     fmt::format("the newest binlog is number {}; at {} Binlane ends semi-sync for "
+                                 "good, because MariaDB compares the names of binlogs as text",
+                                 facts.facts.newest_file, kFileNumberLimit - 1),
+                     "RESET MASTER at a planned time, and seed the replicas anew (OPERATIONS, "
+                     "Binlog numbers)"});
+  if (facts.facts.semi_sync_words != SemiSyncWords::none) {
+    SemiSyncControl control(connection, facts.facts.semi_sync_words, facts.facts.flavour);
+    const SemiSyncPoll poll = control.poll();
+    const auto own = static_cast<std::uint32_t>(source.acker_server_id);
+    if (poll.ok()) {
+      for (HealthFinding& finding :
+           check_ackers(poll.status.clients, facts.facts.registered_replica_ids, own))
+        found.push_back(std::move(finding));
+    }
   }
   check_binlog_access(facts.facts, found);
   if (found.empty())
     found.push_back({Severity::fine, "server",
                      fmt::format("{} is fit to be a source", facts.facts.version), ""});
   check_read_only_admins(source, connection, found);
+  return found;
+}
+
+Findings check_standby_server(const Config& config, bool is_source) {
+  if (is_source) return {};
+  Findings found;
+  const SourceConfig& source = *config.source;
+  ServerConnection connection({source.server_socket, source.server_user, source.server_password});
+  if (!connection.connect().ok()) return {};  // told by check_server()
+  const StandbyFactsResult read = read_standby_facts(connection);
+  if (!read.error.ok()) return {};
+  const SourceCheck check = check_standby(read.facts, endpoint_text(config.replica->feed_listen));
+  const auto add = [&found](Severity severity, const Finding& finding) {
+    found.push_back({severity, "standby",
+                     fmt::format("{} is {}, wanted {}", finding.key, finding.found, finding.wanted),
+                     finding.remedy});
+  };
+  for (const Finding& refusal : check.refusals) add(Severity::fault, refusal);
+  for (const Finding& warning : check.warnings) add(Severity::warning, warning);
+  if (found.empty()) found.push_back({Severity::fine, "standby", "its server could take over", ""});
   return found;
 }
 

@@ -43,6 +43,9 @@ void Checks::on_answer(const Commit& commit) {
     check_split_ack(commit);
   } else {
     ++counts_.exposed;
+    if (commit.answer == Answer::foreign) ++counts_.foreign;
+    if (commit.answer == Answer::unwaited) ++counts_.unwaited;
+    check_woken(commit);
     // Should a quorum have it all the same, without the server having heard of that, nothing is
     // exposed.
     // A ledger that cannot be written is reported; what the server does by itself meanwhile is not
@@ -50,7 +53,8 @@ void Checks::on_answer(const Commit& commit) {
     const Ledger* const ledger = world_.source().ledger();
     const bool writable = !SourceHost::ledger_fails() && (ledger == nullptr || !ledger->failed());
     if (promised_ && writable && commit.end > told_ && !satisfied(holders_of(commit)))
-      exposures_.push_back({commit, origin_, world_.server().status_on()});
+      exposures_.push_back(
+          {commit, origin_, commit.answer == Answer::exposed && world_.server().status_on()});
   }
 }
 
@@ -91,8 +95,20 @@ bool Checks::held_before(const ReplicaHost& replica, const Position& position) c
   });
 }
 
+// S24: no source goes on behind a file that its server has torn in the middle.
+void Checks::check_damage() const {
+  const SourceHost& source = world_.source();
+  const Position torn = world_.server().torn_at();
+  if (torn.is_null() || !source.up() || !source.running() || between_streams_) return;
+  const Position written = source.written();
+  if (source.stream_start().file <= torn.file && written.file > torn.file)
+    fail("S24", fmt::format("binlog {} is torn at {}, and the source goes on at {}", torn.file,
+                            to_string(torn), to_string(written)));
+}
+
 void Checks::after_step() {
   follow_stream();
+  watch_woken();
   const Position durable = durable_at_source();
   safe_ = std::max(safe_, std::min(durable, told_));
   may_release_ = std::max(may_release_, safe_);
@@ -105,6 +121,9 @@ void Checks::after_step() {
     if (!between_streams_ && world_.server().acked_too_much())
       fail("I1", "the server goes by ACKs of binlogs that were reset");
   }
+  check_damage();
+  follow_foreign();
+  check_guarded();
   for (std::size_t i = 0; i < of_.size(); ++i) {
     check_durable_grows(i);
     check_feed(i);

@@ -17,6 +17,8 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,11 +43,14 @@ struct CheckCounts {
   std::uint64_t marks = 0;     // I3
   std::uint64_t releases = 0;  // I4: by Binlane itself
   std::uint64_t exposed = 0;   // I4: commits
+  std::uint64_t foreign = 0;   // of them, by an ACK that is not ours
+  std::uint64_t unwaited = 0;  // of them, by the comparison of names
   std::uint64_t turns = 0;     // I5
   std::uint64_t cuts = 0;      // I6
   std::uint64_t feeds = 0;     // I7
   std::uint64_t bytes = 0;     // I8
   std::uint64_t acked = 0;     // commits under quorum
+  std::uint64_t wakings = 0;   // S21: of a source that another host has replaced meanwhile
 };
 
 class Checks {
@@ -54,6 +59,8 @@ class Checks {
 
   void after_step();
   void at_end();
+  // It was degraded, stood still with its server, and goes on.
+  void on_source_wakes();
   Position told() const { return told_; }
   // What a power cut would leave of a commit of this stream there.
   bool holds(const ReplicaHost& replica, const Commit& commit, const Uuid& origin) const;
@@ -91,12 +98,17 @@ class Checks {
   ReplicaSet holders_in_epoch(Position position, Epoch epoch) const;
   void check_epoch(Position position);
   void check_turning_off();
+  void check_damage() const;
   void check_ledger();
+  void follow_foreign();
+  void check_guarded();
   void check_durable_grows(std::size_t replica);
   void check_cut(const FrameView& frame);
   void check_feed(std::size_t replica);
   void check_archive(std::size_t replica);
   void check_split_ack(const Commit& commit);
+  void watch_woken();
+  void check_woken(const Commit& commit);
   void follow_stream();
   Position durable_at_source() const;
   ReplicaSet holders_of(const Commit& commit) const;
@@ -112,6 +124,15 @@ class Checks {
   std::uint64_t resets_ = 0;
   Position told_;         // the newest quorum mark
   Position safe_;         // min(durable on the source, told)
+  // S21: since when the old source, woken up, must not have taken writes any more, and where its
+  // binlog ended then.
+  struct Woken {
+    std::uint64_t bound_ns = 0;
+    std::uint64_t server_run = 0;
+    std::uint64_t starts = 0;  // of the daemon
+    std::optional<Position> end;
+  };
+  std::optional<Woken> woken_;
   Position may_release_;  // what replicas may have been told to release
   // The server's binlogs were reset, and Binlane does not know yet.
   bool between_streams_ = false;
@@ -119,6 +140,9 @@ class Checks {
   std::map<std::uint64_t, std::uint64_t> session_origins_;  // log offsets, by session
   std::map<std::uint64_t, std::uint64_t> session_durable_;
   std::vector<Exposure> exposures_;
+  std::uint64_t looked_ns_ = 0;
+  std::set<std::uint64_t> foreign_seen_;  // visits of the foreign acker that a look has shown
+  std::uint32_t looks_unguarded_ = 0;     // in a row, that found SEMISYNC where it must not be
   std::map<std::uint64_t, std::uint32_t> acked_gtids_;  // of this stream: crc
 };
 

@@ -47,6 +47,8 @@ bool Checks::holds(const ReplicaHost& replica, const Commit& commit, const Uuid&
   if (meta.stream.origin != origin) return false;
   const RecoveredJournal found = replica.recover();
   if (!found.refusal.empty() || found.start.end < commit.end) return false;
+  // Its server has executed it, and nobody needed the file any more.
+  if (commit.begin.file < replica.first_kept()) return true;
   std::vector<std::byte> bytes(commit.end.offset - commit.begin.offset);
   std::size_t have = 0;
   const ConstBytes archived = replica.files().durable(replica.archive_path(commit.begin.file));

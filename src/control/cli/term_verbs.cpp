@@ -1,0 +1,90 @@
+#include "control/cli/term_verbs.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "base/error.h"
+#include "control/cli/ask.h"
+#include "control/term_reset.h"
+
+namespace binlane::cli {
+namespace {
+
+struct TermOptions {
+  std::string action = "show";
+  std::string config;
+  std::uint32_t term = 0;
+  std::string source;
+  bool confirmed = false;
+};
+TermOptions g_options;
+
+void add_term(CLI::App& app) {
+  app.add_option("action", g_options.action, "show, or reset")
+      ->check(CLI::IsMember({"show", "reset"}));
+  app.add_option("--config", g_options.config, "the file that binlaned is started with")
+      ->required();
+  app.add_option("--term", g_options.term, "reset: the term that this host shall know");
+  app.add_option("--source", g_options.source,
+                 "reset: the host id of the source that goes on in that term (binlane term show on "
+                 "its host); without it: to nobody, and a promotion follows");
+  app.add_flag("--all-hosts-are-stopped", g_options.confirmed,
+               "reset: binlaned is stopped on every host of the cluster");
+}
+
+int show(const TermReport& report, const Context& context) {
+  if (context.as_json) {
+    print_json({{"found", report.found},
+                {"done", report.done},
+                {"problem", report.problem.empty() ? json(nullptr) : json(report.problem)}});
+  } else {
+    for (const std::string& line : report.found) fmt::print("found: {}\n", line);
+    for (const std::string& line : report.done) fmt::print("now:   {}\n", line);
+  }
+  if (report.problem.empty()) return kExitOk;
+  fmt::print(stderr, "binlane: {}\n", report.problem);
+  return kExitRefused;
+}
+
+int run_term(const Context& context) {
+  Config config;
+  try {
+    config = load_config(g_options.config);
+  } catch (const StartupError& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return kExitError;
+  }
+  if (g_options.action == "show") return show(look_at_terms(config, nullptr), context);
+  TermReset reset{g_options.term, std::nullopt};
+  if (!g_options.source.empty()) {
+    reset.source = parse_uuid(g_options.source);
+    if (!reset.source) {
+      fmt::print(stderr, "binlane: --source {}: not a host id\n", g_options.source);
+      return kExitUsage;
+    }
+  }
+  if (g_options.confirmed) return show(look_at_terms(config, &reset), context);
+  TermReport report = look_at_terms(config, nullptr);
+  if (report.problem.empty())
+    report.problem =
+        "a promise that is taken back may let a deposed source go on. Stop binlaned on every host "
+        "of the cluster, then repeat this on each with --all-hosts-are-stopped; nothing was "
+        "changed";
+  return show(report, context);
+}
+
+constexpr Verb kVerbs[] = {
+    {"term", "show or reset the terms on record, with the daemon stopped",
+     "binlane term show --config /etc/binlane/binlaned.toml\n"
+     "binlane term reset --config /etc/binlane/binlaned.toml --term 3 --all-hosts-are-stopped",
+     add_term, run_term, false},
+};
+
+}  // namespace
+
+std::span<const Verb> term_verbs() {
+  return kVerbs;
+}
+
+}  // namespace binlane::cli

@@ -1,0 +1,56 @@
+// PeerConfig: whom the configuration names as peers, and what is known of where they are.
+//
+// A source hears the addresses of its replicas. A replica hears the hosts that [replica] sources
+// lists; where that is left out and can be worked out from the [source] section, those. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control/config.h"
+#include "dataplane/ethernet.h"
+#include "dataplane/peer_list.h"
+
+namespace binlane {
+
+// One entry of [replica] sources: "10.0.0.1", "10.0.0.1:7200", "10.0.0.1:7200@02:00:00:00:00:01".
+struct SourceAddress {
+  Endpoint at;  // port number 0: any
+  std::optional<MacAddress> mac;
+};
+
+std::optional<MacAddress> parse_mac(std::string_view text);
+std::optional<SourceAddress> parse_source_address(std::string_view text);
+// As an entry of the list is written, without a MAC address.
+std::string peer_text(const PeerAddress& peer);
+
+// Where a replica's list of sources comes from.
+enum class SourcesFrom : std::uint8_t {
+  configuration,  // [replica] sources
+  own_peers,      // the hosts that this one would serve as the source, whichever port they use
+  socket,         // a vhost-user link: whoever may open its socket
+  anybody,        // nothing says who may be the source: everybody who can send a datagram
+};
+const char* to_string(SourcesFrom from);
+
+struct ReplicaSources {
+  PeerList peers;
+  SourcesFrom from = SourcesFrom::configuration;
+};
+// `config` has a [replica] section, and has been checked.
+ReplicaSources replica_sources(const Config& config);
+
+// What is wrong with [replica] sources; empty: nothing is.
+std::string check_sources(const ReplicaConfig& replica);
+// What is wrong with a replica's `mac`; empty: nothing is.
+std::string check_mac(const SourceReplicaConfig& replica);
+
+// Entries for the ARP table of the port that carries [replica].
+std::vector<Neighbour> neighbours_of(const ReplicaConfig& replica);
+// And of the port that this replica shares with others of the same port and local address.
+std::vector<Neighbour> neighbours_of(const SourceConfig& source, const SourceReplicaConfig& shared);
+
+}  // namespace binlane

@@ -1,0 +1,42 @@
+// SqlText: takes words, quoted strings and numbers off the front of a statement. The feed's few
+// statements are told by their form; this is no SQL parser.
+//
+// Pure; a view of a text that outlives it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace binlane {
+
+std::string lowered(std::string_view text);
+std::string_view trimmed(std::string_view text);
+
+class SqlText {
+ public:
+  // Comments before the statement and semicolons after it are passed over.
+  explicit SqlText(std::string_view text);
+
+  bool empty() const noexcept { return rest_.empty(); }
+  std::string_view rest() const noexcept { return rest_; }
+  // Takes `word`, given in small letters, in any case; a word that ends with a letter is followed
+  // by no letter, digit or underscore.
+  bool take(std::string_view word);
+  // The same for several in a row: all of them or none.
+  bool take_words(std::initializer_list<std::string_view> words);
+  // A string in single or double quotes; a backslash, or a quote before another one, stands for
+  // what follows it.
+  std::optional<std::string> take_quoted();
+  std::optional<std::uint64_t> take_number();
+  // A name of letters, digits, underscores and dollars; with or without backquotes.
+  std::optional<std::string> take_name();
+  // What was taken since `before` was the rest, without blanks at its end.
+  std::string_view since(std::string_view before) const;
+
+ private:
+  std::string_view rest_;
+};
+
+}  // namespace binlane

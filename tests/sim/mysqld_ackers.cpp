@@ -1,0 +1,114 @@
+// Mysqld, the part that is about who may end its waits: the dump connections that are its semi-sync
+// clients, ours and somebody else's, and how it compares what they acknowledge.
+#include <algorithm>
+#include <string>
+
+#include "base/assert.h"
+#include "mysqld.h"
+
+namespace binlane::sim {
+namespace {
+
+// A dump connection's thread ends this long after the connection at most.
+constexpr std::uint64_t kThreadEndsNs = 400 * kNanosPerMilli;
+// A stock replica acknowledges what it was sent within this.
+constexpr std::uint64_t kForeignAckNs = 4 * kNanosPerMilli;
+
+std::string name_of(std::uint32_t file) {
+  return binlog_file_name(kBasename, file);
+}
+
+}  // namespace
+
+// As Active_tranx::compare of MariaDB 10.11: names as text, then offsets.
+bool Mysqld::covers_as_text(const Position& acked, const Position& end) {
+  if (acked.is_null()) return false;
+  const int order = name_of(acked.file).compare(name_of(end.file));
+  return order > 0 || (order == 0 && acked.offset >= end.offset);
+}
+
+bool Mysqld::covers(const Position& end) const {
+  return options_.compares_names_as_text ? covers_as_text(acked_, end) : acked_ >= end;
+}
+
+// What ends a wait, and whose word it was.
+Answer Mysqld::answer_of(const Group& group) const {
+  if (own_acked_ >= group.end) return Answer::acked;
+  return foreign_acked_ >= group.end ? Answer::foreign : Answer::unwaited;
+}
+
+void Mysqld::take_ack(const Position& position) {
+  const bool further =
+      options_.compares_names_as_text ? covers_as_text(position, acked_) : position > acked_;
+  if (further) acked_ = position;
+  if (!status_on_ && covers(last_group_end_)) {
+    status_on_ = true;
+    trace_.note("server waits again");
+  }
+}
+
+void Mysqld::forget_acks() {
+  acked_ = own_acked_ = foreign_acked_ = {};
+}
+
+// --- connections --------------------------------------------------------------------------------
+
+void Mysqld::register_dump(Position start) {
+  trace_.note("dump registered", start.file, start.offset);
+  end_dump();
+  threads_.push_back(UINT64_MAX);
+  on_ack(start);
+}
+
+// The server notices only after a while.
+void Mysqld::end_dump() {
+  for (std::uint64_t& until_ns : threads_) {
+    if (until_ns == UINT64_MAX) until_ns = clock_.time_ns + random_.below(kThreadEndsNs);
+  }
+}
+
+std::uint64_t Mysqld::clients() const {
+  const auto ours = std::count_if(threads_.begin(), threads_.end(),
+                                  [this](std::uint64_t until) { return until > clock_.time_ns; });
+  return static_cast<std::uint64_t>(ours) + (foreign_ ? 1 : 0);
+}
+
+void Mysqld::connect_foreign() {
+  if (!up_ || foreign_) return;
+  trace_.note("another acker connects");
+  foreign_ = true;
+  ++foreign_visits_;
+  foreign_sent_ = dump_end_;
+}
+
+void Mysqld::disconnect_foreign() {
+  if (foreign_) trace_.note("another acker is gone");
+  foreign_ = false;
+  foreign_acks_.clear();
+}
+
+std::size_t Mysqld::work_foreign() {
+  std::size_t work = 0;
+  while (!foreign_acks_.empty() && foreign_acks_.front().first <= clock_.time_ns) {
+    const Position position = foreign_acks_.front().second;
+    foreign_acks_.pop_front();
+    ++work;
+    if (!enabled_) continue;
+    foreign_acked_ = std::max(foreign_acked_, position);
+    take_ack(position);
+  }
+  if (foreign_ && dump_end_ > foreign_sent_) {
+    foreign_sent_ = dump_end_;
+    std::uint64_t due_ns = clock_.time_ns + random_.below(kForeignAckNs);
+    if (!foreign_acks_.empty()) due_ns = std::max(due_ns, foreign_acks_.back().first);
+    foreign_acks_.emplace_back(due_ns, dump_end_);
+    ++work;
+  }
+  return work;
+}
+
+void Mysqld::storm(std::uint32_t rotations) {
+  storm_ = std::max(storm_, rotations);
+}
+
+}  // namespace binlane::sim
