@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "control/source_control.h"
 #include "control/source_settings.h"
+#include "storage/file_mode.h"
 
 namespace binlane {
 namespace {
