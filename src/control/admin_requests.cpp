@@ -68,8 +68,10 @@ AdminReply AdminRequests::carry_out(const std::string& name, const Verb& verb, c
                                       name, unwritten)});
   }
   const auto* const error = std::get_if<AdminError>(&reply);
-  static_cast<void>(
-      audit(AuditStage::answered, error == nullptr ? std::string_view() : error->message));
+  const auto* const done = std::get_if<json>(&reply);
+  const bool begun = done != nullptr && done->is_object() && done->value("begun", false);
+  static_cast<void>(audit(begun ? AuditStage::begun : AuditStage::answered,
+                          error == nullptr ? std::string_view() : error->message));
   return reply;
 }
 

@@ -36,6 +36,7 @@ enum class AdminRole : std::uint8_t { reader, op, op_on_record };
 
 enum class AuditStage : std::uint8_t {
   asked,    // and not begun yet
+  begun,    // it goes on behind the answer; how it ended is a line of its own (AuditLog::ended)
   answered  // `error` says how
 };
 

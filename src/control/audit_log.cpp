@@ -18,6 +18,12 @@ namespace {
 
 constexpr mode_t kFileMode = kPrivateFileMode;
 
+std::string_view result_text(const AuditEntry& entry) {
+  if (entry.stage == AuditStage::asked) return "asked";
+  if (!entry.error.empty()) return "refused";
+  return entry.stage == AuditStage::begun ? "begun" : "done";
+}
+
 }  // namespace
 
 AuditLog::AuditLog(std::string path) : path_(std::move(path)) {
@@ -47,12 +53,30 @@ std::string AuditLog::write(const AuditEntry& entry) {
   using nlohmann::ordered_json;
   std::string request = entry.request.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
   request.resize(std::min(request.size(), kMaxRequestBytes));
-  const bool asked = entry.stage == AuditStage::asked;
-  const char* const result = asked ? "asked" : entry.error.empty() ? "done" : "refused";
-  const ordered_json line = {{"at", wall_clock_text()}, {"uid", entry.peer.uid},
-                             {"pid", entry.peer.pid},   {"verb", entry.verb},
-                             {"request", request},      {"result", result},
-                             {"error", entry.error}};
+  const std::string_view result = result_text(entry);
+  append({{"at", wall_clock_text()},
+          {"uid", entry.peer.uid},
+          {"pid", entry.peer.pid},
+          {"verb", entry.verb},
+          {"request", request},
+          {"result", result},
+          {"error", entry.error}});
+  log::info("audit", "user {} (pid {}) asked for {}: {}", entry.peer.uid, entry.peer.pid, request,
+            entry.error.empty() ? result : entry.error);
+  return failure();
+}
+
+void AuditLog::ended(std::string_view verb, std::string_view refusal) {
+  append({{"at", wall_clock_text()},
+          {"verb", verb},
+          {"result", refusal.empty() ? "done" : "refused"},
+          {"error", refusal}});
+  log::info("audit", "{} has ended: {}", verb,
+            refusal.empty() ? std::string_view("done") : refusal);
+}
+
+void AuditLog::append(const nlohmann::ordered_json& line) {
+  using nlohmann::ordered_json;
   const std::lock_guard lock(mutex_);
   const std::string text = (torn_ ? "\n" : "") +
                            line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
@@ -65,9 +89,6 @@ std::string AuditLog::write(const AuditEntry& entry) {
   if (whole && ::fdatasync(file_.get()) != 0) error = errno;
   error_ = error;
   if (error != 0) log::error("audit_failed", "{}", failure());
-  log::info("audit", "user {} (pid {}) asked for {}: {}", entry.peer.uid, entry.peer.pid, request,
-            entry.error.empty() ? std::string_view(result) : entry.error);
-  return failure();
 }
 
 std::string AuditLog::failure() const {

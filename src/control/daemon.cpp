@@ -88,7 +88,12 @@ Daemon::Daemon(const Config& config) : config_(config) {
     static_cast<void>(give_way_to_server(std::thread::hardware_concurrency()));
   start_lanes();
   if (replica_side_) replica_side_->start();
-  if (source_control_) source_control_->start();
+  if (source_control_) {
+    source_control_->on_ended([this](const char* verb, const std::string& refusal) {
+      audit_->ended(verb, refusal);
+    });
+    source_control_->start();
+  }
 }
 
 Daemon::~Daemon() {

@@ -571,7 +571,8 @@ void SourceControl::publish() {
   view.lane_stands = lane_.queues().pause.times();
   const std::lock_guard lock(mutex_);
   view.promotion.running = view.promotion.running || promotion_asked_ || plan_asked_;
-  view.rejoin.running = rejoin_asked_.has_value() || view.role.rejoining;
+  const bool unseen = view.role.role == HostRole::standby && view.role.rejoining;
+  view.rejoin.running = rejoin_asked_.has_value() || unseen;
   view.rejoin.waiting_for = rejoin_asked_ ? "the new source to speak to this host" : rejoining_for_;
   view_ = std::move(view);
 }

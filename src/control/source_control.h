@@ -162,6 +162,11 @@ class SourceControl {
   // Any thread: the ledger's intervals, and its confirmation by a person.
   std::vector<LedgerInterval> ledger_intervals();
   std::string acknowledge_interval(std::uint64_t id, const std::string& by);
+  // Before start(): called on the control thread when a promotion or rejoin that was asked for has
+  // ended; the refusal is empty when it was done.
+  void on_ended(std::function<void(const char* verb, const std::string& refusal)> ended) {
+    ended_ = std::move(ended);
+  }
   // Any thread: this host shall become the source. Empty when that was begun, or why not; how it
   // goes on stands in the view.
   std::string ask_promotion(bool dry_run, bool from_live_source);
@@ -325,6 +330,7 @@ class SourceControl {
   SlowReplicas slow_;
   ReplicaSet slow_told_ = 0;
   ReadOnlySetter read_only_setter_;
+  std::string read_only_said_;     // why it could not be made read-only, as last logged
   bool made_read_only_ = false;    // by us: until a quorum protects commits again
   bool read_only_marked_ = false;  // and that is in a file, for after a restart
   bool read_only_mark_failed_ = false;
@@ -359,6 +365,8 @@ class SourceControl {
   std::condition_variable answered_;
   bool promotion_asked_ = false;
   bool plan_asked_ = false;  // a dry run
+  std::function<void(const char* verb, const std::string& refusal)> ended_;
+  bool promotion_audited_ = true;  // the end of the last one that was asked for
   bool from_live_source_asked_ = false;
   std::optional<RejoinOptions> rejoin_asked_;
   std::uint64_t rejoin_asked_ns_ = 0;

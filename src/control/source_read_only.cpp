@@ -115,11 +115,16 @@ bool SourceControl::make_read_only() {
   while (monotonic_ns() < until_ns) {
     const auto state = read_only_setter_.state();
     if (state == ReadOnlySetter::State::failed) {
-      log::error("read_only", "cannot make the server read-only, nothing is released: {}",
-                 read_only_setter_.problem());
+      // Tried again for as long as it takes; the list of problems says it all the while.
+      if (read_only_setter_.problem() != read_only_said_) {
+        read_only_said_ = read_only_setter_.problem();
+        log::error("read_only", "cannot make the server read-only, nothing is released: {}",
+                   read_only_said_);
+      }
       return false;
     }
     if (state == ReadOnlySetter::State::done || read_only_setter_.is_pending(poll_connection_)) {
+      read_only_said_.clear();
       log::warning("read_only",
                    "the server takes no more writes: no quorum within the timeout (mode fail)");
       return true;

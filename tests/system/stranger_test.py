@@ -17,7 +17,7 @@ from quorum_case import Committer
 NAME = "stranger"
 STRANGER = "127.9.9.9"
 PEER = "127.0.0.7"  # becomes a listed source in one of the cases
-SOON_S = 20
+SOON_S = 120
 FLOOD = 2_000
 BURST = 100
 LOG_BYTES_MAX = 8 << 10

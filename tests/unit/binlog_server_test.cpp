@@ -142,7 +142,7 @@ TEST_F(BinlogServerTest, FollowsGtidsAndSaysWhyNot) {
       << client.error();
   client.begin_dump(dump_from(4, ""), "0-11");
   EXPECT_EQ(client.events(), "");
-  EXPECT_TRUE(client.error().starts_with("1236 ")) << client.error();
+  EXPECT_EQ(client.error(), "1941 Could not parse GTID list");
   EXPECT_EQ(server.status().refused_dumps, 2u);
 }
 

@@ -65,7 +65,8 @@ json replica_status() {
             {"journal", {{"blocks", 16384}, {"disk", "io_uring"}, {"failure", nullptr}}},
             {"journal_free_blocks", 16000},
             {"archive", {{"failure", nullptr}}},
-            {"feed", {{"listening", true}, {"clients", json::array({1})}, {"events", 7}}}}}};
+            {"feed",
+             {{"listening", "127.0.0.1:3401"}, {"clients", json::array({1})}, {"events", 7}}}}}};
 }
 
 void expect_words(const std::string& text, std::initializer_list<const char*> words) {
@@ -85,10 +86,10 @@ TEST(StatusText, ShowsWhatASourceDoes) {
 }
 
 TEST(StatusText, ShowsWhatAReplicaDoes) {
-  expect_words(
-      status_text(replica_status()),
-      {"replica        connected, source s", "durable      17:5000", "archived     17:4000",
-       "16000 of 16384 blocks free; io_uring", "listening, 1 clients, 7 events served"});
+  expect_words(status_text(replica_status()),
+               {"replica        connected, source s", "durable      17:5000",
+                "archived     17:4000", "16000 of 16384 blocks free; io_uring",
+                "listening at 127.0.0.1:3401, 1 clients, 7 events served"});
 }
 
 TEST(StatusText, LinesEndInNewlinesWithoutTrailingSpace) {
