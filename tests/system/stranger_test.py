@@ -114,6 +114,8 @@ class Strangers(harness.ClusterCase):
                 replica.daemon.start()
         self.wait_sessions()
         self.commit()
+        # A picture is taken of what stands still.
+        waiting.until(self.everything_has_arrived, "both replicas to hold all of it", SOON_S)
 
     @property
     def r1(self):
@@ -133,6 +135,14 @@ class Strangers(harness.ClusterCase):
             and all(r["connected"] for r in self.cluster.source_status()["replicas"]),
             "both replicas in session",
             60,
+        )
+
+    def everything_has_arrived(self):
+        end = self.cluster.source_status().get("written")
+        return all(
+            r.daemon.status()["replica"][mark] == end
+            for r in self.cluster.replicas
+            for mark in ("received", "durable", "released")
         )
 
     def next_insert(self):
