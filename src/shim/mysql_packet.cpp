@@ -328,6 +328,8 @@ std::optional<BinlogDump> parse_binlog_dump(ConstBytes body) {
   dump.server_id = reader.number<std::uint32_t>();
   if (reader.failed()) return std::nullopt;
   dump.file = to_text(reader.rest());
+  // Some readers end the name with a zero, as C does; a server reads it as C does.
+  dump.file.resize(std::min(dump.file.size(), dump.file.find('\0')));
   return dump;
 }
 

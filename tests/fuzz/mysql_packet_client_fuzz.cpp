@@ -68,6 +68,7 @@ void check_query(const std::string& text) {
           },
       .gtid_position = [](const std::string&,
                           std::uint64_t) { return std::optional<std::string>("0-1-2"); },
+      .files = [] { return std::optional(std::vector<ServedFile>{{"binlog.000001", 120}}); },
       .kill = [](std::uint64_t id) { return id == 7; },
   };
   FeedQueries queries(facts);

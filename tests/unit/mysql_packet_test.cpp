@@ -171,6 +171,10 @@ TEST(Commands, ParseWhatARealReplicaSends) {
   EXPECT_EQ(slave->server_id, 2u);
   EXPECT_EQ(slave->host, "abc");
   EXPECT_EQ(slave->port, 0x848b);
+  // As some readers send it: the name ends with a zero.
+  const auto zero = parse_binlog_dump(payload_of("\x07\x03\0\0\0\0\x02\0\0\0binlog.000002\0"s));
+  ASSERT_TRUE(zero);
+  EXPECT_EQ(zero->file, "binlog.000002");
   EXPECT_FALSE(parse_binlog_dump(payload_of("\x07\x03\0\0\0\0\x02\0\0"s)));
   EXPECT_FALSE(
       parse_register_slave(payload_of("\x02\0\0\0\x05"

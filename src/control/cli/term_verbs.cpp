@@ -78,7 +78,7 @@ constexpr Verb kVerbs[] = {
     {"term", "show or reset the terms on record, with the daemon stopped",
      "binlane term show --config /etc/binlane/binlaned.toml\n"
      "binlane term reset --config /etc/binlane/binlaned.toml --term 3 --all-hosts-are-stopped",
-     add_term, run_term, false},
+     add_term, run_term},
 };
 
 }  // namespace
