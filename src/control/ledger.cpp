@@ -14,11 +14,12 @@
 #include "base/error.h"
 #include "control/ledger_line.h"
 #include "control/wall_clock.h"
+#include "storage/file_mode.h"
 
 namespace binlane {
 namespace {
 
-constexpr mode_t kFileMode = 0640;
+constexpr mode_t kFileMode = kPrivateFileMode;
 constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
 
 }  // namespace
@@ -35,7 +36,8 @@ LedgerIo LedgerIo::system() noexcept {
 }
 
 Ledger::Ledger(std::string path, LedgerIo io) : path_(std::move(path)), io_(io) {
-  file_.reset(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, kFileMode));
+  file_.reset(
+      ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, kFileMode));
   if (!file_.is_open())
     throw StartupError(fmt::format("ledger {}: cannot open: {}", path_, errno_text(errno)));
   if (const int error = lock_exclusively(file_.get()); error != 0)

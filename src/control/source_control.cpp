@@ -29,7 +29,7 @@ constexpr std::uint64_t kLookNs = 500 * kNanosPerMilli;
 constexpr std::size_t kTransitionsShown = 64;
 
 ServerAccount account_of(const SourceConfig& source) {
-  return {source.server_socket, source.server_user, source.server_password.reveal()};
+  return {source.server_socket, source.server_user, source.server_password};
 }
 
 DumpDrainOptions drain_options(const SourceConfig& source) {

@@ -183,7 +183,8 @@ class BinlogServer::Implementation {
       const std::lock_guard lock(mutex_);
       status.listening = listening_;
       for (const Connection& connection : connections_) {
-        if (!connection.client.done) status.clients.push_back(connection.client.status());
+        const FeedClient& client = connection.client;
+        if (!client.done && !client.socket.ended()) status.clients.push_back(client.status());
       }
     }
     status.accepted = counters_.accepted;

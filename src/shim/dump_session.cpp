@@ -212,7 +212,9 @@ DumpSession::Flow DumpSession::on_event(const ArchivedEvent& event) {
   if (event.header.type == EventType::start_encryption) {
     return refuse("The archived binlog is encrypted, and cannot be served");
   }
-  if (!group_.is_open()) {
+  // A file's list comes before anything that is said of it, as at a source.
+  const bool is_first_list = event.header.type == EventType::gtid_list && !list_seen_;
+  if (!group_.is_open() && !is_first_list) {
     if (const Flow flow = on_boundary(event.offset); flow != Flow::go_on) return flow;
   }
   const auto step =

@@ -179,7 +179,12 @@ FeedQueries::Value FeedQueries::take_value(SqlText& text, std::string_view sql) 
   if (text.take("@@")) {
     if (!text.take("global.") && !text.take("session.")) text.take("local.");
     const auto name = text.take_name();
-    return name ? system_variable(*name) : Value{std::nullopt, not_supported(sql)};
+    if (!name) return {std::nullopt, not_supported(sql)};
+    Value value = system_variable(*name);
+    // A switch is a number here, and a word in SHOW VARIABLES.
+    if (value.value == "ON") value.value = "1";
+    if (value.value == "OFF") value.value = "0";
+    return value;
   }
   if (text.take("@")) {
     const auto name = text.take_name();

@@ -142,7 +142,7 @@ TEST_F(BinlogServerTest, FollowsGtidsAndSaysWhyNot) {
       << client.error();
   client.begin_dump(dump_from(4, ""), "0-11");
   EXPECT_EQ(client.events(), "");
-  EXPECT_TRUE(client.error().starts_with("1236 ")) << client.error();
+  EXPECT_EQ(client.error(), "1941 Could not parse GTID list");
   EXPECT_EQ(server.status().refused_dumps, 2u);
 }
 
@@ -399,7 +399,7 @@ TEST_F(BinlogServerTest, SaysWhyItCannotListen) {
   }
   FeedOptions open_to_all = options();
   open_to_all.listen = "0.0.0.0:0";
-  open_to_all.password = "";
+  open_to_all.password = Secret();
   EXPECT_THROW(BinlogServer(open_to_all, limit_).start(), StartupError);
 }
 

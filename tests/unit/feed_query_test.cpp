@@ -129,7 +129,10 @@ TEST_F(FeedQueryTest, NamesColumnsAsTheyWereAskedFor) {
 }
 
 TEST_F(FeedQueryTest, NullIsNoValue) {
+  // All values are those from before the statement, as at a server.
   EXPECT_EQ(kind("SET @x=5, @y=@x, @z:=@@server_id"), Kind::ok);
+  EXPECT_EQ(value("SELECT @y"), "NULL");
+  EXPECT_EQ(kind("SET @y=@x"), Kind::ok);
   EXPECT_EQ(value("SELECT @y"), "5");
   EXPECT_EQ(value("SELECT @z"), "11");
   EXPECT_EQ(kind("SET @x=NULL"), Kind::ok);

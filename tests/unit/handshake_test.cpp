@@ -869,6 +869,11 @@ TEST(Inspection, WaitsForWritesInFlight) {
   HelloMessage message;
   ASSERT_TRUE(candidate.poll(p.now_ns, message));
   HelloMessage reply;
+  // The session ends only for somebody who hears the answers.
+  ASSERT_TRUE(p.replica->on_hello(p.admit(message), *p.log, p.session, 0, reply));
+  EXPECT_TRUE(p.session.active());
+  candidate.on_reply(test::view_of(reply.frame()), {2, 2}, p.now_ns);
+  ASSERT_TRUE(candidate.poll(p.now_ns, message));
   EXPECT_FALSE(p.replica->on_hello(p.admit(message), *p.log, p.session, 0, reply));
   EXPECT_FALSE(p.session.active());
   EXPECT_FALSE(p.replica->poll(*p.log, p.session, 0, reply));

@@ -180,7 +180,9 @@ TEST_F(ReplicaControlTest, AFloodOfRefusalsIsABoundedLog) {
   ::testing::internal::CaptureStderr();
   const std::uint64_t begun_ns = monotonic_ns();
   constexpr int kFlood = 10'000;
-  for (int i = 0; i < kFlood; ++i) {
+  // The log's second may have begun in another case: the flood lasts into the next one.
+  constexpr std::uint64_t kLastsNs = 2 * kNanosPerSecond;
+  for (int i = 0; i < kFlood || monotonic_ns() - begun_ns < kLastsNs; ++i) {
     Hello hello(wire::Phase::refuse);
     set_field(hello.body.reason, "no, for the reason number " + std::to_string(i));
     send_once(hello);

@@ -111,9 +111,11 @@ TEST_F(TermResetTest, ASourceGoesOnInItsOwnTermOnly) {
   ASSERT_EQ(report.problem, "");
   EXPECT_EQ(report.done.size(), 2U);
   EXPECT_EQ(open().promise(), (Promise{3, host}));
-  const RoleFile role(folder_.file("role.state"), HostRole::standby);
-  EXPECT_EQ(role.state().role, HostRole::source);
-  EXPECT_EQ(role.state().fenced_by, 0U);
+  {
+    const RoleFile role(folder_.file("role.state"), HostRole::standby);
+    EXPECT_EQ(role.state().role, HostRole::source);
+    EXPECT_EQ(role.state().fenced_by, 0U);
+  }
   // To take its term from it while it is the source is no reset.
   EXPECT_NE(reset(5).problem.find("this host is the source"), std::string::npos);
 }
