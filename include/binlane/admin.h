@@ -6,9 +6,11 @@
 //   {"ok": true, "result": …}   or   {"ok": false, "error": {"field": "verb", "message": "…"}}
 // `field` names the member of the request that the error is about; it is empty when the request as
 // a whole is at fault. After a line that is too long or not JSON the daemon answers and closes the
-// connection. The socket's file mode (0660) decides who may connect. Of those, root, the daemon's
-// own user and members of its admin_group are operators; everybody else may only look. Whatever an
-// operator's verb was asked for stands in data_dir/audit.jsonl.
+// connection. The socket's file mode and group decide who may connect: 0660 with admin_group, or,
+// where view_group is set, 0666, and then the daemon itself refuses everybody but root, its own
+// user and members of the two groups. Root, the daemon's own user and members of admin_group are
+// operators; everybody else may only look. Whatever an operator's verb was asked for is in
+// data_dir/audit.jsonl.
 #pragma once
 
 #include <cstddef>
@@ -23,14 +25,18 @@ inline constexpr std::size_t kMaxRequestBytes = std::size_t{64} * 1024;
 inline constexpr std::size_t kMaxResponseBytes = std::size_t{4} * 1024 * 1024;
 // Connections served at a time; one more is told so and closed.
 inline constexpr std::size_t kMaxClients = 32;
+// Of these, places that only operators get. Where those are taken as well, a further operator gets
+// the place of the connection that has been idle the longest.
+inline constexpr std::size_t kOperatorPlaces = 8;
 // A connection that has not completed a request, or not taken its answer, within this time is
 // closed.
 inline constexpr std::uint32_t kClientTimeoutMs = 10'000;
 inline constexpr std::uint32_t kSocketMode = 0660;
+inline constexpr std::uint32_t kSocketModeForViewers = 0666;
 
 inline constexpr const char* kVerb = "verb";
-// Member of promote, rejoin, unfence and ledger_ack: true does it although who asked for it cannot be
-// put on record.
+// Member of promote, rejoin, unfence and ledger_ack: true does it although who asked for it cannot
+// be put on record.
 inline constexpr const char* kWithoutAudit = "without_audit";
 inline constexpr const char* kVerbStatus = "status";
 inline constexpr const char* kVerbPing = "ping";
@@ -38,8 +44,9 @@ inline constexpr const char* kVerbPing = "ping";
 // source. Answered at once; "promotion" tells how it goes on.
 inline constexpr const char* kVerbPromote = "promote";
 inline constexpr const char* kVerbPromotion = "promotion";
-// {"verb": "fence", "host": NAME, "reason": TEXT, "kill_server": BOOL}: operators; this host, whose name is given as a
-// guard, hands out no more quorum (a source), or serves no source of this term any more (others).
+// {"verb": "fence", "host": NAME, "reason": TEXT, "kill_server": BOOL}: operators; this host, whose
+// name is given as a guard, hands out no more quorum (a source), or serves no source of this term
+// any more (others).
 // {"verb": "unfence", "host": NAME}: operators; ends that on a source.
 inline constexpr const char* kVerbFence = "fence";
 inline constexpr const char* kVerbUnfence = "unfence";

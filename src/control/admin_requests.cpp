@@ -32,8 +32,17 @@ AdminRequests::AdminRequests() {
   });
 }
 
-void AdminRequests::on(std::string verb, AdminHandler handler, AdminRole role) {
-  handlers_[std::move(verb)] = {std::move(handler), role};
+void AdminRequests::on(std::string verb, AdminHandler handler, AdminRole role, AdminPace pace) {
+  handlers_[std::move(verb)] = {std::move(handler), role, pace};
+}
+
+bool AdminRequests::takes_long(std::string_view line) const {
+  const json request = json::parse(line, nullptr, false);
+  if (!request.is_object()) return false;
+  const auto verb = request.find(admin::kVerb);
+  if (verb == request.end() || !verb->is_string()) return false;
+  const auto handler = handlers_.find(verb->get_ref<const std::string&>());
+  return handler != handlers_.end() && handler->second.pace == AdminPace::takes_long;
 }
 
 AdminReply AdminRequests::carry_out(const std::string& name, const Verb& verb, const json& request,

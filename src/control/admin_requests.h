@@ -40,6 +40,9 @@ enum class AuditStage : std::uint8_t {
   answered  // `error` says how
 };
 
+// How long an answer may take: a long one is worked out on a thread of its own (AdminWorker).
+enum class AdminPace : std::uint8_t { quick, takes_long };
+
 // A request for an operator's verb, for the audit log.
 struct AuditEntry {
   AdminPeer peer;
@@ -67,13 +70,16 @@ class AdminRequests {
  public:
   // The verb "ping" is there from the beginning.
   AdminRequests();
-  void on(std::string verb, AdminHandler handler, AdminRole role = AdminRole::reader);
-  // Called for every request of an operator's verb: before it is carried out, and with what came of
-  // it, refusals as well, before it is answered. Empty, or why that is not on record.
+  void on(std::string verb, AdminHandler handler, AdminRole role = AdminRole::reader,
+          AdminPace pace = AdminPace::quick);
+  // Called, by any thread, for every request of an operator's verb: before it is carried out, and
+  // with what came of it, refusals as well, before it is answered. Empty, or why that is not on
+  // record.
   using Audit = std::function<std::string(const AuditEntry&)>;
   void on_audit(Audit audit) { audit_ = std::move(audit); }
 
-  // `line` without its newline.
+  // `line` without its newline; any thread.
+  bool takes_long(std::string_view line) const;
   AdminAnswer answer(std::string_view line, const AdminPeer& peer) const;
   // What a request that is longer than allowed gets.
   static AdminAnswer too_long();
@@ -82,6 +88,7 @@ class AdminRequests {
   struct Verb {
     AdminHandler handler;
     AdminRole role = AdminRole::reader;
+    AdminPace pace = AdminPace::quick;
   };
   AdminReply carry_out(const std::string& name, const Verb& verb, const nlohmann::json& request,
                        const AdminPeer& peer) const;

@@ -24,13 +24,16 @@
 namespace binlane {
 namespace {
 
-constexpr int kBacklog = 16;
+constexpr int kBacklog = 128;
 constexpr mode_t kLockMode = 0600;
 constexpr std::size_t kReadBytes = std::size_t{16} * 1024;
 // A turn of the loop at least this often, so that deadlines are kept without a timer each.
 constexpr int kTurnMs = 250;
 // Connections accepted in one turn, so that a storm of them cannot starve those being served.
 constexpr int kMaxAccepts = 16;
+// While descriptors are short the listener is not looked at for so long: it stays readable, and the
+// loop would spin.
+constexpr std::uint64_t kAcceptPauseMs = 100;
 // Supplementary groups of a peer that are looked at; who has more is no operator by a group.
 constexpr std::size_t kMaxPeerGroups = 256;
 
@@ -60,9 +63,9 @@ AdminServer::~AdminServer() {
   stop();
 }
 
-void AdminServer::on(std::string verb, AdminHandler handler, AdminRole role) {
+void AdminServer::on(std::string verb, AdminHandler handler, AdminRole role, AdminPace pace) {
   BL_ASSERT(!thread_.joinable());
-  requests_.on(std::move(verb), std::move(handler), role);
+  requests_.on(std::move(verb), std::move(handler), role, pace);
 }
 
 void AdminServer::on_audit(AdminRequests::Audit audit) {
@@ -70,10 +73,11 @@ void AdminServer::on_audit(AdminRequests::Audit audit) {
   requests_.on_audit(std::move(audit));
 }
 
-// The kernel's word for who is at the other end; whoever it says nothing about only reads.
-AdminPeer AdminServer::peer_of(int socket) const {
+// What the kernel says about who is at the other end. Whoever it says nothing about is nobody.
+AdminPeer AdminServer::peer_of(int socket, bool& may_look) const {
   AdminPeer peer;
   peer.is_operator = false;
+  may_look = !view_group_;
   ucred credentials{};
   socklen_t length = sizeof credentials;
   if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) return peer;
@@ -81,13 +85,15 @@ AdminPeer AdminServer::peer_of(int socket) const {
   peer.uid = credentials.uid;
   peer.gid = credentials.gid;
   peer.is_operator = peer.uid == 0 || peer.uid == ::geteuid();
-  if (peer.is_operator || !operator_group_) return peer;
   std::array<gid_t, kMaxPeerGroups> groups{};
   length = sizeof groups;
   if (::getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &length) != 0) length = 0;
   const auto end = groups.begin() + static_cast<std::ptrdiff_t>(length / sizeof(gid_t));
-  peer.is_operator =
-      peer.gid == *operator_group_ || std::find(groups.begin(), end, *operator_group_) != end;
+  const auto is_member = [&](const std::optional<gid_t>& group) {
+    return group && (peer.gid == *group || std::find(groups.begin(), end, *group) != end);
+  };
+  peer.is_operator |= is_member(operator_group_);
+  may_look |= peer.is_operator || is_member(view_group_);
   return peer;
 }
 
@@ -98,15 +104,20 @@ void AdminServer::start() {
   if (!wake_.is_open())
     throw StartupError(fmt::format("admin socket {}: {}", path_, errno_text(errno)));
   clients_.reserve(limits_.max_clients);
+  stopping_ = false;
+  worker_.emplace(requests_, wake_.get());
+  worker_->start();
   thread_ = std::thread([this] { run(); });
 }
 
 void AdminServer::stop() {
   if (!thread_.joinable()) return;
+  stopping_ = true;
   const std::uint64_t one = 1;
   // An eventfd that is full is set already.
   [[maybe_unused]] const ssize_t ignored = ::write(wake_.get(), &one, sizeof one);
   thread_.join();
+  worker_->stop();
   clients_.clear();
   listener_.reset();
   ::unlink(path_.c_str());
@@ -135,6 +146,23 @@ void AdminServer::open_socket() {
       ::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       ::chmod(path_.c_str(), admin::kSocketMode) != 0 || ::listen(listener_.get(), kBacklog) != 0)
     throw StartupError(fmt::format("admin socket {}: {}", path_, errno_text(errno)));
+  give_socket_to_groups();
+}
+
+// Only a member may give a file to a group. Where binlaned is none, root and its own user alone can
+// connect, which is safe, and said.
+void AdminServer::give_socket_to_groups() {
+  if (view_group_) {
+    if (::chmod(path_.c_str(), admin::kSocketModeForViewers) != 0)
+      throw StartupError(fmt::format("admin socket {}: {}", path_, errno_text(errno)));
+    return;
+  }
+  if (!operator_group_) return;
+  if (::chown(path_.c_str(), static_cast<uid_t>(-1), *operator_group_) != 0)
+    log::warning("admin_group",
+                 "{} cannot be given to admin_group: {}. Make the user that binlaned runs as a "
+                 "member of that group",
+                 path_, errno_text(errno));
 }
 
 void AdminServer::run() {
@@ -142,63 +170,138 @@ void AdminServer::run() {
   const HeartbeatScope alive(heart_);
   std::vector<pollfd> polled;
   while (true) {
+    const bool accepting = monotonic_ns() >= accept_again_ns_;
+    // A negative descriptor is passed over by poll().
     still_alive();
-    polled.assign({{wake_.get(), POLLIN, 0}, {listener_.get(), POLLIN, 0}});
+    polled.assign({{wake_.get(), POLLIN, 0}, {accepting ? listener_.get() : -1, POLLIN, 0}});
     for (const Client& client : clients_) {
       const bool sending = client.sent < client.output.size();
-      polled.push_back({client.socket.get(), static_cast<short>(sending ? POLLOUT : POLLIN), 0});
+      const short wanted = client.at_work ? 0 : sending ? POLLOUT : POLLIN;
+      polled.push_back({client.socket.get(), wanted, 0});
     }
-    if (::poll(polled.data(), polled.size(), kTurnMs) < 0 && errno != EINTR) {
+    const int timeout_ms = accepting ? kTurnMs : static_cast<int>(kAcceptPauseMs);
+    if (::poll(polled.data(), polled.size(), timeout_ms) < 0 && errno != EINTR) {
       log::error("admin_poll", "poll: {}; the admin socket is closed", errno_text(errno));
       return;
     }
-    if (polled[0].revents != 0) return;
+    if (stopping_) return;
     const std::uint64_t now_ns = monotonic_ns();
     std::size_t index = 2;
     for (Client& client : clients_) {
       const short events = polled[index++].revents;
       bool keep = true;
       if ((events & POLLOUT) != 0) keep = write_to(client, now_ns) && serve(client, now_ns);
-      if ((events & (POLLIN | POLLHUP | POLLERR)) != 0 && client.sent == client.output.size())
-        keep = keep && read_from(client) && serve(client, now_ns);
+      if (!client.at_work && (events & (POLLIN | POLLHUP | POLLERR)) != 0 &&
+          client.sent == client.output.size())
+        keep = keep && read_from(client, now_ns) && serve(client, now_ns);
       if ((events & (POLLERR | POLLNVAL)) != 0) keep = false;
-      if (keep && now_ns >= client.deadline_ns) {
+      if (client.at_work && (events & POLLHUP) != 0) keep = false;
+      if (keep && !client.at_work && now_ns >= client.deadline_ns) {
         keep = false;
         ++counters_.timed_out;
       }
       if (!keep) client.socket.reset();
     }
+    if (polled[0].revents != 0) take_answers(now_ns);
     std::erase_if(clients_, [](const Client& client) { return !client.socket.is_open(); });
-    if ((polled[1].revents & POLLIN) != 0) accept_client(now_ns);
+    if ((polled[1].revents & POLLIN) != 0) accept_clients(now_ns);
   }
 }
 
-void AdminServer::accept_client(std::uint64_t now_ns) {
+void AdminServer::accept_clients(std::uint64_t now_ns) {
   for (int i = 0; i < kMaxAccepts; ++i) {
     FileDescriptor socket(
         ::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!socket.is_open()) return;  // nobody left, or no descriptors: a later turn tries again
-    if (clients_.size() >= limits_.max_clients) {
-      ++counters_.refused;
-      const std::string text = admin_error_line("", "too many connections; try again later");
+    if (!socket.is_open()) {
+      if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+        pause_accepting(errno, now_ns);
+      return;
+    }
+    pause_logged_ = false;
+    bool may_look = false;
+    Client client;
+    client.peer = peer_of(socket.get(), may_look);
+    if (!may_look) {
+      ++counters_.strangers;
+      const std::string text = admin_error_line(
+          "", fmt::format("user {} is no member of admin_group or view_group", client.peer.uid));
       [[maybe_unused]] const ssize_t ignored =
           ::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL);
       continue;
     }
-    Client client;
-    client.peer = peer_of(socket.get());
+    if (!find_place(socket.get(), client.peer)) continue;
+    client.id = ++last_id_;
     client.socket = std::move(socket);
     client.deadline_ns = now_ns + limits_.client_timeout_ms * kNanosPerMilli;
+    client.active_ns = now_ns;
     clients_.push_back(std::move(client));
     ++counters_.accepted;
   }
 }
 
-bool AdminServer::read_from(Client& client) {
+// Once a shortage, not once a turn.
+void AdminServer::pause_accepting(int error, std::uint64_t now_ns) {
+  accept_again_ns_ = now_ns + kAcceptPauseMs * kNanosPerMilli;
+  ++counters_.pauses;
+  if (pause_logged_) return;
+  pause_logged_ = true;
+  log::warning("admin_accept",
+               "nobody can be let in on the admin socket: {}. It is tried again every {} ms",
+               errno_text(error), kAcceptPauseMs);
+}
+
+bool AdminServer::find_place(int socket, const AdminPeer& peer) {
+  const auto operators = static_cast<std::size_t>(
+      std::count_if(clients_.begin(), clients_.end(),
+                    [](const Client& client) { return client.peer.is_operator; }));
+  const std::size_t readers = clients_.size() - operators;
+  const std::size_t reserved = std::min(limits_.operator_places, limits_.max_clients - 1);
+  const bool full = clients_.size() >= limits_.max_clients;
+  const bool there_is_one =
+      peer.is_operator ? !full || make_room() : !full && readers < limits_.max_clients - reserved;
+  if (there_is_one) return true;
+  ++counters_.refused;
+  const std::string text = admin_error_line("", "too many connections; try again later");
+  [[maybe_unused]] const ssize_t ignored = ::send(socket, text.data(), text.size(), MSG_NOSIGNAL);
+  return false;
+}
+
+// For one operator: the reader that has been idle the longest goes, and where there is none, the
+// operator. Whoever is being served stays.
+bool AdminServer::make_room() {
+  const auto before = [](const Client& a, const Client& b) {
+    if (a.idle() != b.idle()) return a.idle();
+    if (a.peer.is_operator != b.peer.is_operator) return b.peer.is_operator;
+    return a.active_ns < b.active_ns;
+  };
+  const auto victim = std::min_element(clients_.begin(), clients_.end(), before);
+  if (victim == clients_.end() || (!victim->idle() && victim->peer.is_operator)) return false;
+  ++counters_.made_room;
+  clients_.erase(victim);
+  return true;
+}
+
+// What the other thread has worked out. Who asked may have gone meanwhile.
+void AdminServer::take_answers(std::uint64_t now_ns) {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const ssize_t ignored = ::read(wake_.get(), &count, sizeof count);
+  for (AdminWorker::Done& done : worker_->take()) {
+    const auto client = std::find_if(clients_.begin(), clients_.end(), [&](const Client& one) {
+      return one.id == done.client && one.socket.is_open();
+    });
+    if (client == clients_.end()) continue;
+    client->at_work = false;
+    put_answer(*client, std::move(done.answer), now_ns);
+    if (!write_to(*client, now_ns) || !serve(*client, now_ns)) client->socket.reset();
+  }
+}
+
+bool AdminServer::read_from(Client& client, std::uint64_t now_ns) {
   std::array<char, kReadBytes> buffer;
   const ssize_t length = ::recv(client.socket.get(), buffer.data(), buffer.size(), 0);
   if (length < 0) return errno == EAGAIN || errno == EINTR;
   if (length == 0) return false;
+  client.active_ns = now_ns;
   if (!client.closing) client.input.append(buffer.data(), static_cast<std::size_t>(length));
   return true;
 }
@@ -213,28 +316,37 @@ bool AdminServer::write_to(Client& client, std::uint64_t now_ns) {
   client.output.clear();
   client.sent = 0;
   client.deadline_ns = now_ns + limits_.client_timeout_ms * kNanosPerMilli;
+  client.active_ns = now_ns;
   return !client.closing;
 }
 
 bool AdminServer::serve(Client& client, std::uint64_t now_ns) {
-  while (client.output.empty() && !client.closing) {
+  while (client.output.empty() && !client.closing && !client.at_work) {
     const auto end = client.input.find('\n');
     const std::size_t length = end == std::string::npos ? client.input.size() : end + 1;
     const bool too_long = length > admin::kMaxRequestBytes;
     if (!too_long && end == std::string::npos) return true;
-    AdminAnswer answer =
-        too_long ? AdminRequests::too_long()
-                 : requests_.answer(std::string_view(client.input).substr(0, end), client.peer);
+    const std::string line = client.input.substr(0, end);
     if (!too_long) client.input.erase(0, length);
-    ++counters_.requests;
-    if (answer.error) ++counters_.errors;
-    client.output = std::move(answer.line);
-    client.closing = answer.fatal;
-    // The answer has a whole timeout of its own to be taken.
-    client.deadline_ns = now_ns + limits_.client_timeout_ms * kNanosPerMilli;
+    if (!too_long && requests_.takes_long(line)) {
+      client.at_work = true;
+      worker_->add(client.id, line, client.peer);
+      return true;
+    }
+    put_answer(client, too_long ? AdminRequests::too_long() : requests_.answer(line, client.peer),
+               now_ns);
     if (!write_to(client, now_ns)) return false;
   }
   return true;
+}
+
+// It has a whole timeout of its own to be taken.
+void AdminServer::put_answer(Client& client, AdminAnswer answer, std::uint64_t now_ns) {
+  ++counters_.requests;
+  if (answer.error) ++counters_.errors;
+  client.output = std::move(answer.line);
+  client.closing = answer.fatal;
+  client.deadline_ns = now_ns + limits_.client_timeout_ms * kNanosPerMilli;
 }
 
 }  // namespace binlane

@@ -3,7 +3,10 @@
 // One thread with one poll loop serves all clients; everything a client can do is bounded: the
 // length of a request, the number of connections, and the time a request may take to arrive or an
 // answer to be taken. Requests of one client are answered in order, and no further one is read
-// while its answer is being taken. Handlers run on this thread and must not block for long.
+// while its answer is being taken. Handlers run on this thread and must not block for long; those
+// of verbs registered as taking long run on another one (AdminWorker).
+//
+// Some places are for operators alone, so that nobody who may only look can keep a `fence` out.
 //
 // The socket file is made under a lock file beside it ("<path>.lock"): a second daemon on the same
 // path is refused, and a file that a killed one has left is replaced.
@@ -20,12 +23,14 @@
 #include "base/heartbeat.h"
 #include "binlane/admin.h"
 #include "control/admin_requests.h"
+#include "control/admin_worker.h"
 #include "storage/file_util.h"
 
 namespace binlane {
 
 struct AdminLimits {
   std::size_t max_clients = admin::kMaxClients;
+  std::size_t operator_places = admin::kOperatorPlaces;  // of max_clients
   std::uint32_t client_timeout_ms = admin::kClientTimeoutMs;
 };
 
@@ -33,6 +38,9 @@ struct AdminLimits {
 struct AdminCounters {
   std::atomic<std::uint64_t> accepted{0};
   std::atomic<std::uint64_t> refused{0};    // too many clients
+  std::atomic<std::uint64_t> strangers{0};  // neither operator nor member of the view group
+  std::atomic<std::uint64_t> made_room{0};  // idle clients closed for an operator
+  std::atomic<std::uint64_t> pauses{0};     // accept failed for want of descriptors or memory
   std::atomic<std::uint64_t> requests{0};   // answered, with or without success
   std::atomic<std::uint64_t> errors{0};     // answered with an error
   std::atomic<std::uint64_t> timed_out{0};  // connections closed for taking too long
@@ -42,15 +50,19 @@ class AdminServer {
  public:
   explicit AdminServer(std::string path, AdminLimits limits = {});
   // Stops.
-  ~AdminServer();
+  virtual ~AdminServer();
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;
 
   // Before start() only. The verb "ping" is there already.
-  void on(std::string verb, AdminHandler handler, AdminRole role = AdminRole::reader);
+  void on(std::string verb, AdminHandler handler, AdminRole role = AdminRole::reader,
+          AdminPace pace = AdminPace::quick);
   void on_audit(AdminRequests::Audit audit);
-  // Members of this group are operators, beside root and our own user. Before start() only.
+  // Members of this group are operators, beside root and our own user; the socket is given to it.
+  // Before start() only.
   void set_operator_group(gid_t group) { operator_group_ = group; }
+  // Members of this group may look, and nobody else but operators may. Before start() only.
+  void set_view_group(gid_t group) { view_group_ = group; }
 
   // Makes the socket and starts the thread. Throws StartupError.
   void start();
@@ -61,23 +73,38 @@ class AdminServer {
   const std::string& path() const noexcept { return path_; }
   const Heartbeat& heartbeat() const noexcept { return heart_; }
 
+ protected:
+  // Who is at the other end; a test says it itself. It calls stop() before it goes.
+  virtual AdminPeer peer_of(int socket, bool& may_look) const;
+
  private:
   struct Client {
+    std::uint64_t id = 0;
     FileDescriptor socket;
     AdminPeer peer;
     std::string input;
     std::string output;
     std::size_t sent = 0;
     std::uint64_t deadline_ns = 0;
-    bool closing = false;  // once the output is out
+    std::uint64_t active_ns = 0;  // when it last sent something or took an answer
+    bool closing = false;         // once the output is out
+    bool at_work = false;         // its answer is being worked out on the other thread
+
+    bool idle() const noexcept { return !at_work && input.empty() && output.empty(); }
   };
 
   void open_socket();
+  void give_socket_to_groups();
   void run();
-  void accept_client(std::uint64_t now_ns);
-  AdminPeer peer_of(int socket) const;
+  void accept_clients(std::uint64_t now_ns);
+  void pause_accepting(int error, std::uint64_t now_ns);
+  // False: there is none, and the client has been told so.
+  bool find_place(int socket, const AdminPeer& peer);
+  bool make_room();
+  void take_answers(std::uint64_t now_ns);
+  void put_answer(Client& client, AdminAnswer answer, std::uint64_t now_ns);
   // Each returns false when the client is to be dropped.
-  bool read_from(Client& client);
+  bool read_from(Client& client, std::uint64_t now_ns);
   bool write_to(Client& client, std::uint64_t now_ns);
   // Answers complete lines until one answer is not out yet.
   bool serve(Client& client, std::uint64_t now_ns);
@@ -86,10 +113,16 @@ class AdminServer {
   const AdminLimits limits_;
   AdminRequests requests_;
   std::optional<gid_t> operator_group_;
+  std::optional<gid_t> view_group_;
   FileDescriptor lock_;
   FileDescriptor listener_;
-  FileDescriptor wake_;  // eventfd
+  FileDescriptor wake_;  // eventfd: stop() was called, or an answer of the other thread is there
+  std::atomic<bool> stopping_{false};
+  std::optional<AdminWorker> worker_;
   std::vector<Client> clients_;
+  std::uint64_t last_id_ = 0;
+  std::uint64_t accept_again_ns_ = 0;  // nobody is accepted before
+  bool pause_logged_ = false;
   AdminCounters counters_;
   Heartbeat heart_;
   std::thread thread_;

@@ -11,11 +11,12 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "control/wall_clock.h"
+#include "storage/file_mode.h"
 
 namespace binlane {
 namespace {
 
-constexpr mode_t kFileMode = 0640;
+constexpr mode_t kFileMode = kPrivateFileMode;
 
 std::string_view result_text(const AuditEntry& entry) {
   if (entry.stage == AuditStage::asked) return "asked";
@@ -26,9 +27,26 @@ std::string_view result_text(const AuditEntry& entry) {
 }  // namespace
 
 AuditLog::AuditLog(std::string path) : path_(std::move(path)) {
-  file_.reset(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, kFileMode));
+  file_.reset(open_file());
   if (!file_.is_open())
     throw StartupError(fmt::format("audit log {}: cannot open: {}", path_, errno_text(errno)));
+}
+
+// A link in the file's place is none of ours.
+int AuditLog::open_file() const {
+  return ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, kFileMode);
+}
+
+void AuditLog::reopen() {
+  FileDescriptor file(open_file());
+  const std::lock_guard lock(mutex_);
+  if (file.is_open()) {
+    file_ = std::move(file);
+    torn_ = false;
+  } else {
+    log::error("audit_failed", "cannot open {}: {}; it goes on in the old file", path_,
+               errno_text(errno));
+  }
 }
 
 std::string AuditLog::write(const AuditEntry& entry) {

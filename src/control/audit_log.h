@@ -1,7 +1,7 @@
 // AuditLog: who asked this daemon to change what, and what came of it: one JSON object a line in
 // data_dir/audit.jsonl, on stable storage before write() returns, and a line in the log
 // (event=audit). Each request stands there twice: as "asked" before it is carried out, and as
-// "done", "refused" or "begun" afterwards; the end of what was begun is a third line. Admin thread.
+// "done", "refused" or "begun" afterwards; the end of what was begun is a third line. Any thread.
 #pragma once
 
 #include <atomic>
@@ -29,11 +29,14 @@ class AuditLog {
   void ended(std::string_view verb, std::string_view refusal);
   // Any thread: why the last line could not be written; empty while it could.
   std::string failure() const;
+  // Goes on in the file that has this name now: logrotate has renamed the one before.
+  void reopen();
 
  private:
+  int open_file() const;
   void append(const nlohmann::ordered_json& line);
 
-  std::string path_;
+  const std::string path_;
   FileDescriptor file_;
   std::atomic<int> error_ = 0;  // of the last line
   std::mutex mutex_;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "binlane/admin.h"
+#include "control/cli/default_socket.h"
 #include "control/cli/exit_code.h"
 #include "control/cli/verb.h"
 #include "control/suggest.h"
@@ -51,11 +52,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitOk : kExitUsage;
   }
-  if (chosen->needs_daemon && context.socket.empty()) {
-    fmt::print(stderr, "binlane: which daemon? Give --socket PATH or set {}\n",
-               admin::kSocketEnvironment);
-    return kExitUsage;
-  }
+  if (context.socket.empty()) context.socket = default_socket({});
   return chosen->run(context);
 }
 

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <utility>
 
 #include "base/bytes.h"
@@ -12,6 +13,8 @@
 #include "control/config_keys.h"
 #include "control/config_reader.h"
 #include "control/config_value.h"
+#include "control/configuration_error.h"
+#include "control/file_trust.h"
 #include "control/peer_config.h"
 #include "control/port_conflict.h"
 #include "control/quorum_text.h"
@@ -181,6 +184,15 @@ void check_replica(const toml::table& table, Config& config, ConfigErrors& error
                     endpoint_text(replica.feed_listen)));
 }
 
+// The folder that systemd has made for sockets, which everybody may enter; data_dir nobody else
+// may.
+std::string runtime_folder(const std::string& data_dir) {
+  const char* const folders = std::getenv("RUNTIME_DIRECTORY");
+  if (folders == nullptr || *folders != '/') return data_dir;
+  const std::string_view all = folders;  // the first of several
+  return std::string(all.substr(0, all.find(':')));
+}
+
 // A daemon that may be both has a port for each.
 void check_both_sections(const Config& config, ConfigErrors& errors) {
   for (const SourceReplicaConfig& replica : config.source->replicas) {
@@ -206,14 +218,23 @@ void check_top(const toml::table& root, Config& config, ConfigErrors& errors) {
   if (!config.source && !config.replica && root.get(kSourceSection) == nullptr &&
       root.get(kReplicaSection) == nullptr)
     errors.add(1, "", "neither [source] nor [replica]: this binlaned would have nothing to do");
-  if (config.admin_socket.empty()) config.admin_socket = config.data_dir + "/admin.sock";
+  if (config.admin_socket.empty())
+    config.admin_socket = runtime_folder(config.data_dir) + "/admin.sock";
   if (config.admin_socket.size() > kMaxSocketPathLength)
     errors.add(key_line(root, "admin_socket"), "admin_socket",
                fmt::format("\"{}\" has {} characters; a unix socket's path can have {}",
                            config.admin_socket, config.admin_socket.size(), kMaxSocketPathLength));
-  if (!config.metrics_listen.empty() && !parse_endpoint(config.metrics_listen))
-    errors.add(key_line(root, "metrics_listen"), "metrics_listen",
-               "expected \"IPv4 address:port\", such as \"127.0.0.1:9632\"");
+  if (!config.metrics_listen.empty()) {
+    const auto listen = parse_endpoint(config.metrics_listen);
+    if (!listen)
+      errors.add(key_line(root, "metrics_listen"), "metrics_listen",
+                 "expected \"IPv4 address:port\", such as \"127.0.0.1:9632\"");
+    else if (listen->ipv4 >> 24 != kLoopbackNetwork)
+      config.warnings.push_back(
+          fmt::format("metrics_listen: {} is not a loopback address; whoever reaches it may read "
+                      "the metrics, without a password or encryption",
+                      config.metrics_listen));
+  }
   if (config.faults.any())
     config.warnings.push_back(
         "danger_faults: datagrams are lost, doubled, reordered or late on purpose");
@@ -232,8 +253,8 @@ Config read(std::string_view text, const std::string& path, bool readable_by_oth
   try {
     root = toml::parse(text, path);
   } catch (const toml::parse_error& error) {
-    throw StartupError(fmt::format("{}:{}:{}: {}", path, error.source().begin.line,
-                                   error.source().begin.column, error.description()));
+    throw ConfigurationError(fmt::format("{}:{}:{}: {}", path, error.source().begin.line,
+                                         error.source().begin.column, error.description()));
   }
   Config config;
   static constexpr std::array kSections = {kLaneSection, kEalSection, kSourceSection,
@@ -270,7 +291,7 @@ Config read(std::string_view text, const std::string& path, bool readable_by_oth
   if (inline_secret && readable_by_others)
     config.warnings.push_back(
         fmt::format("{} holds a password and others can read it; use server_password_file", path));
-  if (!errors.empty()) throw StartupError(errors.text());
+  if (!errors.empty()) throw ConfigurationError(errors.text());
   return config;
 }
 
@@ -310,19 +331,24 @@ std::vector<std::string> SourceConfig::replica_names() const {
 Config load_config(const std::string& path) {
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file.is_open())
-    throw StartupError(fmt::format("{}: cannot open: {}", path, errno_text(errno)));
+    throw ConfigurationError(fmt::format("{}: cannot open: {}", path, errno_text(errno)));
   struct stat facts {};
   if (::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode))
-    throw StartupError(fmt::format("{}: not a regular file", path));
+    throw ConfigurationError(fmt::format("{}: not a regular file", path));
+  if (const std::string problem = why_not_trusted(path, facts); !problem.empty())
+    throw ConfigurationError(problem);
   if (static_cast<std::uint64_t>(facts.st_size) > kMaxConfigBytes)
-    throw StartupError(fmt::format("{}: longer than {} bytes", path, kMaxConfigBytes));
+    throw ConfigurationError(fmt::format("{}: longer than {} bytes", path, kMaxConfigBytes));
   std::string text(static_cast<std::size_t>(facts.st_size), '\0');
   const auto length = read_all(file.get(), std::as_writable_bytes(std::span(text)), 0);
   if (length < 0)
-    throw StartupError(
+    throw ConfigurationError(
         fmt::format("{}: cannot read: {}", path, errno_text(static_cast<int>(-length))));
   text.resize(static_cast<std::size_t>(length));
-  return read(text, path, (facts.st_mode & S_IROTH) != 0);
+  Config config = read(text, path, (facts.st_mode & S_IROTH) != 0);
+  if (const std::string warning = open_folder_of(path); !warning.empty())
+    config.warnings.push_back(warning);
+  return config;
 }
 
 Config parse_config(std::string_view text, const std::string& path) {

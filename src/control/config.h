@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/secret.h"
 #include "control/fallback_mode.h"
 #include "control/idle.h"
 #include "control/other_ackers.h"
-#include "control/secret.h"
 #include "dataplane/eal.h"
 #include "dataplane/fault_injector.h"
 #include "dataplane/port.h"
@@ -111,8 +111,11 @@ struct Config {
   std::string name;
   std::string cluster;
   std::string data_dir;
-  std::string admin_socket;    // empty in the file: data_dir/admin.sock
+  // Empty in the file: admin.sock in the folder that systemd made for it (RUNTIME_DIRECTORY), and
+  // without systemd in data_dir.
+  std::string admin_socket;
   std::string admin_group;     // empty: root and our own user alone
+  std::string view_group;      // empty: whoever may open the socket
   std::string metrics_listen;  // empty: no endpoint
   log::Format log_format = log::Format::logfmt;
   log::Level log_level = log::Level::info;
@@ -134,8 +137,10 @@ static_assert(kServerTimeoutSlackMs >= kServerTimeoutMarginMs);
 // A replica counts as slow after this part of the timeout, where nothing else is given.
 inline constexpr std::uint64_t kSlowPartOfTimeout = 4;
 
-// Reads and checks the file, and the password files it names. Throws StartupError that lists every
-// fault found (up to a bound), one a line: "file:line: key: what was found, what was expected".
+// Reads and checks the file, and the password files it names. Throws ConfigurationError that lists
+// every fault found (up to a bound), one a line: "file:line: key: what was found, what was
+// expected". The file is refused where somebody else than root and the reader could have written
+// it.
 Config load_config(const std::string& path);
 
 // The same for text that came from `path`; for tests and the check of a proposed file.

@@ -60,7 +60,8 @@ std::span<const ConfigKey<Config>> top_level_keys() {
       {"data_dir", &Config::data_dir, "", kPath, kRequired,
        "folder for what must survive a restart: ledger, epoch, positions, journal, archive"},
       {"admin_socket", &Config::admin_socket, "", kOptionalPath, kOptional,
-       "unix socket that the program binlane talks to; left out: data_dir/admin.sock"},
+       "unix socket that the program binlane talks to; left out: admin.sock in /run/binlane under "
+       "systemd (RUNTIME_DIRECTORY), in data_dir otherwise"},
       {"admin_group",
        &Config::admin_group,
        "",
@@ -68,6 +69,13 @@ std::span<const ConfigKey<Config>> top_level_keys() {
        kOptional,
        "members of this group may change things through the admin socket, beside root and the "
        "user that binlaned runs as; everybody else who can connect may only look"},
+      {"view_group",
+       &Config::view_group,
+       "",
+       {0, kMaxNameBound},
+       kOptional,
+       "members of this group may look through the admin socket, and besides them operators alone; "
+       "left out: whoever may open the socket may look"},
       {"metrics_listen",
        &Config::metrics_listen,
        "",

@@ -13,6 +13,7 @@
 #include <charconv>
 
 #include "base/error.h"
+#include "control/file_trust.h"
 #include "storage/file_util.h"
 
 namespace binlane {
@@ -106,12 +107,8 @@ Secret read_password_file(const std::string& path, std::string& problem) {
                           path, facts.st_mode & 07777, path);
     return {};
   }
-  if (facts.st_uid != ::geteuid() && facts.st_uid != 0) {
-    problem =
-        fmt::format("{} belongs to user {}, neither to root nor to the user binlaned runs as ({})",
-                    path, facts.st_uid, ::geteuid());
-    return {};
-  }
+  problem = why_foreign(path, facts);
+  if (!problem.empty()) return {};
   // One byte more than allowed, to see whether there is more; two for the newline.
   std::array<char, kMaxPasswordLength + 3> buffer{};
   const ssize_t length = ::read(file.get(), buffer.data(), buffer.size());

@@ -1,7 +1,9 @@
 #include "control/daemon.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <thread>
 #include <utility>
@@ -9,8 +11,10 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "control/config_value.h"
+#include "control/file_trust.h"
 #include "control/give_way.h"
 #include "control/peer_config.h"
+#include "storage/file_mode.h"
 
 namespace binlane {
 namespace {
@@ -50,8 +54,17 @@ void await_device(const PortPlugger& plugger, const std::string& spec) {
 
 void make_data_directory(const std::string& path) {
   std::error_code error;
-  std::filesystem::create_directories(path, error);
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  if (!parent.empty()) std::filesystem::create_directories(parent, error);
   if (error) throw StartupError(fmt::format("cannot make data_dir {}: {}", path, error.message()));
+  if (::mkdir(path.c_str(), kPrivateFolderMode) != 0 && errno != EEXIST)
+    throw StartupError(fmt::format("cannot make data_dir {}: {}", path, errno_text(errno)));
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode))
+    throw StartupError(
+        fmt::format("cannot make data_dir {}: there is a file that is no folder", path));
+  if (const std::string problem = why_not_trusted(path, facts); !problem.empty())
+    throw StartupError(fmt::format("data_dir: {}", problem));
 }
 
 bool needs_eal(const Config& config) {

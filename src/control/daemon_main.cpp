@@ -17,10 +17,12 @@
 #include "base/log.h"
 #include "control/admin_server.h"
 #include "control/config.h"
+#include "control/configuration_error.h"
 #include "control/daemon.h"
 #include "control/daemon_status.h"
 #include "control/daemon_verbs.h"
 #include "control/metrics_endpoint.h"
+#include "control/service_identity.h"
 #include "control/service_notifier.h"
 #include "control/settings.h"
 #include "control/status_text.h"
@@ -32,6 +34,8 @@ namespace {
 constexpr int kExitOk = 0;
 constexpr int kExitStartup = 1;  // the message says why
 constexpr int kExitUsage = 2;
+// The configuration is at fault (EX_CONFIG of sysexits.h): the unit does not start it again.
+constexpr int kExitConfiguration = 78;
 
 sigset_t block_end_signals() {
   sigset_t signals;
@@ -42,15 +46,19 @@ sigset_t block_end_signals() {
   // All threads inherit this; the main thread alone waits for them.
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  // A write beyond a file-size limit (ulimit -f, LimitFSIZE=) then fails with EFBIG, which is
+  // handled as any failed write is, instead of ending the daemon.
+  ::signal(SIGXFSZ, SIG_IGN);
   return signals;
 }
 
-std::optional<gid_t> operator_group(const Config& config) {
-  if (config.admin_group.empty()) return std::nullopt;
+// Of the group that a key names; nothing where it names none.
+std::optional<gid_t> group_of(const char* key, const std::string& name) {
+  if (name.empty()) return std::nullopt;
   errno = 0;
-  const ::group* const found = ::getgrnam(config.admin_group.c_str());
+  const ::group* const found = ::getgrnam(name.c_str());
   if (found == nullptr)
-    throw StartupError(fmt::format("admin_group: there is no group \"{}\"", config.admin_group));
+    throw ConfigurationError(fmt::format("{}: there is no group \"{}\"", key, name));
   return found->gr_gid;
 }
 
@@ -68,13 +76,15 @@ void take_file_anew(Settings& settings) {
 }
 
 // Until one that ends the daemon; that one.
-int serve_signals(const sigset_t& signals, Settings& settings, ServiceNotifier& notifier) {
+int serve_signals(const sigset_t& signals, Settings& settings, AuditLog& audit,
+                  ServiceNotifier& notifier) {
   for (;;) {
     int received = 0;
     ::sigwait(&signals, &received);
     if (received != SIGHUP) return received;
     notifier.reloading();
     take_file_anew(settings);
+    audit.reopen();
     notifier.ready();
   }
 }
@@ -84,11 +94,14 @@ int run(const Config& config, const std::string& path) {
   log::set_format(config.log_format);
   log::set_level(config.log_level);
   for (const std::string& warning : config.warnings) log::warning("configuration", "{}", warning);
+  const auto operators = group_of("admin_group", config.admin_group);
+  const auto viewers = group_of("view_group", config.view_group);
   Daemon daemon(config);
   Settings settings(config, path, daemon.source_control(), daemon.replica());
   AdminServer admin_server(config.admin_socket);
   admin_server.on_audit([&daemon](const AuditEntry& entry) { return daemon.audit().write(entry); });
-  if (const auto group = operator_group(config)) admin_server.set_operator_group(*group);
+  if (operators) admin_server.set_operator_group(*operators);
+  if (viewers) admin_server.set_view_group(*viewers);
   register_verbs(admin_server, daemon, settings);
   std::optional<MetricsEndpoint> metrics;
   if (!config.metrics_listen.empty())
@@ -101,10 +114,25 @@ int run(const Config& config, const std::string& path) {
       [&daemon] { return daemon.threads(); },
       [&] { return status_summary(daemon_status(*settings.current(), daemon)); });
   notifier.ready();
-  const int received = serve_signals(signals, settings, notifier);
+  const int received = serve_signals(signals, settings, daemon.audit(), notifier);
   log::info("stopping", "signal {}: ending", received);
   admin_server.stop();
   return kExitOk;
+}
+
+// Root, who checks a configuration by hand, may read what the installed daemon may not.
+void check_for_service(const Config& config, const std::string& path) {
+  const auto service = service_identity();
+  if (!service) return;
+  const auto problems = unreadable_for(*service, config, path);
+  if (!problems.empty()) throw ConfigurationError(fmt::format("{}", fmt::join(problems, "\n")));
+}
+
+// Says why on standard error and, under systemd, where `systemctl status` shows it. Returns `code`.
+int not_started(int code, const std::string& why) {
+  fmt::print(stderr, "binlaned: {}\n", why);
+  ServiceNotifier::last_words(why);
+  return code;
 }
 
 }  // namespace
@@ -135,16 +163,18 @@ int main(int argc, char** argv) {
     if (print) {
       std::fputs(binlane::print_config(config).c_str(), stdout);
     } else if (check) {
+      binlane::check_for_service(config, path);
       fmt::print("{}: no errors\n", path);
     } else {
       code = binlane::run(config, path);
     }
+  } catch (const binlane::ConfigurationError& error) {
+    code = binlane::not_started(binlane::kExitConfiguration, error.what());
   } catch (const binlane::StartupError& error) {
-    fmt::print(stderr, "binlaned: {}\n", error.what());
-    code = binlane::kExitStartup;
+    code = binlane::not_started(binlane::kExitStartup, error.what());
   } catch (const std::exception& error) {
-    fmt::print(stderr, "binlaned: cannot start: {}\n", error.what());
-    code = binlane::kExitStartup;
+    code =
+        binlane::not_started(binlane::kExitStartup, fmt::format("cannot start: {}", error.what()));
   }
   std::fflush(nullptr);
   // A blocked plug-in cannot be ended, and a vhost-user device panics when it is closed after a

@@ -183,6 +183,7 @@ json ledger_json(const SourceControl::View& view) {
   return {{"entries", view.ledger.entries},
           {"open", view.ledger.open},
           {"exposed_groups", view.ledger.exposed_groups},
+          {"uncountable", view.ledger.uncountable},
           {"unacknowledged", view.ledger.unacknowledged},
           {"failure", text_or_null(view.ledger_failure)}};
 }
@@ -305,11 +306,12 @@ json sealed_json(const std::vector<SealedStream>& streams) {
 json exposures_json(const ExposureState& state) {
   json rows = json::array();
   for (const Exposure& exposure : state.exposures)
-    rows.push_back({{"id", exposure.id},
-                    {"epoch", epoch_text(exposure.epoch)},
-                    {"from", position_json(exposure.from)},
-                    {"to", exposure.to ? position_json(*exposure.to) : json(nullptr)},
-                    {"groups", exposure.groups}});
+    rows.push_back(
+        {{"id", exposure.id},
+         {"epoch", epoch_text(exposure.epoch)},
+         {"from", position_json(exposure.from)},
+         {"to", exposure.to ? position_json(*exposure.to) : json(nullptr)},
+         {"groups", exposure.groups == kUncountedGroups ? json(nullptr) : json(exposure.groups)}});
   return rows;
 }
 
@@ -473,7 +475,8 @@ json daemon_status(const Config& config, const Daemon& daemon) {
   if (daemon.replica() != nullptr) {
     const auto parts = daemon.replica()->parts();
     replica = ReplicaSight{daemon.replica()->control().view(), parts->archiver->status(),
-                           parts->feed->status(), daemon.replica()->retention(), daemon.replica()->sources()};
+                           parts->feed->status(), daemon.replica()->retention(),
+                           daemon.replica()->sources()};
     sight.host.replica = &*replica;
     sight.archive_folder = parts->folder;
     sight.journal_disk = daemon.replica()->describe_disk();

@@ -120,14 +120,15 @@ void register_settings(AdminServer& server, Settings& settings, SourceControl* s
 }
 
 void register_fallback(AdminServer& server, SourceControl* source) {
-  const auto on = [&](const char* verb, auto handler, AdminRole role) {
+  const auto on = [&](const char* verb, auto handler, AdminRole role,
+                      AdminPace pace = AdminPace::quick) {
     server.on(
         verb,
         [source, handler](const json& request, const AdminPeer& peer) -> AdminReply {
           if (source == nullptr) return AdminError{"", "this host has no [source] section"};
           return handler(*source, request, peer);
         },
-        role);
+        role, pace);
   };
   on(
       admin::kVerbDegrade,
@@ -150,7 +151,7 @@ void register_fallback(AdminServer& server, SourceControl* source) {
       [](SourceControl& control, const json& request, const AdminPeer&) {
         return list_ledger_groups(control, request);
       },
-      AdminRole::reader);
+      AdminRole::reader, AdminPace::takes_long);
   on(
       admin::kVerbLedgerAck,
       [](SourceControl& control, const json& request, const AdminPeer& peer) {
@@ -186,9 +187,12 @@ void register_roles(AdminServer& server, Daemon& daemon, Settings& settings) {
       AdminRole::op_on_record);
   server.on(admin::kVerbRejoining,
             [&](const json&, const AdminPeer&) -> AdminReply { return rejoin_status(daemon); });
-  server.on(admin::kVerbVerdict, [&](const json& request, const AdminPeer&) {
-    return give_verdict(*settings.current(), daemon, request);
-  });
+  server.on(
+      admin::kVerbVerdict,
+      [&](const json& request, const AdminPeer&) {
+        return give_verdict(*settings.current(), daemon, request);
+      },
+      AdminRole::reader, AdminPace::takes_long);
 }
 
 }  // namespace

@@ -5,12 +5,13 @@
 
 #include <cerrno>
 
+#include "storage/file_mode.h"
 #include "storage/file_util.h"
 
 namespace binlane {
 namespace {
 
-constexpr mode_t kMode = 0640;
+constexpr mode_t kMode = kPrivateFileMode;
 
 }  // namespace
 
@@ -21,7 +22,8 @@ DegradeMark::DegradeMark(const std::string& data_dir)
 
 int DegradeMark::leave() {
   if (stands_) return 0;
-  const FileDescriptor mark(::open(path_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, kMode));
+  const FileDescriptor mark(
+      ::open(path_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, kMode));
   if (!mark.is_open()) return errno;
   if (const int error = sync_directory(directory_); error != 0) return error;
   stands_ = true;

@@ -51,8 +51,11 @@ std::optional<Exposure> exposure_of(const wire::ExposedEntry& entry) {
 std::string to_string(const Exposure& exposure) {
   if (exposure.open())
     return fmt::format("interval {} from {} on, still open", exposure.id, to_string(exposure.from));
+  const std::string groups = exposure.groups == kUncountedGroups
+                                 ? "an unknown number of"
+                                 : fmt::format("{}", exposure.groups);
   return fmt::format("interval {} from {} to {} ({} event groups)", exposure.id,
-                     to_string(exposure.from), to_string(*exposure.to), exposure.groups);
+                     to_string(exposure.from), to_string(*exposure.to), groups);
 }
 
 std::vector<Exposure> exposures_of(const Ledger& ledger, const Uuid& origin) {
@@ -60,7 +63,8 @@ std::vector<Exposure> exposures_of(const Ledger& ledger, const Uuid& origin) {
   std::vector<Exposure> closed;
   for (const LedgerInterval& interval : ledger.list()) {
     if (!interval.stream.is_null() && interval.stream != origin) continue;
-    Exposure exposure{interval.id, interval.epoch, interval.from, interval.to, interval.groups};
+    Exposure exposure{interval.id, interval.epoch, interval.from, interval.to,
+                      interval.uncountable ? kUncountedGroups : interval.groups};
     (interval.open() ? open : closed).push_back(exposure);
   }
   std::sort(open.begin(), open.end(),

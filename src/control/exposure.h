@@ -18,12 +18,15 @@
 
 namespace binlane {
 
+// Of an interval whose binlogs are gone or damaged. Not 0: that would say that there are none.
+inline constexpr std::uint64_t kUncountedGroups = UINT64_MAX;
+
 struct Exposure {
   std::uint64_t id = 0;  // in the source's ledger
   Epoch epoch;
   Position from;
   std::optional<Position> to;  // nothing while it is open
-  std::uint64_t groups = 0;    // event groups in it, once closed
+  std::uint64_t groups = 0;    // event groups in it, once closed; or kUncountedGroups
 
   bool open() const noexcept { return !to.has_value(); }
   bool covers(Position end) const noexcept { return from < end && (open() || end <= *to); }

@@ -315,7 +315,8 @@ void Fallback::apply(FallbackEffect effect, FallbackEvent event, const FallbackI
       want(ExposureKind::server_side, reason_, looked_at_[0]);
       break;
     case FallbackEffect::expose_fresh:
-      reason_ = FallbackReason::stream_new;
+      // The same of a numbering that is over, when the ledger is back.
+      if (reason_ != FallbackReason::numbering_over) reason_ = FallbackReason::stream_new;
       want(ExposureKind::own, reason_, looked_at_[0]);
       break;
     case FallbackEffect::expose_aside:

@@ -14,11 +14,12 @@
 #include "base/error.h"
 #include "control/ledger_line.h"
 #include "control/wall_clock.h"
+#include "storage/file_mode.h"
 
 namespace binlane {
 namespace {
 
-constexpr mode_t kFileMode = 0640;
+constexpr mode_t kFileMode = kPrivateFileMode;
 constexpr std::size_t kReadBytes = std::size_t{64} * 1024;
 
 }  // namespace
@@ -35,7 +36,8 @@ LedgerIo LedgerIo::system() noexcept {
 }
 
 Ledger::Ledger(std::string path, LedgerIo io) : path_(std::move(path)), io_(io) {
-  file_.reset(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, kFileMode));
+  file_.reset(
+      ::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, kFileMode));
   if (!file_.is_open())
     throw StartupError(fmt::format("ledger {}: cannot open: {}", path_, errno_text(errno)));
   if (const int error = lock_exclusively(file_.get()); error != 0)
@@ -152,8 +154,10 @@ void Ledger::apply(const LedgerRecord& record) {
     interval->to = close->to;
     interval->groups = close->groups;
     interval->counted = close->counted;
+    interval->uncountable = close->uncountable;
     interval->closed_at = close->at;
     totals_.exposed_groups += close->groups;
+    totals_.uncountable += close->uncountable ? 1U : 0U;
     --totals_.open;
     if (interval->empty() && interval->id > acknowledged_ && empty_.size() < kMaxEmpty) {
       empty_.insert(interval->id);
@@ -241,10 +245,11 @@ bool Ledger::add_cause(std::uint64_t id, ExposureKind kind, std::string_view rea
   return append(LedgerCause{id, make_cause(kind, reason)});
 }
 
-bool Ledger::close_interval(std::uint64_t id, Position to, std::uint64_t groups, bool counted) {
+bool Ledger::close_interval(std::uint64_t id, Position to, std::uint64_t groups, bool counted,
+                            bool uncountable) {
   const LedgerInterval* const interval = find_open(id);
   BL_ASSERT(interval != nullptr && interval->from <= to);
-  return append(LedgerClose{id, to, groups, wall_clock_text(), counted});
+  return append(LedgerClose{id, to, groups, wall_clock_text(), counted, uncountable});
 }
 
 std::optional<std::uint64_t> Ledger::expose(Position from, Epoch epoch, ExposureKind kind,
@@ -304,7 +309,7 @@ bool Ledger::close_all(Position to, const CountGroups& count_groups) {
     const auto groups = begin < end ? count_groups(begin, end) : std::optional<std::uint64_t>(0);
     // What was counted with an earlier interval is in this one all the same.
     const bool counted = groups.has_value() && begin == from;
-    if (!close_interval(id, end, groups.value_or(0), counted)) return false;
+    if (!close_interval(id, end, groups.value_or(0), counted, !groups.has_value())) return false;
     counted_to = std::max(counted_to, end);
   }
   return true;

@@ -67,6 +67,7 @@ struct LedgerInterval {
   std::optional<Position> to;  // nothing while it is open
   std::uint64_t groups = 0;    // event groups in it, once closed
   bool counted = false;        // and they were: 0 means that there is none
+  bool uncountable = false;    // their binlogs are gone or damaged: 0 means any number
   std::vector<ExposureCause> causes;
   std::string closed_at;
   Uuid stream;                // origin of the stream that the positions are of; null in older files
@@ -82,9 +83,10 @@ struct LedgerTotals {
   std::uint64_t entries = 0;  // intervals ever opened
   std::uint64_t open = 0;
   std::uint64_t exposed_groups = 0;  // in closed intervals
+  std::uint64_t uncountable = 0;     // closed intervals whose groups could not be counted
   // Intervals that no person has confirmed yet, open or closed; those that proved empty aside.
   std::uint64_t unacknowledged = 0;
-  std::uint64_t bytes = 0;           // of the file
+  std::uint64_t bytes = 0;  // of the file
 };
 
 // What the lines of the file say (their form: control/ledger_line.h).
@@ -107,7 +109,8 @@ struct LedgerClose {
   Position to;
   std::uint64_t groups = 0;
   std::string at;
-  bool counted = false;  // else 0 groups may be any number; lines of older files do not say
+  bool counted = false;      // else 0 groups may be any number; lines of older files do not say
+  bool uncountable = false;  // nobody could count them
 };
 // A person has seen all intervals up to this one, and dealt with them.
 struct LedgerAck {
@@ -161,7 +164,7 @@ class Ledger {
   // Asserts that the interval is open and begins at or before `to`. `counted`: every event group in
   // it is among `groups`.
   [[nodiscard]] bool close_interval(std::uint64_t id, Position to, std::uint64_t groups,
-                                    bool counted = false);
+                                    bool counted = false, bool uncountable = false);
 
   // What the fallback state machine asks for at a recovery: closes every open interval of this
   // stream at `to` (or at its own beginning, if that is later). `count_groups(from, to)` counts

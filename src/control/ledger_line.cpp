@@ -147,6 +147,7 @@ std::string encode_ledger_line(std::uint64_t number, const LedgerRecord& record)
           json["to"] = to_json(value.to);
           json["groups"] = value.groups;
           if (value.counted) json["counted"] = true;
+          if (value.uncountable) json["uncountable"] = true;
           json["at"] = value.at;
         }
       },
@@ -183,8 +184,9 @@ std::variant<LedgerRecord, std::string> decode_ledger_line(std::uint64_t number,
   } else if (type == "cause") {
     record = LedgerCause{members.number("id"), members.cause()};
   } else if (type == "close") {
-    record = LedgerClose{members.number("id"), members.position("to"), members.number("groups"),
-                         members.text("at"), members.flag_if_any("counted")};
+    record = LedgerClose{members.number("id"),           members.position("to"),
+                         members.number("groups"),       members.text("at"),
+                         members.flag_if_any("counted"), members.flag_if_any("uncountable")};
   } else if (type == "ack") {
     record = LedgerAck{members.number("id"), members.text("by"), members.text("at")};
   } else {

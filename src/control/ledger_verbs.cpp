@@ -29,7 +29,7 @@ json interval_json(const LedgerInterval& interval, const std::string& basename) 
           {"from", place(basename, interval.from)},
           {"to", interval.to ? json(place(basename, *interval.to)) : json(nullptr)},
           {"open", interval.open()},
-          {"groups", interval.groups},
+          {"groups", interval.uncountable ? json(nullptr) : json(interval.groups)},
           {"causes", causes},
           {"closed_at", interval.closed_at.empty() ? json(nullptr) : json(interval.closed_at)},
           {"acknowledged", interval.acknowledged}};

@@ -8,6 +8,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/heartbeat.h"
 #include "control/promotion_answer.h"
 #include "shim/stream_scan.h"
 #include "storage/archive_files.h"
@@ -25,6 +26,7 @@ std::string copy_file(const std::string& from, std::uint64_t size, ArchiveFiles&
   if (!file.is_open()) return fmt::format("{}: {}", from, errno_text(errno));
   std::vector<std::byte> buffer(kCopySize);
   for (std::uint64_t at = 0; at < size;) {
+    still_alive();
     const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size - at));
     const auto part = MutableBytes(buffer).first(wanted);
     const std::int64_t count = read_all(file.get(), part, at);
@@ -142,6 +144,7 @@ std::string OwnLog::write_files(Journal& journal, const JournalMeta& meta,
     if (!problem.empty()) return problem;
   }
   for (; chunk; chunk = cursor.next(everything)) {
+    still_alive();
     BL_ASSERT(chunk->at == out.end());
     const int failed = chunk->file_end ? out.end_file(*chunk->file_end) : out.write(chunk->bytes);
     if (failed != 0) return fmt::format("{}: {}", out.path(out.end().file), errno_text(failed));

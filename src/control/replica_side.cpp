@@ -85,7 +85,7 @@ std::shared_ptr<ReplicaSide::StreamParts> ReplicaSide::make_parts() {
   FeedOptions feed;
   feed.listen = endpoint_text(replica.feed_listen);
   feed.user = replica.feed_user;
-  feed.password = replica.feed_password.reveal();
+  feed.password = replica.feed_password;
   feed.archive_dir = parts->folder;
   feed.basename = [this] { return file_->stream().basename; };
   feed.server_id = static_cast<std::uint32_t>(replica.feed_server_id);
@@ -104,11 +104,10 @@ std::unique_ptr<AppliedWatch> ReplicaSide::make_applied_watch(const StreamParts&
   const ReplicaConfig& replica = *config_.replica;
   AppliedWatch::Options options;
   if (!replica.server_socket.empty())
-    options.account = {replica.server_socket, replica.server_user,
-                       replica.server_password.reveal()};
+    options.account = {replica.server_socket, replica.server_user, replica.server_password};
   else if (config_.source)
     options.account = {config_.source->server_socket, config_.source->server_user,
-                       config_.source->server_password.reveal()};
+                       config_.source->server_password};
   else
     return nullptr;
   options.archive_dir = parts.folder;

@@ -19,6 +19,8 @@ constexpr std::uint64_t kFeedsPerTimeout = 3;
 // How often the summary is looked at. A transition shows this much later at most.
 constexpr std::uint64_t kShowNs = 500 * kNanosPerMilli;
 
+constexpr std::uint64_t kLastWordsTimeoutUs = 2'000'000;
+
 std::uint64_t feed_interval_ns() {
   std::uint64_t timeout_us = 0;
   if (::sd_watchdog_enabled(0, &timeout_us) <= 0) return 0;
@@ -49,6 +51,12 @@ void ServiceNotifier::ready() {
   const std::lock_guard lock(mutex_);
   ::sd_notify(0, fmt::format("READY=1\nSTATUS={}", summary).c_str());
   shown_ = std::move(summary);
+}
+
+void ServiceNotifier::last_words(std::string why) {
+  std::replace(why.begin(), why.end(), '\n', ' ');
+  if (::sd_notify(0, fmt::format("STATUS={}", why).c_str()) > 0)
+    ::sd_notify_barrier(0, kLastWordsTimeoutUs);
 }
 
 void ServiceNotifier::reloading() {

@@ -27,6 +27,10 @@ class ServiceNotifier {
   // Around a reload, which ready() ends.
   void reloading();
 
+  // Why the process ends before it was up: shown until the next start. Waits, with a bound, until
+  // systemd has read it, because of a process that has ended it hears nothing any more.
+  static void last_words(std::string why);
+
  private:
   void run(std::uint64_t feed_ns);
   void feed();

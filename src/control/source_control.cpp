@@ -29,7 +29,7 @@ constexpr std::uint64_t kLookNs = 500 * kNanosPerMilli;
 constexpr std::size_t kTransitionsShown = 64;
 
 ServerAccount account_of(const SourceConfig& source) {
-  return {source.server_socket, source.server_user, source.server_password.reveal()};
+  return {source.server_socket, source.server_user, source.server_password};
 }
 
 DumpDrainOptions drain_options(const SourceConfig& source) {
@@ -471,7 +471,8 @@ bool SourceControl::close_intervals(const Position& to) {
                 *groups, to_string(from), to_string(end));
     else
       log::warning("ledger_uncounted",
-                   "the event groups from {} to {} cannot be counted: their binlogs are gone",
+                   "the event groups from {} to {} cannot be counted: their binlogs are gone or "
+                   "damaged",
                    to_string(from), to_string(end));
     return groups;
   });

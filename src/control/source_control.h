@@ -133,7 +133,7 @@ class SourceControl {
     std::uint64_t polls = 0;
     std::uint64_t polls_failed = 0;
     std::uint64_t settings_mended = 0;  // times that somebody else's setting was set back
-    std::uint64_t lane_stands = 0;  // times the lane had to stand still for this thread
+    std::uint64_t lane_stands = 0;      // times the lane had to stand still for this thread
   };
 
   // Opens state and ledger; throws StartupError when they are damaged. `lane` outlives this.

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "control/source_control.h"
 #include "control/source_settings.h"
+#include "storage/file_mode.h"
 
 namespace binlane {
 namespace {
@@ -21,7 +22,7 @@ constexpr std::uint64_t kLookNs = 500 * kNanosPerMilli;
 // How long "SET GLOBAL read_only" may take until it is seen to wait in the server.
 constexpr std::uint64_t kPendingNs = 500 * kNanosPerMilli;
 constexpr std::chrono::milliseconds kPendingLook{2};
-constexpr mode_t kMarkMode = 0640;
+constexpr mode_t kMarkMode = kPrivateFileMode;
 
 }  // namespace
 
@@ -97,8 +98,8 @@ void SourceControl::guard_writes(std::uint64_t pause_ns, std::uint64_t now_ns) {
 void SourceControl::leave_read_only_mark() {
   made_read_only_ = true;
   if (read_only_marked_) return;
-  const FileDescriptor mark(
-      ::open(read_only_mark_path(config_).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, kMarkMode));
+  const FileDescriptor mark(::open(read_only_mark_path(config_).c_str(),
+                                   O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, kMarkMode));
   read_only_marked_ = mark.is_open() && sync_directory(config_.data_dir) == 0;
   if (!read_only_marked_ && !read_only_mark_failed_)
     log::error("read_only", "cannot leave a mark that read_only is ours: {}", errno_text(errno));

@@ -151,7 +151,8 @@ void SourceControl::rejoin(std::uint64_t now_ns) {
   // A daemon that was just started has not been spoken to yet; the new source asks once a second.
   const bool heard = asked->rebuilt || replica_->control().successor().has_value();
   if (!heard && now_ns < asked_ns + kSuccessorWaitNs) return;
-  if (rejoiner_->run(*asked)) {
+  const bool standby = rejoiner_->run(*asked);
+  if (standby) {
     close_ledger_of_old_stream(asked->rebuilt);
     rejoining_for_ = "the server's IO thread to connect to this host's feed";
     remove_read_only_mark();  // a standby is read-only as every replica is
@@ -160,7 +161,8 @@ void SourceControl::rejoin(std::uint64_t now_ns) {
     problem_.clear();
     tell_replica_side();
   }
-  if (ended_) ended_("rejoin", rejoiner_->view().refusal);
+  // One that was not refused ends when the server is seen to follow.
+  if (!standby && ended_) ended_("rejoin", rejoiner_->view().refusal);
   const std::lock_guard lock(mutex_);
   rejoin_asked_.reset();
 }
@@ -193,7 +195,11 @@ void SourceControl::work_as_standby(std::uint64_t now_ns) {
   next_look_ns_ = now_ns + kLookNs;
   problem_ = connect_commands();
   if (!problem_.empty()) return;
-  if (rejoiner_) rejoining_for_ = rejoiner_->look_at_server();
+  if (rejoiner_) {
+    const bool rejoining = role_.state().rejoining;
+    rejoining_for_ = rejoiner_->look_at_server();
+    if (rejoining && !role_.state().rejoining && ended_) ended_("rejoin", {});
+  }
   const QueryResult enabled =
       command_connection_.query("SELECT @@GLOBAL.rpl_semi_sync_master_enabled");
   if (!enabled.ok()) {

@@ -90,9 +90,14 @@ std::string server_line(const json& server) {
 
 std::string ledger_line(const json& ledger) {
   if (!ledger.is_object()) return {};
-  return fmt::format("{} entries, {} open, {} event groups released without a quorum",
-                     count_text(ledger, "entries"), count_text(ledger, "open"),
-                     count_text(ledger, "exposed_groups"));
+  const std::string line =
+      fmt::format("{} entries, {} open, {} event groups released without a quorum",
+                  count_text(ledger, "entries"), count_text(ledger, "open"),
+                  count_text(ledger, "exposed_groups"));
+  const json& uncountable = member(ledger, "uncountable");
+  if (!uncountable.is_number_unsigned() || uncountable.get<std::uint64_t>() == 0) return line;
+  return fmt::format("{}, and an unknown number in {} intervals", line,
+                     uncountable.get<std::uint64_t>());
 }
 
 std::string counters_line(const json& counters) {

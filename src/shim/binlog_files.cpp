@@ -49,6 +49,8 @@ int PosixBinlogFiles::open(std::uint32_t number) const noexcept {
 
 std::int64_t PosixBinlogFiles::read_at(FileHandle handle, std::uint64_t offset,
                                        MutableBytes bytes) const noexcept {
+  // Whoever scans, counts or compares binlogs may read for minutes, and comes by here.
+  still_alive();
   for (int attempt = 0; attempt < kMaxInterrupts; ++attempt) {
     const ssize_t count = ::pread(handle, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (count >= 0) return count;

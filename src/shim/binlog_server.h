@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/position.h"
+#include "base/secret.h"
 #include "shim/archive_reader.h"
 #include "shim/feed_limit.h"
 
@@ -28,7 +29,7 @@ struct SealedFeed {
 struct FeedOptions {
   std::string listen = "127.0.0.1:3401";  // IPv4 or [IPv6] address and port; port 0: any free one
   std::string user;
-  std::string password;
+  Secret password;
   std::string archive_dir;
   // The basename of the archived files ("binlog"), empty while it is not known yet. Called by every
   // thread of the server.

@@ -110,7 +110,8 @@ bool FeedSession::check_token(const mysql::HandshakeResponse& response,
     }
   }
   const bool user_matches = response.user == shared_.options.user;
-  return mysql::native_password_matches(token, shared_.options.password, challenge) && user_matches;
+  return mysql::native_password_matches(token, shared_.options.password.reveal(), challenge) &&
+         user_matches;
 }
 
 // One deadline for all of the login, however it is sent.

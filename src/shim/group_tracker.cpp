@@ -16,40 +16,8 @@ constexpr std::uint32_t kFormatBodySize = 2 + 50 + 4;  // version, server versio
 constexpr std::uint32_t kFormatStartupOffset = 2 + 50;
 constexpr std::uint32_t kChecksumAlgorithmFromEnd = 1 + kEventChecksumSize;
 constexpr std::uint32_t kGtidBodySize = 8 + 4 + 1;  // sequence, domain, flags
-constexpr std::uint8_t kGtidFlagStandalone = 0x01;
-constexpr std::uint32_t kQueryHeaderSize = 4 + 4 + 1 + 2 + 2;
 constexpr std::uint32_t kGtidListEntrySize = 4 + 4 + 8;
 constexpr std::uint32_t kGtidListCountMask = 0x0fff'ffff;  // the upper bits are flags
-// The longest statement that is told by its text ("XA START", "ROLLBACK") and one byte to tell a
-// longer one.
-constexpr std::uint32_t kStatementPrefixSize = 9;
-
-// Event types that only ever come before the rest of their statement, and have no name here.
-constexpr auto kIncompleteStatementTypes = std::to_array<std::uint8_t>({
-    9,   11,  17,  29,             // pieces of LOAD DATA, and MySQL's Rows_query
-    20,  21,  22,  23,  24,  25,   // row events, older versions
-    30,  31,  32,  39,             // row events
-    166, 167, 168, 169, 170, 171,  // MariaDB's compressed row events
-});
-
-// Events that belong to no group, save that MySQL gives an incident a GTID: it then ends its group.
-bool is_outside_groups(EventType type) noexcept {
-  switch (type) {
-    case EventType::unknown:
-    case EventType::stop:
-    case EventType::rotate:
-    case EventType::format_description:
-    case EventType::incident:
-    case EventType::heartbeat:
-    case EventType::previous_gtids:
-    case EventType::binlog_checkpoint:
-    case EventType::gtid_list:
-    case EventType::start_encryption:
-      return true;
-    default:
-      return false;
-  }
-}
 
 // What a server writes for an event of this type, which is in a file: where the event ends. MariaDB
 // 11.8 writes 0 for the events inside a group, and in all that spilled to its cache's file.
@@ -67,21 +35,6 @@ bool always_says_its_end(EventType type) noexcept {
       return true;
     default:
       return false;
-  }
-}
-
-// Never the last event of a group of one statement.
-bool is_incomplete_statement(EventType type) noexcept {
-  switch (type) {
-    case EventType::intvar:
-    case EventType::rand:
-    case EventType::user_var:
-    case EventType::table_map:
-    case EventType::annotate_rows:
-      return true;
-    default:
-      return std::ranges::find(kIncompleteStatementTypes, static_cast<std::uint8_t>(type)) !=
-             kIncompleteStatementTypes.end();
   }
 }
 
@@ -117,7 +70,7 @@ void GroupTracker::start_file(std::uint32_t number) noexcept {
   file_ = number;
   fault_ = TrackerFault::none;
   ending_ = FileEnding::none;
-  group_ = Group::none;
+  groups_ = {};
   last_type_ = EventType::unknown;
   offset_ = 0;
   event_start_ = 0;
@@ -217,20 +170,15 @@ void GroupTracker::on_field() noexcept {
                load_le<std::uint64_t>(field_data())};
       // Not standalone: the BEGIN is implied.
       statement_ = (static_cast<std::uint8_t>(field_bytes_[12]) & kGtidFlagStandalone) != 0
-                       ? Statement::other
-                       : Statement::begin;
+                       ? StatementKind::other
+                       : StatementKind::begin;
       break;
     case Field::query_header:
       on_query_header();
       break;
-    case Field::query_text: {
-      const std::string_view text(reinterpret_cast<const char*>(field_data()), field_length_);
-      if (text == "BEGIN" || text.starts_with("XA START"))
-        statement_ = Statement::begin;
-      else if (text == "COMMIT" || text == "ROLLBACK")
-        statement_ = Statement::end;
+    case Field::query_text:
+      statement_ = statement_kind(ConstBytes(field_data(), field_length_));
       break;
-    }
     case Field::gtid_list_count:
       list_left_ = load_le<std::uint32_t>(field_data()) & kGtidListCountMask;
       if (list_left_ > 0)
@@ -264,7 +212,7 @@ void GroupTracker::on_header() noexcept {
     fail(TrackerFault::misplaced_event);
     return;
   }
-  statement_ = Statement::other;
+  statement_ = StatementKind::other;
   switch (event_.type) {
     case EventType::format_description:
       want_in_event(Field::format, kEventHeaderSize, kFormatBodySize);
@@ -309,12 +257,20 @@ void GroupTracker::finish_event() noexcept {
   last_type_ = event_.type;
   want(Field::header, offset_, kEventHeaderSize);
 
-  if (is_outside_groups(event_.type)) {
-    if (in_group() && event_.type != EventType::incident) cut_off_group();
+  const bool was_open = groups_.is_open();
+  const EventGroup::Step step = groups_.take(event_.type, statement_);
+  if (step.cut_off) {
+    cut_off_group();
     if (broken()) return;
-    if (in_group()) close_group();
-    group_end_ = offset_;
+    count_group();
+    group_end_ = previous_end.offset;
   }
+  if (!step.outside && (step.cut_off || !was_open)) {
+    group_begin_ = previous_end.offset;
+    has_gtid_ = event_.type == EventType::gtid;
+  }
+  if (step.ended) count_group();
+  if (step.ended || step.outside) group_end_ = offset_;
   switch (event_.type) {
     case EventType::format_description:
       return;
@@ -330,59 +286,13 @@ void GroupTracker::finish_event() noexcept {
     case EventType::gtid_list:
       if (!header_read_) finish_gtid_list();
       break;
-    case EventType::gtid:
-    case EventType::gtid_log:
-    case EventType::anonymous_gtid_log:
-    case EventType::gtid_tagged_log:
-      if (in_group()) cut_off_group();
-      if (broken()) return;
-      if (in_group()) {
-        close_group();
-        group_end_ = previous_end.offset;
-      }
-      group_begin_ = previous_end.offset;
-      has_gtid_ = event_.type == EventType::gtid;
-      group_ = !has_gtid_                       ? Group::undecided
-               : statement_ == Statement::begin ? Group::transaction
-                                                : Group::statement;
-      break;
     default:
-      if (!is_outside_groups(event_.type)) finish_statement();
+      break;
   }
   header_read_ = true;
 }
 
-// An event of a group's inside: does the group end with it?
-void GroupTracker::finish_statement() noexcept {
-  if (!in_group()) {
-    // A server without GTIDs: the first event opens the group.
-    has_gtid_ = false;
-    group_ = Group::undecided;
-    group_begin_ = event_start_ - event_.length;
-  }
-  bool last = false;
-  switch (event_.type) {
-    case EventType::xid:
-    case EventType::xa_prepare:
-    case EventType::transaction_payload:
-      last = true;
-      break;
-    default:
-      if (is_incomplete_statement(event_.type)) break;
-      if (group_ == Group::undecided && statement_ == Statement::begin) {
-        group_ = Group::transaction;
-        break;
-      }
-      last = group_ != Group::transaction || statement_ == Statement::end;
-  }
-  if (!last) return;
-  close_group();
-  group_end_ = offset_;
-}
-
-void GroupTracker::close_group() noexcept {
-  BL_ASSERT(in_group());
-  group_ = Group::none;
+void GroupTracker::count_group() noexcept {
   ++group_count_;
   if (has_gtid_) gtids_.set(gtid_);
 }

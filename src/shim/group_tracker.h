@@ -18,6 +18,7 @@
 #include "base/bytes.h"
 #include "base/position.h"
 #include "shim/binlog_event.h"
+#include "shim/event_group.h"
 #include "shim/gtid_continuity.h"
 #include "shim/gtid_state.h"
 
@@ -74,7 +75,7 @@ class GroupTracker {
   std::uint32_t event_length() const noexcept { return event_.length; }
   // Behind the last whole group, or event outside groups.
   Position last_group_end() const noexcept { return {file_, group_end_}; }
-  bool in_group() const noexcept { return group_ != Group::none; }
+  bool in_group() const noexcept { return groups_.is_open(); }
   EventType last_event_type() const noexcept { return last_type_; }
 
   FileEnding ending() const noexcept { return ending_; }
@@ -104,12 +105,6 @@ class GroupTracker {
   std::uint64_t unfinished_group_count() const noexcept { return unfinished_group_count_; }
 
  private:
-  enum class Group : std::uint8_t {
-    none,
-    undecided,    // only its first statement tells whether it is one statement or a transaction
-    statement,    // ends with its single statement
-    transaction,  // ends with XID, XA PREPARE, COMMIT or ROLLBACK
-  };
   enum class Field : std::uint8_t {
     none,
     magic,
@@ -122,7 +117,6 @@ class GroupTracker {
     gtid_list_count,
     gtid_list_entry,
   };
-  enum class Statement : std::uint8_t { other, begin, end };
 
   static constexpr std::size_t kFieldCapacity = 64;
 
@@ -133,8 +127,7 @@ class GroupTracker {
   void on_header() noexcept;
   void on_query_header() noexcept;
   void finish_event() noexcept;
-  void finish_statement() noexcept;
-  void close_group() noexcept;
+  void count_group() noexcept;
   void cut_off_group() noexcept;
   void finish_gtid_list() noexcept;
   std::uint32_t body_end() const noexcept;
@@ -144,8 +137,8 @@ class GroupTracker {
   std::uint32_t file_ = 0;
   TrackerFault fault_ = TrackerFault::none;
   FileEnding ending_ = FileEnding::none;
-  Group group_ = Group::none;
-  Statement statement_ = Statement::other;
+  EventGroup groups_;
+  StatementKind statement_ = StatementKind::other;
   EventType last_type_ = EventType::unknown;
   std::uint64_t offset_ = 0;       // in the file, behind the last byte taken
   std::uint64_t event_start_ = 0;  // of the event being read

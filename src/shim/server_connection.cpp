@@ -91,8 +91,8 @@ SqlError ServerConnection::connect() {
   mysql_options(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
   mysql_options(handle, MYSQL_INIT_COMMAND, kInitCommand);
   const MYSQL* const connected =
-      mysql_real_connect(handle, nullptr, account_.user.c_str(), account_.password.c_str(), nullptr,
-                         0, account_.socket.c_str(), 0);
+      mysql_real_connect(handle, nullptr, account_.user.c_str(), account_.password.reveal().c_str(),
+                         nullptr, 0, account_.socket.c_str(), 0);
   handle_ = handle;
   if (connected == nullptr) {
     SqlError error = last_error();

@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/secret.h"
+
 struct st_mysql;
 
 namespace binlane {
@@ -20,7 +22,7 @@ namespace binlane {
 struct ServerAccount {
   std::string socket;
   std::string user;
-  std::string password;
+  Secret password;
 };
 
 struct ServerTimeouts {

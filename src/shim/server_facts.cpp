@@ -10,6 +10,7 @@
 #include <map>
 #include <sstream>
 
+#include "base/access_path.h"
 #include "base/error.h"
 #include "shim/binlog_index_tail.h"
 #include "shim/binlog_paths.h"
@@ -210,6 +211,11 @@ ServerFactsResult read_server_facts(ServerConnection& connection) {
     const BinlogIndexTail tail = read_binlog_index_tail(facts.log_bin_index);
     facts.newest_file = tail.newest_file;
     facts.index_error = tail.error;
+    if (!tail.error.empty()) {
+      const std::string obstacle =
+          read_obstacle(own_ids(), facts.log_bin_index, &facts.index_group);
+      if (!obstacle.empty()) facts.index_error += fmt::format("; {} keeps it out", obstacle);
+    }
   }
   facts.run = read_server_run(connection);
   if (!connection.is_connected()) return {{2013, "lost the connection while asking"}, {}};

@@ -14,6 +14,20 @@ namespace {
 constexpr std::uint32_t kOldestMariadb = 101'100;
 constexpr std::uint32_t kOldestMysql = 50'700;
 
+}  // namespace
+
+std::string unreadable_binlog_remedy(const std::string& group) {
+  if (group.empty())
+    return "run binlaned as the server's user: the drop-in packaging/systemd/binlaned-server.conf";
+  return fmt::format(
+      "systemctl edit binlaned, with the lines [Service] and SupplementaryGroups={}; then "
+      "systemctl "
+      "restart binlaned. Or run it as the server's user (binlaned-server.conf)",
+      group);
+}
+
+namespace {
+
 void check_binlog(const ServerFacts& facts, SourceCheck& check) {
   if (!facts.log_bin) {
     check.refusals.push_back({"log_bin", "OFF", "ON",
@@ -34,9 +48,7 @@ void check_binlog(const ServerFacts& facts, SourceCheck& check) {
   const bool denied = facts.index_error.find(errno_text(EACCES)) != std::string::npos;
   check.refusals.push_back(
       {"log_bin_index", facts.index_error, "a file this daemon can read",
-       denied ? fmt::format("run binlaned as the server's user, or as a member of the group that "
-                            "may read {}",
-                            folder_of_path(facts.log_bin_index))
+       denied ? unreadable_binlog_remedy(facts.index_group)
               : fmt::format("binlaned has to run on the server's host and see its folders as the "
                             "server does (datadir {}, log_bin_basename {})",
                             facts.data_directory, facts.log_bin_basename)});

@@ -11,12 +11,13 @@
 #include <filesystem>
 
 #include "base/position.h"
+#include "storage/file_mode.h"
 #include "storage/file_util.h"
 
 namespace binlane {
 
 int ArchiveIo::make_directory(const std::string& path) {
-  if (::mkdir(path.c_str(), 0750) == 0) {
+  if (::mkdir(path.c_str(), kPrivateFolderMode) == 0) {
     if (const int error = sync_directory(parent_directory(path)); error != 0) return error;
   } else if (errno != EEXIST) {
     return errno;
@@ -45,7 +46,7 @@ int ArchiveIo::truncate(const std::string& path, std::uint64_t size) {
 }
 
 int ArchiveIo::open(const std::string& path, int& handle) {
-  handle = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  handle = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, kPrivateFileMode);
   return handle >= 0 ? 0 : errno;
 }
 

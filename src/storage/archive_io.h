@@ -32,7 +32,7 @@ class ArchiveIo {
   virtual std::int64_t read(const std::string& path, std::uint64_t offset, MutableBytes bytes);
   virtual int truncate(const std::string& path, std::uint64_t size);
 
-  // Opens for reading and writing, creates it (0640) when it is not there. Whoever opened it closes
+  // Opens for reading and writing, creates it (0600) when it is not there. Whoever opened it closes
   // it.
   virtual int open(const std::string& path, int& handle);
   virtual void close(int handle) noexcept;

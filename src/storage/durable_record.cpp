@@ -11,6 +11,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "storage/file_mode.h"
 #include "storage/file_util.h"
 
 namespace binlane {
@@ -23,8 +24,8 @@ namespace {
 // Makes an empty record appear at `path` in one step: either the complete file is there, or none.
 void create(const std::string& path) {
   const std::string temporary = path + ".new";
-  FileDescriptor file(
-      ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640));
+  FileDescriptor file(::open(
+      temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, kPrivateFileMode));
   if (!file.is_open()) fail(temporary, "cannot create the record", errno);
   // The second slot is zero until the first store.
   std::vector<std::byte> both = make_record_slot(0, {});
@@ -48,7 +49,7 @@ bool DurableRecord::exists(const std::string& path) {
 
 DurableRecord::DurableRecord(std::string path) : path_(std::move(path)) {
   if (!exists(path_)) create(path_);
-  FileDescriptor file(::open(path_.c_str(), O_RDWR | O_DSYNC | O_CLOEXEC));
+  FileDescriptor file(::open(path_.c_str(), O_RDWR | O_DSYNC | O_CLOEXEC | O_NOFOLLOW));
   if (!file.is_open()) fail(path_, "cannot open the record", errno);
   if (const int error = lock_exclusively(file.get()); error != 0) {
     fail(path_, "the record is in use by another process", error);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "base/log.h"
 #include "base/sleep.h"
 #include "storage/block.h"
+#include "storage/file_mode.h"
 #include "storage/stream_switch.h"
 
 namespace binlane {
@@ -78,7 +80,7 @@ bool is_in_memory(int descriptor) {
 
 // Opens a ring's file as the options want it.
 FileDescriptor open_file(const JournalFileOptions& options, const std::string& path, int flags) {
-  FileDescriptor file(::open(path.c_str(), flags | O_RDWR | O_CLOEXEC, 0640));
+  FileDescriptor file(::open(path.c_str(), flags | O_RDWR | O_CLOEXEC, kPrivateFileMode));
   if (!file.is_open()) {
     throw StartupError(
         fmt::format("{}: the journal cannot be opened: {}", path, errno_text(errno)));
@@ -152,6 +154,18 @@ void write_zeros(const JournalFileOptions& options, const FileDescriptor& file,
   }
 }
 
+// Swapped out, the image would make a lane wait for a disk. Where that is not allowed it works all
+// the same, which is said once a process.
+void keep_in_memory(void* memory, std::size_t size) {
+  if (::mlock(memory, size) == 0) return;
+  static std::atomic<bool> said{false};
+  if (!said.exchange(true))
+    log::warning("journal_memory",
+                 "{} bytes of the journal's memory cannot be locked ({}): under memory pressure it "
+                 "is swapped out. The packaged unit has LimitMEMLOCK=infinity",
+                 size, errno_text(errno));
+}
+
 }  // namespace
 
 JournalImage::JournalImage(std::size_t size) {
@@ -167,6 +181,11 @@ JournalImage::JournalImage(std::size_t size) {
   [[maybe_unused]] const int ignored = ::madvise(memory, size, MADV_HUGEPAGE);
   // A lane takes no page faults. EINVAL: Linux before 5.14; recovery touches every page as well.
   if (::madvise(memory, size, MADV_POPULATE_WRITE) != 0 && errno != EINVAL) refuse();
+  // Rows of every database: not for a core dump.
+  if (::madvise(memory, size, MADV_DONTDUMP) != 0)
+    log::warning("journal_memory", "the journal's memory would be in a core dump: {}",
+                 errno_text(errno));
+  keep_in_memory(memory, size);
 }
 
 JournalImage::~JournalImage() {

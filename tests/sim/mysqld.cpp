@@ -195,7 +195,9 @@ std::size_t Mysqld::advance() {
 bool Mysqld::tear_group(const std::vector<std::byte>& bytes) {
   if (!tear_wanted_ || options_.trims_torn_files) return false;
   tear_wanted_ = false;
-  const std::uint64_t kept = 1 + random_.below(bytes.size() - 1);
+  // Within the first transaction: the server's own position never falls behind what was whole.
+  const Commit& first = commits_[group_.commits.front()];
+  const std::uint64_t kept = 1 + random_.below(first.end.offset - first.begin.offset - 1);
   const std::uint64_t at = store_.file(file_).data.size();
   store_.append(file_, ConstBytes(bytes).first(kept));
   shift_ += kept;

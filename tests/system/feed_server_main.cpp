@@ -57,10 +57,12 @@ int main(int argc, char** argv) {
   app.add_option("--basename", basename);
   app.add_option("--listen", options.listen);
   app.add_option("--user", options.user)->required();
-  app.add_option("--password", options.password);
+  std::string password;
+  app.add_option("--password", password);
   app.add_option("--server-id", options.server_id);
   app.add_option("--max-clients", options.max_clients);
   CLI11_PARSE(app, argc, argv);
+  options.password = binlane::Secret(password);
   options.basename = [basename] { return basename; };
 
   binlane::FixedFeedLimit limit;

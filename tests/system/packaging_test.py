@@ -19,7 +19,7 @@ from quorum_case import SOON_S, QuorumCase
 PACKAGING = harness.REPOSITORY / "packaging"
 TOOL_TIMEOUT_S = 60
 DOWNLOAD_TIMEOUT_S = 120
-EXPOSURE_MOST = 3.5
+EXPOSURE_MOST = 2.0
 COMMITS = 20
 
 
@@ -229,10 +229,16 @@ class Packaging(QuorumCase):
             uid = int(re.search(r"^binlane:x:(\d+):.*nologin$", user, re.MULTILINE).group(1))
             groups = (root / "etc/group").read_text()
             self.assertRegex(groups, r"(?m)^binlane-admin:")
-            self.assertRegex(groups, r"(?m)^mysql:.*binlane$")
-            for name, owner in (("run/binlane", uid), ("var/lib/binlane", uid), ("etc/binlane", 0)):
+            self.assertRegex(groups, r"(?m)^binlane-view:")
+            for group in ("mysql", "binlane-admin"):
+                self.assertRegex(groups, rf"(?m)^{group}:.*binlane$")
+            for name, owner, mode in (
+                ("run/binlane", uid, 0o755),
+                ("var/lib/binlane", uid, 0o700),
+                ("etc/binlane", 0, 0o750),
+            ):
                 made = (root / name).stat()
-                self.assertEqual((made.st_uid, made.st_mode & 0o777), (owner, 0o750), name)
+                self.assertEqual((made.st_uid, made.st_mode & 0o777), (owner, mode), name)
 
     def test_the_unit_speaks_systemds_protocol(self):
         """READY when it is up, fed watchdog, STOPPING: on a socket as systemd gives it."""

@@ -79,7 +79,7 @@ void PrivateMariadb::start() {
   arguments.insert(arguments.end(), options_.begin(), options_.end());
   pid_ = spawn(arguments, folder_ + "/server.log");
   const auto bound = std::chrono::steady_clock::now() + kStartBound;
-  ServerConnection probe({socket(), "root", ""});
+  ServerConnection probe({socket(), "root", Secret()});
   while (!probe.connect().ok()) {
     if (waitpid(pid_, nullptr, WNOHANG) == pid_) {
       pid_ = -1;

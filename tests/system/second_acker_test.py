@@ -6,6 +6,7 @@ import harness
 from lab import ledger, mariadb, waiting
 from lab.cli import binlane
 from lab.cluster import Cluster
+from lab.fleet import BINLANE_USER
 from quorum_case import QuorumCase, RECOVER_S, SOON_S
 
 LONG_TIMEOUT_MS = 90_000
@@ -111,7 +112,8 @@ class SecondAcker(QuorumCase):
         alarms = self.cluster.daemon.log().count("-> FOREIGN_ACKER")
         for _ in range(3):
             dump = self.source.query(
-                "SELECT id FROM information_schema.PROCESSLIST WHERE command = 'Binlog Dump'"
+                "SELECT id FROM information_schema.PROCESSLIST WHERE command = 'Binlog Dump' "
+                f"AND user = '{BINLANE_USER}'"
             )
             connections = self.cluster.source_status()["dump"]["connections"]
             self.source.query(f"KILL {dump[0][0]}")
@@ -196,7 +198,8 @@ class Restarts(QuorumCase):
     """The server is ON by its own settings: nothing goes out without a wait."""
 
     CLUSTER = {
-        **QuorumCase.CLUSTER,
+        "timeout_ms": LONG_TIMEOUT_MS,
+        "server_timeout_ms": LONG_SERVER_TIMEOUT_MS,
         "source_options": {"rpl_semi_sync_master_enabled": "ON"},
     }
 

@@ -121,7 +121,7 @@ class ServerLink : public testing::Test {
   }
 
   static ServerAccount account(const std::string& user, const std::string& password) {
-    return {server_->socket(), user, password};
+    return {server_->socket(), user, Secret(password)};
   }
 
   static Position first_position() {

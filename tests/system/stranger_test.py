@@ -18,6 +18,7 @@ NAME = "stranger"
 STRANGER = "127.9.9.9"
 PEER = "127.0.0.7"  # becomes a listed source in one of the cases
 SOON_S = 120
+ANSWER_S = 60
 FLOOD = 2_000
 BURST = 100
 LOG_BYTES_MAX = 8 << 10
@@ -114,6 +115,8 @@ class Strangers(harness.ClusterCase):
                 replica.daemon.start()
         self.wait_sessions()
         self.commit()
+        # A picture is taken of what stands still.
+        waiting.until(self.everything_has_arrived, "both replicas to hold all of it", SOON_S)
 
     @property
     def r1(self):
@@ -130,9 +133,24 @@ class Strangers(harness.ClusterCase):
     def wait_sessions(self):
         waiting.until(
             lambda: self.cluster.state() == "SEMISYNC"
-            and all(r["connected"] for r in self.cluster.source_status()["replicas"]),
+            and all(r["connected"] for r in self.source_now()["replicas"]),
             "both replicas in session",
             60,
+        )
+
+    def source_now(self):
+        """Its status; patient, because other programs share the machine."""
+        return self.cluster.daemon.status(ANSWER_S)["source"]
+
+    def replica_now(self, replica):
+        return replica.daemon.status(ANSWER_S)["replica"]
+
+    def everything_has_arrived(self):
+        end = self.source_now()["written"]
+        return all(
+            self.replica_now(r)[mark] == end
+            for r in self.cluster.replicas
+            for mark in ("received", "durable", "released")
         )
 
     def next_insert(self):
@@ -150,11 +168,11 @@ class Strangers(harness.ClusterCase):
 
     def unheard(self, daemon, key):
         """How many datagrams of strangers that end has dropped."""
-        return daemon.status()[key]["counters"]["unknown_peers"]
+        return daemon.status(ANSWER_S)[key]["counters"]["unknown_peers"]
 
     def picture(self):
         """What no stranger may change."""
-        source = self.cluster.daemon.status()["source"]
+        source = self.source_now()
         kept = {
             "source": {
                 name: source[name]
@@ -166,7 +184,7 @@ class Strangers(harness.ClusterCase):
         kept["source"]["sessions"] = [r["sessions"] for r in source["replicas"]]
         kept["source"]["refusals"] = [r["refusal"] for r in source["replicas"]]
         for replica in self.cluster.replicas:
-            status = replica.daemon.status()["replica"]
+            status = self.replica_now(replica)
             kept[replica.name] = {
                 name: status[name]
                 for name in (
@@ -240,7 +258,7 @@ class Strangers(harness.ClusterCase):
             endpoint(self.r1.address),
             (STRANGER, self.source_address[0]),
         )
-        status = self.r1.daemon.status()["replica"]
+        status = self.replica_now(self.r1)
         self.assertTrue(status["unknown_peer"].startswith(self.source_address[0] + ":"))
         self.assertEqual(status["sources"]["from"], "configuration")
 
@@ -255,7 +273,7 @@ class Strangers(harness.ClusterCase):
         self.assertEqual(done.code, 0, done)
         self.addCleanup(binlane, self.r1.daemon, "set", "replica.sources", own)
         sender = self.socket_at(PEER)
-        before = self.r1.daemon.status()["replica"]
+        before = self.replica_now(self.r1)
         # Of another stream, as long as nobody has told the sender which one is here.
         for asked in (
             to_replica(forge.ASK, epoch=(1, 9)),
@@ -271,7 +289,7 @@ class Strangers(harness.ClusterCase):
             self.assertEqual((told["rules"], told["log_length"]), ("", 0))
             for secret in (before["promise"]["candidate"], before["journal_id"]):
                 self.assertNotIn(secret, told["reason"])
-        after = self.r1.daemon.status()["replica"]
+        after = self.replica_now(self.r1)
         for name in ("promise", "stream", "state", "epoch", "rules"):
             self.assertEqual(after[name], before[name])
 
@@ -280,17 +298,17 @@ class Strangers(harness.ClusterCase):
         self.r2.daemon.kill()
         sender = self.socket_at(*endpoint(self.r2.address))
         waiting.until(
-            lambda: not self.cluster.source_status()["replicas"][1]["connected"],
+            lambda: not self.source_now()["replicas"][1]["connected"],
             "r2's session to end",
             SOON_S,
         )
-        before = self.cluster.source_status()["counters"]
+        before = self.source_now()["counters"]
         for i in range(FLOOD):
             sender.sendto(
                 forge.hello_ack(forge.ASK, NAME, "r2", handshake=NOISE + i), self.source_address
             )
         self.commit()
-        after = self.cluster.source_status()["counters"]
+        after = self.source_now()["counters"]
         self.assertEqual(after["lane_stands"], before["lane_stands"])
         self.assertEqual(after["incarnations"], before["incarnations"])
         sender.close()
@@ -304,7 +322,7 @@ class Strangers(harness.ClusterCase):
         peer = self.socket_at(*address)
         stranger = self.socket_at(STRANGER)
         waiting.until(
-            lambda: not self.cluster.source_status()["replicas"][1]["connected"],
+            lambda: not self.source_now()["replicas"][1]["connected"],
             "r2's session to end",
             SOON_S,
         )
@@ -321,13 +339,13 @@ class Strangers(harness.ClusterCase):
         forged = forge.ack(
             header["session"], header["epoch"], forge.end_of_data(body), header["number"]
         )
-        before = self.cluster.source_status()["counters"]
+        before = self.source_now()["counters"]
         for _ in range(BURST):
             stranger.sendto(forged, self.source_address)
             peer.sendto(forged, self.source_address)
 
         def arrived():
-            now = self.cluster.source_status()["counters"]
+            now = self.source_now()["counters"]
             return all(
                 now[name] >= before[name] + BURST for name in ("unknown_frames", "unknown_peers")
             )

@@ -1,5 +1,6 @@
 """The verbs for people and their shells, each on the running lab."""
 
+import datetime
 import fcntl
 import json
 import os
@@ -20,6 +21,8 @@ from lab.programs import program
 from quorum_case import SOON_S, QuorumCase
 
 TOOL_TIMEOUT_S = 30
+PLANTED_S = 120  # for so many seconds to come
+EXIT_CONFIGURATION = 78  # of binlaned
 # rmcup of an xterm: back to the screen that was there before.
 LEAVES_SCREEN = b"\x1b[?1049l"
 
@@ -162,7 +165,7 @@ class Tools(QuorumCase):
             wrong = os.path.join(folder, "wrong.toml")
             with open(wrong, "w", encoding="utf-8") as file:
                 file.write(daemon.config_file.read_text().replace("timeout_ms", "timeuot_ms", 1))
-            for path, code in ((daemon.config_file, 0), (wrong, 1)):
+            for path, code in ((daemon.config_file, 0), (wrong, EXIT_CONFIGURATION)):
                 done = subprocess.run(
                     [program("binlaned"), "--config", path, "--check-config"],
                     capture_output=True,
@@ -216,6 +219,25 @@ class Tools(QuorumCase):
                     member = bundle.extractfile(name)
                     if member is not None:
                         self.assertNotIn(b"lab-password", member.read(), name)
+
+    def test_support_bundle_is_for_its_maker_alone_and_follows_no_link(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = self.run_binlane("support-bundle", "--into", folder, "--json").json()["path"]
+            self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+        with tempfile.TemporaryDirectory() as folder:
+            target = os.path.join(folder, "precious")
+            with open(target, "w", encoding="utf-8") as file:
+                file.write("precious")
+            now = datetime.datetime.now(datetime.timezone.utc)
+            for second in range(PLANTED_S):
+                at = now + datetime.timedelta(seconds=second)
+                name = f"binlane-support-{at:%Y%m%dT%H%M%S}.tar.gz"
+                os.symlink(target, os.path.join(folder, name))
+            refused = self.run_binlane("support-bundle", "--into", folder, code=1)
+            self.assertIn("cannot make", refused.errors)
+            with open(target, encoding="utf-8") as file:
+                self.assertEqual(file.read(), "precious")
+            self.assertEqual(len(os.listdir(folder)), PLANTED_S + 1)
 
     def test_completion_and_man_page(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -8,8 +8,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <condition_variable>
 #include <cstring>
 #include <fstream>
+#include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -224,8 +230,26 @@ TEST_F(AdminServerTest, SlowClientsAreClosedAndHinderNobody) {
   EXPECT_EQ(server.counters().timed_out, 3U);
 }
 
+// Who connects is whatever the test says.
+class ServerOfStrangers : public AdminServer {
+ public:
+  using AdminServer::AdminServer;
+  ~ServerOfStrangers() override { stop(); }
+  std::atomic<bool> is_operator{false};
+  std::atomic<bool> may_look{true};
+
+ protected:
+  AdminPeer peer_of(int, bool& may) const override {
+    AdminPeer peer;
+    peer.is_operator = is_operator;
+    may = may_look || is_operator;
+    return peer;
+  }
+};
+
 TEST_F(AdminServerTest, ConnectionsAreBounded) {
-  AdminServer& server = start({.max_clients = 2, .client_timeout_ms = kPatienceMs});
+  ServerOfStrangers server(path_, {.max_clients = 2, .operator_places = 0});
+  server.start();
   RawClient first(path_);
   RawClient second(path_);
   ASSERT_TRUE(first.send("{\"verb\":\"ping\"}\n"));
@@ -238,6 +262,100 @@ TEST_F(AdminServerTest, ConnectionsAreBounded) {
   EXPECT_EQ(server.counters().refused, 1U);
   EXPECT_TRUE(first.send("{\"verb\":\"ping\"}\n"));
   EXPECT_EQ(first.answer()["ok"], true);
+}
+
+TEST_F(AdminServerTest, AnOperatorGetsInBeside32Readers) {
+  ServerOfStrangers server(path_);
+  server.start();
+  std::vector<std::unique_ptr<RawClient>> readers;
+  for (std::size_t i = 0; i < admin::kMaxClients; ++i)
+    readers.push_back(std::make_unique<RawClient>(path_));
+  // The last of them get no place.
+  EXPECT_NE(readers.back()->line().find("too many connections"), std::string::npos);
+  EXPECT_EQ(server.counters().refused, admin::kOperatorPlaces);
+  server.is_operator = true;
+  std::vector<std::unique_ptr<RawClient>> operators;
+  for (std::size_t i = 0; i < admin::kMaxClients; ++i) {
+    operators.push_back(std::make_unique<RawClient>(path_));
+    ASSERT_TRUE(operators.back()->send("{\"verb\":\"ping\"}\n"));
+    ASSERT_EQ(operators.back()->answer()["ok"], true) << i;
+  }
+  // First the reserved places, then those of readers, the longest idle first; then nobody is left
+  // but operators, and the one that has been idle the longest goes.
+  EXPECT_EQ(server.counters().made_room, admin::kMaxClients - admin::kOperatorPlaces);
+  EXPECT_TRUE(readers.front()->closed());
+  RawClient one_more(path_);
+  ASSERT_TRUE(one_more.send("{\"verb\":\"ping\"}\n"));
+  EXPECT_EQ(one_more.answer()["ok"], true);
+  EXPECT_TRUE(operators.front()->closed());
+}
+
+TEST_F(AdminServerTest, WhoMayNotLookIsToldSo) {
+  ServerOfStrangers server(path_);
+  server.may_look = false;
+  server.start();
+  RawClient stranger(path_);
+  EXPECT_NE(stranger.line().find("no member of"), std::string::npos);
+  EXPECT_TRUE(stranger.closed());
+  EXPECT_EQ(server.counters().strangers, 1U);
+}
+
+TEST_F(AdminServerTest, ALongAnswerHoldsUpNobody) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool go_on = false;
+  server_ = std::make_unique<AdminServer>(path_);
+  server_->on(
+      "verdict",
+      [&](const json&, const AdminPeer&) -> AdminReply {
+        std::unique_lock lock(mutex);
+        changed.wait(lock, [&] { return go_on; });
+        return json("long");
+      },
+      AdminRole::reader, AdminPace::takes_long);
+  server_->start();
+  RawClient slow(path_);
+  RawClient behind(path_);
+  ASSERT_TRUE(slow.send("{\"verb\":\"verdict\"}\n{\"verb\":\"ping\"}\n"));
+  ASSERT_TRUE(behind.send("{\"verb\":\"verdict\"}\n"));
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(json::parse(ask(R"({"verb":"ping"})"))["ok"], true);
+  {  // who has gone before the answer is there harms nobody
+    RawClient gone(path_);
+    ASSERT_TRUE(gone.send("{\"verb\":\"verdict\"}\n"));
+    EXPECT_EQ(json::parse(ask(R"({"verb":"ping"})"))["ok"], true);
+  }
+  {
+    const std::lock_guard lock(mutex);
+    go_on = true;
+  }
+  changed.notify_all();
+  EXPECT_EQ(slow.answer()["result"], "long");
+  EXPECT_EQ(slow.answer()["result"]["protocol_version"], 1);
+  EXPECT_EQ(behind.answer()["result"], "long");
+}
+
+TEST_F(AdminServerTest, TheSocketBelongsToTheOperatorsGroup) {
+  std::array<gid_t, 64> groups{};
+  const int count = ::getgroups(groups.size(), groups.data());
+  const auto other = std::find_if(groups.begin(), groups.begin() + std::max(count, 0),
+                                  [](gid_t group) { return group != ::getegid(); });
+  const gid_t group = ::geteuid() == 0                               ? 7
+                      : count > 0 && other != groups.begin() + count ? *other
+                                                                     : 0;
+  if (group == 0) GTEST_SKIP() << "needs root, or a user of several groups";
+  AdminServer server(path_);
+  server.set_operator_group(group);
+  server.start();
+  struct stat facts {};
+  ASSERT_EQ(::stat(path_.c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_gid, group);
+  EXPECT_EQ(facts.st_mode & 0777, admin::kSocketMode);
+  server.stop();
+  AdminServer open(path_);
+  open.set_view_group(group);
+  open.start();
+  ASSERT_EQ(::stat(path_.c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_mode & 0777, admin::kSocketModeForViewers);
 }
 
 TEST_F(AdminServerTest, AStaleSocketFileIsReplacedAndALiveOneIsNot) {

@@ -399,7 +399,7 @@ TEST_F(BinlogServerTest, SaysWhyItCannotListen) {
   }
   FeedOptions open_to_all = options();
   open_to_all.listen = "0.0.0.0:0";
-  open_to_all.password = "";
+  open_to_all.password = Secret();
   EXPECT_THROW(BinlogServer(open_to_all, limit_).start(), StartupError);
 }
 

@@ -329,6 +329,8 @@ TEST(ExposureLines, SayWhatIsKnownAndThatTheRestIsNot) {
   ASSERT_EQ(lines.size(), 4U);
   EXPECT_NE(lines[0].find("interval 1 from 1:10 to 1:20 (3 event groups)"), std::string::npos);
   EXPECT_NE(lines[1].find("interval 2 from 1:30 on, still open"), std::string::npos);
+  EXPECT_NE(to_string(closed(1, {1, 10}, {1, 20}, kUncountedGroups)).find("an unknown number of"),
+            std::string::npos);
   EXPECT_NE(lines[2].find("7 older"), std::string::npos);
 }
 

@@ -1142,6 +1142,13 @@ TEST(FallbackGuard, ANumberingThatIsOverAndCannotBeRecordedIsRefused) {
   model.numbering_over = true;
   ASSERT_TRUE(model.run_until(State::refused, 1'000));
   EXPECT_FALSE(model.fallback.accounts());
+  // With room for the record it is told the truth.
+  model.ledger_works = true;
+  model.fallback.ledger_back();
+  ASSERT_TRUE(model.run_until(State::async, 1'000));
+  EXPECT_EQ(model.fallback.last_transition().reason, FallbackReason::numbering_over);
+  EXPECT_TRUE(model.fallback.accounts());
+  EXPECT_EQ(open_intervals(model), 1U);
 }
 
 // --- degrade

@@ -158,7 +158,7 @@ class FeedTest : public testing::Test {
     FeedOptions options;
     options.listen = "127.0.0.1:0";
     options.user = "feed";
-    options.password = "secret";
+    options.password = Secret("secret");
     options.archive_dir = folder_.path();
     options.basename = [] { return std::string("binlog"); };
     options.max_clients = 4;

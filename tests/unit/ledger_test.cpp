@@ -141,6 +141,23 @@ TEST_F(LedgerTest, RemembersOverARestart) {
   EXPECT_EQ(ledger.open_interval(kTo, kEpoch, ExposureKind::own, "x"), 4U);
 }
 
+// S24: what is in a damaged or missing binlog is not nothing, also for who reads the file later.
+TEST_F(LedgerTest, GroupsThatCannotBeCountedAreNotNone) {
+  {
+    Ledger ledger(path());
+    ASSERT_TRUE(ledger.open_interval(kFrom, kEpoch, ExposureKind::own, "timeout"));
+    ASSERT_TRUE(ledger.close_all(
+        kTo, [](Position, Position) -> std::optional<std::uint64_t> { return std::nullopt; }));
+    EXPECT_EQ(ledger.totals().uncountable, 1U);
+  }
+  const Ledger ledger(path());
+  ASSERT_EQ(ledger.list().size(), 1U);
+  EXPECT_TRUE(ledger.list()[0].uncountable);
+  EXPECT_FALSE(ledger.list()[0].empty());
+  EXPECT_EQ(ledger.totals().uncountable, 1U);
+  EXPECT_EQ(ledger.totals().unacknowledged, 1U);
+}
+
 TEST_F(LedgerTest, EveryConfirmedLineWasSynced) {
   Ledger ledger(path(), faulty_io());
   const int after_header = g_syncs;

@@ -93,7 +93,10 @@ TEST(SourceCheck, EachRefusalNamesWhatWhyAndRemedy) {
   facts = good_facts();
   facts.index_error = "/d/binlog.index: Permission denied (errno 13)";
   EXPECT_EQ(only_refusal(facts).found, facts.index_error);
-  EXPECT_NE(only_refusal(facts).remedy.find("may read /d"), std::string::npos);
+  EXPECT_NE(only_refusal(facts).remedy.find("binlaned-server.conf"), std::string::npos);
+  facts.index_group = "adm";
+  EXPECT_NE(only_refusal(facts).remedy.find("SupplementaryGroups=adm"), std::string::npos);
+  facts.index_group.clear();
   // Not there at all: no right would help.
   facts.index_error = "/d/binlog.index: No such file or directory (errno 2)";
   EXPECT_NE(only_refusal(facts).remedy.find("log_bin_basename /d/binlog"), std::string::npos);

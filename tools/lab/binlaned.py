@@ -21,7 +21,8 @@ class Daemon:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data_dir = self.folder / "data"
-        self.data_dir.mkdir(exist_ok=True)
+        # Neither may be writable by others, whatever the umask is: binlaned refuses such ones.
+        self.data_dir.mkdir(mode=0o700, exist_ok=True)
         self.config_file = self.folder / "binlaned.toml"
         self.admin_socket = self.folder / "admin.sock"
         self.log_file = self.folder / "binlaned.log"
@@ -42,6 +43,7 @@ class Daemon:
         return Path(self.config["replica"].get("archive", self.data_dir / "archive"))
 
     def write_config(self):
+        self.config_file.touch(mode=0o600)
         self.config_file.write_text(toml.dumps(self.config))
 
     def start(self):

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "control/cli/ask.h"
 #include "control/doctor/checkup.h"
+#include "control/service_identity.h"
 
 namespace binlane::cli {
 
@@ -20,7 +21,11 @@ int doctor(const Context& context, const std::string& config_path) {
     fmt::print(stderr, "{}\n", error.what());
     return kExitError;
   }
-  const std::vector<HealthFinding> findings = check_up(config);
+  std::vector<HealthFinding> findings = check_up(config);
+  if (const auto service = service_identity()) {
+    for (const std::string& problem : unreadable_for(*service, config, config_path))
+      findings.push_back({Severity::fault, "service", problem, ""});
+  }
   Severity worst = Severity::fine;
   for (const HealthFinding& finding : findings) worst = std::max(worst, finding.severity);
   if (context.as_json) {

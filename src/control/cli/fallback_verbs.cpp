@@ -84,7 +84,8 @@ int export_intervals(const Context& context, const json& ledger) {
     const std::uint64_t id = count_of(interval, "id");
     if (g_options.id != 0 && id != g_options.id) continue;
     int code = kExitOk;
-    auto groups = ask(context, admin::kVerbLedgerGroups, code, {{"id", id}, {admin::kWithoutAudit, g_options.without_audit}});
+    auto groups = ask(context, admin::kVerbLedgerGroups, code,
+                      {{"id", id}, {admin::kWithoutAudit, g_options.without_audit}});
     if (!groups) return code;
     all.push_back(std::move(*groups));
   }
@@ -121,7 +122,8 @@ int acknowledge(const Context& context, const json& ledger) {
     return kExitUsage;
   }
   int code = kExitOk;
-  const auto result = ask(context, admin::kVerbLedgerAck, code, {{"id", id}, {admin::kWithoutAudit, g_options.without_audit}});
+  const auto result = ask(context, admin::kVerbLedgerAck, code,
+                          {{"id", id}, {admin::kWithoutAudit, g_options.without_audit}});
   if (!result) return code == kExitError ? kExitRefused : code;
   if (context.as_json)
     print_json(*result);
@@ -163,7 +165,10 @@ std::string ledger_table(const json& ledger) {
     const bool open = flag_of(interval, "open");
     rows.push_back({fmt::format("{}", count_of(interval, "id")), text_of(interval, "from"),
                     open ? "(open)" : text_of(interval, "to"),
-                    open ? "-" : fmt::format("{}", count_of(interval, "groups")),
+                    open ? "-"
+                    : member(interval, "groups").is_null()
+                        ? "unknown"
+                        : fmt::format("{}", count_of(interval, "groups")),
                     flag_of(interval, "acknowledged") ? "yes" : "no", text_of(first, "at"),
                     text_of(first, "reason")});
   }

@@ -12,6 +12,7 @@
 #include "control/cli/shared_options.h"
 #include "control/config_alias.h"
 #include "control/config_change.h"
+#include "control/service_identity.h"
 
 namespace binlane::cli {
 namespace {
@@ -248,7 +249,11 @@ int check_file(const Context& context) {
   std::string problem;
   std::vector<std::string> warnings;
   try {
-    warnings = load_config(g_options.subject).warnings;
+    const Config config = load_config(g_options.subject);
+    warnings = config.warnings;
+    if (const auto service = service_identity())
+      problem =
+          fmt::format("{}", fmt::join(unreadable_for(*service, config, g_options.subject), "\n"));
   } catch (const StartupError& error) {
     problem = error.what();
   }
@@ -267,10 +272,6 @@ int check_file(const Context& context) {
 int run_config(const Context& context) {
   if (g_options.action == "list") return list_keys(context);
   if (g_options.action == "show") {
-    if (context.socket.empty()) {
-      fmt::print(stderr, "binlane: config show asks a daemon: give --socket PATH\n");
-      return kExitUsage;
-    }
     int code = kExitOk;
     const auto result = ask(context, admin::kVerbConfig, code);
     if (!result) return code;
@@ -312,7 +313,7 @@ constexpr Verb kVerbs[] = {
      "binlane config explain source.timeout_ms\n"
      "binlane config check /etc/binlane/binlaned.toml\n"
      "binlane config show",
-     add_config, run_config, false},
+     add_config, run_config},
 };
 
 }  // namespace

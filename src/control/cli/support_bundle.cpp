@@ -1,5 +1,6 @@
 #include "control/cli/support_bundle.h"
 
+#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <spawn.h>
@@ -8,18 +9,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
 
+#include "base/error.h"
 #include "binlane/admin.h"
 #include "control/cli/ask.h"
+#include "storage/file_util.h"
 
 namespace binlane::cli {
 namespace {
 
 constexpr mode_t kFolderMode = 0700;
+constexpr mode_t kFileMode = 0600;
 
 void write_file(const std::string& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
@@ -50,14 +55,25 @@ void add_host(const std::string& folder) {
   write_file(folder + "/host.txt", text);
 }
 
-// 0, or the exit status of tar; it is told names only, no shell is in between.
-int pack(const std::string& parent, const std::string& name, const std::string& archive) {
-  std::string program = "tar", mode = "-czf", at = "-C";
-  std::string out = archive, where = parent, what = name;
-  char* arguments[] = {program.data(), mode.data(), out.data(), at.data(),
-                       where.data(),   what.data(), nullptr};
+// A new file that only its owner may read; a link or a file in its place is an error.
+FileDescriptor make_private_file(const std::string& path) {
+  return FileDescriptor(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kFileMode));
+}
+
+// tar writes to a descriptor of ours, so that it opens no name; it is told names only, no shell is
+// in between. 0, or its exit status.
+int pack(const std::string& parent, const std::string& name, int archive) {
+  std::string program = "tar", mode = "-cz", at = "-C";
+  std::string where = parent, what = name;
+  char* arguments[] = {program.data(), mode.data(), at.data(), where.data(), what.data(), nullptr};
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, archive, STDOUT_FILENO);
   pid_t child = 0;
-  if (::posix_spawnp(&child, "tar", nullptr, nullptr, arguments, environ) != 0) return -1;
+  const int spawned = ::posix_spawnp(&child, "tar", &actions, nullptr, arguments, environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (spawned != 0) return -1;
   int status = 0;
   if (::waitpid(child, &status, 0) != child || !WIFEXITED(status)) return -1;
   return WEXITSTATUS(status);
@@ -82,12 +98,16 @@ int support_bundle(const Context& context, const std::string& folder) {
   add_answer(context, inside, admin::kVerbMetrics, "text");
   add_host(inside);
   const std::string archive = inside + ".tar.gz";
-  ::umask(0077);  // configuration and ledger are nobody else's
-  const int packed = pack(folder, name, archive);
+  const FileDescriptor file = make_private_file(archive);
+  const std::string problem = file.is_open() ? std::string() : errno_text(errno);
+  const int packed = file.is_open() ? pack(folder, name, file.get()) : -1;
   std::error_code error;
   std::filesystem::remove_all(inside, error);
   if (packed != 0) {
-    fmt::print(stderr, "binlane: tar failed for {}\n", archive);
+    fmt::print(stderr, "binlane: cannot make {}: {}\n", archive,
+               problem.empty() ? "tar failed" : problem);
+    // What tar has begun is of no use; what somebody else has put there stays.
+    if (file.is_open()) ::unlink(archive.c_str());
     return kExitError;
   }
   if (context.as_json)

@@ -83,13 +83,12 @@ void nothing(CLI::App&) {}
 constexpr Verb kVerbs[] = {
     {"top", "a live screen; q ends it", "binlane top\nbinlane top --count 1", add_top, run_top},
     {"doctor", "look for what will give trouble on this host",
-     "binlane doctor --config /etc/binlane/binlaned.toml", add_doctor, run_doctor, false},
+     "binlane doctor --config /etc/binlane/binlaned.toml", add_doctor, run_doctor},
     {"support-bundle", "pack what a person who helps will ask for; no passwords",
      "binlane support-bundle --into /tmp", add_bundle, run_bundle},
     {"completion", "print the completion script of a shell",
-     "binlane completion bash > /etc/bash_completion.d/binlane", add_completion, run_completion,
-     false},
-    {"man", "print the manual page", "binlane man | man -l -", nothing, run_man, false},
+     "binlane completion bash > /etc/bash_completion.d/binlane", add_completion, run_completion},
+    {"man", "print the manual page", "binlane man | man -l -", nothing, run_man},
 };
 
 }  // namespace

@@ -26,7 +26,6 @@ struct Verb {
   void (*options)(CLI::App& app);
   // Does it; the exit code.
   int (*run)(const Context& context);
-  bool needs_daemon = true;
 };
 
 std::span<const Verb> verbs();

@@ -30,8 +30,9 @@ constexpr const char* kFooter =
     "  13 doctor: something has to be mended\n"
     "\n"
     "Examples:\n"
-    "  binlane --socket /var/lib/binlane/admin.sock status\n"
-    "  BINLANE_SOCKET=/var/lib/binlane/admin.sock binlane status --json\n"
+    "  binlane status\n"
+    "  binlane --socket /srv/b/admin.sock status --json\n"
+    "  BINLANE_SOCKET=/srv/b/admin.sock binlane status\n"
     "  binlane status --check || echo 'commits are not protected'\n";
 
 std::string examples_text(const Verb& verb) {
@@ -57,7 +58,9 @@ std::span<const Verb> verbs() {
 }
 
 void build_parser(CLI::App& app, Context& context, const Verb*& chosen) {
-  app.add_option("--socket", context.socket, "the daemon's admin socket")
+  app.add_option("--socket", context.socket,
+                 "the daemon's admin socket; left out: admin_socket of "
+                 "/etc/binlane/binlaned.toml, or else /run/binlane/admin.sock")
       ->envname(admin::kSocketEnvironment);
   app.add_option("--timeout-ms", context.timeout_ms, "how long to wait for the daemon")
       ->check(CLI::Range(1, 600'000))

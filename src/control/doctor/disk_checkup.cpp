@@ -91,8 +91,10 @@ std::vector<std::uint64_t> timed_writes(int file, int& error) {
 
 void check_writes(const std::string& folder, Findings& found) {
   const Unlinked path{folder + "/.binlane-doctor"};
-  FileDescriptor file(
-      ::open(path.path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_DIRECT | O_CLOEXEC, 0600));
+  // What an ended doctor has left goes; a link that somebody else has put there is not followed.
+  ::unlink(path.path.c_str());
+  FileDescriptor file(::open(path.path.c_str(),
+                             O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_DIRECT | O_CLOEXEC, 0600));
   if (!file.is_open()) {
     found.push_back(
         {Severity::fault, "journal",

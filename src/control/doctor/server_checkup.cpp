@@ -1,17 +1,68 @@
 // The server's settings, for `binlane doctor`.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "control/config_value.h"
 #include "control/doctor/checkup.h"
+#include "control/service_identity.h"
 #include "shim/semi_sync_control.h"
 #include "shim/server_connection.h"
 #include "shim/server_facts.h"
 #include "shim/standby_check.h"
 
 namespace binlane {
+namespace {
+
+// Root reads every binlog. The installed daemon may not be able to.
+void check_binlog_access(const ServerFacts& facts, Findings& found) {
+  const auto service = service_identity();
+  if (!service || !facts.log_bin || !facts.index_error.empty()) return;
+  std::string group;
+  const std::string obstacle = read_obstacle(service->ids, facts.log_bin_index, &group);
+  if (obstacle.empty()) return;
+  found.push_back({Severity::fault, "server",
+                   fmt::format("binlaned runs as user {}, which may not read the binlogs: {}",
+                               service->user, obstacle),
+                   unreadable_binlog_remedy(group)});
+}
+
+// Whoever has READ_ONLY ADMIN writes on at a source that is fenced. The server's own administrators
+// have it everywhere, and are only named; an application's account should not.
+void check_read_only_admins(const SourceConfig& source, ServerConnection& ours, Findings& found) {
+  static constexpr const char* kSql =
+      "SELECT DISTINCT GRANTEE FROM information_schema.USER_PRIVILEGES "
+      "WHERE PRIVILEGE_TYPE = 'READ_ONLY ADMIN'";
+  // An account sees its own row and no other, unless it may read the tables of accounts. Root may,
+  // and is let in over the socket without a password on Debian.
+  ServerConnection root({source.server_socket, "root", Secret()});
+  const bool as_root = ::geteuid() == 0 && root.connect().ok();
+  const QueryResult answer = (as_root ? root : ours).query(kSql);
+  std::string administrators;
+  for (const SqlRow& row : answer.rows) {
+    const std::string account = row.at(0).value_or("");
+    const std::string user = account.substr(0, account.find('@'));
+    if (user == "'" + source.server_user + "'") continue;
+    if (user == "'root'" || user == "'mysql'" || user == "'mariadb.sys'") {
+      administrators += (administrators.empty() ? "" : ", ") + account;
+      continue;
+    }
+    found.push_back({Severity::warning, "read_only",
+                     fmt::format("account {} has READ_ONLY ADMIN: it writes on when this host is "
+                                 "fenced",
+                                 account),
+                     fmt::format("REVOKE READ_ONLY ADMIN ON *.* FROM {}, where it is an "
+                                 "application's",
+                                 account)});
+  }
+  if (!administrators.empty())
+    found.push_back({Severity::fine, "read_only",
+                     fmt::format("{} can write on a fenced host", administrators), ""});
+}
+
+}  // namespace
 
 Findings check_ackers(std::uint64_t clients, const std::vector<std::uint32_t>& registered,
                       std::uint32_t own_server_id) {
@@ -35,8 +86,7 @@ Findings check_ackers(std::uint64_t clients, const std::vector<std::uint32_t>& r
 
 Findings check_server(const SourceConfig& source) {
   Findings found;
-  ServerConnection connection(
-      {source.server_socket, source.server_user, source.server_password.reveal()});
+  ServerConnection connection({source.server_socket, source.server_user, source.server_password});
   const SqlError error = connection.connect();
   if (!error.ok()) {
     found.push_back(
@@ -81,9 +131,11 @@ Findings check_server(const SourceConfig& source) {
         found.push_back(std::move(finding));
     }
   }
+  check_binlog_access(facts.facts, found);
   if (found.empty())
     found.push_back({Severity::fine, "server",
                      fmt::format("{} is fit to be a source", facts.facts.version), ""});
+  check_read_only_admins(source, connection, found);
   return found;
 }
 
@@ -91,8 +143,7 @@ Findings check_standby_server(const Config& config, bool is_source) {
   if (is_source) return {};
   Findings found;
   const SourceConfig& source = *config.source;
-  ServerConnection connection(
-      {source.server_socket, source.server_user, source.server_password.reveal()});
+  ServerConnection connection({source.server_socket, source.server_user, source.server_password});
   if (!connection.connect().ok()) return {};  // told by check_server()
   const StandbyFactsResult read = read_standby_facts(connection);
   if (!read.error.ok()) return {};

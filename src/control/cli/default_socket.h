@@ -1,0 +1,19 @@
+// Which daemon `binlane` talks to where nobody says: the one that is installed on this host.
+#pragma once
+
+#include <string>
+
+namespace binlane::cli {
+
+struct SocketPlaces {
+  const char* config = "/etc/binlane/binlaned.toml";
+  const char* runtime = "/run/binlane/admin.sock";
+  const char* data = "/var/lib/binlane/admin.sock";
+};
+
+// The configuration's admin_socket, where the file is there and may be read; otherwise the first of
+// the usual places at which there is something; where there is nothing, the first of them, at which
+// nobody will answer.
+std::string default_socket(const SocketPlaces& places);
+
+}  // namespace binlane::cli
