@@ -91,7 +91,7 @@ void Promoter::refuse(const std::string& reason) {
 }
 
 // False: the lane does not stand still yet.
-bool Promoter::look() {
+bool Promoter::look(std::uint64_t now_ns) {
   const JournalMeta meta = replica_.file().meta();
   if (!looks_.begin(old_stream_identity(cluster_id_of(config_.cluster), config_.name, meta.stream,
                                         meta, {look_term_, role_.state().host_id}),
@@ -99,7 +99,7 @@ bool Promoter::look() {
     return false;
   std::vector<std::string> names;
   for (const HandshakeDesk::Replica& peer : peers_) names.push_back(peer.name);
-  survey_.emplace(log_at_a_glance(config_.name, replica_), std::move(names), monotonic_ns());
+  survey_.emplace(log_at_a_glance(config_.name, replica_), std::move(names), now_ns);
   return true;
 }
 
@@ -110,7 +110,7 @@ HeardSource Promoter::heard_source() const {
 }
 
 void Promoter::survey(std::uint64_t now_ns) {
-  if (!looking_) looking_ = look();
+  if (!looking_) looking_ = look(now_ns);
   if (!looking_) return wait_for("the lane to stand still");
   looks_.desk().take_replies(now_ns);
   survey_->take(looks_.desk().view(), heard_source(), now_ns);

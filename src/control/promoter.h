@@ -88,7 +88,7 @@ class Promoter {
   };
 
   void begin_survey(bool from_live_source, bool dry_run);
-  bool look();
+  bool look(std::uint64_t now_ns);
   void survey(std::uint64_t now_ns);
   HeardSource heard_source() const;
   void refuse_unchanged(const std::string& reason);

@@ -26,7 +26,7 @@ PromotionSurvey::PromotionSurvey(PromotionLog candidate, std::vector<std::string
 void PromotionSurvey::take(const std::vector<HandshakeDesk::ReplicaView>& peers,
                            const HeardSource& heard, std::uint64_t now_ns) {
   heard_ = heard;
-  const bool settles = !settled_ && now_ns - begun_ns_ >= kSettleNs;
+  const bool settles = !settled_ && passed_ns(now_ns) >= kSettleNs;
   for (const HandshakeDesk::ReplicaView& view : peers) {
     largest_promise_ = std::max(largest_promise_, view.promised_term);
     for (Peer& peer : peers_) {
@@ -45,7 +45,7 @@ void PromotionSurvey::take(const std::vector<HandshakeDesk::ReplicaView>& peers,
   }
   settled_ = settled_ || settles;
   if (!heard.name.empty() && heard.heard_ns > begun_ns_) live_ = heard.name;
-  closed_ = closed_ || now_ns - begun_ns_ > kPatienceNs;
+  closed_ = closed_ || passed_ns(now_ns) > kPatienceNs;
 }
 
 // Somebody says that a source lives, and whether that is so still shows in a moment.
@@ -89,9 +89,8 @@ PromotionSurvey::State PromotionSurvey::state(bool from_live_source, std::uint64
   }
   if (!live_.empty() && !from_live_source && !canary(Canary::live_source_promoted_away))
     return State::refused;
-  const std::uint64_t passed_ns = now_ns - begun_ns_;
-  if (!judged.complete() && passed_ns < kGraceNs) return State::asking;
-  if (maybe_alive() && live_.empty() && passed_ns < kAliveNs) return State::asking;
+  if (!judged.complete() && passed_ns(now_ns) < kGraceNs) return State::asking;
+  if (maybe_alive() && live_.empty() && passed_ns(now_ns) < kAliveNs) return State::asking;
   return State::clear;
 }
 

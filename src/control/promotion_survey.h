@@ -64,6 +64,10 @@ class PromotionSurvey {
   };
 
   Promotion promotion() const;
+  // Since it began; a turn's time may be from before that.
+  std::uint64_t passed_ns(std::uint64_t now_ns) const noexcept {
+    return now_ns > begun_ns_ ? now_ns - begun_ns_ : 0;
+  }
   bool maybe_alive() const;
 
   PromotionLog candidate_;

@@ -81,6 +81,15 @@ TEST(PromotionSurvey, ADeadSourceIsPromotedAwayFromAtOnce) {
   EXPECT_EQ(s.survey->live_source(), "");
 }
 
+// A turn's time is taken before what is done in it.
+TEST(PromotionSurvey, ATurnFromBeforeItBeganIsNoLongTime) {
+  Survey s;
+  s.survey.emplace(s.log, std::vector<std::string>{"a", "c"}, s.now_ns + kNanosPerMilli);
+  EXPECT_EQ(s.turn(), State::asking);
+  s.answer(1);
+  EXPECT_EQ(s.run(), State::clear);
+}
+
 TEST(PromotionSurvey, WhoHasToAnswerAndDoesNotIsNamed) {
   Survey s;
   EXPECT_EQ(s.run(), State::refused);

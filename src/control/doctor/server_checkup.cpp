@@ -147,6 +147,10 @@ Findings check_standby_server(const Config& config, bool is_source) {
   if (!connection.connect().ok()) return {};  // told by check_server()
   const StandbyFactsResult read = read_standby_facts(connection);
   if (!read.error.ok()) return {};
+  // While the daemon runs its role's record is locked; a server that follows nobody and takes
+  // writes is a source's.
+  const StandbyFacts& facts = read.facts;
+  if (!facts.follows && facts.unseen.empty() && !facts.read_only) return {};
   const SourceCheck check = check_standby(read.facts, endpoint_text(config.replica->feed_listen));
   const auto add = [&found](Severity severity, const Finding& finding) {
     found.push_back({severity, "standby",
