@@ -124,6 +124,7 @@ class ReplicaSide final : public Side {
     body.cut_to = wire::kNoCut;
     body.start_at = to_wire(log_.released().is_null() ? Position{1, 0} : log_.released());
     AdmittedHello admitted;
+    admitted.bound = true;
     build_hello(admitted.message,
                 {wire::Type::hello, 0, phase == wire::Phase::start ? session : 0, epoch, 0}, body);
     admitted.message.peer = kFar;

@@ -76,8 +76,11 @@ void ModelReplica::admit(const HelloMessage& message, const Uuid& stream_origin)
   admitted.journal_id = meta_.journal;
   // Known to the control thread once the lane has shown it.
   if (!marks().durable.is_null()) admitted.origin = stream_origin;
-  if (body_as<wire::HelloBody>(frame).phase == static_cast<std::uint8_t>(wire::Phase::start))
-    ++sessions_;
+  const auto body = body_as<wire::HelloBody>(frame);
+  // As the admission: the first HELLO of a source names no answer, and is told one.
+  admitted.bound = body.answer_id != 0;
+  admitted.answer_id = ++answers_;
+  if (body.phase == static_cast<std::uint8_t>(wire::Phase::start)) ++sessions_;
   if (!archive_end_.is_null() && archive_end_.offset > 0) {
     const auto& file = archive_.at(archive_end_.file);
     admitted.below_end = archive_end_;

@@ -75,6 +75,7 @@ class ModelReplica {
   std::map<std::uint32_t, std::vector<std::byte>> archive_;
   Position archive_end_;
   std::size_t sessions_ = 0;
+  std::uint64_t answers_ = 0;
 };
 
 }  // namespace binlane::test

@@ -48,7 +48,10 @@ class Cli : public ::testing::Test {
   }
   TemporaryDirectory directory_;
   std::string path_;
-  json status_ = {{"name", "s"}, {"cluster", "demo"}, {"source", {{"state", "SEMISYNC"}}}};
+  json status_ = {{"name", "s"},
+                  {"cluster", "demo"},
+                  {"source", {{"state", "SEMISYNC"}}},
+                  {"problems", json::array()}};
   bool fails_ = false;
   AdminServer server_;
 };
@@ -75,7 +78,8 @@ TEST_F(Cli, TheSocketComesFromTheEnvironmentToo) {
 TEST_F(Cli, CheckTellsByItsExitCode) {
   server_.start();
   EXPECT_EQ(run("--socket " + path_ + " status --check").code, 0);
-  status_["source"]["state"] = "ASYNC";
+  status_["problems"].push_back(
+      {{"code", "not_semisync"}, {"severity", "fault"}, {"text", "the source is ASYNC"}});
   const Outcome outcome = run("--socket " + path_ + " status --check --json");
   EXPECT_EQ(outcome.code, 4);
   EXPECT_NE(outcome.output.find("the source is ASYNC"), std::string::npos);
@@ -92,7 +96,7 @@ TEST_F(Cli, ADaemonsErrorIsOne) {
 
 TEST_F(Cli, WrongUsageIsTwoAndADaemonThatIsAwayIsThree) {
   EXPECT_EQ(run("").code, 2);
-  EXPECT_EQ(run("status").code, 2);
+  EXPECT_EQ(run("status").code, 3);  // nobody is at the default socket
   EXPECT_EQ(run("status --no-such-option").code, 2);
   EXPECT_EQ(run("--timeout-ms 0 status").code, 2);
   const Outcome mistyped = run("--socket x statsu");
