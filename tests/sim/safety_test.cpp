@@ -400,6 +400,8 @@ TEST(Safety, S24_ATornBinlogIsRefusedWithThePlace) {
           return world.source().running();
         },
         kSoonNs, "a new stream");
+    world.run_until([&] { return every_refusal_says(world, "holds the stream"); }, kSoonNs,
+                    "every replica to be refused the new stream");
     world.operators();
     run_until_healthy(world);
   }
