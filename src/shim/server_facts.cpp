@@ -122,7 +122,10 @@ void read_registered_replicas(ServerConnection& connection, ServerFacts& facts) 
   const QueryResult answer = connection.query(new_words ? "SHOW REPLICAS" : "SHOW SLAVE HOSTS");
   for (const SqlRow& row : answer.rows) {
     if (row.empty() || !row[0]) continue;
-    if (row.size() > 1 && row[1] == kAckerHost) continue;
+    if (row.size() > 1 && row[1] == kAckerHost) {
+      facts.acker_registered = true;
+      continue;
+    }
     const Variables id{{"id", *row[0]}};
     if (const auto number = number_of(id, "id"))
       facts.registered_replica_ids.push_back(static_cast<std::uint32_t>(*number));

@@ -69,6 +69,8 @@ struct ServerFacts {
   // server ids that replicas registered with, other than Binlane's own dump connections; only
   // filled when the account may see them.
   std::vector<std::uint32_t> registered_replica_ids;
+  // A binlaned's own dump connection is registered; it is not among those.
+  bool acker_registered = false;
   // Number of the newest binlog file, from the index file; 0 when we cannot read it.
   std::uint32_t newest_file = 0;
   std::string index_error;  // why the index could not be read, and what is in the way

@@ -334,7 +334,9 @@ class Resumed(HaCase):
 
     def kill_at_executed(self, heir):
         """Promotes, and kills the heir's daemon at EXECUTED. False: it was ACTIVE already."""
-        status, out, err = self.cluster.promote(heir.name, "--wait-s", "0")
+        status, out, err = self.cluster.promote(
+            heir.name, "--wait-s", "0", "--from-live-source"
+        )
         self.assertIn(status, (0, EXIT_GOING_ON), f"{out}{err}")
 
         def step():
@@ -706,6 +708,9 @@ class GtidReuse(HaCase):
         self.assertEqual(b.server.query("SELECT COUNT(*) FROM d.t WHERE id = 2"), [(0,)])
         os.truncate(binlog, size)
         state.write_bytes(recorded)
+        # Nor has b heard that it was: a replica that has refuses a source that lost it (S5).
+        b.daemon.kill()
+        b.daemon.start()
         c.start()
         a.start()
         a.wait_state("SEMISYNC")

@@ -346,7 +346,7 @@ class Streams(harness.ClusterCase):
     @staticmethod
     def counted(replica):
         """Every counter of the replica's daemon that names something dropped."""
-        words = ("drop", "foreign", "garbage", "bad", "invalid", "malformed", "reject")
+        words = ("drop", "foreign", "garbage", "bad", "invalid", "malformed", "reject", "unknown_peer")
 
         def walk(node):
             if not isinstance(node, dict):

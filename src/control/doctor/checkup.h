@@ -27,10 +27,10 @@ Findings check_up(const Config& config);
 
 // The server that a source's daemon stands beside.
 Findings check_server(const SourceConfig& source);
-// Whether all of the server's semi-sync clients are ours: it has `clients`, and replicas with these
-// server ids are registered. Pure.
-Findings check_ackers(std::uint64_t clients, const std::vector<std::uint32_t>& registered,
-                      std::uint32_t own_server_id);
+// Whether all of the server's semi-sync clients are ours: it has `clients`; `others` are the server
+// ids of registered replicas that are no binlaned. Pure.
+Findings check_ackers(std::uint64_t clients, const std::vector<std::uint32_t>& others,
+                      bool acker_registered);
 // The server of a standby: whether a promotion could be carried out with it. `is_source`: this host
 // is the source by its record, and none of it is asked.
 Findings check_standby_server(const Config& config, bool is_source);

@@ -64,15 +64,12 @@ void check_read_only_admins(const SourceConfig& source, ServerConnection& ours, 
 
 }  // namespace
 
-Findings check_ackers(std::uint64_t clients, const std::vector<std::uint32_t>& registered,
-                      std::uint32_t own_server_id) {
-  const bool ours = std::count(registered.begin(), registered.end(), own_server_id) > 0;
-  const std::uint64_t own = ours ? 1 : 0;
+Findings check_ackers(std::uint64_t clients, const std::vector<std::uint32_t>& others,
+                      bool acker_registered) {
+  const std::uint64_t own = acker_registered ? 1 : 0;
   if (clients <= own) return {};
   std::string ids;
-  for (const std::uint32_t id : registered) {
-    if (id != own_server_id) ids += fmt::format("{}{}", ids.empty() ? "" : ", ", id);
-  }
+  for (const std::uint32_t id : others) ids += fmt::format("{}{}", ids.empty() ? "" : ", ", id);
   return {
       {Severity::fault, "server",
        fmt::format("{} semi-sync client{} besides Binlane can release commits that no quorum has"
@@ -124,10 +121,10 @@ Findings check_server(const SourceConfig& source) {
   if (facts.facts.semi_sync_words != SemiSyncWords::none) {
     SemiSyncControl control(connection, facts.facts.semi_sync_words, facts.facts.flavour);
     const SemiSyncPoll poll = control.poll();
-    const auto own = static_cast<std::uint32_t>(source.acker_server_id);
     if (poll.ok()) {
       for (HealthFinding& finding :
-           check_ackers(poll.status.clients, facts.facts.registered_replica_ids, own))
+           check_ackers(poll.status.clients, facts.facts.registered_replica_ids,
+                        facts.facts.acker_registered))
         found.push_back(std::move(finding));
     }
   }
