@@ -61,6 +61,8 @@
   X(unexecuted_file_deleted, "I7",                                                                 \
     "an archived file is deleted that the local server has not executed")                          \
   X(needed_file_deleted, "I1", "an archived file is deleted that a connected replica lacks")       \
+  X(strangers_heard, "S19", "a lane reads datagrams of addresses that are no peer's")              \
+  X(foreign_ack_taken, "S19", "an ACK counts from whichever address it comes")                     \
   X(failed_journal_counted, "I2", "a replica whose journal's device failed still counts")          \
   X(released_beyond_synced, "S7", "the quorum alone decides what is released")                     \
   X(released_at_rule_level, "S9",                                                                  \
@@ -77,6 +79,14 @@
   X(reset_unnoticed, "S3", "after a restart any binlog with the right number is the stream")       \
   X(reset_passed_over, "S16", "binlogs that begin anew are taken for the same stream")             \
   X(foreign_file_followed, "S16", "the next file need not go on where the last one ended")         \
+  X(scan_trusts_continuity, "S24",                                                                 \
+    "at an incarnation's start a file need not go on where the one before it ended")               \
+  X(scan_takes_damage_for_crash, "S24",                                                            \
+    "at an incarnation's start what is amiss in a file is taken for what a crash left")            \
+  X(tailer_follows_misplaced_events, "S24",                                                        \
+    "an event that says that it ends elsewhere is followed, and groups that are cut off")          \
+  X(damage_counted_as_end, "S24", "groups behind a damaged place are counted as none")             \
+  X(acked_within_group, "S24", "the server is told of places within a group that is not whole")    \
   X(ack_not_repeated, "S13", "no second ACK for the exact position that the server asks for")      \
   X(ack_of_other_incarnation, "S3", "an ACK goes out on another incarnation's connection")         \
   X(quorum_of_nothing, "I4",                                                                       \
@@ -100,6 +110,9 @@
     "a host that could not record its fencing does not do so when it starts again")                \
   X(restart_taken_for_quiet, "S8",                                                                 \
     "a restarted server whose settings say OFF counts as one that let nobody go")                  \
+  X(fence_needs_disk, "S18", "a source whose role cannot be stored is not fenced")                 \
+  X(woken_source_goes_on, "S21",                                                                   \
+    "a degraded source that stood still takes writes before a replica has answered it")            \
   X(unrecorded_forgotten, "S8",                                                                    \
     "what a failed ledger could not take is not recorded by a later daemon either")                \
   X(restart_accounted_early, "S8",                                                                 \
@@ -117,6 +130,7 @@
   X(divergence_ignored, "S10", "a replica goes on feeding what a later term does not hold")        \
   X(diverged_verdict, "S10", "a diverged replica says that its transactions are durable")          \
   X(held_release_told, "S10", "a replica is told of what was released though it should hold it")   \
+  X(full_ledger_final, "S8", "a ledger that found no room takes no line any more")                 \
   X(ledger_not_synced, "I4", "a line of the ledger is not made durable")                           \
   X(stale_acks_kept, "S16", "a server whose binlogs were reset goes on with the old ones' ACKs")   \
   X(fresh_only_once, "S16",                                                                        \
@@ -136,6 +150,9 @@
     "an event outside groups is skipped with the group before it that a replica has")             \
   X(gap_between_files_fed, "S24",                                                                  \
     "a feed goes on with a file that does not begin where the one before it ends")                 \
+  X(server_not_read_back, "S22", "a setting that somebody has changed at the server stays so")     \
+  X(fault_called_warning, "S22", "status --check is content with whatever is amiss")               \
+  X(silent_thread_fed, "-", "the watchdog is fed while an ordinary thread hangs")                  \
   X(recovery_without_catching_up, "-", "semi-sync comes back while the replicas are far behind")
 
 namespace binlane {

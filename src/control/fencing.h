@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/canary.h"
 #include "control/host_role.h"
 
 namespace binlane {
@@ -33,6 +34,10 @@ inline RoleState fenced_role(const RoleState& before, const FenceCause& cause) {
 template <class Host>
 bool fence_source(RoleFile& role, const FenceCause& cause, Host& host) {
   host.ask_read_only();
+  if (canary(Canary::fence_needs_disk) && role.store(fenced_role(role.state(), cause)) != 0) {
+    host.end_incarnation(cause.reason);
+    return false;
+  }
   role.hold(fenced_role(role.state(), cause));
   host.end_incarnation(cause.reason);
   const bool on_record = role.put_on_record() == 0;

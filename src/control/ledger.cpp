@@ -215,7 +215,7 @@ void Ledger::find_no_room(int error) {
 }
 
 bool Ledger::try_again() {
-  if (!full_) return false;
+  if (!full_ || canary(Canary::full_ledger_final)) return false;
   // Room for one line at least; the file system may be able to promise none, then the next line
   // shows.
   if (io_.reserve != nullptr && io_.reserve(file_.get(), totals_.bytes, kMaxLineBytes) != 0 &&

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/canary.h"
+
 namespace binlane {
 
 Watchdog::Hanging Watchdog::look(const WatchedThreads& now) {
@@ -14,7 +16,7 @@ Watchdog::Hanging Watchdog::look(const WatchedThreads& now) {
   }
   std::vector<std::string> silent;
   for (const ThreadSilence& thread : now.threads) {
-    if (thread.silent_ns < kThreadLimitNs) continue;
+    if (thread.silent_ns < kThreadLimitNs || canary(Canary::silent_thread_fed)) continue;
     silent.push_back(thread.name);
     if (std::find(silent_.begin(), silent_.end(), thread.name) != silent_.end())
       hanging.threads.push_back(

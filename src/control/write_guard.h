@@ -15,6 +15,7 @@
 
 #include <cstdint>
 
+#include "base/canary.h"
 #include "base/clock.h"
 #include "control/wait_deadline.h"
 
@@ -42,7 +43,7 @@ class WriteGuard {
   // This host stood still. `waits`: the server had its commits wait for a quorum all the while.
   // True: writes are to be stopped, and every replica to be asked anew.
   bool woke_up(bool waits) noexcept {
-    if (waits) return false;
+    if (waits || canary(Canary::woken_source_goes_on)) return false;
     unanswered_ = true;
     return true;
   }

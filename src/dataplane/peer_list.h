@@ -14,6 +14,7 @@
 #include <optional>
 #include <type_traits>
 
+#include "base/canary.h"
 #include "dataplane/port.h"
 
 namespace binlane {
@@ -59,7 +60,7 @@ class PeerList {
     return std::nullopt;
   }
   bool hears(std::uint32_t port, const Endpoint& from) const noexcept {
-    return anybody_ || find(port, from).has_value();
+    return anybody_ || find(port, from).has_value() || canary(Canary::strangers_heard);
   }
 
  private:

@@ -609,7 +609,8 @@ void SourceCycle<P, Stream, Server, C>::on_ack(std::uint32_t port, const Endpoin
     Peer& peer = peers_[i];
     if (!peer.session.active() || peer.session.session_id() != frame.header.session_id) continue;
     // Another peer's address says nothing of this one's disk.
-    const bool its_own = port == peer.port && from == peer.endpoint;
+    const bool its_own = (port == peer.port && from == peer.endpoint) ||
+                         canary(Canary::foreign_ack_taken);
     if (!its_own) break;
     if (!peer.session.on_ack(frame.header.session_id, frame.epoch(), ack, now_ns)) return;
     const bool failed = (ack.state & wire::kStateJournalFailed) != 0;
@@ -638,7 +639,9 @@ std::size_t SourceCycle<P, Stream, Server, C>::acknowledge(std::uint64_t now_ns)
     move(acknowledged_at_, acknowledged_);
     // Never a place within a group that is not whole: a server that has torn its binlog believes
     // that it is shorter than it is, and would take that for what it has written since (S24).
-    move(told_at_, std::min(acknowledged_, stream_.group_end()));
+    move(told_at_, canary(Canary::acked_within_group)
+                       ? acknowledged_
+                       : std::min(acknowledged_, stream_.group_end()));
     if (acknowledged_ >= watched_group_) {
       const std::uint64_t newest = stream_.group_end();
       const std::uint64_t passed = acknowledged_ >= newest ? newest : watched_group_;

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/assert.h"
+#include "base/canary.h"
 
 namespace binlane {
 namespace {
@@ -207,7 +208,8 @@ void GroupTracker::on_header() noexcept {
   }
   event_end_ = event_start_ + event_.length;
   const bool silent = event_.end_low == 0 && !always_says_its_end(event_.type);
-  if (event_.end_low != static_cast<std::uint32_t>(event_end_) && !silent) {
+  if (event_.end_low != static_cast<std::uint32_t>(event_end_) && !silent &&
+      !canary(Canary::tailer_follows_misplaced_events)) {
     event_end_ = 0;
     fail(TrackerFault::misplaced_event);
     return;
@@ -299,7 +301,8 @@ void GroupTracker::count_group() noexcept {
 
 void GroupTracker::cut_off_group() noexcept {
   ++unfinished_group_count_;
-  if (has_gtid_) fail(TrackerFault::cut_off_group);
+  if (has_gtid_ && !canary(Canary::tailer_follows_misplaced_events))
+    fail(TrackerFault::cut_off_group);
 }
 
 void GroupTracker::finish_gtid_list() noexcept {

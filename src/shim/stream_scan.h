@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "base/canary.h"
 #include "base/file_end.h"
 #include "base/stream_digest.h"
 #include "shim/binlog_files.h"
@@ -166,7 +167,9 @@ bool made_by_rotation(Files& files, std::uint32_t number) {
 // follows the one before it. `rotated`: that one ended with a Rotate event.
 inline std::string continuity_problem(const GroupTracker& tracker, bool rotated) {
   const bool same_run = rotated && tracker.format().startup_s == 0;
-  return continues(tracker.continuity(), same_run) ? std::string() : discontinuity_text(tracker);
+  if (continues(tracker.continuity(), same_run) || canary(Canary::scan_trusts_continuity))
+    return {};
+  return discontinuity_text(tracker);
 }
 
 // The end of a file that is not the newest any more. The file is read whole when `tracker` is to
@@ -206,7 +209,7 @@ ScanResult scan_ended_file(Files& files, std::uint32_t number, GroupTracker* tra
     if (!problem.empty()) return damaged({number, kBinlogMagicSize}, std::move(problem));
     problem = torn_end_problem(files, file.handle(), *tracker, end.final_size,
                                made_by_rotation(files, number + 1));
-    if (!problem.empty())
+    if (!problem.empty() && !canary(Canary::scan_takes_damage_for_crash))
       return damaged(tracker->fault_position(), std::move(problem), tracker->fault());
   }
   end.last_group_end = tracker->last_group_end().offset;
@@ -277,7 +280,7 @@ std::string find_damage(Files& files, std::uint32_t first, std::uint32_t last, F
   for (std::uint32_t number = first; number <= last; ++number) {
     const ScanResult result =
         scan_detail::scan_ended_file(files, number, &tracker, true, end, buffer);
-    if (!result.ok()) return scan_text(result);
+    if (!result.ok() && !canary(Canary::damage_counted_as_end)) return scan_text(result);
   }
   return {};
 }
@@ -310,9 +313,10 @@ std::optional<std::uint64_t> count_groups(Files& files, Position from, Position 
     if (number == to.file && (tracker.broken() || tracker.end().offset != limit))
       return std::nullopt;
     // What a crash left at an older file's end is passed over, as its readers do.
-    if (number < to.file && !torn_end_problem(files, file.handle(), tracker, limit,
-                                              scan_detail::made_by_rotation(files, number + 1))
-                                 .empty())
+    if (number < to.file && !canary(Canary::damage_counted_as_end) &&
+        !torn_end_problem(files, file.handle(), tracker, limit,
+                          scan_detail::made_by_rotation(files, number + 1))
+             .empty())
       return std::nullopt;
     groups += tracker.group_count() - before;
   }

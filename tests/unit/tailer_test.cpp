@@ -460,6 +460,7 @@ TEST_F(TailerTest, DeletedDomainsAreTheSameStream) {
             "holds 3-9-5, the next file does not know of it");
 }
 
+// Canaries: tailer_follows_misplaced_events, damage_counted_as_end.
 // What MariaDB leaves when the disk of its binlogs is full, the waiting client is killed and space
 // is freed: half of what it wanted to write, and then all of it again.
 class TornInTheMiddle : public TailerTest {
