@@ -147,7 +147,7 @@
   X(killed_waiter_unnoticed, "S8",                                                                 \
     "commits that complete while the quorum stands still are passed over")                         \
   X(incident_skipped_with_group, "S25",                                                            \
-    "an event outside groups is skipped with the group before it that a replica has")             \
+    "an event outside groups is skipped with the group before it that a replica has")              \
   X(gap_between_files_fed, "S24",                                                                  \
     "a feed goes on with a file that does not begin where the one before it ends")                 \
   X(server_not_read_back, "S22", "a setting that somebody has changed at the server stays so")     \

@@ -69,7 +69,7 @@ class AppliedWatch {
   std::string problem_;  // as last logged
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  bool stopping_ = false;     // guarded by mutex_
+  bool stopping_ = false;    // guarded by mutex_
   Position shown_executed_;  // guarded by mutex_
   std::thread thread_;
 };

@@ -89,9 +89,8 @@ Daemon::Daemon(const Config& config) : config_(config) {
   start_lanes();
   if (replica_side_) replica_side_->start();
   if (source_control_) {
-    source_control_->on_ended([this](const char* verb, const std::string& refusal) {
-      audit_->ended(verb, refusal);
-    });
+    source_control_->on_ended(
+        [this](const char* verb, const std::string& refusal) { audit_->ended(verb, refusal); });
     source_control_->start();
   }
 }

@@ -1,8 +1,8 @@
 // FencedWatch: notices that the server of a FENCED source lets waiting commits go.
 //
 // Nobody acknowledges anything there any more: what waited when the source was fenced is let go by
-// the server's own timeout, a KILL or somebody's OFF, and then this server has committed what nobody
-// else holds (S8). The simulator watches as control does. Control thread of the source.
+// the server's own timeout, a KILL or somebody's OFF, and then this server has committed what
+// nobody else holds (S8). The simulator watches as control does. Control thread of the source.
 #pragma once
 
 #include <optional>

@@ -164,9 +164,9 @@ constexpr Row kPortRows[] = {
      "/tx_dropped"},
 };
 
-constexpr std::array<const char*, 10> kStates = {"STARTING", "ASYNC",   "CATCHING_UP", "SEMISYNC",
-                                                 "FENCED",   "STANDBY", "REFUSED",     "LOOKING",
-                                                 "PROMOTING", "FOREIGN_ACKER"};
+constexpr std::array<const char*, 10> kStates = {
+    "STARTING", "ASYNC",   "CATCHING_UP", "SEMISYNC",  "FENCED",
+    "STANDBY",  "REFUSED", "LOOKING",     "PROMOTING", "FOREIGN_ACKER"};
 
 ClientMetric sample(double value, MetricType type, std::vector<ClientMetric::Label> labels = {}) {
   ClientMetric metric;

@@ -160,8 +160,7 @@ std::string OwnLog::write_files(Journal& journal, const JournalMeta& meta,
   const PosixBinlogFiles binlogs(directory, files.basename);
   StreamStart start;
   const ScanResult scan = scan_stream(binlogs, files.end.file, files.end.file, start);
-  if (!scan.ok())
-    return fmt::format("{}: {}", out.path(scan.file), scan_text(scan));
+  if (!scan.ok()) return fmt::format("{}: {}", out.path(scan.file), scan_text(scan));
   files.whole_groups = start.tracker.last_group_end();
   return {};
 }

@@ -9,11 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "control/archive_pruner.h"
 #include "control/config.h"
 #include "control/peer_config.h"
 #include "control/problems.h"
 #include "control/replica_control.h"
-#include "control/archive_pruner.h"
 #include "control/source_control.h"
 #include "shim/binlog_server.h"
 #include "storage/archive.h"

@@ -96,7 +96,7 @@ class ReplicaSide {
   std::optional<ExposureRecord> exposures_;  // always there
   ArchiveIo archive_io_;
   ArchivePruner pruner_;
-  ReplicaSources sources_;                   // guarded by mutex_ once made
+  ReplicaSources sources_;  // guarded by mutex_ once made
   ReplicaLane lane_;
   mutable std::mutex mutex_;
   std::shared_ptr<StreamParts> parts_;  // guarded by mutex_

@@ -115,12 +115,13 @@ std::string SourceControl::fence_by_operator(const std::string& reason, bool kil
     bool ended = false;
     if (problem.empty()) problem = kill_server_process(process, ended);
     if (!problem.empty())
-      return fmt::format(
-          "nothing was done: {} (without --kill-server it is fenced without that)", problem);
+      return fmt::format("nothing was done: {} (without --kill-server it is fenced without that)",
+                         problem);
     log::error("server_killed", "an operator had the server (process {}) killed: {}", process.pid,
                reason);
     clients = fmt::format(
-        "the server (process {}) was killed{}: no client who waited was told OK. Nothing may start it "
+        "the server (process {}) was killed{}: no client who waited was told OK. Nothing may start "
+        "it "
         "before binlane rejoin (systemctl disable --now of its unit)",
         process.pid, ended ? "" : ", and has not ended yet (it waits for its disk?)");
   }

@@ -93,7 +93,8 @@ std::string TailCut::started(const std::string& trace) {
 std::string TailCut::look_for_a_start(const std::string& index_text) {
   std::istringstream lines(index_text);
   for (std::string line; std::getline(lines, line);) {
-    if (binlog_file_number(trimmed_index_line(line)) > cut_.last) return started("its index names " + line);
+    if (binlog_file_number(trimmed_index_line(line)) > cut_.last)
+      return started("its index names " + line);
   }
   if (files_.exists(path(cut_.last + 1))) return started(path(cut_.last + 1) + " is there");
   for (std::uint32_t number = cut_.at.file + 1; number <= cut_.last; ++number) {

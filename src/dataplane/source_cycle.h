@@ -609,8 +609,8 @@ void SourceCycle<P, Stream, Server, C>::on_ack(std::uint32_t port, const Endpoin
     Peer& peer = peers_[i];
     if (!peer.session.active() || peer.session.session_id() != frame.header.session_id) continue;
     // Another peer's address says nothing of this one's disk.
-    const bool its_own = (port == peer.port && from == peer.endpoint) ||
-                         canary(Canary::foreign_ack_taken);
+    const bool its_own =
+        (port == peer.port && from == peer.endpoint) || canary(Canary::foreign_ack_taken);
     if (!its_own) break;
     if (!peer.session.on_ack(frame.header.session_id, frame.epoch(), ack, now_ns)) return;
     const bool failed = (ack.state & wire::kStateJournalFailed) != 0;

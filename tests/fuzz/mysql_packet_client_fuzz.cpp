@@ -72,7 +72,10 @@ void check_query(const std::string& text) {
           },
       .gtid_position = [](const std::string&,
                           std::uint64_t) { return std::optional<std::string>("0-1-2"); },
-      .files = [] { return std::optional(std::vector<ServedFile>{{"binlog.000001", 120}}); },
+      .files =
+          [] {
+            return std::optional(std::vector<ServedFile>{{"binlog.000001", 120}});
+          },
       .kill = [](std::uint64_t id) { return id == 7; },
   };
   FeedQueries queries(facts);
@@ -127,7 +130,11 @@ void run_connection(const mysql::Payload& bytes) {
   FeedCounters counters;
   SourceRestarts restarts;
   FeedClient client(1, "fuzz", ends[0], true);
-  const FeedShared shared{options, archive, counters, restarts, [](const FeedClient&) {},
+  const FeedShared shared{options,
+                          archive,
+                          counters,
+                          restarts,
+                          [](const FeedClient&) {},
                           [](std::uint64_t) { return false; }};
   FeedSession(client, shared).run();
   BL_ASSERT(counters.dumps <= kMaxCommands);

@@ -430,7 +430,8 @@ void journals() {
   state.basename = "binlog";
   state.server_run = "boot 1";
   const Bytes state_bytes = encode_source_state(state);
-  const std::string line = encode_ledger_line(2, LedgerOpen{1, {1, 2}, {3, 4}, {{}, "why", "at"}, {}});
+  const std::string line =
+      encode_ledger_line(2, LedgerOpen{1, {1, 2}, {3, 4}, {{}, "why", "at"}, {}});
   JournalMeta meta;
   meta.stream.basename = "binlog";
   const Bytes meta_bytes = encode_journal_meta(meta);

@@ -54,8 +54,8 @@ enum class FaultKind : std::uint8_t {
   flush_logs,
   purge,
   reset_master,
-  torn_binlog,    // its disk was full, and it goes on after half a group
-  delete_domain,  // FLUSH BINARY LOGS DELETE_DOMAIN_ID
+  torn_binlog,     // its disk was full, and it goes on after half a group
+  delete_domain,   // FLUSH BINARY LOGS DELETE_DOMAIN_ID
   second_acker,    // a semi-sync client of the server that is not Binlane
   rotation_storm,  // many binlogs within a moment; some runs are numbered near 999999
   // Binlane's operator.

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "binlog_store.h"
+#include "control/archive_pruner.h"
 #include "control/feed_glue.h"
 #include "control/loan.h"
 #include "control/promotion.h"
@@ -22,7 +23,6 @@
 #include "host_files.h"
 #include "host_superblock.h"
 #include "random.h"
-#include "control/archive_pruner.h"
 #include "storage/archive.h"
 #include "storage/journal.h"
 #include "storage/recovery.h"

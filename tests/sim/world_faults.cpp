@@ -11,7 +11,7 @@
 namespace binlane::sim {
 namespace {
 
-constexpr std::uint64_t kSlow = 60;  // times as slow as it was
+constexpr std::uint64_t kSlow = 60;          // times as slow as it was
 constexpr std::uint64_t kMostInAStorm = 12;  // rotations
 // What is taken back between two looks at the server is not seen; fallback.h and
 // synced_confirmer.h say so. Here it lasts until it was looked at, or for as long as this.

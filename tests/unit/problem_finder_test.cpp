@@ -90,7 +90,8 @@ const std::vector<Case>& cases() {
        },
        "term 4"},
       {Code::promoting, true, true, [](Host& h) { h.source.phase = Phase::promoting; }, "promoted"},
-      {Code::other_acker, true, false, [](Host& h) { h.source.other_ackers = 1; }, "besides Binlane"},
+      {Code::other_acker, true, false, [](Host& h) { h.source.other_ackers = 1; },
+       "besides Binlane"},
       {Code::binlog_numbers, true, false,
        [](Host& h) {
          h.source.newest_binlog = 990'000;

@@ -21,9 +21,9 @@ TEST(SemiSyncControl, SwitchedShowsUnderTheServersNameToo) {
     note_switched(status, names, false);
     EXPECT_FALSE(status.enabled);
     EXPECT_FALSE(status.status_on);
-    EXPECT_EQ(status.shown, (Shown{{names.status, "OFF"},
-                                   {"Rpl_semi_sync_slave_status", "ON"},
-                                   {names.no_tx, "3"}}));
+    EXPECT_EQ(
+        status.shown,
+        (Shown{{names.status, "OFF"}, {"Rpl_semi_sync_slave_status", "ON"}, {names.no_tx, "3"}}));
     note_switched(status, names, true);
     EXPECT_TRUE(status.enabled);
     EXPECT_TRUE(status.status_on);

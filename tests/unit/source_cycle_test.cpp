@@ -155,7 +155,8 @@ TEST(SourceCycle, AQuorumOfDurableBytesIsToldToTheServer) {
 }
 
 // S24: a server that went on after half a write believes that its file is shorter than it is, and
-// would take a place within that half for an ACK of what it wrote since. Canary: acked_within_group.
+// would take a place within that half for an ACK of what it wrote since. Canary:
+// acked_within_group.
 TEST(SourceCycle, NothingIsToldWithinAGroupThatIsNotWhole) {
   Source s;
   s.join(0);

@@ -131,7 +131,7 @@ int run_promote(const Context& context) {
            {{"replica", g_options.replica},
             {"dry_run", g_options.dry_run},
             {"from_live_source", g_options.from_live_source},
-             {admin::kWithoutAudit, g_options.without_audit}}))
+            {admin::kWithoutAudit, g_options.without_audit}}))
     return code;
   return follow(admin::kVerbPromotion, show_promotion, context);
 }

@@ -122,8 +122,8 @@ class Checks {
   std::vector<OfReplica> of_;
   Uuid origin_;  // of the stream that positions here are of
   std::uint64_t resets_ = 0;
-  Position told_;         // the newest quorum mark
-  Position safe_;         // min(durable on the source, told)
+  Position told_;  // the newest quorum mark
+  Position safe_;  // min(durable on the source, told)
   // S21: since when the old source, woken up, must not have taken writes any more, and where its
   // binlog ended then.
   struct Woken {

@@ -1,6 +1,6 @@
 // I6: no byte at or before min(synced, quorum) is ever cut. A cut may go back behind that mark only
-// where the log parts from the source's binlog: what it holds there never was safe; or to a seal, in
-// front of half a group that the source never finished (S2): no client was ever told of it.
+// where the log parts from the source's binlog: what it holds there never was safe; or to a seal,
+// in front of half a group that the source never finished (S2): no client was ever told of it.
 
 #include <fmt/format.h>
 
