@@ -75,7 +75,9 @@ class Retention(ArchiveCase):
         )
         kept = archived(daemon)
         self.assertEqual(kept, list(range(kept[0], kept[-1] + 1)), "the archive has a gap")
-        self.assertGreater(self.retention("r1")["removed_files"], 0)
+        waiting.until(
+            lambda: self.retention("r1")["removed_files"] > 0, "the deleted files to count", SOON_S
+        )
         # r2's binlaned cannot ask its server: nothing goes, and it says why.
         self.assertEqual(archived(self.cluster.replica("r2").daemon)[0], 1)
         waiting.until(
