@@ -85,6 +85,8 @@
     "at an incarnation's start what is amiss in a file is taken for what a crash left")            \
   X(tailer_follows_misplaced_events, "S24",                                                        \
     "an event that says that it ends elsewhere is followed, and groups that are cut off")          \
+  X(checksum_not_verified, "S24",                                                                  \
+    "half a last event of a group, filled up by what was written next, counts as whole")           \
   X(damage_counted_as_end, "S24", "groups behind a damaged place are counted as none")             \
   X(acked_within_group, "S24", "the server is told of places within a group that is not whole")    \
   X(ack_not_repeated, "S13", "no second ACK for the exact position that the server asks for")      \

@@ -91,6 +91,10 @@ StatementKind statement_kind(const EventHeader& header, ConstBytes front, bool c
   return statement_kind(front.subspan(text_at, length));
 }
 
+bool may_end_group(EventType type) noexcept {
+  return !opens_group(type) && !is_incomplete_statement(type);
+}
+
 EventGroup::Step EventGroup::take(EventType type, StatementKind statement) noexcept {
   if (is_outside_groups(type)) {
     const bool was_open = is_open();

@@ -40,6 +40,10 @@ StatementKind statement_kind(ConstBytes text) noexcept;
 // fields lie outside is no statement that begins or ends anything.
 StatementKind statement_kind(const EventHeader& header, ConstBytes front, bool checksums) noexcept;
 
+// Whether an event of this type may be the last of its group, or stands outside groups: places in
+// the binlog count from behind it.
+bool may_end_group(EventType type) noexcept;
+
 class EventGroup {
  public:
   // What one event did.

@@ -1,8 +1,8 @@
 #include "shim/feed_event.h"
 
-#include <boost/crc.hpp>
 
 #include "base/assert.h"
+#include "base/crc32.h"
 
 namespace binlane {
 namespace {
@@ -23,7 +23,7 @@ constexpr std::uint32_t kGtidListCountMask = (1U << 28) - 1;
 void seal(Event& event) {
   BL_ASSERT(event.size() >= kEventHeaderSize + kEventChecksumSize);
   const std::size_t covered = event.size() - kEventChecksumSize;
-  store_le(event.data() + covered, event_crc32(ConstBytes(event).first(covered)));
+  store_le(event.data() + covered, crc32(0, ConstBytes(event).first(covered)));
 }
 
 Event make_event(EventType type, std::uint32_t server_id, std::uint16_t flags,
@@ -46,12 +46,6 @@ Event make_event(EventType type, std::uint32_t server_id, std::uint16_t flags,
 }
 
 }  // namespace
-
-std::uint32_t event_crc32(ConstBytes bytes) {
-  boost::crc_32_type crc;
-  crc.process_bytes(bytes.data(), bytes.size());
-  return crc.checksum();
-}
 
 std::optional<FormatDescription> parse_format_description(ConstBytes event) {
   if (event.size() < kFormatFixedSize + kChecksumAlgorithmSize + kEventChecksumSize) {

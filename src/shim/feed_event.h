@@ -68,7 +68,4 @@ Event make_heartbeat(std::uint32_t server_id, std::string_view file, std::uint64
 Event make_gtid_list(std::uint32_t server_id, std::span<const GtidEntry> list, std::uint32_t flags,
                      std::uint64_t position, bool checksums);
 
-// The checksum of events.
-std::uint32_t event_crc32(ConstBytes bytes);
-
 }  // namespace binlane

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/canary.h"
+#include "base/crc32.h"
 
 namespace binlane {
 namespace {
@@ -16,6 +17,7 @@ constexpr std::array<std::byte, kBinlogMagicSize> kBinlogMagic{std::byte{0xfe}, 
 constexpr std::uint32_t kFormatBodySize = 2 + 50 + 4;  // version, server version, start-up time
 constexpr std::uint32_t kFormatStartupOffset = 2 + 50;
 constexpr std::uint32_t kChecksumAlgorithmFromEnd = 1 + kEventChecksumSize;
+constexpr std::size_t kFlagsOffset = 4 + 1 + 4 + 4 + 4;  // in an event's header
 constexpr std::uint32_t kGtidBodySize = 8 + 4 + 1;  // sequence, domain, flags
 constexpr std::uint32_t kGtidListEntrySize = 4 + 4 + 8;
 constexpr std::uint32_t kGtidListCountMask = 0x0fff'ffff;  // the upper bits are flags
@@ -57,6 +59,8 @@ const char* to_string(TrackerFault fault) noexcept {
       return "bytes after the event that ends the file";
     case TrackerFault::misplaced_event:
       return "an event says that it ends elsewhere";
+    case TrackerFault::bad_checksum:
+      return "an event's checksum is wrong";
     case TrackerFault::cut_off_group:
       return "an event group is not whole, and others follow it";
   }
@@ -77,6 +81,7 @@ void GroupTracker::start_file(std::uint32_t number) noexcept {
   event_start_ = 0;
   event_end_ = 0;
   group_end_ = 0;
+  sums_ = false;
   format_ = {};
   header_read_ = false;
   continuity_ = Continuity::unknown;
@@ -104,6 +109,7 @@ bool GroupTracker::on_bytes(std::uint64_t file_offset, ConstBytes bytes) noexcep
       std::memcpy(field_bytes_.data() + field_filled_, bytes.data(), taken);
       field_filled_ += static_cast<std::uint32_t>(taken);
     }
+    if (sums_) crc_ = crc32(crc_, bytes.first(taken));
     offset_ += taken;
     bytes = bytes.subspan(taken);
     if (filling && field_filled_ == field_length_) on_field();
@@ -214,6 +220,7 @@ void GroupTracker::on_header() noexcept {
     fail(TrackerFault::misplaced_event);
     return;
   }
+  begin_sum();
   statement_ = StatementKind::other;
   switch (event_.type) {
     case EventType::format_description:
@@ -236,6 +243,21 @@ void GroupTracker::on_header() noexcept {
   }
 }
 
+// The header was passed as a field. Whether a file has checksums is known behind its format
+// description, whose own was reckoned before the server marked the file as in use.
+void GroupTracker::begin_sum() noexcept {
+  const bool format = event_.type == EventType::format_description;
+  sums_ = format || (format_.checksums && may_end_group(event_.type));
+  if (!sums_) return;
+  if (format) field_bytes_[kFlagsOffset] &= ~std::byte{kEventFlagInUse};
+  crc_ = crc32(0, ConstBytes(field_data(), kEventHeaderSize));
+}
+
+bool GroupTracker::sum_is_right() const noexcept {
+  return !sums_ || !format_.checksums || crc_ == kCrc32OfWholeEvent ||
+         canary(Canary::checksum_not_verified);
+}
+
 void GroupTracker::on_query_header() noexcept {
   const auto schema_size = static_cast<std::uint8_t>(field_bytes_[8]);
   const auto status_size = load_le<std::uint16_t>(field_data() + 11);
@@ -253,6 +275,12 @@ void GroupTracker::on_query_header() noexcept {
 
 void GroupTracker::finish_event() noexcept {
   BL_ASSERT(field_ == Field::none);
+  if (!sum_is_right()) {
+    event_end_ = 0;
+    fail(TrackerFault::bad_checksum);
+    return;
+  }
+  sums_ = false;
   const Position previous_end = last_event_end();
   event_start_ = event_end_;
   event_end_ = 0;

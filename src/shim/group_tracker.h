@@ -3,7 +3,9 @@
 //
 // It never allocates, never reads outside the bytes it is given, and believes nothing in them: what
 // cannot be a binlog makes it broken(), with the reason and the place, and it takes no more bytes
-// until the next file. One thread at a time owns an object; it is a plain value and may be copied.
+// until the next file. Of an event that ends a group, or stands outside groups, the checksum is
+// verified where the file has checksums: what is written behind half of such an event makes it as
+// long as it says, and its group would count as whole. One thread at a time owns an object; it is a plain value and may be copied.
 //
 // An event group is what a replica applies as one: in MariaDB a GTID event and what follows up to
 // XID, XA PREPARE or COMMIT/ROLLBACK, or up to its single event when it is flagged standalone; in
@@ -34,6 +36,7 @@ enum class TrackerFault : std::uint8_t {
   bytes_after_end,  // something follows the Rotate or Stop event
   misplaced_event,  // an event that says that it ends elsewhere: the server went on after half a
                     // write
+  bad_checksum,     // an event that would end a group is not as it was written
   cut_off_group,    // a MariaDB group that the next group, or an event outside groups, cuts off
 };
 const char* to_string(TrackerFault fault) noexcept;
@@ -125,6 +128,8 @@ class GroupTracker {
   void want_in_event(Field field, std::uint64_t offset, std::uint32_t length) noexcept;
   void on_field() noexcept;
   void on_header() noexcept;
+  void begin_sum() noexcept;
+  bool sum_is_right() const noexcept;
   void on_query_header() noexcept;
   void finish_event() noexcept;
   void count_group() noexcept;
@@ -152,6 +157,8 @@ class GroupTracker {
   std::uint64_t field_offset_ = 0;  // in the file
   std::uint32_t field_length_ = 0;
   std::uint32_t field_filled_ = 0;
+  bool sums_ = false;      // the event being read is one whose checksum counts
+  std::uint32_t crc_ = 0;  // of what was taken of it
   std::array<std::byte, kFieldCapacity> field_bytes_{};
 
   BinlogFormat format_;

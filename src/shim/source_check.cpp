@@ -43,6 +43,11 @@ void check_binlog(const ServerFacts& facts, SourceCheck& check) {
     check.refusals.push_back(
         {facts.flavour == ServerFlavour::mariadb ? "encrypt_binlog" : "binlog_encryption", "ON",
          "OFF", "switch binlog encryption off; the replicas' archives must be readable"});
+  if (facts.binlog_checksum == "NONE")
+    check.warnings.push_back(
+        {"binlog_checksum", "NONE", "CRC32",
+         "SET GLOBAL binlog_checksum=CRC32, and in the [mysqld] section; otherwise an event that a "
+         "full disk cut in half may count as whole with what was written after it"});
   if (facts.index_error.empty()) return;
   // What cannot be reached for lack of rights is a matter of the account; what is not there is not.
   const bool denied = facts.index_error.find(errno_text(EACCES)) != std::string::npos;

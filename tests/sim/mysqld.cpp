@@ -14,21 +14,9 @@ constexpr std::uint32_t kStartup = 1'700'000'000;  // seconds; only that it is n
 constexpr std::uint64_t kLargeRows = 30'000;
 // In every list, and no group is of it: what DELETE_DOMAIN_ID may delete.
 constexpr GtidEntry kIdleDomain{9, 99, 5};
-// Bytes of an event before those that say how long it is.
-constexpr std::uint64_t kBeforeLength = 8;
 
 ConstBytes slice(const std::vector<std::byte>& data, std::uint64_t from, std::uint64_t to) {
   return ConstBytes(data).subspan(from, to - from);
-}
-
-// Where the last of some whole events begins.
-std::uint64_t last_event_of(ConstBytes events) {
-  std::uint64_t last = 0;
-  for (std::uint64_t at = 0; at + kEventHeaderSize <= events.size();) {
-    last = at;
-    at += std::max<std::uint64_t>(parse_event_header(events.data() + at).length, kEventHeaderSize);
-  }
-  return last;
 }
 
 }  // namespace
@@ -210,11 +198,8 @@ bool Mysqld::tear_group(const std::vector<std::byte>& bytes) {
   tear_wanted_ = false;
   // Within the first transaction: the server's own position never falls behind what was whole.
   const Commit& first = commits_[group_.commits.front()];
-  // And before its last event: what is written next could make half of that whole, of the length
-  // that it says, and nobody looks at an event's checksum (TESTING, what is not shown yet).
-  const std::uint64_t most = last_event_of(ConstBytes(bytes).first(
-      std::min<std::uint64_t>(bytes.size(), first.end.offset - first.begin.offset)));
-  const std::uint64_t kept = 1 + random_.below(most > 0 ? most : kBeforeLength);
+  const std::uint64_t most = first.end.offset - first.begin.offset - 1;
+  const std::uint64_t kept = 1 + random_.below(most);
   const std::uint64_t at = store_.file(file_).data.size();
   store_.append(file_, ConstBytes(bytes).first(kept));
   shift_ += kept;

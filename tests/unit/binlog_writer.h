@@ -1,6 +1,4 @@
 // BinlogWriter: builds the bytes of a binlog file, event by event, for tests.
-//
-// The checksums are four arbitrary bytes: what is tested does not verify them.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +7,20 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/crc32.h"
 #include "shim/binlog_event.h"
 #include "shim/gtid_state.h"
 
 namespace binlane::testing {
 
 using Bytes = std::vector<std::byte>;
+
+// Gives the event at `begin`, which was changed, the checksum of what it holds now.
+inline void sum_again(Bytes& bytes, std::size_t begin) {
+  const std::size_t length = load_le<std::uint32_t>(bytes.data() + begin + 9) - kEventChecksumSize;
+  store_le<std::uint32_t>(bytes.data() + begin + length,
+                          crc32(0, ConstBytes(bytes).subspan(begin, length)));
+}
 
 class BinlogWriter {
  public:
@@ -108,14 +114,19 @@ class BinlogWriter {
              std::uint32_t server_id = kServerId, bool with_checksum = false) {
     const bool checksum = checksums_ || with_checksum;
     const std::size_t length = kEventHeaderSize + body.size() + (checksum ? kEventChecksumSize : 0);
+    const std::size_t begin = bytes_.size();
     put_number<std::uint32_t>(bytes_, kTimestamp);
     put_number(bytes_, static_cast<std::uint8_t>(type));
     put_number(bytes_, server_id);
     put_number(bytes_, static_cast<std::uint32_t>(length));
-    put_number(bytes_, static_cast<std::uint32_t>(bytes_.size() - 13 + length));
+    put_number(bytes_, static_cast<std::uint32_t>(begin + length));
     put_number(bytes_, flags);
     bytes_.insert(bytes_.end(), body.begin(), body.end());
-    if (checksum) put(bytes_, "sum!");
+    if (!checksum) return;
+    // As a server does: reckoned before the file is marked as in use.
+    Bytes summed(bytes_.begin() + static_cast<std::ptrdiff_t>(begin), bytes_.end());
+    summed[kEventHeaderSize - 2] &= ~std::byte{kEventFlagInUse};
+    put_number(bytes_, crc32(0, summed));
   }
   void raw(std::string_view text) { put(bytes_, text); }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/crc32.h"
 #include "base/position.h"
 #include "shim/feed_event.h"
 
@@ -40,7 +41,10 @@ class BinlogBuilder {
                       .bytes(body)
                       .take();
     if (checksum) {
-      const std::uint32_t crc = event_crc32(event);
+      // Reckoned before the file is marked as in use.
+      Event summed = event;
+      summed[kEventHeaderSize - 2] &= ~std::byte{kEventFlagInUse};
+      const std::uint32_t crc = crc32(0, summed);
       event.resize(length);
       store_le(event.data() + length - kEventChecksumSize, crc);
     }

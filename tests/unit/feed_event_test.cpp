@@ -38,7 +38,7 @@ TEST(FeedEvent, ChecksumsAreTheServers) {
     Event masked = event;
     // The server leaves the IN_USE flag out of the format description's checksum.
     if (&event == &events.front()) masked[kEventFlagsOffset] &= ~std::byte{kEventFlagInUse};
-    EXPECT_EQ(event_crc32(ConstBytes(masked).first(covered)),
+    EXPECT_EQ(crc32(0, ConstBytes(masked).first(covered)),
               load_le<std::uint32_t>(event.data() + covered));
   }
 }
@@ -91,7 +91,7 @@ TEST(FeedEvent, ServesAFormatDescriptionThatIsNotInUse) {
   EXPECT_EQ(parse_format_description(resumed)->server_version,
             parse_format_description(event)->server_version);
   const std::size_t covered = resumed.size() - kEventChecksumSize;
-  EXPECT_EQ(event_crc32(ConstBytes(resumed).first(covered)),
+  EXPECT_EQ(crc32(0, ConstBytes(resumed).first(covered)),
             load_le<std::uint32_t>(resumed.data() + covered));
 }
 

@@ -131,7 +131,7 @@ class FeedTestClient {
       EXPECT_EQ(header.length, answer_.size() - 1);
       const std::size_t covered = header.length - kEventChecksumSize;
       const ConstBytes event = ConstBytes(answer_).subspan(1);
-      EXPECT_EQ(event_crc32(event.first(covered)), load_le<std::uint32_t>(event.data() + covered));
+      EXPECT_EQ(crc32(0, event.first(covered)), load_le<std::uint32_t>(event.data() + covered));
       text += std::to_string(static_cast<int>(header.type)) + ':' + std::to_string(header.end_low) +
               ' ';
     }

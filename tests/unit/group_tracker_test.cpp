@@ -5,7 +5,6 @@
 #include <fstream>
 #include <iterator>
 #include <random>
-
 #include "binlog_writer.h"
 
 namespace binlane {
@@ -216,9 +215,56 @@ TEST(GroupTracker, AnEventThatEndsElsewhereIsAFault) {
   // MariaDB 11.8 leaves the place out of events inside a group, and only there.
   moved = whole.bytes();
   store_le<std::uint32_t>(moved.data() + xid + 13, 0);
+  testing::sum_again(moved, xid);
   EXPECT_EQ(tracked(moved, 5).fault(), TrackerFault::none);
   store_le<std::uint32_t>(moved.data() + end + 13, 0);
   EXPECT_EQ(tracked(moved, 5).fault(), TrackerFault::misplaced_event);
+}
+
+// Canary: checksum_not_verified.
+// Half of the event that ends a group, filled up to the length that it says by what the server
+// wrote next: the group is not whole, wherever in the event the half ends.
+TEST(GroupTracker, AFilledUpHalfOfALastEventIsAFault) {
+  BinlogWriter before;
+  before.begin({});
+  const std::uint64_t begin = before.size();
+  before.gtid(1);
+  before.rows(10);
+  BinlogWriter whole = before;
+  whole.xid();
+  BinlogWriter next = before;  // as if the half had never been
+  next.transaction(2, 300);
+  for (std::uint64_t kept = before.size() + 1; kept < whole.size(); ++kept) {
+    Bytes torn(whole.bytes().begin(), whole.bytes().begin() + static_cast<std::ptrdiff_t>(kept));
+    torn.insert(torn.end(), next.bytes().begin() + static_cast<std::ptrdiff_t>(begin),
+                next.bytes().end());
+    const GroupTracker tracker = tracked(torn, 7);
+    EXPECT_TRUE(tracker.broken()) << kept;
+    EXPECT_EQ(tracker.group_count(), 0U) << kept;
+    EXPECT_EQ(tracker.last_group_end().offset, begin) << kept;
+    // The header is the half's own from here on.
+    if (kept < before.size() + kEventHeaderSize) continue;
+    EXPECT_EQ(tracker.fault_position(), (Position{1, before.size()})) << kept;
+  }
+}
+
+TEST(GroupTracker, VerifiesTheChecksumsOfWhatEndsGroupsOrStandsOutside) {
+  const auto fault_with_a_flip = [](BinlogWriter writer, const auto& write) {
+    writer.begin({});
+    const std::uint64_t begin = writer.size();
+    write(writer);
+    Bytes bytes = writer.bytes();
+    bytes[begin + kEventHeaderSize] ^= std::byte{1};
+    return tracked(bytes, 11).fault();
+  };
+  const auto checkpoint = [](BinlogWriter& writer) { writer.checkpoint(); };
+  const auto rotate = [](BinlogWriter& writer) { writer.rotate("binlog.000002"); };
+  const auto statement = [](BinlogWriter& writer) { writer.query("DROP TABLE t"); };
+  EXPECT_EQ(fault_with_a_flip(BinlogWriter(), checkpoint), TrackerFault::bad_checksum);
+  EXPECT_EQ(fault_with_a_flip(BinlogWriter(), rotate), TrackerFault::bad_checksum);
+  EXPECT_EQ(fault_with_a_flip(BinlogWriter(), statement), TrackerFault::bad_checksum);
+  // A file without checksums has nothing to verify.
+  EXPECT_EQ(fault_with_a_flip(BinlogWriter(false), checkpoint), TrackerFault::none);
 }
 
 TEST(GroupTracker, RotateAndStopEndTheFile) {
@@ -327,6 +373,7 @@ TEST(GroupTracker, OffsetsBeyondFourGigabytes) {
   Bytes xid = end.bytes();
   store_le<std::uint32_t>(xid.data() + 13,
                           static_cast<std::uint32_t>(tracker.end().offset + xid.size()));
+  testing::sum_again(xid, 0);
   tracker.on_bytes(tracker.end().offset, xid);
   EXPECT_EQ(tracker.last_group_end().offset,
             writer.size() + begin_size + 5ULL * kLength + end.size());

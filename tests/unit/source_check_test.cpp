@@ -163,6 +163,13 @@ TEST(SourceCheck, Warnings) {
   check = check_source(facts, kAcker);
   ASSERT_EQ(check.warnings.size(), 1U);
   EXPECT_EQ(check.warnings[0].key, "version");
+
+  facts = good_facts();
+  facts.binlog_checksum = "NONE";
+  check = check_source(facts, kAcker);
+  EXPECT_TRUE(check.accepted());
+  ASSERT_EQ(check.warnings.size(), 1U);
+  EXPECT_EQ(check.warnings[0].key, "binlog_checksum");
 }
 
 TEST(SourceCheck, FileNumbers) {
