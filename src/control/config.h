@@ -14,7 +14,7 @@
 #include "base/secret.h"
 #include "control/fallback_mode.h"
 #include "control/idle.h"
-#include "control/other_ackers.h"
+#include "control/other_ackers_rule.h"
 #include "dataplane/eal.h"
 #include "dataplane/fault_injector.h"
 #include "dataplane/port.h"

@@ -41,6 +41,7 @@
 #include "control/fallback_table.h"
 #include "control/ledger.h"
 #include "control/other_ackers.h"
+#include "control/other_ackers_rule.h"
 #include "control/source_state.h"
 #include "control/wait_deadline.h"
 

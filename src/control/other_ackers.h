@@ -14,15 +14,6 @@
 
 namespace binlane {
 
-// What Binlane does while somebody else acknowledges commits.
-enum class OtherAckersRule : std::uint8_t {
-  report,  // the server goes on waiting for whoever acknowledges, in the ledger
-  refuse   // semi-sync is switched off until Binlane is the only one
-};
-constexpr const char* to_string(OtherAckersRule rule) noexcept {
-  return rule == OtherAckersRule::report ? "report" : "refuse";
-}
-
 enum class OtherAckers : std::uint8_t { none, unclear, present };
 
 // Our own connection for ACKs.

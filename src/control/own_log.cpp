@@ -9,7 +9,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/heartbeat.h"
-#include "control/promotion_answer.h"
+#include "control/promotion_rule.h"
 #include "shim/stream_scan.h"
 #include "storage/archive_files.h"
 #include "storage/file_util.h"

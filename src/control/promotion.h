@@ -24,19 +24,13 @@
 #include "base/epoch.h"
 #include "base/position.h"
 #include "base/uuid.h"
+#include "control/promotion_rule.h"
 #include "dataplane/quorum_rule.h"
 
 namespace binlane {
 
 // The last term that can be asked for.
 inline constexpr std::uint32_t kMaxTerm = UINT32_MAX - 1;
-
-// A rule as it stands on record somewhere: over names, because each host has its own indices.
-struct PromotionRule {
-  std::string text;  // for people: "ANY 1 (r1, r2)"
-  std::vector<std::string> members;
-  QuorumRule rule;  // over `members`
-};
 
 // Which stream somebody's log is of.
 struct PromotionStream {

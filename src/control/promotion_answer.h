@@ -1,5 +1,5 @@
-// promotion_answer: what a peer's inspection means to a promotion, and the rules that journals have
-// on record as their texts. Pure; shared by the promoter and the simulator.
+// promotion_answer: what a peer's inspection means to a promotion. Pure; shared by the promoter and
+// the simulator.
 #pragma once
 
 #include <cstdint>
@@ -11,9 +11,6 @@
 #include "dataplane/source_handshake.h"
 
 namespace binlane {
-
-// Rules from their texts, as journals have them on record.
-std::vector<PromotionRule> promotion_rules(const std::vector<std::string>& texts);
 
 PromotionAnswer promotion_answer(const std::string& name, const SourceHandshake::Inspection& found);
 

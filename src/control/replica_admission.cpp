@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/wire_log.h"
-#include "control/promotion_answer.h"
+#include "control/promotion_rule.h"
 
 namespace binlane {
 namespace {

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "control/config_value.h"
-#include "control/promotion_answer.h"
+#include "control/promotion_rule.h"
 #include "storage/stream_switch.h"
 
 namespace binlane {

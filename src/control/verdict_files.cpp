@@ -5,7 +5,7 @@
 #include <charconv>
 #include <filesystem>
 
-#include "control/promotion_answer.h"
+#include "control/promotion_rule.h"
 #include "control/verdict.h"
 #include "shim/binlog_groups.h"
 #include "shim/binlog_index.h"
