@@ -158,7 +158,11 @@ void Fallback::take_poll(const ServerPoll& poll, const FallbackInputs& in) {
     raise(FallbackEvent::server_off, in);
   }
   baseline_ = poll.counters;
-  others_ = poll.others;
+  const OtherAckers before = std::exchange(others_, poll.others);
+  // What somebody else may have released until this look is in the interval, if there is one.
+  const bool others = before != OtherAckers::none || others_ != OtherAckers::none;
+  if (others && (close_at_ || close_after_ns_) && !canary(Canary::closed_under_other_acker))
+    watch_for_exposure(in);
   // While somebody else may be releasing commits, how far the exposure reaches back stays as it is.
   if (others_ == OtherAckers::none || canary(Canary::other_acker_ignored))
     looked_at_ = {looked_at_[1], quorum_at_};

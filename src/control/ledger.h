@@ -152,7 +152,7 @@ class Ledger {
 
   // From now on positions are of this stream. Intervals of another one that are open still are
   // closed where they began, uncounted: their binlogs are gone, or are not this server's any more.
-  // False when that could not be made durable; they then stay open.
+  // False when that could not be made durable; they then stay open until try_again().
   [[nodiscard]] bool begin_stream(const Uuid& origin);
 
   // Each of these returns only when its line is on stable storage, and false (or nothing) when that

@@ -109,7 +109,10 @@ std::optional<AdmittedHello> ReplicaAdmission::answer(const HelloMessage& messag
   hello.journal_id = meta.journal;
   hello.promised_to = meta.promise.candidate;
   add_rules(hello, meta);
-  if (is_phase(body, wire::Phase::start)) hello.acks_alone = acks_alone(meta.rules);
+  if (is_phase(body, wire::Phase::start)) {
+    hello.acks_alone = acks_alone(meta.rules);
+    if (body.cut_to != wire::kNoCut) add_held_groups(hello);
+  }
   if (!meta.stream.is_null() && !is_look(body)) add_archive_digest(hello);
   return hello;
 }
@@ -318,6 +321,13 @@ std::string ReplicaAdmission::bind(const wire::HelloBody& body, const StreamIden
   if (const int error = store_.store_rule(std::string(field_text(body.rule)), alone); error != 0)
     return fmt::format("the quorum rule cannot be put on record: {}", errno_text(error));
   return {};
+}
+
+void ReplicaAdmission::add_held_groups(AdmittedHello& hello) {
+  const std::optional<HeldGroups> held = host_.held_groups();
+  if (!held) return;
+  hello.whole_groups_log = held->whole_log;
+  hello.looked_to_log = held->end_log;
 }
 
 void ReplicaAdmission::add_archive_digest(AdmittedHello& hello) {

@@ -20,6 +20,7 @@
 
 #include "base/position.h"
 #include "control/exposure_record.h"
+#include "control/held_groups.h"
 #include "control/promise_budget.h"
 #include "dataplane/hello.h"
 #include "dataplane/replica_cycle.h"
@@ -48,6 +49,8 @@ class AdmissionHost {
   virtual ArchiverStatus archive() = 0;
   // Of the bytes in front of `end` in an archived file; nothing when they cannot be read.
   virtual std::optional<std::uint32_t> digest_archive(Position end, std::uint64_t length) = 0;
+  // With the lane standing still, while a START wants to cut.
+  virtual std::optional<HeldGroups> held_groups() = 0;
   // Counts the archive's event groups from `divergence.sealed_at` to `divergence.reached` into it.
   // Empty, or why that cannot be told.
   virtual std::string count_groups(Divergence& divergence) = 0;
@@ -112,6 +115,7 @@ class ReplicaAdmission {
   bool is_of_now(std::uint64_t answer_id) const;
   void watch_stream();
   void add_archive_digest(AdmittedHello& hello);
+  void add_held_groups(AdmittedHello& hello);
 
   std::string name_;
   std::uint64_t cluster_id_;

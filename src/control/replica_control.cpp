@@ -247,6 +247,14 @@ std::optional<std::uint32_t> ReplicaControl::digest_archive(Position end, std::u
                           length);
 }
 
+std::optional<HeldGroups> ReplicaControl::held_groups() {
+  if (!lane_.stand_still()) return std::nullopt;
+  const PosixBinlogFiles archive(side_.parts()->folder, file_.stream().basename);
+  auto held = binlane::held_groups(archive, lane_.journal(), file_.meta().archived);
+  lane_.go_on();
+  return held;
+}
+
 std::string ReplicaControl::count_groups(Divergence& divergence) {
   const Position reached = divergence.reached;
   const std::uint32_t last = reached.offset > 0 ? reached.file : reached.file - 1;

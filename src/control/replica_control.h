@@ -108,6 +108,7 @@ class ReplicaControl : private AdmissionHost {
   ReplicaLaneMarks marks() override;
   ArchiverStatus archive() override;
   std::optional<std::uint32_t> digest_archive(Position end, std::uint64_t length) override;
+  std::optional<HeldGroups> held_groups() override;
   std::string count_groups(Divergence& divergence) override;
   void diverge(const Divergence& divergence) override;
   std::string adopt_stream(const StreamIdentity& stream, const LogMark& learner) override;

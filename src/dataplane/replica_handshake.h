@@ -43,6 +43,10 @@ struct AdmittedHello {
   bool bound = false;         // it names an answer of this process: its sender hears our answers
   bool not_bound = false;     // refused for want of that alone
   bool acks_alone = false;    // a rule on record is satisfied by this replica alone
+  // As log offsets, when a START wants to cut: behind the last whole event group of what is held,
+  // and where the log ended when that was looked up.
+  std::uint64_t whole_groups_log = UINT64_MAX;
+  std::uint64_t looked_to_log = UINT64_MAX;
   bool source_alive = false;  // for a look: this host is a source, or hears one
   // Why it is refused; in the answer to a look that is not, the name of the source that is heard.
   char reason[wire::kReasonSize] = {};
@@ -226,10 +230,15 @@ std::string_view ReplicaHandshake::accept_start(const FrameView& frame, const Ad
   if (body.cut_to != wire::kNoCut && body.cut_to > log.end_log() - log.released_log())
     return "the cut lies beyond the end of this log";
   // A source of the same term lost what it had synced (S5). One of a later term may cut that where
-  // no quorum had it; but what this replica alone completes a quorum with was told to clients.
+  // no quorum had it; but what this replica alone completes a quorum with was told to clients, as
+  // far as it is whole event groups (S2).
   const bool same_term = frame.epoch().term == session.epoch().term;
-  if (body.cut_to != wire::kNoCut && log.released_log() + body.cut_to < safe_log(session) &&
-      (same_term || hello.acks_alone) && !canary(Canary::cut_below_acked))
+  const std::uint64_t cut_log = log.released_log() + body.cut_to;
+  const bool half_a_group =
+      hello.looked_to_log == log.end_log() && cut_log >= hello.whole_groups_log;
+  const bool told = same_term || (hello.acks_alone && !half_a_group);
+  if (body.cut_to != wire::kNoCut && cut_log < safe_log(session) && told &&
+      !canary(Canary::cut_below_acked))
     return "the cut lies below what the source had synced and this replica had acknowledged: the "
            "source lost data and must not be a source";
   return {};

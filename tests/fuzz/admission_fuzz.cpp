@@ -100,6 +100,7 @@ class Host final : public AdmissionHost {
   std::optional<std::uint32_t> digest_archive(Position, std::uint64_t length) override {
     return (shape_ & 8) != 0 ? std::nullopt : std::optional(static_cast<std::uint32_t>(length));
   }
+  std::optional<HeldGroups> held_groups() override { return HeldGroups{0, 0}; }
   std::string count_groups(Divergence& divergence) override {
     divergence.groups = 3;
     return {};

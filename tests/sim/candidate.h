@@ -56,6 +56,7 @@ class Candidate {
 
   Phase phase() const { return phase_; }
   std::uint32_t term() const { return promise_.term; }
+  const Promise& promise() const { return promise_; }
   const std::string& refusal() const { return refusal_; }
   const std::string& better_candidate() const { return better_; }
   const std::string& waiting_for() const { return waiting_for_; }

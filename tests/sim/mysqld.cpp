@@ -54,6 +54,11 @@ void Mysqld::start() {
 // Everything up to the first transaction that is not whole is in the binlog and gets committed; the
 // rest never was.
 void Mysqld::recover() {
+  // Half a group with nothing behind it is what a crash leaves as well.
+  const auto torn_last = torn_.find(store_.last());
+  if (torn_last != torn_.end() && store_.file(store_.last()).data.size() <= torn_end_ &&
+      torn_at_ == torn_last->second)
+    torn_.erase(torn_last);
   bool gone = false;
   // What is behind half a group is in its tables, but recovery does not read on there.
   bool unread = false;
@@ -204,6 +209,8 @@ bool Mysqld::tear_group(const std::vector<std::byte>& bytes) {
   store_.append(file_, ConstBytes(bytes).first(kept));
   shift_ += kept;
   torn_.try_emplace(file_, at);
+  torn_at_ = at;
+  torn_end_ = at + kept;
   for (const std::size_t index : group_.commits) {
     commits_[index].lost = true;
     by_end_.erase(commits_[index].end);

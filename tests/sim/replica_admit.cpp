@@ -111,6 +111,14 @@ std::optional<std::uint32_t> ReplicaHost::digest_archive(Position end, std::uint
   return digest_bytes(0, end.offset - length, bytes);
 }
 
+std::optional<HeldGroups> ReplicaHost::held_groups() {
+  ArchiveView archive(files_, folder(), store_->stream().basename);
+  stand_still();
+  auto held = binlane::held_groups(archive, *journal_, store_->meta().archived);
+  queues_->pause.resume();
+  return held;
+}
+
 std::string ReplicaHost::count_groups(Divergence& divergence) {
   ArchiveView view(files_, folder(), store_->stream().basename);
   const auto groups = binlane::count_groups(view, divergence.sealed_at, divergence.reached);

@@ -62,6 +62,14 @@ void ReplicaHost::reseed() {
   ++reseeds_;
 }
 
+void ReplicaHost::reset_promise(const Promise& promise) {
+  BL_ASSERT(!up());
+  trace_.note("promise reset", local_.ipv4, promise.term);
+  JournalMeta meta = stored_meta();
+  meta.promise = promise;
+  superblock_.bytes = encode_journal_meta(meta);
+}
+
 void ReplicaHost::start() {
   BL_ASSERT(!up());
   loan_ = {};

@@ -56,6 +56,8 @@ class ReplicaHost final : private AdmissionHost {
 
   // An operator gives it an empty journal and archive.
   void reseed();
+  // As `binlane term reset` does, with the daemon stopped.
+  void reset_promise(const Promise& promise);
 
   // No source is served from now on, and this is what it is told; empty: they are.
   void refuse_all(const std::string& reason) { refuse_all_ = reason; }
@@ -140,6 +142,7 @@ class ReplicaHost final : private AdmissionHost {
   ReplicaLaneMarks marks() override;
   ArchiverStatus archive() override;
   std::optional<std::uint32_t> digest_archive(Position end, std::uint64_t length) override;
+  std::optional<HeldGroups> held_groups() override;
   std::string count_groups(Divergence& divergence) override;
   void diverge(const Divergence& divergence) override;
   std::string adopt_stream(const StreamIdentity& stream, const LogMark& learner) override;

@@ -191,7 +191,13 @@ void World::operators_behind_promotion() {
     ReplicaHost& replica = replica_called(view.name);
     if (!replica.up()) continue;
     mend_trust(replica, candidate_->binlogs(), candidate_->new_origin());
-    if (!view.in_session && wants_reseed(view.refusal)) reseed(replica);
+    if (view.in_session) continue;
+    if (wants_reseed(view.refusal)) reseed(replica);
+    // It had bid for the same term, unseen by whoever was promoted then, and died.
+    if (view.refusal.find("is promised to another source") == std::string::npos) continue;
+    replica.kill();
+    replica.reset_promise(candidate_->promise());
+    replica.start();
   }
 }
 

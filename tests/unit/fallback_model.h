@@ -50,6 +50,7 @@ class FallbackModel {
   bool status = false;
   bool foreign = false;      // another semi-sync client, which acknowledges whatever waits
   bool foreign_seen = true;  // and a look at the server shows it
+  bool foreign_unclear = false;  // not for certain
   bool numbering_over = false;
   std::uint32_t run = 1;
   ServerCounters counters;
@@ -88,7 +89,9 @@ class FallbackModel {
       published_ = {in.now_ns, lane_has_backlog ? published_.written : written, quorum};
     if (now_ms >= next_poll_ms_) {
       next_poll_ms_ = now_ms + 100;
-      const auto others = foreign && foreign_seen ? OtherAckers::present : OtherAckers::none;
+      const auto others = !foreign || !foreign_seen ? OtherAckers::none
+                          : foreign_unclear         ? OtherAckers::unclear
+                                                    : OtherAckers::present;
       in.poll = ServerPoll{in.now_ns, run, enabled, status, counters, others};
     }
     // Every action may lead to the next at once, as in the control thread.

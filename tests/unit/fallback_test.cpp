@@ -1047,6 +1047,28 @@ TEST(FallbackGuard, ASecondAckerIsAStateOfItsOwnWithAnOpenInterval) {
   EXPECT_TRUE(all_recorded(model));
 }
 
+// Canary: closed_under_other_acker.
+// An earlier binlaned had seen it for certain; to a new one it is unclear for a while whether a
+// second client is what is left of the old one. What it releases then belongs to the interval that
+// is open, although the server says that it waits.
+TEST(FallbackGuard, ASecondAckerThatGoesBeforeItIsCertainIsInTheOpenInterval) {
+  FallbackModel model(quick(), {.exposed_from = {1, 900}, .interval_open = true});
+  model.intervals.push_back({900, std::nullopt, true});
+  model.enabled = model.status = true;
+  model.foreign = model.foreign_unclear = true;
+  model.quorum_lag = 30;
+  for (int i = 0; i < 30; ++i) {
+    model.commit();
+    model.turn(10);
+  }
+  EXPECT_FALSE(model.exposed.empty());
+  model.foreign = false;
+  model.quorum_lag = 0;
+  ASSERT_TRUE(model.run_until(State::semisync, 1'000));
+  EXPECT_EQ(open_intervals(model), 0U);
+  EXPECT_TRUE(all_recorded(model));
+}
+
 TEST(FallbackGuard, ASecondAckerThatIsRefusedEndsSemiSyncLedgerFirst) {
   FallbackOptions options = quick();
   options.other_ackers = OtherAckersRule::refuse;

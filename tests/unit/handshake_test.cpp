@@ -79,6 +79,7 @@ struct Pair {
   std::uint64_t hellos = 0;
   std::uint64_t answers = 0;
   bool acks_alone = false;
+  std::uint64_t whole_groups_log = UINT64_MAX;
   std::string replica_heard;  // the reason of a REFUSE
 
   explicit Pair(std::uint32_t first_file = 1) : stream(first_file, 1U << 16) {
@@ -115,6 +116,8 @@ struct Pair {
     admitted.answer_id = ++answers;
     admitted.bound = body_as<wire::HelloBody>(test::view_of(message.frame())).answer_id != 0;
     admitted.acks_alone = acks_alone;
+    admitted.whole_groups_log = whole_groups_log;
+    admitted.looked_to_log = log->end_log();
     admitted.below_digest = below_digest;
     admitted.below_length = below_length;
     admitted.below_end = below_end;
@@ -1041,18 +1044,20 @@ TEST(ReplicaHandshake, AForeignAskDoesNotPassOverAHandshakeUnderWay) {
 
 // I6 at the replica: a START with a cut is as good as any source's word, but what the source said
 // to have synced, and this replica acknowledged, is not cut by a source of the same term; nor by
-// one of a later term, where this replica alone completes a quorum.
+// one of a later term, where this replica alone completes a quorum, unless it is half a group.
 TEST(ReplicaHandshake, a_start_below_what_was_acked_cuts_nothing) {
   struct Case {
     Epoch epoch;
     bool alone;
     std::uint64_t cut_to;
     bool refused;
+    std::optional<std::uint64_t> whole = std::nullopt;  // event groups, up to here
   };
   const Case cases[] = {
       {{1, 6}, false, 0, true},    {{1, 6}, false, 299, true}, {{1, 6}, false, 300, false},
       {{1, 6}, false, 400, false}, {{2, 0}, true, 299, true},  {{2, 0}, true, 300, false},
-      {{2, 0}, false, 0, false},
+      {{2, 0}, false, 0, false},     {{2, 0}, true, 299, false, 299},
+      {{2, 0}, true, 298, true, 299}, {{1, 6}, true, 299, true, 299},
   };
   for (const Case& c : cases) {
     Target p;
@@ -1060,6 +1065,7 @@ TEST(ReplicaHandshake, a_start_below_what_was_acked_cuts_nothing) {
     ASSERT_TRUE(p.run());
     ASSERT_TRUE(p.session.active());
     p.acks_alone = c.alone;
+    if (c.whole) p.whole_groups_log = p.log->released_log() + *c.whole;
     wire::DataBody marks;
     marks.stream_offset = 400;
     marks.file_number = 1;

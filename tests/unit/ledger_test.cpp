@@ -411,6 +411,20 @@ TEST_F(LedgerTest, AFullDiskIsTriedAgain) {
   }
 }
 
+// Or the old stream's interval would be open for ever: nobody closes it later.
+TEST_F(LedgerTest, AStreamThatBeginsOnAFullDiskClosesTheOldOnesLater) {
+  Ledger ledger(path(), small_io());
+  ASSERT_TRUE(ledger.begin_stream(Uuid::random()));
+  ASSERT_TRUE(ledger.open_interval(kFrom, kEpoch, ExposureKind::own, "timeout"));
+  g_room = 40;
+  EXPECT_FALSE(ledger.begin_stream(Uuid::random()));
+  EXPECT_EQ(ledger.totals().open, 1U);
+  EXPECT_FALSE(ledger.try_again());
+  g_room = SIZE_MAX;
+  EXPECT_TRUE(ledger.try_again());
+  EXPECT_EQ(ledger.totals().open, 0U);
+}
+
 // A sync that finds no room (delayed allocation) is as final as any: nobody knows what is there.
 TEST_F(LedgerTest, NoRoomAtASyncIsFinal) {
   Ledger ledger(path(), small_io());
