@@ -116,8 +116,6 @@ SourceCheck check_source(const ServerFacts& facts, std::uint32_t acker_server_id
 // What to do where binlaned may not read the binlogs, and members of `group` (or nobody else) may.
 std::string unreadable_binlog_remedy(const std::string& group);
 
-// MariaDB 10.11 and MySQL compare binlog names as text in their semi-sync code, so that
-// binlog.1000000 sorts before binlog.999999 and semi-sync goes off for good (safety rule S17).
 // MariaDB (10.11, 11.8) compares binlog names as text in its semi-sync code. binlog.1000000 sorts
 // before binlog.999999, so every commit from that file on counts as acknowledged at once, with no
 // replica alive, while the server's status says ON (safety rule S17). MySQL compares rightly.

@@ -1,4 +1,4 @@
-// The judgement on a server's facts: may it be a source? (safety.md's list, and its reasons.)
+// The judgement on a server's facts: may it be a source? (docs/SAFETY.md has the list.)
 
 #include <fmt/format.h>
 
