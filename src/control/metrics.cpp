@@ -102,7 +102,7 @@ constexpr Row kPeerRows[] = {
     {"binlane_replica_connected", kGauge, "1 while the replica is in session.", "/connected"},
     {"binlane_replica_slow", kGauge, "1 while it keeps commits waiting that others have.", "/slow"},
     {"binlane_replica_damaged", kGauge, "1 while its journal has unrepaired damage.", "/damaged"},
-    {"binlane_replica_learner", kGauge, "1 while it counts in no quorum yet.", "/learner"},
+    {"binlane_replica_learner", kGauge, "1 while it counts in no proof of a promotion yet.", "/learner"},
     {"binlane_replica_received_lag_bytes", kGauge, "Binlog bytes it has not received.",
      "/received_lag_bytes"},
     {"binlane_replica_durable_lag_bytes", kGauge, "Binlog bytes it has not on stable storage.",
