@@ -122,6 +122,11 @@ void add_source(const SourceConfig& config, const View& view, ProblemList& out) 
         out.add(ProblemCode::rejoining,
                 with_reason("this host is rejoining, and its server does not follow it yet",
                             view.rejoin.waiting_for));
+      if (!view.replication_problem.empty())
+        out.add(ProblemCode::not_following,
+                fmt::format("this host's server does not follow its feed, and a promotion would "
+                            "wait for it: {} (SHOW SLAVE STATUS and START SLAVE there)",
+                            view.replication_problem));
       break;
   }
 }

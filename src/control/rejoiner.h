@@ -84,6 +84,7 @@ class Rejoiner {
   const SourceState& state_;
   const Ledger& ledger_;
   ServerConnection& sql_;
+  bool seen_following_ = false;  // on the look before this one
   RejoinView view_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "control/following.h"
 #include "control/replica_side.h"
 #include "control/source_control.h"
 #include "control/source_settings.h"
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::uint64_t kLookNs = 500 * kNanosPerMilli;
 constexpr std::uint64_t kPollNs = 50 * kNanosPerMilli;
+constexpr std::uint64_t kReplicationLookNs = 2 * kNanosPerSecond;
 // How long a rejoin waits for the new source to speak to this host.
 constexpr std::uint64_t kSuccessorWaitNs = 5 * kNanosPerSecond;
 static_assert(kSuccessorWaitNs > 3 * kRefusedRepeatNs);
@@ -200,6 +202,7 @@ void SourceControl::work_as_standby(std::uint64_t now_ns) {
     rejoining_for_ = rejoiner_->look_at_server();
     if (rejoining && !role_.state().rejoining && ended_) ended_("rejoin", {});
   }
+  look_at_replication(now_ns);
   const QueryResult enabled =
       command_connection_.query("SELECT @@GLOBAL.rpl_semi_sync_master_enabled");
   if (!enabled.ok()) {
@@ -213,6 +216,21 @@ void SourceControl::work_as_standby(std::uint64_t now_ns) {
     log::warning("standby", "the server's semi-sync was ON and is OFF now: this host is a standby");
   else
     problem_ = fmt::format("cannot switch the server's semi-sync OFF: {}", to_string(off.error));
+}
+
+// A server that connects anew is not following for a moment: what two looks see is shown.
+void SourceControl::look_at_replication(std::uint64_t now_ns) {
+  if (!config_.replica || role_.state().rejoining) {
+    replication_seen_.clear();
+    replication_problem_.clear();
+    return;
+  }
+  if (now_ns < next_replication_look_ns_) return;
+  next_replication_look_ns_ = now_ns + kReplicationLookNs;
+  std::string now = replication_problem(command_connection_.query("SHOW SLAVE STATUS"),
+                                        config_.replica->feed_listen.udp_port);
+  replication_problem_ = replication_seen_.empty() ? std::string() : now;
+  replication_seen_ = std::move(now);
 }
 
 // Commits that waited when the term ended are let go by the server's own timeout, and then its
