@@ -45,6 +45,7 @@ void Rejoiner::report(std::string line) {
 bool Rejoiner::run(const RejoinOptions& options) {
   view_ = {};
   seen_following_ = false;
+  sealed_at_ = {};
   const auto refuse = [this](const std::string& why) {
     log::error("rejoin_refused", "{}", why);
     view_.refusal = why;
@@ -158,6 +159,7 @@ std::string Rejoiner::compare(const Successor& successor, Compared& found) {
                        to_string(group.begin), to_string(group.end)));
   if (view_.diverging_groups > found.beyond.size())
     report(fmt::format("and {} more", view_.diverging_groups - found.beyond.size()));
+  sealed_at_ = seal;
   if (!found.beyond.empty()) return {};
   FixedFeedLimit limit;
   limit.set(seal);

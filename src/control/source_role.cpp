@@ -12,6 +12,8 @@
 #include "control/replica_side.h"
 #include "control/source_control.h"
 #include "control/source_settings.h"
+#include "shim/binlog_index.h"
+#include "shim/stream_scan.h"
 
 namespace binlane {
 namespace {
@@ -169,15 +171,30 @@ void SourceControl::rejoin(std::uint64_t now_ns) {
   rejoin_asked_.reset();
 }
 
-// Positions of the stream that is over mean nothing in a later one.
+// Positions of the stream that is over mean nothing in a later one. Without a rebuild the server's
+// binlogs end where the stream was sealed, and what an interval holds can be counted up to there.
 void SourceControl::close_ledger_of_old_stream(bool rebuilt) {
   const std::vector<LedgerInterval> open = ledger_.open_intervals();
+  const Position sealed_at = rejoiner_->sealed_at();
+  const RoleState& role = role_.state();
+  const BinlogIndex index = read_binlog_index(role.binlog_index, role.binlog_base);
   for (const LedgerInterval& interval : open) {
     const char* const cause = rebuilt
                                   ? "rejoined, rebuilt from a copy: what was released is lost"
                                   : "rejoined: nothing stands behind where the stream was sealed";
+    const bool countable = !rebuilt && index.error.empty() && !sealed_at.is_null() &&
+                           !interval.from.is_null() &&
+                           (interval.stream.is_null() || interval.stream == state_.origin);
+    Position to = interval.from;
+    std::optional<std::uint64_t> groups;
+    if (countable) {
+      const PosixBinlogFiles files(index.directory, index.basename);
+      to = std::max(interval.from, sealed_at);
+      groups = to == interval.from ? 0 : count_groups(files, interval.from, to);
+    }
     if (!ledger_.add_cause(interval.id, ExposureKind::server_side, cause) ||
-        !ledger_.close_interval(interval.id, interval.from, 0))
+        !ledger_.close_interval(interval.id, to, groups.value_or(0), groups.has_value(),
+                                !groups.has_value()))
       log::error("ledger_failed", "{}", ledger_.failure());
   }
 }

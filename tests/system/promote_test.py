@@ -97,6 +97,10 @@ class Failover(HaCase):
         new.wait_state("FENCED")
         self.check_read_only(new)
         self.rejoin(new.name)
+        # Nobody was told anything since the seal, so nobody has to look at what fencing recorded.
+        by_fencing = json.loads(new.binlane("ledger", "--json")[1])["intervals"][-1]
+        self.assertIn("fenced", by_fencing["causes"][0]["reason"])
+        self.assertEqual((by_fencing["groups"], by_fencing["acknowledged"]), (0, True))
         self.insert(a, *range(200, 300))
         self.check_equal()
         self.assertEqual(a.source_status()["epoch"], f"{term + 1}.1")
