@@ -13,6 +13,7 @@ import harness
 import pymysql
 from ha_case import EXIT_REFUSED, LONG_TIMEOUT_MS, WAIT_S, HaCase
 from lab import admin, waiting
+from lab.fleet import BINLANE_USER
 from lab.load import Load, read_acknowledged
 
 LOAD_CLIENTS = 4
@@ -25,6 +26,7 @@ EXIT_CHECK = 4
 EXIT_GOING_ON = 6
 EXIT_ABSENT = 10
 EXIT_IN_DOUBT = 11
+EXIT_DOCTOR_FAULT = 13
 
 
 class Failover(HaCase):
@@ -432,6 +434,7 @@ class NotFollowing(HaCase):
         self.cluster.wait_replicas_applied()
         self.a_replicas_server_that_stands_still(b)
         self.a_server_that_was_not_rebuilt(a, b)
+        self.a_source_that_lacks_a_privilege(b)
 
     def a_replicas_server_that_stands_still(self, b):
         self.wait_none(b)  # its account came with the stream, and was tried before that
@@ -460,6 +463,17 @@ class NotFollowing(HaCase):
         a.server.query("START SLAVE")
         waiting.until(lambda: "rejoining" not in self.problems(a), "a to follow", WAIT_S)
         self.check_equal()
+
+    def a_source_that_lacks_a_privilege(self, b):
+        """It would show after the next restart of the server only: read_only is not lifted then."""
+        doctor = ("doctor", "--config", str(b.daemon.config_file))
+        self.assertNotIn("lacks", b.binlane(*doctor)[1])
+        b.server.query(
+            f"SET STATEMENT sql_log_bin=0 FOR REVOKE READ_ONLY ADMIN ON *.* FROM {BINLANE_USER}@localhost"
+        )
+        status, out, _ = b.binlane(*doctor)
+        self.assertEqual(status, EXIT_DOCTOR_FAULT, out)
+        self.assertIn("lacks READ_ONLY ADMIN", out)
 
 
 class ReadOnly(HaCase):
