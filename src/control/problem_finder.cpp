@@ -106,8 +106,11 @@ void add_source(const SourceConfig& config, const View& view, ProblemList& out) 
       out.add(ProblemCode::refused, with_reason("the source is REFUSED", view.problem));
       break;
     case Phase::fenced:
-      out.add(ProblemCode::fenced,
-              with_reason("this host is FENCED, and hands out no quorum", view.role.fence_reason));
+      out.add(
+          ProblemCode::fenced,
+          with_reason("this host is FENCED, and hands out no quorum (binlane rejoin, once another "
+                      "host is the source)",
+                      view.role.fence_reason));
       add_if(out, ProblemCode::source_trouble, view.problem);
       break;
     case Phase::promoting:

@@ -269,7 +269,7 @@ TEST(ProblemFinder, TheSideThatIsNotAtWorkIsAskedForItsFilesOnly) {
   Host host;
   host.source = {};
   host.source.phase = SourceControl::Phase::standby;
-  host.source.drain.reason = "control has not settled where to register";
+  host.source.drain.reason = "it is not settled yet where the stream begins at the server";
   EXPECT_TRUE(host.find(true, true).empty());
   Host other;
   other.replica = {};
