@@ -45,8 +45,11 @@ std::optional<std::string> connect_to(const std::string& path, std::uint32_t tim
   const timeval limit{static_cast<time_t>(timeout_ms / 1000),
                       static_cast<suseconds_t>(timeout_ms % 1000 * 1000)};
   if (::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0 ||
-      ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return errno_text(errno);
+      ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    const int error = errno;
+    const bool nobody = error == ENOENT || error == ECONNREFUSED;
+    return errno_text(error) + (nobody ? "; is binlaned running? (systemctl status binlaned)" : "");
+  }
   out = std::move(socket);
   return std::nullopt;
 }

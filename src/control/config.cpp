@@ -331,7 +331,7 @@ std::vector<std::string> SourceConfig::replica_names() const {
 Config load_config(const std::string& path) {
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file.is_open())
-    throw ConfigurationError(fmt::format("{}: cannot open: {}", path, errno_text(errno)));
+    throw ConfigurationError(fmt::format("{}: cannot open: {}", path, why_not_opened(path, errno)));
   struct stat facts {};
   if (::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode))
     throw ConfigurationError(fmt::format("{}: not a regular file", path));

@@ -284,7 +284,8 @@ std::span<const ConfigKey<ReplicaConfig>> replica_keys() {
        "MiB",
        {0, kMaxArchiveMb},
        kOptional,
-       "the same of the oldest files while the archive is larger than this; 0: it has no limit"},
+       "while the archive is larger than this its oldest files are deleted, once neither the local "
+       "server nor a replica needs them; 0: it has no limit"},
       {"archive_keep_for_absent_mb",
        &S::archive_keep_for_absent_mb,
        "MiB",

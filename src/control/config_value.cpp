@@ -94,7 +94,7 @@ Secret read_password_file(const std::string& path, std::string& problem) {
   // O_NONBLOCK: a FIFO put in the file's place must not hang the start.
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file.is_open()) {
-    problem = fmt::format("cannot open {}: {}", path, errno_text(errno));
+    problem = fmt::format("cannot open {}: {}", path, why_not_opened(path, errno));
     return {};
   }
   struct stat facts {};
@@ -103,7 +103,7 @@ Secret read_password_file(const std::string& path, std::string& problem) {
     return {};
   }
   if ((facts.st_mode & kForbiddenModeBits) != 0) {
-    problem = fmt::format("{} has mode {:04o}: others could read or change it; run chmod 0600 {}",
+    problem = fmt::format("{} has mode {:04o}: others could read or change it; run chmod g-w,o= {}",
                           path, facts.st_mode & 07777, path);
     return {};
   }

@@ -4,6 +4,10 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <cerrno>
+
+#include "base/access_path.h"
+#include "base/error.h"
 #include "control/service_identity.h"
 #include "storage/file_util.h"
 
@@ -41,6 +45,16 @@ std::string open_folder_of(const std::string& path) {
   if ((facts.st_mode & kWritableByOthers) == 0 || (facts.st_mode & S_ISVTX) != 0) return {};
   return fmt::format("{} has mode {:04o}: others could put another file in the place of {}", folder,
                      facts.st_mode & 07777, path);
+}
+
+std::string why_not_opened(const std::string& path, int error) {
+  std::string text = errno_text(error);
+  if (error != EACCES) return text;
+  const ::passwd* const user = ::getpwuid(::geteuid());
+  const std::string name = user != nullptr ? user->pw_name : std::to_string(::geteuid());
+  const std::string obstacle = read_obstacle(own_ids(), path);
+  if (obstacle.empty()) return text + ", as user " + name;
+  return fmt::format("{}, as user {}: {} keeps it out", text, name, obstacle);
 }
 
 }  // namespace binlane

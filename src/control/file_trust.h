@@ -18,4 +18,8 @@ std::string why_not_trusted(const std::string& path, const struct stat& facts);
 // A warning where others could put a file of their own in this one's place; otherwise empty.
 std::string open_folder_of(const std::string& path);
 
+// Why a file could not be opened: `error`'s text, and where this process may not read it, as whom
+// it runs and what keeps it out.
+std::string why_not_opened(const std::string& path, int error);
+
 }  // namespace binlane

@@ -12,4 +12,7 @@ namespace binlane {
 // instead, with its own last error.
 std::string following_problem(const QueryResult& slave_status, std::uint16_t feed_port);
 
+// The same of a server that should have long been following, and whether it executes what it gets.
+std::string replication_problem(const QueryResult& slave_status, std::uint16_t feed_port);
+
 }  // namespace binlane

@@ -106,8 +106,11 @@ void add_source(const SourceConfig& config, const View& view, ProblemList& out) 
       out.add(ProblemCode::refused, with_reason("the source is REFUSED", view.problem));
       break;
     case Phase::fenced:
-      out.add(ProblemCode::fenced,
-              with_reason("this host is FENCED, and hands out no quorum", view.role.fence_reason));
+      out.add(
+          ProblemCode::fenced,
+          with_reason("this host is FENCED, and hands out no quorum (binlane rejoin, once another "
+                      "host is the source)",
+                      view.role.fence_reason));
       add_if(out, ProblemCode::source_trouble, view.problem);
       break;
     case Phase::promoting:
@@ -122,6 +125,11 @@ void add_source(const SourceConfig& config, const View& view, ProblemList& out) 
         out.add(ProblemCode::rejoining,
                 with_reason("this host is rejoining, and its server does not follow it yet",
                             view.rejoin.waiting_for));
+      if (!view.replication_problem.empty())
+        out.add(ProblemCode::not_following,
+                fmt::format("this host's server does not follow its feed, and a promotion would "
+                            "wait for it: {} (SHOW SLAVE STATUS and START SLAVE there)",
+                            view.replication_problem));
       break;
   }
 }

@@ -34,6 +34,7 @@ constexpr ProblemKind kKinds[] = {
     {ProblemCode::binlog_numbers, "binlog_numbers", kWarning, nullptr},
     {ProblemCode::standby_trouble, "standby_trouble", kWarning, nullptr},
     {ProblemCode::rejoining, "rejoining", kFault, nullptr},
+    {ProblemCode::not_following, "not_following", kWarning, nullptr},
     {ProblemCode::writes_stopped, "writes_stopped", kFault, nullptr},
     {ProblemCode::diverged, "diverged", kFault, nullptr},
     {ProblemCode::source_away, "source_away", kFault, nullptr},

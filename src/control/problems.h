@@ -48,6 +48,7 @@ enum class ProblemCode : std::uint8_t {
   binlog_numbers,
   standby_trouble,
   rejoining,
+  not_following,
   writes_stopped,
   // The replica.
   diverged,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -43,6 +44,8 @@ void Rejoiner::report(std::string line) {
 
 bool Rejoiner::run(const RejoinOptions& options) {
   view_ = {};
+  seen_following_ = false;
+  sealed_at_ = {};
   const auto refuse = [this](const std::string& why) {
     log::error("rejoin_refused", "{}", why);
     view_.refusal = why;
@@ -100,7 +103,10 @@ std::string Rejoiner::look_at_server() {
   }
   const std::string problem =
       following_problem(sql_.query("SHOW SLAVE STATUS"), config_.replica->feed_listen.udp_port);
+  // An IO thread that asks for what the feed does not have is connected, and ends a moment later.
+  const bool seen_before = std::exchange(seen_following_, problem.empty());
   if (!problem.empty()) return problem;
+  if (!seen_before) return "the server's IO thread to stay connected to this host's feed";
   RoleState role = role_.state();
   role.rejoining = false;
   if (const int error = role_.store(role); error != 0)
@@ -153,6 +159,7 @@ std::string Rejoiner::compare(const Successor& successor, Compared& found) {
                        to_string(group.begin), to_string(group.end)));
   if (view_.diverging_groups > found.beyond.size())
     report(fmt::format("and {} more", view_.diverging_groups - found.beyond.size()));
+  sealed_at_ = seal;
   if (!found.beyond.empty()) return {};
   FixedFeedLimit limit;
   limit.set(seal);

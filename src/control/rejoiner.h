@@ -59,6 +59,8 @@ class Rejoiner {
   // ends the rejoin; otherwise what keeps it from that, with the server's own error.
   std::string look_at_server();
   const RejoinView& view() const noexcept { return view_; }
+  // After a run() that compared: where the stream of this host's time as the source ends.
+  Position sealed_at() const noexcept { return sealed_at_; }
 
  private:
   // What the server's binlogs are, compared with the seal.
@@ -84,6 +86,8 @@ class Rejoiner {
   const SourceState& state_;
   const Ledger& ledger_;
   ServerConnection& sql_;
+  Position sealed_at_;
+  bool seen_following_ = false;  // on the look before this one
   RejoinView view_;
 };
 

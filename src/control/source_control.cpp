@@ -574,6 +574,7 @@ void SourceControl::publish() {
   view.promotion.running = view.promotion.running || promotion_asked_ || plan_asked_;
   const bool unseen = view.role.role == HostRole::standby && view.role.rejoining;
   view.rejoin.running = rejoin_asked_.has_value() || unseen;
+  if (phase_ == Phase::standby) view.replication_problem = replication_problem_;
   view.rejoin.waiting_for = rejoin_asked_ ? "the new source to speak to this host" : rejoining_for_;
   view_ = std::move(view);
 }

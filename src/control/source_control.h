@@ -129,6 +129,8 @@ class SourceControl {
     std::string login_problem;
     std::vector<std::string> server_differences;
     std::string read_only_problem;
+    // Of a standby: why its server does not follow the feed, or does not execute what it gets.
+    std::string replication_problem;
     std::uint64_t incarnations = 0;
     std::uint64_t polls = 0;
     std::uint64_t polls_failed = 0;
@@ -191,6 +193,7 @@ class SourceControl {
   void look_for_room(std::uint64_t now_ns);
   void work_as_source(std::uint64_t now_ns);
   void work_as_standby(std::uint64_t now_ns);
+  void look_at_replication(std::uint64_t now_ns);
   void promote(std::uint64_t now_ns);
   void rejoin(std::uint64_t now_ns);
   void close_ledger_of_old_stream(bool rebuilt);
@@ -371,6 +374,10 @@ class SourceControl {
   std::optional<RejoinOptions> rejoin_asked_;
   std::uint64_t rejoin_asked_ns_ = 0;
   std::string rejoining_for_;  // what a rejoin waits for at the server; control thread
+  // Of a standby's server: as last looked at, and as shown, which is what two looks agree about.
+  std::string replication_seen_;
+  std::string replication_problem_;
+  std::uint64_t next_replication_look_ns_ = 0;
   View view_;
   Heartbeat heart_;
   std::thread thread_;

@@ -140,11 +140,15 @@ std::string SourceControl::fence_by_operator(const std::string& reason, bool kil
 // S20: a fence does not reach those.
 std::string SourceControl::waiting_clients() const {
   const std::uint64_t most_ms = source_.effective_server_timeout_ms();
+  const std::uint64_t waiting = server_status_.wait_sessions;
+  const std::string clients =
+      waiting == 0 ? "no commit was seen to wait for a quorum; clients of any that do"
+                   : fmt::format("{} commits wait for a quorum: their clients", waiting);
   return fmt::format(
-      "{} commits wait for a quorum: their clients are told OK when the server's own timeout ends, "
-      "at {} at the latest ({} ms from now), though nobody else may hold them; they stand in the "
-      "ledger. Who must not have that kills the server first (binlane fence --kill-server)",
-      server_status_.wait_sessions, wall_clock_text_in(most_ms), most_ms);
+      "{} are told OK when the server's own timeout ends, at {} at the latest ({} ms from now), "
+      "though nobody else may hold them; they stand in the ledger. Who must not have that kills "
+      "the server first (binlane fence --kill-server)",
+      clients, wall_clock_text_in(most_ms), most_ms);
 }
 
 std::string SourceControl::fence_standby(std::vector<std::string>& report) {

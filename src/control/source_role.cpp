@@ -8,15 +8,19 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "control/following.h"
 #include "control/replica_side.h"
 #include "control/source_control.h"
 #include "control/source_settings.h"
+#include "shim/binlog_index.h"
+#include "shim/stream_scan.h"
 
 namespace binlane {
 namespace {
 
 constexpr std::uint64_t kLookNs = 500 * kNanosPerMilli;
 constexpr std::uint64_t kPollNs = 50 * kNanosPerMilli;
+constexpr std::uint64_t kReplicationLookNs = 2 * kNanosPerSecond;
 // How long a rejoin waits for the new source to speak to this host.
 constexpr std::uint64_t kSuccessorWaitNs = 5 * kNanosPerSecond;
 static_assert(kSuccessorWaitNs > 3 * kRefusedRepeatNs);
@@ -167,15 +171,30 @@ void SourceControl::rejoin(std::uint64_t now_ns) {
   rejoin_asked_.reset();
 }
 
-// Positions of the stream that is over mean nothing in a later one.
+// Positions of the stream that is over mean nothing in a later one. Without a rebuild the server's
+// binlogs end where the stream was sealed, and what an interval holds can be counted up to there.
 void SourceControl::close_ledger_of_old_stream(bool rebuilt) {
   const std::vector<LedgerInterval> open = ledger_.open_intervals();
+  const Position sealed_at = rejoiner_->sealed_at();
+  const RoleState& role = role_.state();
+  const BinlogIndex index = read_binlog_index(role.binlog_index, role.binlog_base);
   for (const LedgerInterval& interval : open) {
     const char* const cause = rebuilt
                                   ? "rejoined, rebuilt from a copy: what was released is lost"
                                   : "rejoined: nothing stands behind where the stream was sealed";
+    const bool countable = !rebuilt && index.error.empty() && !sealed_at.is_null() &&
+                           !interval.from.is_null() &&
+                           (interval.stream.is_null() || interval.stream == state_.origin);
+    Position to = interval.from;
+    std::optional<std::uint64_t> groups;
+    if (countable) {
+      const PosixBinlogFiles files(index.directory, index.basename);
+      to = std::max(interval.from, sealed_at);
+      groups = to == interval.from ? 0 : count_groups(files, interval.from, to);
+    }
     if (!ledger_.add_cause(interval.id, ExposureKind::server_side, cause) ||
-        !ledger_.close_interval(interval.id, interval.from, 0))
+        !ledger_.close_interval(interval.id, to, groups.value_or(0), groups.has_value(),
+                                !groups.has_value()))
       log::error("ledger_failed", "{}", ledger_.failure());
   }
 }
@@ -200,6 +219,7 @@ void SourceControl::work_as_standby(std::uint64_t now_ns) {
     rejoining_for_ = rejoiner_->look_at_server();
     if (rejoining && !role_.state().rejoining && ended_) ended_("rejoin", {});
   }
+  look_at_replication(now_ns);
   const QueryResult enabled =
       command_connection_.query("SELECT @@GLOBAL.rpl_semi_sync_master_enabled");
   if (!enabled.ok()) {
@@ -213,6 +233,21 @@ void SourceControl::work_as_standby(std::uint64_t now_ns) {
     log::warning("standby", "the server's semi-sync was ON and is OFF now: this host is a standby");
   else
     problem_ = fmt::format("cannot switch the server's semi-sync OFF: {}", to_string(off.error));
+}
+
+// A server that connects anew is not following for a moment: what two looks see is shown.
+void SourceControl::look_at_replication(std::uint64_t now_ns) {
+  if (!config_.replica || role_.state().rejoining) {
+    replication_seen_.clear();
+    replication_problem_.clear();
+    return;
+  }
+  if (now_ns < next_replication_look_ns_) return;
+  next_replication_look_ns_ = now_ns + kReplicationLookNs;
+  std::string now = replication_problem(command_connection_.query("SHOW SLAVE STATUS"),
+                                        config_.replica->feed_listen.udp_port);
+  replication_problem_ = replication_seen_.empty() ? std::string() : now;
+  replication_seen_ = std::move(now);
 }
 
 // Commits that waited when the term ended are let go by the server's own timeout, and then its

@@ -82,6 +82,7 @@ std::string transition_line(const json& transition, const std::string& basename)
 
 std::string server_line(const json& server) {
   if (!server.is_object()) return {};
+  if (text_of(server, "version").empty()) return "not seen yet";
   return fmt::format("{}; semi-sync {}{}, {} commits acknowledged, {} not",
                      text_of(server, "version"), flag_of(server, "status_on") ? "ON" : "OFF",
                      flag_of(server, "enabled") ? "" : " (disabled)", count_text(server, "yes_tx"),
@@ -236,7 +237,8 @@ void print_replica(Page& page, const json& replica) {
                             ? std::string("not listening")
                             : fmt::format("listening at {}", text_of(feed, "listening")),
                         clients.is_array() ? clients.size() : 0, count_text(feed, "events")));
-  page.line("", text_of(feed, "last_error"));
+  const std::string last_error = text_of(feed, "last_error");
+  if (!last_error.empty()) page.line("", "last error: " + last_error);
 }
 
 void print_ports(Page& page, const json& ports) {

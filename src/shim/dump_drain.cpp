@@ -122,7 +122,7 @@ bool DumpDrain::serve_one_connection() {
     registration = decide_(stream->facts());
     if (!registration) {
       // The facts age while control is busy, so the next attempt reads them again.
-      set_state(DrainState::holding, "control has not settled where to register");
+      set_state(DrainState::holding, "it is not settled yet where the stream begins at the server");
       forget();
       wait(kHoldPollMs);
       return true;

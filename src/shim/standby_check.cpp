@@ -35,7 +35,7 @@ void check_privileges(const StandbyFacts& facts, SourceCheck& check) {
           ? facts.account
           : fmt::format("'{}'@'{}'", facts.account.substr(0, at), facts.account.substr(at + 1));
   check.refusals.push_back(
-      {"privileges", fmt::format("{} lacks {}", account, missing), missing,
+      {kPrivileges, fmt::format("{} lacks {}", account, missing), missing,
        fmt::format("GRANT {} ON *.* TO {}; with sql_log_bin=0 on this server", missing, account)});
 }
 
@@ -47,12 +47,14 @@ void check_replication(const StandbyFacts& facts, const std::string& feed, Sourc
   if (!facts.unseen.empty())
     return warn("SHOW SLAVE STATUS", facts.unseen, "an answer", "grant the account SLAVE MONITOR");
   if (!facts.follows)
-    return warn("replication", "the server follows nobody", "this host's feed at " + feed,
-                "CHANGE MASTER TO … as in docs/OPERATIONS.md, and START SLAVE");
+    return warn(
+        "replication", "the server follows nobody", "this host's feed at " + feed,
+        "binlane rejoin where this host was the source; otherwise CHANGE MASTER TO … and START "
+        "SLAVE as in docs/INSTALL.md, Start");
   const StandbyFacts::Follows& follows = *facts.follows;
   if (const std::string at = follows.host + ":" + follows.port; at != feed)
     warn("Master_Host", at, "this host's feed at " + feed,
-         "STOP SLAVE; CHANGE MASTER TO … as in docs/OPERATIONS.md; START SLAVE");
+         "STOP SLAVE; CHANGE MASTER TO … as in docs/INSTALL.md, Start; START SLAVE");
   if (follows.using_gtid != "Slave_Pos")
     warn("Using_Gtid", follows.using_gtid, "Slave_Pos",
          "STOP SLAVE; CHANGE MASTER TO MASTER_USE_GTID=slave_pos; START SLAVE: by file and "

@@ -12,6 +12,9 @@
 
 namespace binlane {
 
+// The topic of a finding about the account's privileges.
+inline constexpr const char* kPrivileges = "privileges";
+
 struct StandbyFacts {
   std::string account;               // CURRENT_USER(), for the GRANT we propose
   std::set<std::string> privileges;  // global ones, in capitals

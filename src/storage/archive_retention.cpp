@@ -47,8 +47,8 @@ const char* to_string(RetentionReason reason) noexcept {
     case RetentionReason::not_executed:
       return "the local server has not executed it";
     case RetentionReason::executed_unknown:
-      return "binlaned cannot ask the local server what it has executed (set [replica] "
-             "server_socket)";
+      return "the local server has not told what it has executed: it is down, or cannot be asked "
+             "(server_socket of [replica], or of [source])";
     case RetentionReason::feed_reads:
       return "a client of the feed reads it";
     case RetentionReason::no_session:

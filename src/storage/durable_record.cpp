@@ -52,7 +52,7 @@ DurableRecord::DurableRecord(std::string path) : path_(std::move(path)) {
   FileDescriptor file(::open(path_.c_str(), O_RDWR | O_DSYNC | O_CLOEXEC | O_NOFOLLOW));
   if (!file.is_open()) fail(path_, "cannot open the record", errno);
   if (const int error = lock_exclusively(file.get()); error != 0) {
-    fail(path_, "the record is in use by another process", error);
+    fail(path_, "the record is in use by another process, most likely a binlaned that runs", error);
   }
   // What is read below may so far be in the page cache or the device's cache only, if the last
   // process died inside a store. It must not be relied on before it is durable.

@@ -20,7 +20,7 @@ import pymysql  # noqa: E402
 from documents import blocks, packages_of  # noqa: E402
 from lab import waiting  # noqa: E402
 from lab.programs import program  # noqa: E402
-from room import Room, base_root, why_not  # noqa: E402
+from room import Room, base_root, processes_in, why_not  # noqa: E402
 
 INSTALL = blocks(REPOSITORY / "docs" / "INSTALL.md")
 CHECKOUT = "/usr/src/binlane"
@@ -29,6 +29,8 @@ CONFIGURATION = "/etc/binlane/binlaned.toml"
 APP_PASSWORD = "app"
 SOON_S = 60
 PROMOTE_WAIT_S = 60
+EXIT_CHECK = 4
+EXIT_REFUSED = 5
 MOST_EXPOSED = 2.0  # of systemd-analyze security
 
 
@@ -261,9 +263,69 @@ class Hosts(unittest.TestCase):
         self.assertIn("9000", host.run(f"cat {audit}").stdout)
         self.assertEqual(host.main_pid(), before)
 
-    # Hosts that go off and come back.
+    # What does not succeed, and hosts that go off and come back.
 
-    def test_07_a_replicas_server_finds_its_feed_at_boot(self):
+    def what_a_promotion_changes(self):
+        """On record, of every host: its role and what it has promised; and what the source ships."""
+        found = {
+            host.name: host.run(
+                "cd /var/lib/binlane && sha256sum role.state journal.promise", check=False
+            ).stdout
+            for host in self.room.hosts
+        }
+        source = self.state(self.source)["source"]
+        return found, source["role"], source["state"], source["epoch"]
+
+    def test_07_a_refused_promotion_changes_nothing(self):
+        """Neither beside a source that is alive, nor where a peer is missing for the proof."""
+        writer = self.write()
+        candidate, peer = self.others()
+        before = self.what_a_promotion_changes()
+        self.assertEqual(before[1:3], ("SOURCE", "SEMISYNC"))
+        for options, reason in (
+            ([], f"the source {self.source.name} is alive"),
+            (["--from-live-source"], f"{peer.name}: it has not answered"),
+        ):
+            if options:
+                peer.run("systemctl stop binlaned")
+            done = candidate.binlane("promote", candidate.name, *options)
+            self.assertEqual(done.returncode, EXIT_REFUSED, done.stdout + done.stderr)
+            self.assertIn(reason, done.stderr)
+            self.assertIn("(nothing was changed)", done.stderr)
+            self.assertEqual(self.what_a_promotion_changes(), before)
+            self.assertEqual(self.source.binlane("status", "--check").returncode, 0)
+        peer.run("systemctl start binlaned")
+        self.wait_semi_sync()
+        self.assertIsNone(writer.error)
+        self.keep(writer)
+        for host in self.others():
+            self.wait_rows(host)
+
+    def test_08_a_replica_shows_that_its_source_has_lost_power(self):
+        """And nobody is promoted: when the source is back it goes on."""
+        writer = self.write()
+        self.source.cut_power()
+        self.keep(writer)
+        for host in self.others():
+            waiting.until(
+                lambda host=host: host.binlane("status", "--check").returncode == EXIT_CHECK,
+                lambda host=host: host.binlane("status").stdout,
+                SOON_S,
+            )
+            shown = host.binlane("status").stdout
+            self.assertRegex(shown, rf"away, source {self.source.name}, last heard [0-9.]+ s ago")
+            self.assertIn("(source_away)", shown)
+        self.source.boot()
+        self.wait_semi_sync()
+        for host in self.others():
+            waiting.until(
+                lambda host=host: host.binlane("status", "--check").returncode == 0,
+                lambda host=host: host.binlane("status").stdout,
+                SOON_S,
+            )
+            self.wait_rows(host)
+
+    def test_09_a_replicas_server_finds_its_feed_at_boot(self):
         for host in self.others():
             host.power_off()
             host.boot()
@@ -276,7 +338,7 @@ class Hosts(unittest.TestCase):
             self.assertNotIn("Can't connect to server on '127.0.0.1'", refused)
             self.wait_semi_sync()
 
-    def test_08_an_orderly_reboot_of_the_source_leaves_nothing_behind(self):
+    def test_10_an_orderly_reboot_of_the_source_leaves_nothing_behind(self):
         """Under load: another host is promoted, and the old source rejoins without a rebuild."""
         for _ in range(2):
             old = self.source
@@ -292,7 +354,7 @@ class Hosts(unittest.TestCase):
             for host in self.room.hosts:
                 self.wait_rows(host)
 
-    def test_09_a_power_cut_loses_nothing_that_was_acknowledged(self):
+    def test_11_a_power_cut_loses_nothing_that_was_acknowledged(self):
         """The old source's server does not start by itself: INSTALL, "Which server starts"."""
         old = self.source
         old.run("systemctl disable mariadb")
@@ -315,10 +377,14 @@ class Hosts(unittest.TestCase):
         self.wait_semi_sync()
         for host in self.room.hosts:
             self.wait_rows(host)
+        # As the server's user binlaned can read its files at the next boot, too.
+        old.power_off()
+        old.boot()
+        self.wait_semi_sync()
 
     # Ports of DPDK, and the end.
 
-    def test_10_af_packet_under_the_unit(self):
+    def test_12_af_packet_under_the_unit(self):
         for host in self.room.hosts:
             host.run(f"cd {CHECKOUT}\n{INSTALL['dpdk']}")
             host.run(
@@ -338,7 +404,7 @@ class Hosts(unittest.TestCase):
         for host in self.others():
             self.wait_rows(host)
 
-    def test_11_what_is_removed_leaves_a_server_that_commits(self):
+    def test_13_what_is_removed_leaves_a_server_that_commits(self):
         for host in self.others():
             host.run("systemctl stop binlaned")
         self.source.run(INSTALL["remove"])
@@ -352,6 +418,15 @@ class Hosts(unittest.TestCase):
         )
         self.source.run("systemctl restart mariadb")
         self.assertEqual(self.source.sql("SELECT @@global.read_only"), "0")
+
+    def test_14_nothing_runs_of_a_room_that_is_closed(self):
+        """Not of a server either that writes while its host ends."""
+        names = [host.processes for host in self.room.hosts]
+        for name in names:
+            self.assertTrue(processes_in(name))
+        self.room.close()
+        for name in names:
+            self.assertEqual(processes_in(name), [])
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ is not: it shares the machine's kernel and page cache, so a power cut here loses
 written bytes.
 """
 
+import contextlib
 import ctypes
 import hashlib
 import os
@@ -81,6 +82,30 @@ def base_root(folder, packages):
     return base
 
 
+def pid_namespace(pid):
+    """Its name, or None where that process is gone."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return None
+
+
+def processes_in(namespace):
+    """The processes of a PID namespace, as this machine numbers them; one that only waits to be
+    reaped holds nothing any more."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or pid_namespace(entry.name) != namespace:
+            continue
+        try:
+            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if state not in "ZX":
+            found.append(int(entry.name))
+    return found
+
+
 class Host:
     """One of them; `run` is a shell on it."""
 
@@ -94,10 +119,12 @@ class Host:
         self.console = room.folder / f"{self.name}.console"
         self.container = None
         self.pid = None  # of its process 1
+        self.processes = None  # the PID namespace that all of its processes are in
 
     def boot(self):
-        def die_with_parent():
-            _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        def end_with_parent():
+            # On SIGTERM it powers the host off. SIGKILL would leave process 1 and all others alive.
+            _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
         # Not registered with systemd-machined, which may not run here.
         command = [
@@ -108,7 +135,7 @@ class Host:
         with self.console.open("ab") as console:
             self.container = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=console, stderr=console,
-                start_new_session=True, preexec_fn=die_with_parent,
+                start_new_session=True, preexec_fn=end_with_parent,
             )
         waiting.until(self._is_up, lambda: f"{self.name} to boot: {self._console()}", BOOT_TIMEOUT_S)
 
@@ -122,6 +149,7 @@ class Host:
         if not found:
             return False
         self.pid = int(found[0])
+        self.processes = pid_namespace(self.pid)
         state = self.run("systemctl is-system-running", check=False).stdout.strip()
         return state in ("running", "degraded")
 
@@ -175,9 +203,26 @@ class Host:
         os.kill(self.pid, signal.SIGKILL)
         self._await_off()
 
+    def end(self):
+        """Whatever state it is in: nothing of it runs when this returns."""
+        if self.container is None:
+            return
+        if self.processes and pid_namespace(self.pid) == self.processes:
+            os.kill(self.pid, signal.SIGKILL)
+        elif self.is_on:
+            self.container.terminate()  # its process 1 was not seen yet
+        self._await_off()
+
     def _await_off(self):
+        """A process with writes in flight may outlive process 1 and the container's own program."""
         self.container.wait(OFF_TIMEOUT_S)
-        self.container, self.pid = None, None
+        if self.processes:
+            waiting.until(
+                lambda: not processes_in(self.processes),
+                lambda: f"{self.name}'s processes to end: {processes_in(self.processes)}",
+                OFF_TIMEOUT_S,
+            )
+        self.container, self.pid, self.processes = None, None, None
 
 
 class Room:
@@ -232,10 +277,10 @@ class Room:
             host.boot()
 
     def close(self):
-        for host in self.hosts:
-            if host.is_on:
-                host.container.kill()  # its process 1 goes with it, and all the others with that
-                host.container.wait(OFF_TIMEOUT_S)
-        for name in reversed(self._netns):
-            run("ip", "netns", "del", name, check=False)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.ExitStack() as last:  # the hosts first; a host that does not end keeps no other
+            last.callback(shutil.rmtree, self.folder, ignore_errors=True)
+            for name in self._netns:
+                last.callback(run, "ip", "netns", "del", name, check=False)
+            for host in self.hosts:
+                last.callback(host.end)
+            self._netns = []

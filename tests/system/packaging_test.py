@@ -239,6 +239,11 @@ class Packaging(QuorumCase):
             ):
                 made = (root / name).stat()
                 self.assertEqual((made.st_uid, made.st_mode & 0o777), (owner, mode), name)
+            # At every boot that folder is the group's again: whoever binlaned runs as is in it.
+            gid = int(re.search(r"^binlane:x:(\d+):", groups, re.MULTILINE).group(1))
+            self.assertEqual((root / "etc/binlane").stat().st_gid, gid)
+        drop_in = (PACKAGING / "systemd" / "binlaned-server.conf").read_text()
+        self.assertRegex(drop_in, r"(?m)^SupplementaryGroups=.*\bbinlane\b(?!-)")
 
     def test_the_unit_speaks_systemds_protocol(self):
         """READY when it is up, fed watchdog, STOPPING: on a socket as systemd gives it."""

@@ -1,6 +1,7 @@
 """Promotion, fencing, rejoin and verdict on real servers: hosts with both roles, UDP on loopback."""
 
 import itertools
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ import harness
 import pymysql
 from ha_case import EXIT_REFUSED, LONG_TIMEOUT_MS, WAIT_S, HaCase
 from lab import admin, waiting
+from lab.fleet import BINLANE_USER
 from lab.load import Load, read_acknowledged
 
 LOAD_CLIENTS = 4
@@ -20,9 +22,11 @@ COMMITS_BEFORE_KILL = 200
 ATTEMPTS = 5
 # A server that lets go of a waiting commit while a case looks on; ours must end before it.
 SHORT_TIMEOUTS = {"timeout_ms": 8_000, "server_timeout_ms": 10_000}
+EXIT_CHECK = 4
 EXIT_GOING_ON = 6
 EXIT_ABSENT = 10
 EXIT_IN_DOUBT = 11
+EXIT_DOCTOR_FAULT = 13
 
 
 class Failover(HaCase):
@@ -95,6 +99,10 @@ class Failover(HaCase):
         new.wait_state("FENCED")
         self.check_read_only(new)
         self.rejoin(new.name)
+        # Nobody was told anything since the seal, so nobody has to look at what fencing recorded.
+        by_fencing = json.loads(new.binlane("ledger", "--json")[1])["intervals"][-1]
+        self.assertIn("fenced", by_fencing["causes"][0]["reason"])
+        self.assertEqual((by_fencing["groups"], by_fencing["acknowledged"]), (0, True))
         self.insert(a, *range(200, 300))
         self.check_equal()
         self.assertEqual(a.source_status()["epoch"], f"{term + 1}.1")
@@ -399,6 +407,72 @@ class RuleChange(HaCase):
         self.assertEqual(status, EXIT_GOING_ON, f"{out}{err}")
         self.assertIn("proven:", out)
         self.assertNotIn(self.OLD, out)
+
+
+class NotFollowing(HaCase):
+    """A standby whose server does not follow its feed says so, and no verb says that it does."""
+
+    HOSTS = {"timeout_ms": LONG_TIMEOUT_MS}
+
+    def problems(self, host):
+        status = json.loads(host.binlane("status", "--json")[1])
+        return {problem["code"]: problem["text"] for problem in status["problems"]}
+
+    def wait_problem(self, host, code, word):
+        waiting.until(
+            lambda: word in self.problems(host).get(code, ""),
+            lambda: f"{word} in {code}: {self.problems(host)}",
+            WAIT_S,
+        )
+
+    def wait_none(self, host):
+        waiting.until(lambda: not self.problems(host), lambda: str(self.problems(host)), WAIT_S)
+
+    def test_it_is_shown(self):
+        a, b, _ = self.cluster.hosts
+        self.insert(a, 1)
+        self.cluster.wait_replicas_applied()
+        self.a_replicas_server_that_stands_still(b)
+        self.a_server_that_was_not_rebuilt(a, b)
+        self.a_source_that_lacks_a_privilege(b)
+
+    def a_replicas_server_that_stands_still(self, b):
+        self.wait_none(b)  # its account came with the stream, and was tried before that
+        for thread, column in (("SQL_THREAD", "Slave_SQL_Running"), ("", "Slave_IO_Running")):
+            b.server.query(f"STOP SLAVE {thread}")
+            self.wait_problem(b, "not_following", f"{column} is No")
+            # It holds the stream all the same, and is no fault of this host.
+            status, out, err = b.binlane("status", "--check")
+            self.assertEqual(status, 0, out + err)
+            b.server.query("START SLAVE")
+            self.wait_none(b)
+
+    def a_server_that_was_not_rebuilt(self, a, b):
+        """It asks the feed for what it never executed as a replica, and is sent away."""
+        self.promote("b", "--from-live-source")
+        a.wait_state("FENCED")
+        self.insert(b, 2)
+        out, _ = self.rejoin_with("a", EXIT_GOING_ON, "--rebuilt", "--wait-s", "3")
+        self.assertNotIn("follows it", out)
+        self.wait_problem(a, "rejoining", "1236")
+        self.assertEqual(a.binlane("status", "--check")[0], EXIT_CHECK)
+        a.server.query("STOP SLAVE")
+        a.server.query(f"SET GLOBAL gtid_slave_pos = '{a.server.variable('gtid_binlog_pos')}'")
+        a.server.query("START SLAVE")
+        waiting.until(lambda: "rejoining" not in self.problems(a), "a to follow", WAIT_S)
+        self.check_equal()
+
+    def a_source_that_lacks_a_privilege(self, b):
+        """It would show after the next restart of the server only: read_only is not lifted then."""
+        doctor = ("doctor", "--config", str(b.daemon.config_file))
+        self.assertNotIn("lacks", b.binlane(*doctor)[1])
+        b.server.query(
+            "SET STATEMENT sql_log_bin=0 FOR "
+            f"REVOKE READ_ONLY ADMIN ON *.* FROM {BINLANE_USER}@localhost"
+        )
+        status, out, _ = b.binlane(*doctor)
+        self.assertEqual(status, EXIT_DOCTOR_FAULT, out)
+        self.assertIn("lacks READ_ONLY ADMIN", out)
 
 
 class ReadOnly(HaCase):

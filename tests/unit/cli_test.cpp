@@ -106,6 +106,52 @@ TEST_F(Cli, WrongUsageIsTwoAndADaemonThatIsAwayIsThree) {
   const Outcome away = run("--socket " + path_ + " status");
   EXPECT_EQ(away.code, 3);
   EXPECT_NE(away.output.find("cannot connect"), std::string::npos);
+  EXPECT_NE(away.output.find("systemctl status binlaned"), std::string::npos);
+}
+
+TEST_F(Cli, AnErrorNamesItsFieldOnce) {
+  server_.on("set", [](const json&, const AdminPeer&) -> AdminReply {
+    return AdminError{"source.quorum", "source.quorum: 'dbx' is not a configured replica"};
+  });
+  server_.start();
+  const Outcome outcome = run("--socket " + path_ + " set quorum 'ANY 1 (dbx)'");
+  EXPECT_EQ(outcome.output, "binlane: source.quorum: 'dbx' is not a configured replica\n");
+}
+
+// Nothing printed would read as: nothing was released.
+TEST_F(Cli, AnIntervalThatIsNotThereIsNoEmptyExport) {
+  server_.on("ledger", [](const json&, const AdminPeer&) -> AdminReply {
+    return json{{"intervals", json::array({{{"id", 1}}})}};
+  });
+  server_.on("ledger_groups", [](const json&, const AdminPeer&) -> AdminReply {
+    return json{{"id", 1}, {"transactions", json::array({{{"gtid", "0-1-7"}, {"end", "b:9"}}})}};
+  });
+  server_.start();
+  EXPECT_EQ(run("--socket " + path_ + " ledger export 1").output, "1\t0-1-7\tb:9\n");
+  EXPECT_EQ(run("--socket " + path_ + " ledger export").code, 0);
+  const Outcome none = run("--socket " + path_ + " ledger export 3");
+  EXPECT_EQ(none.code, 1);
+  EXPECT_NE(none.output.find("there is no interval 3"), std::string::npos) << none.output;
+}
+
+TEST_F(Cli, AHostWithoutAPromotionHasNoTermToShow) {
+  server_.on("promotion", [](const json&, const AdminPeer&) -> AdminReply {
+    return json{{"role", "SOURCE"}, {"term", 0}, {"step", "NONE"}, {"running", false}};
+  });
+  server_.start();
+  const Outcome outcome = run("--socket " + path_ + " promotion");
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(outcome.output, "role SOURCE; no promotion of this host is on record\n");
+}
+
+TEST_F(Cli, TheInstalledConfigurationIsLookedAtWhereNoneIsNamed) {
+  for (const char* const verb : {"doctor --help", "term --help", "config --help"}) {
+    const Outcome outcome = run(verb);
+    EXPECT_EQ(outcome.code, 0);
+    EXPECT_NE(outcome.output.find("/etc/binlane/binlaned.toml"), std::string::npos) << verb;
+  }
+  EXPECT_NE(run("doctor").code, 2);
+  EXPECT_NE(run("config check").code, 2);
 }
 
 TEST_F(Cli, HelpNamesVerbsAndExitCodes) {

@@ -161,6 +161,15 @@ TEST_F(FileTrust, WhatKeepsAUserOutIsNamed) {
   EXPECT_EQ(read_obstacle(stranger, folder + "/nosuch"), "");
 }
 
+TEST_F(FileTrust, WhoMayNotOpenAFileIsNamedAndWhatKeepsHimOut) {
+  const std::string path = write("shut", 0000);
+  const std::string why = why_not_opened(path, EACCES);
+  EXPECT_NE(why.find(", as user "), std::string::npos) << why;
+  EXPECT_NE(why.find("/shut ("), std::string::npos) << why;
+  EXPECT_NE(why.find("mode 0000"), std::string::npos) << why;
+  EXPECT_EQ(why_not_opened(path, ENOENT), errno_text(ENOENT));
+}
+
 TEST_F(FileTrust, WhatTheServiceMayNotReadOfAConfigurationIsNamed) {
   const std::string password = write("password", 0600, "secret");
   Config config = parse_config(kReplica, "c.toml");

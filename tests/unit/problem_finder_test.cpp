@@ -154,6 +154,12 @@ const std::vector<Case>& cases() {
          h.source.problem = "cannot switch semi-sync OFF";
        },
        "cannot switch"},
+      {Code::not_following, true, true,
+       [](Host& h) {
+         h.source.phase = Phase::standby;
+         h.source.replication_problem = "Slave_SQL_Running is No: Error 'Duplicate entry'";
+       },
+       "Slave_SQL_Running is No"},
       {Code::diverged, false, true,
        [](Host& h) { h.replica.control.exposures.divergence.emplace(); }, "rebuild"},
       {Code::source_away, false, true,
@@ -263,7 +269,7 @@ TEST(ProblemFinder, TheSideThatIsNotAtWorkIsAskedForItsFilesOnly) {
   Host host;
   host.source = {};
   host.source.phase = SourceControl::Phase::standby;
-  host.source.drain.reason = "control has not settled where to register";
+  host.source.drain.reason = "it is not settled yet where the stream begins at the server";
   EXPECT_TRUE(host.find(true, true).empty());
   Host other;
   other.replica = {};

@@ -92,6 +92,20 @@ TEST(StatusText, ShowsWhatAReplicaDoes) {
                 "listening at 127.0.0.1:3401, 1 clients, 7 events served"});
 }
 
+TEST(StatusText, AServerThatNobodyHasSeenHasNoState) {
+  json status = source_status();
+  status["source"]["server"]["version"] = "";
+  const std::string text = status_text(status);
+  expect_words(text, {"server       not seen yet"});
+  EXPECT_EQ(text.find("semi-sync O"), std::string::npos) << text;
+}
+
+TEST(StatusText, WhatTheFeedLastRefusedIsToldAsPast) {
+  json status = replica_status();
+  status["replica"]["feed"]["last_error"] = "Access denied for user 'x'";
+  expect_words(status_text(status), {"last error: Access denied for user 'x'"});
+}
+
 TEST(StatusText, LinesEndInNewlinesWithoutTrailingSpace) {
   json both = source_status();
   both["replica"] = replica_status()["replica"];

@@ -179,9 +179,9 @@ TEST_F(ViewsTest, TheFeedsAddressIsShown) {
 // A healthy standby does not look broken, and a source does not either.
 TEST_F(ViewsTest, TheSectionThatIsNotAtWorkIsOneLine) {
   source_.phase = SourceControl::Phase::standby;
-  source_.drain.reason = "control has not settled where to register";
+  source_.drain.reason = "it is not settled yet where the stream begins at the server";
   std::string text = status_text(status());
-  for (const char* word : {"control has not settled", "away", "epoch 0.0", "semi-sync OFF"})
+  for (const char* word : {"not settled yet", "away", "epoch 0.0", "semi-sync OFF"})
     EXPECT_EQ(text.find(word), std::string::npos) << word << "\n" << text;
   EXPECT_NE(text.find("standby: another host is the source"), std::string::npos);
   EXPECT_EQ(metrics_text(status()).find("binlane_quorum_margin"), std::string::npos)

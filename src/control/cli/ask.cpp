@@ -28,7 +28,9 @@ std::optional<json> ask(const Context& context, const char* verb, int& code, jso
     return std::nullopt;
   }
   if (const auto* error = std::get_if<AdminError>(&outcome)) {
-    fmt::print(stderr, "binlane: {}{}{}\n", error->field, error->field.empty() ? "" : ": ",
+    // A fault that the configuration's own check has found names the key itself.
+    const bool named = error->field.empty() || error->message.starts_with(error->field + ": ");
+    fmt::print(stderr, "binlane: {}{}{}\n", named ? "" : error->field, named ? "" : ": ",
                error->message);
     code = kExitError;
     return std::nullopt;

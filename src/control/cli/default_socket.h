@@ -5,8 +5,11 @@
 
 namespace binlane::cli {
 
+// Where INSTALL puts the daemon's configuration.
+inline constexpr const char* kDefaultConfig = "/etc/binlane/binlaned.toml";
+
 struct SocketPlaces {
-  const char* config = "/etc/binlane/binlaned.toml";
+  const char* config = kDefaultConfig;
   const char* runtime = "/run/binlane/admin.sock";
   const char* data = "/var/lib/binlane/admin.sock";
 };

@@ -80,14 +80,22 @@ int list_intervals(const Context& context, const json& ledger) {
 
 int export_intervals(const Context& context, const json& ledger) {
   json all = json::array();
+  bool found = g_options.id == 0;
   for (const json& interval : member(ledger, "intervals")) {
     const std::uint64_t id = count_of(interval, "id");
     if (g_options.id != 0 && id != g_options.id) continue;
+    found = true;
     int code = kExitOk;
     auto groups = ask(context, admin::kVerbLedgerGroups, code,
                       {{"id", id}, {admin::kWithoutAudit, g_options.without_audit}});
     if (!groups) return code;
     all.push_back(std::move(*groups));
+  }
+  // To print nothing would say that nothing was released.
+  if (!found) {
+    fmt::print(stderr, "binlane: id: there is no interval {} (binlane ledger list)\n",
+               g_options.id);
+    return kExitError;
   }
   if (context.as_json) {
     print_json(all);

@@ -30,6 +30,9 @@ struct RoleOptions {
 };
 RoleOptions g_options;
 
+// The step of a host that has never been promoted, or whose promotion was refused.
+constexpr const char* kNoStep = "NONE";
+
 void add_without_audit(CLI::App& app) {
   app.add_flag("--without-audit", g_options.without_audit,
                "do it although the audit log cannot be written");
@@ -41,8 +44,11 @@ int show_promotion(const json& result, const Context& context) {
   } else {
     for (const json& line : result.value("proof", json::array()))
       fmt::print("{}\n", line.get<std::string>());
-    fmt::print("role {}, term {}, step {}\n", text_of(result, "role"), result.value("term", 0),
-               text_of(result, "step"));
+    if (text_of(result, "step") == kNoStep)
+      fmt::print("role {}; no promotion of this host is on record\n", text_of(result, "role"));
+    else
+      fmt::print("role {}, term {}, step {}\n", text_of(result, "role"), result.value("term", 0),
+                 text_of(result, "step"));
     if (const std::string at = text_of(result, "sealed_at"); !at.empty())
       fmt::print("the stream before, {}, ended at {} (GTID {})\n", text_of(result, "sealed_stream"),
                  at, text_of(result, "gtid"));

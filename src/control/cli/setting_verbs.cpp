@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "binlane/admin.h"
 #include "control/cli/ask.h"
+#include "control/cli/default_socket.h"
 #include "control/cli/mysql_table.h"
 #include "control/cli/shared_options.h"
 #include "control/config_alias.h"
@@ -201,7 +202,8 @@ void add_config(CLI::App& app) {
   app.add_option("action", g_options.action, "explain KEY, list, check FILE, or show")
       ->required()
       ->check(CLI::IsMember({"explain", "list", "check", "show"}));
-  app.add_option("subject", g_options.subject, "the key, or the file");
+  app.add_option("subject", g_options.subject,
+                 "the key, or the file (left out: /etc/binlane/binlaned.toml)");
 }
 
 json key_json(const KeyDescription& key) {
@@ -281,9 +283,9 @@ int run_config(const Context& context) {
       fmt::print("{}", document_of(*result, "text"));
     return kExitOk;
   }
+  if (g_options.action == "check" && g_options.subject.empty()) g_options.subject = kDefaultConfig;
   if (g_options.subject.empty()) {
-    fmt::print(stderr, "binlane: config {} needs a {}\n", g_options.action,
-               g_options.action == "check" ? "file" : "key");
+    fmt::print(stderr, "binlane: config explain needs a key (binlane config list)\n");
     return kExitUsage;
   }
   return g_options.action == "check" ? check_file(context) : explain_key(context);

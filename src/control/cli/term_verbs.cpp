@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "control/cli/ask.h"
+#include "control/cli/default_socket.h"
 #include "control/term_reset.h"
 
 namespace binlane::cli {
@@ -13,7 +14,7 @@ namespace {
 
 struct TermOptions {
   std::string action = "show";
-  std::string config;
+  std::string config = kDefaultConfig;
   std::uint32_t term = 0;
   std::string source;
   bool confirmed = false;
@@ -24,7 +25,7 @@ void add_term(CLI::App& app) {
   app.add_option("action", g_options.action, "show, or reset")
       ->check(CLI::IsMember({"show", "reset"}));
   app.add_option("--config", g_options.config, "the file that binlaned is started with")
-      ->required();
+      ->capture_default_str();
   app.add_option("--term", g_options.term, "reset: the term that this host shall know");
   app.add_option("--source", g_options.source,
                  "reset: the host id of the source that goes on in that term (binlane term show on "

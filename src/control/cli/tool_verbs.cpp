@@ -7,6 +7,7 @@
 
 #include "control/cli/ask.h"
 #include "control/cli/completion.h"
+#include "control/cli/default_socket.h"
 #include "control/cli/doctor_report.h"
 #include "control/cli/support_bundle.h"
 #include "control/cli/top.h"
@@ -16,7 +17,7 @@ namespace {
 
 struct ToolOptions {
   std::string shell;
-  std::string config;
+  std::string config = kDefaultConfig;
   std::string folder = ".";
   TopOptions top;
 };
@@ -36,7 +37,7 @@ int run_top(const Context& context) {
 
 void add_doctor(CLI::App& app) {
   app.add_option("--config", g_options.config, "the file that binlaned is started with")
-      ->required();
+      ->capture_default_str();
 }
 
 int run_doctor(const Context& context) {

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <set>
+#include <string>
 #include <thread>
 
 #include "base/folder_check.h"
@@ -95,9 +97,12 @@ void check_port(const PortSpec& port, const Endpoint& local, Findings& found) {
 }
 
 void check_ports(const Config& config, Findings& found) {
+  std::set<std::string> seen;  // one port of the source may serve all of its replicas
   if (config.source) {
-    for (const SourceReplicaConfig& replica : config.source->replicas)
-      check_port(replica.port, replica.local_address, found);
+    for (const SourceReplicaConfig& replica : config.source->replicas) {
+      if (seen.insert(to_string(replica.port) + ' ' + endpoint_text(replica.local_address)).second)
+        check_port(replica.port, replica.local_address, found);
+    }
   }
   if (config.replica) check_port(config.replica->port, config.replica->address, found);
 }

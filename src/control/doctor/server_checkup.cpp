@@ -102,13 +102,15 @@ Findings check_server(const SourceConfig& source) {
   const SourceCheck check =
       check_source(facts.facts, static_cast<std::uint32_t>(source.acker_server_id));
   for (const Finding& refusal : check.refusals)
-    found.push_back({Severity::fault, "server",
-                     fmt::format("{} is {}, wanted {}", refusal.key, refusal.found, refusal.wanted),
-                     refusal.remedy});
+    found.push_back(
+        {Severity::fault, "server",
+         fmt::format("{}: found {}, wanted {}", refusal.key, refusal.found, refusal.wanted),
+         refusal.remedy});
   for (const Finding& warning : check.warnings)
-    found.push_back({Severity::warning, "server",
-                     fmt::format("{} is {}, wanted {}", warning.key, warning.found, warning.wanted),
-                     warning.remedy});
+    found.push_back(
+        {Severity::warning, "server",
+         fmt::format("{}: found {}, wanted {}", warning.key, warning.found, warning.wanted),
+         warning.remedy});
   const bool numbers_end = facts.facts.flavour == ServerFlavour::mariadb &&
                            file_number_state(facts.facts.newest_file) != FileNumberState::fine;
   if (numbers_end)
@@ -137,7 +139,6 @@ Findings check_server(const SourceConfig& source) {
 }
 
 Findings check_standby_server(const Config& config, bool is_source) {
-  if (is_source) return {};
   Findings found;
   const SourceConfig& source = *config.source;
   ServerConnection connection({source.server_socket, source.server_user, source.server_password});
@@ -145,16 +146,21 @@ Findings check_standby_server(const Config& config, bool is_source) {
   const StandbyFactsResult read = read_standby_facts(connection);
   if (!read.error.ok()) return {};
   // While the daemon runs its role's record is locked; a server that follows nobody and takes
-  // writes is a source's.
+  // writes is a source's. That one needs the same privileges (read_only is lifted after a restart
+  // of the server, and it may become a standby), and the rest does not concern it.
   const StandbyFacts& facts = read.facts;
-  if (!facts.follows && facts.unseen.empty() && !facts.read_only) return {};
+  const bool of_source = is_source || (!facts.follows && facts.unseen.empty() && !facts.read_only);
   const SourceCheck check = check_standby(read.facts, endpoint_text(config.replica->feed_listen));
   const auto add = [&found](Severity severity, const Finding& finding) {
-    found.push_back({severity, "standby",
-                     fmt::format("{} is {}, wanted {}", finding.key, finding.found, finding.wanted),
-                     finding.remedy});
+    found.push_back(
+        {severity, "standby",
+         fmt::format("{}: found {}, wanted {}", finding.key, finding.found, finding.wanted),
+         finding.remedy});
   };
-  for (const Finding& refusal : check.refusals) add(Severity::fault, refusal);
+  for (const Finding& refusal : check.refusals) {
+    if (!of_source || refusal.key == kPrivileges) add(Severity::fault, refusal);
+  }
+  if (of_source) return found;
   for (const Finding& warning : check.warnings) add(Severity::warning, warning);
   if (found.empty()) found.push_back({Severity::fine, "standby", "its server could take over", ""});
   return found;
