@@ -283,6 +283,7 @@ json feed_json(const FeedStatus& feed) {
                        {"ahead", client.ahead},
                        {"position", position_json(client.position)}});
   return {{"listening", feed.listening},
+          {"problem", text_or_null(feed.problem)},
           {"clients", clients},
           {"accepted", feed.accepted},
           {"refused_logins", feed.refused_logins},
