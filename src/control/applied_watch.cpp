@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/start_thread.h"
 #include "shim/archive_gtids.h"
 #include "shim/fixed_feed_limit.h"
 
@@ -56,8 +57,10 @@ AppliedWatch::~AppliedWatch() {
   stop();
 }
 
-void AppliedWatch::start() {
-  thread_ = std::thread([this] { run(); });
+std::string AppliedWatch::start() {
+  const std::string problem = start_thread(thread_, [this] { run(); });
+  return problem.empty() ? problem
+                         : "what this host's server has executed cannot be told: " + problem;
 }
 
 void AppliedWatch::stop() {

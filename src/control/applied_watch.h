@@ -41,7 +41,8 @@ class AppliedWatch {
   AppliedWatch(const AppliedWatch&) = delete;
   AppliedWatch& operator=(const AppliedWatch&) = delete;
 
-  void start();
+  // Empty, or why there is no thread; it may be called again then.
+  std::string start();
   void stop();
   // Any thread: what the server has executed of this stream ends here; nothing before it has
   // answered.

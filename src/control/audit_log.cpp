@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@ namespace binlane {
 namespace {
 
 constexpr mode_t kFileMode = kPrivateFileMode;
+constexpr const char* kBefore = ".before";
 
 std::string_view result_text(const AuditEntry& entry) {
   if (entry.stage == AuditStage::asked) return "asked";
@@ -26,10 +28,12 @@ std::string_view result_text(const AuditEntry& entry) {
 
 }  // namespace
 
-AuditLog::AuditLog(std::string path) : path_(std::move(path)) {
-  file_.reset(open_file());
-  if (!file_.is_open())
+AuditLog::AuditLog(std::string path, std::uint64_t max_file_bytes)
+    : path_(std::move(path)), max_file_bytes_(max_file_bytes) {
+  FileDescriptor file(open_file());
+  if (!file.is_open())
     throw StartupError(fmt::format("audit log {}: cannot open: {}", path_, errno_text(errno)));
+  take(std::move(file));
 }
 
 // A link in the file's place is none of ours.
@@ -37,12 +41,33 @@ int AuditLog::open_file() const {
   return ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, kFileMode);
 }
 
+void AuditLog::take(FileDescriptor file) {
+  file_ = std::move(file);
+  torn_ = false;
+  struct stat facts {};
+  bytes_ = ::fstat(file_.get(), &facts) == 0 ? static_cast<std::uint64_t>(facts.st_size) : 0;
+}
+
+// The caller holds the mutex. Where it cannot, the old file goes on growing under its own name.
+void AuditLog::begin_anew() {
+  const std::string before = path_ + kBefore;
+  const bool renamed = ::rename(path_.c_str(), before.c_str()) == 0;
+  // No file of that name: a rotation of somebody else's has not been told of yet.
+  if (!renamed && errno != ENOENT) return;
+  FileDescriptor file(open_file());
+  if (file.is_open()) {
+    take(std::move(file));
+    static_cast<void>(sync_directory(parent_directory(path_)));
+  } else if (renamed) {
+    static_cast<void>(::rename(before.c_str(), path_.c_str()));
+  }
+}
+
 void AuditLog::reopen() {
   FileDescriptor file(open_file());
   const std::lock_guard lock(mutex_);
   if (file.is_open()) {
-    file_ = std::move(file);
-    torn_ = false;
+    take(std::move(file));
   } else {
     log::error("audit_failed", "cannot open {}: {}; it goes on in the old file", path_,
                errno_text(errno));
@@ -80,12 +105,14 @@ void AuditLog::append(const nlohmann::ordered_json& line) {
   const std::lock_guard lock(mutex_);
   const std::string text = (torn_ ? "\n" : "") +
                            line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+  if (bytes_ > 0 && bytes_ + text.size() > max_file_bytes_) begin_anew();
   // One write: lines of several daemons or of a rotation never mix.
   const ssize_t written = ::write(file_.get(), text.data(), text.size());
   const bool whole = written == static_cast<ssize_t>(text.size());
   // A line that was cut off found a full disk, or a limit on the file's size.
   int error = whole ? 0 : written < 0 ? errno : ENOSPC;
   if (written >= 0) torn_ = !whole;
+  if (written > 0) bytes_ += static_cast<std::uint64_t>(written);
   if (whole && ::fdatasync(file_.get()) != 0) error = errno;
   error_ = error;
   if (error != 0) log::error("audit_failed", "{}", failure());

@@ -2,9 +2,13 @@
 // data_dir/audit.jsonl, on stable storage before write() returns, and a line in the log
 // (event=audit). Each request stands there twice: as "asked" before it is carried out, and as
 // "done", "refused" or "begun" afterwards; the end of what was begun is a third line. Any thread.
+//
+// logrotate keeps it short, by time. Where nobody does, it is bounded all the same: a file that is
+// full becomes audit.jsonl.before, in place of the one that has that name already.
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <mutex>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -20,8 +24,11 @@ class AuditLog {
   // Requests are cut to this length.
   static constexpr std::size_t kMaxRequestBytes = 1024;
 
+  // Of each of the two files.
+  static constexpr std::uint64_t kMaxFileBytes = std::uint64_t{64} << 20;
+
   // Appends to the file, or makes it. Throws StartupError.
-  explicit AuditLog(std::string path);
+  explicit AuditLog(std::string path, std::uint64_t max_file_bytes = kMaxFileBytes);
   // Empty, or why the entry is not on record; whether the request is served all the same is up to
   // AdminRequests.
   std::string write(const AuditEntry& entry);
@@ -29,16 +36,22 @@ class AuditLog {
   void ended(std::string_view verb, std::string_view refusal);
   // Any thread: why the last line could not be written; empty while it could.
   std::string failure() const;
+  // Any thread: of the file.
+  std::uint64_t bytes() const noexcept { return bytes_; }
   // Goes on in the file that has this name now: logrotate has renamed the one before.
   void reopen();
 
  private:
   int open_file() const;
   void append(const nlohmann::ordered_json& line);
+  void begin_anew();
+  void take(FileDescriptor file);
 
   const std::string path_;
+  const std::uint64_t max_file_bytes_;
   FileDescriptor file_;
   std::atomic<int> error_ = 0;  // of the last line
+  std::atomic<std::uint64_t> bytes_ = 0;
   std::mutex mutex_;
   bool torn_ = false;  // the last line was cut off; guarded by mutex_
 };

@@ -185,6 +185,7 @@ json ledger_json(const SourceControl::View& view) {
           {"exposed_groups", view.ledger.exposed_groups},
           {"uncountable", view.ledger.uncountable},
           {"unacknowledged", view.ledger.unacknowledged},
+          {"bytes", view.ledger.bytes},
           {"failure", text_or_null(view.ledger_failure)}};
 }
 
@@ -283,6 +284,7 @@ json feed_json(const FeedStatus& feed) {
                        {"ahead", client.ahead},
                        {"position", position_json(client.position)}});
   return {{"listening", feed.listening},
+          {"problem", text_or_null(feed.problem)},
           {"clients", clients},
           {"accepted", feed.accepted},
           {"refused_logins", feed.refused_logins},
@@ -454,6 +456,10 @@ json status_json(const StatusSight& sight) {
                  {"cluster", sight.cluster},
                  {"problems", problems_json(find_problems(sight.host))},
                  {"ports", ports_json(sight.ports)},
+                 {"data_dir",
+                  {{"free_bytes",
+                    sight.data_dir_free_bytes ? json(*sight.data_dir_free_bytes) : json(nullptr)},
+                   {"audit_bytes", sight.audit_bytes}}},
                  {"lane_turns", sight.lane_turns}};
   if (sight.host.source != nullptr)
     status["source"] = source_json(*sight.host.source_config, *sight.host.source);
@@ -462,7 +468,15 @@ json status_json(const StatusSight& sight) {
 }
 
 json daemon_status(const Config& config, const Daemon& daemon) {
-  StatusSight sight{config.name, config.cluster, {}, daemon.ports(), daemon.lane_turns(), {}, {}};
+  StatusSight sight{config.name,
+                    config.cluster,
+                    {},
+                    daemon.ports(),
+                    daemon.lane_turns(),
+                    {},
+                    {},
+                    ArchiveIo().free_bytes(config.data_dir),
+                    daemon.audit().bytes()};
   std::optional<SourceControl::View> source;
   std::optional<ReplicaSight> replica;
   if (daemon.source() != nullptr) {

@@ -20,6 +20,9 @@ struct StatusSight {
   std::uint64_t lane_turns = 0;
   std::string archive_folder;
   std::string journal_disk;
+  // Of data_dir's file system, for us; nothing when it cannot be told.
+  std::optional<std::uint64_t> data_dir_free_bytes;
+  std::uint64_t audit_bytes = 0;
 };
 
 // Keys keep their meaning once they are published; new ones may be added. Offsets and lags are

@@ -58,7 +58,9 @@ std::string encode(const RoleState& state) {
               {"rejoining", state.rejoining},
               {"new_origin", encode(promotion.new_origin)},
               {"new_start", encode(promotion.new_start)}}
-      .dump();
+      // A path that is no UTF-8 is on record with its odd bytes replaced; what needs it says then
+      // that there is no such file.
+      .dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 HostRole decode_role(const std::string& text) {

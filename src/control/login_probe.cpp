@@ -1,6 +1,7 @@
 #include "control/login_probe.h"
 
 #include "base/log.h"
+#include "base/start_thread.h"
 
 namespace binlane {
 
@@ -14,7 +15,9 @@ void LoginProbe::poll(std::uint64_t now_ns) {
   next_ns_ = now_ns + kEveryNs;
   if (thread_.joinable()) thread_.join();
   busy_.store(true, std::memory_order_relaxed);
-  thread_ = std::thread([this] { run(); });
+  // Without one, the next look is as good.
+  if (!start_thread(thread_, [this] { run(); }).empty())
+    busy_.store(false, std::memory_order_relaxed);
 }
 
 void LoginProbe::run() {

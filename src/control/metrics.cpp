@@ -67,6 +67,7 @@ constexpr Row kSourceRows[] = {
      kMillisecond},
     {"binlane_ledger_intervals_total", kCounter, "Intervals ever opened in the ledger.",
      "/ledger/entries"},
+    {"binlane_ledger_bytes", kGauge, "Length of the ledger.", "/ledger/bytes"},
     {"binlane_ledger_open_intervals", kGauge, "Intervals that no quorum covers yet.",
      "/ledger/open"},
     {"binlane_ledger_unacknowledged_intervals", kGauge,
@@ -154,6 +155,12 @@ constexpr Row kReplicaRows[] = {
      "/archive/retention/failures"},
     {"binlane_feed_events_total", kCounter, "Events fed to the local server.", "/feed/events"},
     {"binlane_feed_sent_bytes_total", kCounter, "Bytes fed to the local server.", "/feed/bytes"},
+};
+
+constexpr Row kDaemonRows[] = {
+    {"binlane_data_dir_free_bytes", kGauge, "Room on the file system of data_dir.",
+     "/data_dir/free_bytes"},
+    {"binlane_audit_bytes", kGauge, "Length of the audit log.", "/data_dir/audit_bytes"},
 };
 
 constexpr Row kPortRows[] = {
@@ -364,6 +371,7 @@ std::vector<MetricFamily> metrics_of(const json& status) {
       {label("name", status.value("name", "")), label("cluster", status.value("cluster", ""))}));
   all.push_back(std::move(info));
   add_problems(all, status);
+  add(all, kDaemonRows, {{&status, {}}});
   if (status.contains("source")) add_source(all, status["source"]);
   if (status.contains("stages")) add_stages(all, status["stages"]);
   if (status.contains("replica")) {

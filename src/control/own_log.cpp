@@ -123,6 +123,7 @@ std::string OwnLog::write_files(Journal& journal, const JournalMeta& meta,
   };
   ArchiveIo io;
   ArchiveFiles out(directory, io);
+  if (std::string problem = out.make_directory(); !problem.empty()) return problem;
   out.set_basename(files.basename);
   // What the superblock calls archived is in the files, durably; the rest is in the journal.
   JournalCursor cursor(journal, meta.archived);

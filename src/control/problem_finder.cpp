@@ -160,7 +160,7 @@ void add_replica_files(const ReplicaSight& sight, ProblemList& out) {
                         errno_text(journal)));
   if (!sight.archive.failure.empty())
     out.add(ProblemCode::archive_failed,
-            fmt::format("the archive has stopped: {}", sight.archive.failure));
+            fmt::format("the archive stands still: {}", sight.archive.failure));
   add_if(out, ProblemCode::exposures_failed, sight.control.exposure_failure);
 }
 
@@ -200,8 +200,11 @@ void add_replica(const ReplicaSight& sight, ProblemList& out) {
   if (sight.archive.waits_for_room)
     out.add(ProblemCode::archive_full,
             "the archive's disk is full: the journal fills up, and then nothing is taken any more");
-  if (sight.feed.listening.empty() && !view.exposures.divergence)
-    out.add(ProblemCode::feed_closed, "the feed does not listen: the local server gets nothing");
+  const bool closed = sight.feed.listening.empty() || !sight.feed.problem.empty();
+  if (closed && !view.exposures.divergence)
+    out.add(ProblemCode::feed_closed,
+            with_reason("the feed takes nobody, and a local server that asks gets nothing",
+                        sight.feed.problem));
   if (!sight.feed.gap.empty()) out.add(ProblemCode::feed_gap, sight.feed.gap);
 }
 

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <utility>
 
+#include "base/start_thread.h"
+
 namespace binlane {
 namespace {
 
@@ -27,30 +29,31 @@ void ReadOnlySetter::begin() {
   if (thread_.joinable()) thread_.join();
   connection_id_.store(0, std::memory_order_relaxed);
   state_.store(State::sending, std::memory_order_release);
-  thread_ = std::thread([this] { run(); });
+  if (const std::string problem = start_thread(thread_, [this] { run(); }); !problem.empty())
+    fail(problem);
 }
 
 void ReadOnlySetter::run() {
   const SqlError error = connection_.connect();
-  if (!error.ok()) return fail(error);
+  if (!error.ok()) return fail(to_string(error));
   const QueryResult id = connection_.query("SELECT CONNECTION_ID()");
-  if (!id.ok() || id.rows.empty() || !id.rows[0][0]) return fail(id.error);
+  if (!id.ok() || id.rows.empty() || !id.rows[0][0]) return fail(to_string(id.error));
   const std::string& text = *id.rows[0][0];
   std::uint64_t number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
   connection_id_.store(number, std::memory_order_release);
   const QueryResult set = connection_.query(
       fmt::format("SET STATEMENT lock_wait_timeout={} FOR SET GLOBAL read_only=1", kLockWaitS));
-  if (!set.ok()) return fail(set.error);
+  if (!set.ok()) return fail(to_string(set.error));
   connection_.close();
   state_.store(State::done, std::memory_order_release);
 }
 
-void ReadOnlySetter::fail(const SqlError& error) {
+void ReadOnlySetter::fail(std::string problem) {
   connection_.close();
   {
     const std::lock_guard lock(mutex_);
-    problem_ = to_string(error);
+    problem_ = std::move(problem);
   }
   state_.store(State::failed, std::memory_order_release);
 }

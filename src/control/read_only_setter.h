@@ -30,7 +30,7 @@ class ReadOnlySetter {
   ReadOnlySetter(const ReadOnlySetter&) = delete;
   ReadOnlySetter& operator=(const ReadOnlySetter&) = delete;
 
-  // Sends the statement, unless that is under way.
+  // Sends the statement, unless that is under way. Where no thread can be started, it has failed.
   void begin();
   State state() const noexcept { return state_.load(std::memory_order_acquire); }
   std::string problem() const;
@@ -40,7 +40,7 @@ class ReadOnlySetter {
 
  private:
   void run();
-  void fail(const SqlError& error);
+  void fail(std::string problem);
 
   ServerConnection connection_;
   std::atomic<State> state_{State::idle};

@@ -125,6 +125,7 @@ void ReplicaControl::work() {
   for (std::size_t i = 0; i < kReplicaHelloQueue && lane_.queues().hello_in.try_pop(message); ++i)
     admit(message);
   watch_repair();
+  side_.begin_again(monotonic_ns());
   side_.prune_archive(monotonic_ns());
 }
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "control/config_value.h"
@@ -18,6 +19,8 @@ namespace {
 // Beside the journal.
 constexpr const char* kExposureSuffix = ".exposed";
 constexpr std::uint64_t kSecondsADay = 86'400;
+// Between two attempts to begin what could not be begun.
+constexpr std::uint64_t kBeginAgainNs = kNanosPerSecond;
 
 std::unique_ptr<JournalFile> open_journal(const ReplicaConfig& replica) {
   JournalFileOptions options;
@@ -60,7 +63,10 @@ ReplicaSide::ReplicaSide(const Config& config, AnyPort& port)
       sources_(replica_sources(config)),
       lane_(port, *file_, cluster_id_of(config.cluster), config.name, sources_.peers),
       parts_(make_parts()),
-      control_(std::make_unique<ReplicaControl>(config, *this)) {}
+      control_(std::make_unique<ReplicaControl>(config, *this)) {
+  // A folder that does not hold what the journal has archived is no matter of waiting.
+  if (const std::string problem = open_archive(); !problem.empty()) throw StartupError(problem);
+}
 
 ReplicaSide::~ReplicaSide() {
   stop_serving();
@@ -165,20 +171,62 @@ ReplicaSources ReplicaSide::sources() const {
 
 void ReplicaSide::start() {
   started_ = true;
-  parts_->archiver->start();
-  begin_feed();
+  if (const std::string problem = begin_parts(); !problem.empty()) throw StartupError(problem);
   control_->start();
 }
 
+std::string ReplicaSide::open_archive() {
+  std::string problem = parts_->archiver->open(lane_.journal());
+  if (problem.empty()) begun_ = Begun::archive_open;
+  return problem;
+}
+
+// One step after the other, each done once; where one fails, the next call goes on with it.
+std::string ReplicaSide::begin_parts() {
+  std::string problem;
+  if (begun_ == Begun::nothing) problem = open_archive();
+  if (problem.empty() && begun_ == Begun::archive_open) {
+    problem = parts_->archiver->start();
+    if (problem.empty()) begun_ = Begun::archiver;
+  }
+  if (problem.empty() && begun_ == Begun::archiver) {
+    problem = begin_feed();
+    if (problem.empty()) begun_ = Begun::feed;
+  }
+  if (problem.empty() && begun_ == Begun::feed) {
+    if (parts_->applied) problem = parts_->applied->start();
+    if (problem.empty()) begun_ = Begun::all;
+  }
+  return problem;
+}
+
 // Not what a later term does not hold, not after a restart either (S10).
-void ReplicaSide::begin_feed() {
+std::string ReplicaSide::begin_feed() {
   const JournalMeta meta = file_->meta();
   exposures_->set_owner({meta.journal, meta.stream.origin, meta.stream.term});
-  if (exposures_->diverged())
-    log::error("diverged", "this replica is DIVERGED: its server is fed nothing. Rebuild it");
-  else
-    parts_->feed->start();
-  if (parts_->applied) parts_->applied->start();
+  if (!exposures_->diverged()) return parts_->feed->start();
+  log::error("diverged", "this replica is DIVERGED: its server is fed nothing. Rebuild it");
+  return {};
+}
+
+void ReplicaSide::begin_again(std::uint64_t now_ns) {
+  if (begun_ == Begun::all || now_ns < next_begin_ns_) return;
+  next_begin_ns_ = now_ns + kBeginAgainNs;
+  const bool opens = begun_ == Begun::nothing;
+  if (opens && !lane_.stand_still()) return;
+  tell_begun(begin_parts());
+  if (opens) lane_.go_on();
+}
+
+// Once for each reason, and once when it is over.
+void ReplicaSide::tell_begun(const std::string& problem) {
+  if (problem.empty() && !begin_problem_.empty())
+    log::info("stream_goes_on", "archive and feed of the stream work");
+  if (!problem.empty() && problem != begin_problem_)
+    log::error("stream_not_begun",
+               "{}; it is tried again every second. Until then the journal holds what is released",
+               problem);
+  begin_problem_ = problem;
 }
 
 // Before the archive: the watch reads its files, and tells the lane.
@@ -241,10 +289,10 @@ void ReplicaSide::replace_parts() {
     const std::lock_guard lock(mutex_);
     parts_ = std::move(parts);
   }
-  if (started_) {
-    parts_->archiver->start();
-    begin_feed();
-  }
+  begun_ = Begun::nothing;
+  if (!started_) return;
+  tell_begun(begin_parts());
+  next_begin_ns_ = monotonic_ns() + kBeginAgainNs;
 }
 
 }  // namespace binlane

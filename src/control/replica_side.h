@@ -3,10 +3,12 @@
 //
 // Archive and feed belong to one stream. When the journal goes over to another stream (at a
 // promotion elsewhere, or when this host rejoins), they are ended and made anew, while the lane
-// stands still; that is rebuild(), on the control thread of the replica. Status reads them through
-// a shared pointer, so it never sees half a set.
+// stands still, on the control thread of the replica. Status reads them through a shared pointer,
+// so it never sees half a set. What cannot be begun then (no folder, no descriptors, the feed's
+// port taken) is begun as soon as it can be; at a start of the daemon it is a StartupError.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -47,6 +49,7 @@ class ReplicaSide {
   ReplicaSide(const ReplicaSide&) = delete;
   ReplicaSide& operator=(const ReplicaSide&) = delete;
 
+  // Throws StartupError.
   void start();
   // In two steps, because the lane ends between them: nobody new is served; the archive is closed.
   void stop_serving();
@@ -76,6 +79,8 @@ class ReplicaSide {
   // Binds a journal that is nobody's to `stream`; see JournalStore::set_stream for `learner`. The
   // same of the lane and of what is returned.
   std::string adopt_stream(const StreamIdentity& stream, const LogMark& learner);
+  // Begins what could not be begun when the stream did, when it is time to try again.
+  void begin_again(std::uint64_t now_ns);
   // Deletes what of the archives nobody needs any more, when it is time to.
   void prune_archive(std::uint64_t now_ns);
   // Any thread.
@@ -84,7 +89,10 @@ class ReplicaSide {
  private:
   std::string folder_of(const StreamIdentity& stream, bool own_folder) const;
   std::shared_ptr<StreamParts> make_parts();
-  void begin_feed();
+  std::string open_archive();
+  std::string begin_parts();
+  std::string begin_feed();
+  void tell_begun(const std::string& problem);
   void end_parts();
   std::unique_ptr<AppliedWatch> make_applied_watch(const StreamParts& parts);
   bool tell_applied(const StreamParts& parts, Position executed);
@@ -102,6 +110,12 @@ class ReplicaSide {
   std::shared_ptr<StreamParts> parts_;  // guarded by mutex_
   std::unique_ptr<ReplicaControl> control_;
   bool started_ = false;
+  // How far the parts have got: each value includes those before it. Control thread, once that
+  // runs.
+  enum class Begun : std::uint8_t { nothing, archive_open, archiver, feed, all };
+  Begun begun_ = Begun::nothing;
+  std::string begin_problem_;  // why they have not got further; empty: they have
+  std::uint64_t next_begin_ns_ = 0;
 };
 
 }  // namespace binlane

@@ -27,6 +27,7 @@
 #include "base/error.h"
 #include "base/folder_check.h"
 #include "base/log.h"
+#include "base/start_thread.h"
 #include "dataplane/eal.h"
 
 namespace binlane {
@@ -158,13 +159,18 @@ int PortPlugger::Shared::probe(const std::string& text) {
   }
   // Once its socket exists the server has passed EAL's lists and only waits; others may go on.
   std::atomic<bool> done{false};
-  std::thread hand_back([&] {
+  std::thread hand_back;
+  const std::string problem = start_thread(hand_back, [&] {
     for (int polls = 0; polls < kMaxSocketPolls; ++polls) {
       if (done.load() || path_exists(config.spec.argument)) break;
       std::this_thread::sleep_for(kSocketPoll);
     }
     plug_turn.release();
   });
+  if (!problem.empty()) {
+    plug_turn.release();
+    return -EAGAIN;  // like any other failure, this attempt's
+  }
   const int result = rte_dev_probe(text.c_str());
   done.store(true);
   hand_back.join();

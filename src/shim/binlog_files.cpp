@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 
 #include "base/assert.h"
@@ -34,13 +35,12 @@ void format_path(const std::string& prefix, std::uint32_t number, Path& path) no
 
 PosixBinlogFiles::PosixBinlogFiles(const std::string& directory, const std::string& basename)
     : prefix_(directory + "/" + basename + "."), basename_size_(basename.size()) {
-  if (prefix_.size() + kDigitsMax >= PATH_MAX)
-    throw StartupError("the path of the binlog files is too long: " + prefix_);
-  if (basename.empty() || basename.find('/') != std::string::npos)
-    throw StartupError("not a base name of binlog files: '" + basename + "'");
+  if (prefix_.size() + kDigitsMax >= PATH_MAX) unusable_ = ENAMETOOLONG;
+  if (basename.empty() || basename.find('/') != std::string::npos) unusable_ = EINVAL;
 }
 
 int PosixBinlogFiles::open(std::uint32_t number) const noexcept {
+  if (unusable_ != 0) return -unusable_;
   Path path;
   format_path(prefix_, number, path);
   const int handle = ::open(path.text, O_RDONLY | O_CLOEXEC);
@@ -65,6 +65,7 @@ std::int64_t PosixBinlogFiles::size(FileHandle handle) const noexcept {
 }
 
 bool PosixBinlogFiles::replaced(FileHandle handle, std::uint32_t number) const noexcept {
+  BL_ASSERT(unusable_ == 0);  // or there was no handle
   struct stat open_file {};
   struct stat named_file {};
   Path path;

@@ -39,7 +39,8 @@ concept BinlogFiles = requires(F files, std::uint32_t number, FileHandle handle,
 // copies of their own or share one, since no call changes it.
 class PosixBinlogFiles {
  public:
-  // Throws StartupError when directory and base name do not fit a path.
+  // Where these are no path, or one that is too long, open() says so: they come from the server, or
+  // from another host, at any time.
   PosixBinlogFiles(const std::string& directory, const std::string& basename);
 
   int open(std::uint32_t number) const noexcept;
@@ -55,6 +56,7 @@ class PosixBinlogFiles {
  private:
   std::string prefix_;  // "<directory>/<base name>."
   std::size_t basename_size_;
+  int unusable_ = 0;  // an errno that every open() returns; 0: none
 };
 static_assert(BinlogFiles<PosixBinlogFiles>);
 

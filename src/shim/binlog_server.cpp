@@ -13,8 +13,8 @@
 #include <atomic>
 #include <cerrno>
 #include <list>
+#include <memory>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -22,6 +22,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/start_thread.h"
+#include "base/wire_log.h"
 #include "shim/feed_client.h"
 #include "shim/feed_session.h"
 
@@ -39,15 +41,12 @@ constexpr int kAcceptPauseMs = 100;
 
 struct HostAndPort {
   std::string host;
-  std::string port;
+  std::string port;  // empty: there is none
 };
 
 HostAndPort split_address(const std::string& address) {
   const auto colon = address.rfind(':');
-  if (colon == std::string::npos || colon + 1 == address.size()) {
-    throw StartupError(fmt::format(
-        "feed_listen = \"{}\": expected an address and a port, as 127.0.0.1:3401", address));
-  }
+  if (colon == std::string::npos) return {address, {}};
   std::string host = address.substr(0, colon);
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
@@ -76,47 +75,38 @@ bool is_loopback(const sockaddr* address) {
          IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr);
 }
 
-// A bound and listening socket.
-int listen_at(const FeedOptions& options) {
+// Makes `listener` a bound and listening socket. Empty, or why there is none.
+std::string listen_at(const FeedOptions& options, OwnedFile& listener) {
   const HostAndPort place = split_address(options.listen);
+  if (place.port.empty())
+    return fmt::format("feed_listen = \"{}\": expected an address and a port, as 127.0.0.1:3401",
+                       options.listen);
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE;
-  addrinfo* found = nullptr;
-  const int failed = getaddrinfo(place.host.c_str(), place.port.c_str(), &hints, &found);
-  if (failed != 0) {
-    throw StartupError(fmt::format("feed_listen = \"{}\": {}; give a numeric address and port",
-                                   options.listen, gai_strerror(failed)));
-  }
+  addrinfo* all = nullptr;
+  const int failed = getaddrinfo(place.host.c_str(), place.port.c_str(), &hints, &all);
+  if (failed != 0)
+    return fmt::format("feed_listen = \"{}\": {}; give a numeric address and port", options.listen,
+                       gai_strerror(failed));
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> found(all, &freeaddrinfo);
   const bool loopback = is_loopback(found->ai_addr);
-  int listener = -1;
-  int error = 0;
-  if (loopback || !options.password.empty()) {
-    listener = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    const int on = 1;
-    if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(listener, found->ai_addr, found->ai_addrlen) != 0 || listen(listener, kBacklog) != 0) {
-      error = errno;
-      if (listener >= 0) close(listener);
-      listener = -1;
-    }
-  }
-  freeaddrinfo(found);
-  if (listener >= 0) {
-    if (!loopback) {
-      log::warning("feed_listen", "the feed listens at {}: events travel there unencrypted",
-                   options.listen);
-    }
-    return listener;
-  }
-  if (error == 0) {
-    throw StartupError(
-        fmt::format("feed_listen = \"{}\" is not on loopback, and feed_password is empty: "
-                    "everybody could read the data; set a password",
-                    options.listen));
-  }
-  throw StartupError(
-      fmt::format("feed_listen = \"{}\": cannot listen: {}", options.listen, errno_text(error)));
+  if (!loopback && options.password.empty())
+    return fmt::format(
+        "feed_listen = \"{}\" is not on loopback, and feed_password is empty: everybody could read "
+        "the data; set a password",
+        options.listen);
+  OwnedFile made(socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const int on = 1;
+  if (!made.is_open() || setsockopt(made.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+      bind(made.get(), found->ai_addr, found->ai_addrlen) != 0 || listen(made.get(), kBacklog) != 0)
+    return fmt::format("feed_listen = \"{}\": cannot listen: {}", options.listen,
+                       errno_text(errno));
+  if (!loopback)
+    log::warning("feed_listen", "the feed listens at {}: events travel there unencrypted",
+                 options.listen);
+  listener = std::move(made);
+  return {};
 }
 
 }  // namespace
@@ -138,27 +128,20 @@ class BinlogServer::Implementation {
   Implementation& operator=(const Implementation&) = delete;
   ~Implementation() { stop(); }
 
-  void start() {
+  std::string start() {
     BL_ASSERT(!acceptor_.joinable());
-    listener_ = OwnedFile(listen_at(options_));
-    wake_ = OwnedFile(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!wake_.is_open()) throw StartupError("eventfd: " + errno_text(errno));
-    sockaddr_storage address{};
-    socklen_t length = sizeof address;
-    BL_ASSERT(getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
-    {
-      const std::lock_guard lock(mutex_);
-      listening_ = address_text(address, length, true);
-    }
-    port_ = ntohs(address.ss_family == AF_INET6
-                      ? reinterpret_cast<const sockaddr_in6*>(&address)->sin6_port
-                      : reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
-    stopping_ = false;
-    acceptor_ = std::thread([this] { accept_clients(); });
-    log::info("feed_listen", "the feed listens at {}", address_text(address, length, true));
+    std::string problem = try_to_start();
+    if (!problem.empty()) listener_ = OwnedFile();
+    const std::lock_guard lock(mutex_);
+    problem_ = problem;
+    return problem;
   }
 
   void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      problem_.clear();
+    }
     if (!acceptor_.joinable()) return;
     stopping_ = true;
     const std::uint64_t one = 1;
@@ -174,6 +157,7 @@ class BinlogServer::Implementation {
     connections_.clear();
     listener_ = OwnedFile();
     listening_.clear();
+    wake_ = OwnedFile();
     port_ = 0;
   }
 
@@ -182,6 +166,7 @@ class BinlogServer::Implementation {
     {
       const std::lock_guard lock(mutex_);
       status.listening = listening_;
+      status.problem = problem_;
       for (const Connection& connection : connections_) {
         const FeedClient& client = connection.client;
         if (!client.done && !client.socket.ended()) status.clients.push_back(client.status());
@@ -208,6 +193,27 @@ class BinlogServer::Implementation {
   std::uint16_t port() const noexcept { return port_; }
 
  private:
+  std::string try_to_start() {
+    if (std::string problem = listen_at(options_, listener_); !problem.empty()) return problem;
+    if (!wake_.is_open()) wake_ = OwnedFile(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!wake_.is_open()) return "the feed: eventfd: " + errno_text(errno);
+    sockaddr_storage address{};
+    socklen_t length = sizeof address;
+    BL_ASSERT(getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
+    stopping_ = false;
+    if (const std::string problem = start_thread(acceptor_, [this] { accept_clients(); });
+        !problem.empty())
+      return "the feed: " + problem;
+    port_ = ntohs(address.ss_family == AF_INET6
+                      ? reinterpret_cast<const sockaddr_in6*>(&address)->sin6_port
+                      : reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
+    const std::string shown = address_text(address, length, true);
+    log::info("feed_listen", "the feed listens at {}", shown);
+    const std::lock_guard lock(mutex_);
+    listening_ = shown;
+    return {};
+  }
+
   struct Connection {
     Connection(std::uint64_t id, std::string address, int descriptor, bool is_local)
         : client(id, std::move(address), descriptor, is_local) {}
@@ -221,7 +227,10 @@ class BinlogServer::Implementation {
                                    pollfd{wake_.get(), POLLIN, 0}};
       poll(waited.data(), waited.size(), kReapIntervalMs);
       reap();
-      if ((waited[0].revents & POLLIN) != 0) accept_one();
+      if ((waited[0].revents & POLLIN) != 0)
+        accept_one();
+      else
+        show_problem({});  // nobody waits to be let in
     }
   }
 
@@ -232,7 +241,7 @@ class BinlogServer::Implementation {
         accept4(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length, SOCK_CLOEXEC);
     if (descriptor < 0) {
       if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-        log::warning("feed_accept", "cannot accept a connection: {}", errno_text(errno));
+        show_problem("the feed cannot accept a connection: " + errno_text(errno));
         pollfd wake{wake_.get(), POLLIN, 0};
         poll(&wake, 1, kAcceptPauseMs);
       }
@@ -243,6 +252,7 @@ class BinlogServer::Implementation {
     setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     const std::lock_guard lock(mutex_);
+    problem_.clear();
     if (!make_room()) {
       ++counters_.refused_full;
       refuse(descriptor);
@@ -251,13 +261,20 @@ class BinlogServer::Implementation {
     Connection& connection =
         connections_.emplace_back(++last_id_, address_text(address, length, false), descriptor,
                                   is_loopback(reinterpret_cast<const sockaddr*>(&address)));
-    try {
-      connection.thread = std::thread([this, &connection] { serve(connection); });
-    } catch (const std::system_error& error) {
-      log::warning("feed_accept", "cannot start a thread: {}", error.what());
+    if (const std::string problem =
+            start_thread(connection.thread, [this, &connection] { serve(connection); });
+        !problem.empty()) {
+      log::limited(log::Level::warning, "feed_accept", {}, "{}", problem);
       ++counters_.refused_full;
       connections_.pop_back();
     }
+  }
+
+  void show_problem(const std::string& problem) {
+    const std::lock_guard lock(mutex_);
+    if (!problem.empty() && problem != problem_)
+      log::limited(log::Level::warning, "feed_accept", {}, "{}", problem);
+    problem_ = problem;
   }
 
   // Whether one more may try to log in. Clients are known only once they have: so that strangers
@@ -353,6 +370,7 @@ class BinlogServer::Implementation {
 
   mutable std::mutex mutex_;  // guards what follows; the threads join without it
   std::string listening_;
+  std::string problem_;  // why it does not listen, or takes nobody
   std::list<Connection> connections_;
 };
 
@@ -361,8 +379,8 @@ BinlogServer::BinlogServer(FeedOptions options, FeedLimit& limit)
 
 BinlogServer::~BinlogServer() = default;
 
-void BinlogServer::start() {
-  implementation_->start();
+std::string BinlogServer::start() {
+  return implementation_->start();
 }
 
 void BinlogServer::stop() {

@@ -61,6 +61,8 @@ struct FeedClientStatus {
 
 struct FeedStatus {
   std::string listening;  // "127.0.0.1:3401", with the real port
+  // Why it does not listen, or takes nobody; empty while nobody wants it to, or it does.
+  std::string problem;
   std::vector<FeedClientStatus> clients;
   // Since start.
   std::uint64_t accepted = 0;
@@ -89,8 +91,9 @@ class BinlogServer {
   // Stops.
   ~BinlogServer();
 
-  // Binds and begins to accept. Throws StartupError.
-  void start();
+  // Binds and begins to accept. Empty, or why it does not, which status() shows as well; it may be
+  // called again then.
+  std::string start();
   // Ends every connection and thread, within a fraction of a second. Idempotent.
   void stop();
   // Any thread, also before start() and after stop().

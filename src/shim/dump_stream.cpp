@@ -43,28 +43,26 @@ DumpError from_sql(const SqlError& error) {
           error.code, error.text};
 }
 
-int make_wake() {
-  const int descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (descriptor < 0) throw StartupError("eventfd: " + errno_text(errno));
-  return descriptor;
-}
-
 }  // namespace
 
 DumpStream::DumpStream(ServerAccount account, DumpStreamOptions options)
-    : connection_(std::move(account)), options_(options), buffer_(kBufferSize), wake_(make_wake()) {
+    : connection_(std::move(account)), options_(options), buffer_(kBufferSize) {
   BL_ASSERT(options_.server_id != 0);
+  wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (wake_ < 0) wake_error_ = errno;
 }
 
 DumpStream::~DumpStream() {
   close();
-  ::close(wake_);
+  if (wake_ >= 0) ::close(wake_);
 }
 
 DumpError DumpStream::connect() {
   ours_ = false;
   parser_.reset();
   unread_ = {};
+  // Nothing that waits could be interrupted.
+  if (wake_ < 0) return {DumpErrorKind::connection, 0, "eventfd: " + errno_text(wake_error_)};
   const SqlError error = connection_.connect();
   if (!error.ok()) return {DumpErrorKind::connection, error.code, error.text};
   // An interrupt() that came before the connection was there has had nothing to shut down.
@@ -263,7 +261,8 @@ void DumpStream::close() {
 void DumpStream::interrupt() {
   interrupted_ = true;
   const std::uint64_t one = 1;
-  // Cannot fail: the counter of an eventfd holds more calls than anybody will make.
+  // Cannot fail where there is one: the counter of an eventfd holds more calls than anybody will
+  // make.
   [[maybe_unused]] const ssize_t written = write(wake_, &one, sizeof one);
   // libmariadb does not watch the eventfd; only closing the socket under it ends its waits.
   if (!ours_) connection_.interrupt();

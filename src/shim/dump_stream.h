@@ -102,7 +102,8 @@ class DumpStream {
   ConstBytes unread_;
   std::uint64_t bytes_read_ = 0;
   bool checksums_ = true;
-  const int wake_;  // an eventfd; readable once interrupt() was called
+  int wake_ = -1;  // an eventfd; readable once interrupt() was called. -1: connect() fails
+  int wake_error_ = 0;
   std::atomic<bool> interrupted_{false};
   std::atomic<bool> ours_{false};  // the socket is no longer libmariadb's
 };

@@ -10,6 +10,7 @@
 #include "base/canary.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/start_thread.h"
 
 namespace binlane {
 
@@ -29,26 +30,35 @@ Archiver::Archiver(JournalStore& file, Journal& journal, std::string directory, 
   status_.archived_sequence = stored_sequence_;
   status_.durable = meta.archived.position;
   files_.set_basename(meta.stream.basename);
-  const Position base = file.start().archived;
-  if (!base.is_null() && !meta.stream.basename.empty()) adopt(journal, base);
 }
 
 Archiver::~Archiver() {
   stop();
 }
 
+std::string Archiver::open(Journal& journal) {
+  BL_ASSERT(!open_);
+  std::string problem = files_.make_directory();
+  const Position base = journal_file_.start().archived;
+  if (problem.empty() && !base.is_null() && !files_.basename().empty())
+    problem = adopt(journal, base);
+  open_ = problem.empty();
+  show_retried(problem);
+  return problem;
+}
+
 // Finds how far the files agree with the journal beyond what the superblock knows. They only ever
 // got released bytes, so that much was released; the feed may have served it already, and must not
 // be taken back behind it. The bytes are written once more from `base` on, since nothing says that
-// they are durable.
-void Archiver::adopt(Journal& journal, Position base) {
+// they are durable. Empty, or what is wrong; may be called again then.
+std::string Archiver::adopt(Journal& journal, Position base) {
   const std::optional<std::uint64_t> size = files_.size(base.file);
   if (base.offset > 0 && size.value_or(0) < base.offset) {
-    throw StartupError(fmt::format(
+    return fmt::format(
         "{}: the archived file {}, the journal has archived {} bytes of it; the archive "
         "was changed or lost: restore it, or re-create the replica",
         files_.path(base.file), size ? fmt::format("has {} bytes", *size) : "is missing",
-        base.offset));
+        base.offset);
   }
   ReleaseMark everything;
   everything.sequence = journal.last_sequence() + 1;
@@ -60,7 +70,10 @@ void Archiver::adopt(Journal& journal, Position base) {
       adopted = {chunk->at.file + 1, 0};
       continue;
     }
-    const std::size_t same = files_.matching(chunk->at.file, chunk->at.offset, chunk->bytes);
+    std::size_t same = 0;
+    if (const int error = files_.matching(chunk->at.file, chunk->at.offset, chunk->bytes, same);
+        error != 0)
+      return fmt::format("{}: {}", files_.path(chunk->at.file), errno_text(error));
     adopted = {chunk->at.file, chunk->at.offset + same};
     if (same < chunk->bytes.size()) break;
   }
@@ -68,33 +81,36 @@ void Archiver::adopt(Journal& journal, Position base) {
   BL_ASSERT(adopted_log.has_value());
   journal.release(*adopted_log);
   files_.set_end(base, adopted);
-  const int error = files_.truncate(adopted.file, adopted.offset);
-  const std::string reason = error != 0 ? errno_text(error) : read_groups(adopted);
-  if (!reason.empty()) {
-    throw StartupError(fmt::format("{}: {}", files_.path(adopted.file), reason));
-  }
+  int error = files_.truncate(adopted.file, adopted.offset);
+  if (error == 0) error = read_groups(adopted);
+  if (error != 0) return fmt::format("{}: {}", files_.path(adopted.file), errno_text(error));
   end_watch_.publish({adopted, {}});
   publish();
+  return {};
 }
 
-// Gives groups_ the file in which `to` stands, up to there. Empty, or what went wrong.
-std::string Archiver::read_groups(Position to) {
+// Gives groups_ the file in which `to` stands, up to there. 0 or an errno; ENODATA: the file is
+// shorter than it was.
+int Archiver::read_groups(Position to) {
   groups_end_ = {to.file, 0};
   std::vector<std::byte> bytes(kArchiveBufferSize);
   while (groups_end_ < to) {
     const auto length = std::min<std::uint64_t>(bytes.size(), to.offset - groups_end_.offset);
     const auto part = MutableBytes(bytes).first(static_cast<std::size_t>(length));
     const std::int64_t count = files_.read(to.file, groups_end_.offset, part);
-    if (count < 0) return errno_text(static_cast<int>(-count));
-    if (count != static_cast<std::int64_t>(length)) return "the file is shorter than it was";
+    if (count < 0) return static_cast<int>(-count);
+    if (count != static_cast<std::int64_t>(length)) return ENODATA;
     note_groups(groups_end_, part);
   }
-  return {};
+  return 0;
 }
 
-void Archiver::start() {
-  BL_ASSERT(!thread_.joinable());
-  thread_ = std::thread([this] { run(); });
+std::string Archiver::start() {
+  BL_ASSERT(open_ && !thread_.joinable());
+  std::string problem = start_thread(thread_, [this] { run(); });
+  if (!problem.empty()) problem = "the archive: " + problem;
+  show_retried(problem);
+  return problem;
 }
 
 void Archiver::stop() {
@@ -123,6 +139,7 @@ void Archiver::run() {
 }
 
 bool Archiver::step(std::uint64_t now_ns) {
+  BL_ASSERT(open_);
   now_ns_ = now_ns;
   const bool took_marks = take_marks();
   if (failed_) return false;
@@ -186,12 +203,10 @@ bool Archiver::begin(Position at) {
     return false;
   }
   files_.set_end(at, at);
-  const std::string reason = read_groups(at);
-  if (!reason.empty()) {
-    fail(fmt::format("{}: {}", files_.path(at.file), reason));
-    return false;
-  }
-  return true;
+  if (check(read_groups(at), "reading")) return true;
+  // If it is tried again, from the beginning.
+  files_.set_end({}, {});
+  return false;
 }
 
 // Writes the buffer when it is full or its file ends. False when no more can be taken now.
@@ -225,10 +240,14 @@ bool Archiver::end_file() {
   return sync();
 }
 
-// Whether to go on. A full disk is retried, everything else is final.
+// Whether to go on. A full disk is retried, and so is what the kernel had none of; everything else
+// is final.
 bool Archiver::check(int error, const char* doing) {
   const bool full = (error == ENOSPC || error == EDQUOT) && !files_.sync_failed();
+  const bool scarce = is_scarcity(error) && !files_.sync_failed();
   const std::string path = error != 0 ? files_.path(files_.end().file) : std::string();
+  const std::string problem =
+      error != 0 ? fmt::format("{}: {} failed: {}", path, doing, errno_text(error)) : std::string();
   bool turned = false;
   {
     const std::lock_guard lock(mutex_);
@@ -236,20 +255,33 @@ bool Archiver::check(int error, const char* doing) {
     status_.waits_for_room = full;
     if (full) ++status_.disk_full_count;
   }
+  if (full || scarce) retry_ns_ = now_ns_ + kArchiveRetryNs;
   if (full) {
-    retry_ns_ = now_ns_ + kArchiveRetryNs;
     if (turned) {
       log::warning("archive_disk_full", "{}: {}; the journal holds what is not archived: retrying",
                    path, errno_text(error));
     }
     return false;
   }
-  if (error != 0) {
-    fail(fmt::format("{}: {} failed: {}", path, doing, errno_text(error)));
+  if (error != 0 && !scarce) {
+    fail(problem);
     return false;
   }
-  if (turned) log::info("archive_disk_full_over", "the archive goes on");
+  const bool waited = show_retried(problem);
+  if (scarce) {
+    if (!waited) log::error("archive_waits", "{}; it is tried again every second", problem);
+    return false;
+  }
+  if (turned || waited) log::info("archive_goes_on", "the archive goes on");
   return true;
+}
+
+// What is tried again and again; empty: it works. Whether there was something before.
+bool Archiver::show_retried(const std::string& problem) {
+  const std::lock_guard lock(mutex_);
+  const bool waited = !status_.failure.empty();
+  status_.failure = problem.empty() ? problem : problem + "; it is tried again every second";
+  return waited;
 }
 
 void Archiver::note_groups(Position at, ConstBytes bytes) {

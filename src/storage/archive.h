@@ -6,9 +6,9 @@
 // time, stores that in the journal's superblock, and only then gives the sequence number back to
 // the lane, which may reuse those blocks (the journal asserts it).
 //
-// A full disk is waited out: nothing is lost, the journal fills up and its window closes. Any other
-// error of writing or syncing is final, because after it nobody knows what is on the medium: the
-// archiver stops, says why, and needs an operator.
+// A full disk is waited out: nothing is lost, the journal fills up and its window closes. So is a
+// lack of descriptors. Any other error of writing or syncing is final, because after it nobody
+// knows what is on the medium: the archiver stops, says why, and needs an operator.
 //
 // Invariants: I7 (whole_groups), I8. step() and the thread are not to be mixed: tests call step().
 #pragma once
@@ -85,21 +85,24 @@ struct ArchiverStatus {
   std::uint64_t files_ended = 0;
   std::uint64_t disk_full_count = 0;  // times that a write found no room
   bool waits_for_room = false;
-  std::string failure;  // why it stopped; empty while it works
+  std::string failure;  // why it stopped, or what is tried again; empty while it works
 };
 
 class Archiver {
  public:
-  // Brings the folder into line with the journal. On the set-up thread, before the lane starts: it
-  // may raise the journal's released mark to what the archive has already (it only ever got
-  // released bytes). Everything given outlives this. Throws StartupError.
+  // Everything given outlives this.
   Archiver(JournalStore& file, Journal& journal, std::string directory, GroupSink& groups,
            ArchiveChannel channel, ArchiveIo* io = nullptr);
   ~Archiver();  // stops
   Archiver(const Archiver&) = delete;
   Archiver& operator=(const Archiver&) = delete;
 
-  void start();
+  // Makes the folder, and brings it into line with the journal. Before start(), and while the lane
+  // stands still: it may raise the journal's released mark to what the archive has already (it only
+  // ever got released bytes). Empty, or what is wrong; it may be called again then.
+  std::string open(Journal& journal);
+  // Empty, or why there is no thread; it may be called again then.
+  std::string start();
   // Archives what was released so far, syncs, ends the thread. May be called again.
   void stop();
 
@@ -113,8 +116,8 @@ class Archiver {
   void sync_now();
 
  private:
-  void adopt(Journal& journal, Position base);
-  std::string read_groups(Position to);
+  std::string adopt(Journal& journal, Position base);
+  int read_groups(Position to);
   void run();
   bool take_marks();
   bool copy();
@@ -123,6 +126,7 @@ class Archiver {
   bool flush();
   bool end_file();
   bool check(int error, const char* doing);
+  bool show_retried(const std::string& problem);
   void note_groups(Position at, ConstBytes bytes);
   void publish();
   bool sync_due() const;
@@ -138,6 +142,7 @@ class Archiver {
   JournalCursor cursor_;
   std::uint32_t block_count_;
   ReleaseMark mark_;  // the newest that came
+  bool open_ = false;
   ArchiveEndWatch end_watch_;
   Position groups_end_;  // what groups_ was given so far
 

@@ -26,15 +26,17 @@ std::byte masked(std::byte byte, std::uint64_t file_offset) {
 }  // namespace
 
 ArchiveFiles::ArchiveFiles(std::string directory, ArchiveIo& io)
-    : directory_(std::move(directory)), io_(io) {
-  if (const int error = io_.make_directory(directory_); error != 0) {
-    throw StartupError(
-        fmt::format("{}: the archive's folder cannot be used: {}", directory_, errno_text(error)));
-  }
-}
+    : directory_(std::move(directory)), io_(io) {}
 
 ArchiveFiles::~ArchiveFiles() {
   close_current();
+}
+
+std::string ArchiveFiles::make_directory() {
+  const int error = io_.make_directory(directory_);
+  return error == 0 ? std::string()
+                    : fmt::format("{}: the archive's folder cannot be used: {}", directory_,
+                                  errno_text(error));
 }
 
 void ArchiveFiles::close_current() noexcept {
@@ -56,16 +58,17 @@ std::int64_t ArchiveFiles::read(std::uint32_t number, std::uint64_t offset,
   return io_.read(path(number), offset, bytes);
 }
 
-std::size_t ArchiveFiles::matching(std::uint32_t number, std::uint64_t offset,
-                                   ConstBytes bytes) const {
+int ArchiveFiles::matching(std::uint32_t number, std::uint64_t offset, ConstBytes bytes,
+                           std::size_t& same) const {
   std::vector<std::byte> found(bytes.size());
   const std::int64_t count = read(number, offset, found);
-  std::size_t same = 0;
+  same = 0;
+  if (count < 0 && is_scarcity(static_cast<int>(-count))) return static_cast<int>(-count);
   while (static_cast<std::int64_t>(same) < count &&
          masked(found[same], offset + same) == masked(bytes[same], offset + same)) {
     ++same;
   }
-  return same;
+  return 0;
 }
 
 int ArchiveFiles::truncate(std::uint32_t number, std::uint64_t size) const {
@@ -81,12 +84,13 @@ int ArchiveFiles::open_current() {
   BL_ASSERT(open_number_ == 0);
   if (const int error = io_.open(path(end_.file), handle_); error != 0) return error;
   open_number_ = end_.file;
-  int error = 0;
-  if (is_new) {
+  name_unsynced_ |= is_new;
+  int error = is_new ? 0 : cut_off_leftovers();
+  if (error == 0 && name_unsynced_) {
     error = io_.sync_directory(directory_);
-    if (error != 0) sync_failed_ = true;
-  } else {
-    error = cut_off_leftovers();
+    name_unsynced_ = error != 0;
+    // Nothing was synced, and nothing failed to be, where the folder could not be opened for it.
+    if (error != 0 && !is_scarcity(error)) sync_failed_ = true;
   }
   if (error != 0) close_current();
   return error;
@@ -118,7 +122,8 @@ int ArchiveFiles::end_file(const FileEnd& file_end) {
   if (file_end.final_size > kInUseOffset && (file_end.flags_byte & in_use) == 0 &&
       !canary(Canary::in_use_flag_not_mirrored)) {
     std::byte flags{};
-    if (read(file_end.file, kInUseOffset, {&flags, 1}) != 1) return EIO;
+    const std::int64_t count = read(file_end.file, kInUseOffset, {&flags, 1});
+    if (count != 1) return count < 0 ? static_cast<int>(-count) : EIO;
     if ((flags & kInUseBit) != std::byte{0}) {
       flags &= ~kInUseBit;
       std::size_t written = 0;

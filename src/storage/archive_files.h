@@ -23,12 +23,14 @@ namespace binlane {
 
 class ArchiveFiles {
  public:
-  // `directory` is made when it is missing. Throws StartupError.
   ArchiveFiles(std::string directory, ArchiveIo& io);
   ~ArchiveFiles();
   ArchiveFiles(const ArchiveFiles&) = delete;
   ArchiveFiles& operator=(const ArchiveFiles&) = delete;
 
+  // Before anything else: makes the folder when it is missing. Empty, or why it cannot be used; it
+  // may be called again then.
+  std::string make_directory();
   const std::string& directory() const noexcept { return directory_; }
   std::string path(std::uint32_t number) const;
   // Needed before anything else.
@@ -37,8 +39,10 @@ class ArchiveFiles {
 
   // Reading, for start-up. The size of a file, empty when it is not there.
   std::optional<std::uint64_t> size(std::uint32_t number) const;
-  // How many bytes of a file equal `bytes` from `offset` on (the IN_USE flag aside).
-  std::size_t matching(std::uint32_t number, std::uint64_t offset, ConstBytes bytes) const;
+  // How many bytes of a file equal `bytes` from `offset` on (the IN_USE flag aside); what cannot be
+  // read does not. An errno where it could not be looked at for want of descriptors.
+  int matching(std::uint32_t number, std::uint64_t offset, ConstBytes bytes,
+               std::size_t& same) const;
   std::int64_t read(std::uint32_t number, std::uint64_t offset, MutableBytes bytes) const;
   // Shortens a file to `size` if it is longer. 0 or an errno.
   int truncate(std::uint32_t number, std::uint64_t size) const;
@@ -73,6 +77,7 @@ class ArchiveFiles {
   int handle_ = -1;                // of file open_number_
   std::uint32_t open_number_ = 0;  // 0: none
   bool dirty_ = false;
+  bool name_unsynced_ = false;  // of the file that was opened last
   bool sync_failed_ = false;
 };
 

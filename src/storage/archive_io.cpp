@@ -18,7 +18,10 @@ namespace binlane {
 
 int ArchiveIo::make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), kPrivateFolderMode) == 0) {
-    if (const int error = sync_directory(parent_directory(path)); error != 0) return error;
+    if (const int error = sync_directory(parent_directory(path)); error != 0) {
+      ::rmdir(path.c_str());  // or the next attempt would find it, and not sync its name
+      return error;
+    }
   } else if (errno != EEXIST) {
     return errno;
   }
@@ -67,12 +70,15 @@ std::vector<ArchiveEntry> ArchiveIo::list(const std::string& directory,
   std::vector<ArchiveEntry> entries;
   std::error_code error;
   const std::time_t now = std::time(nullptr);
-  for (const auto& found : std::filesystem::directory_iterator(directory, error)) {
-    const std::string name = found.path().filename();
+  const std::filesystem::directory_iterator end;
+  // Its ++ throws where a folder cannot be read on.
+  for (std::filesystem::directory_iterator found(directory, error); !error && found != end;
+       found.increment(error)) {
+    const std::string name = found->path().filename();
     const std::uint32_t number = binlog_file_number(name);
     if (number == 0 || name != binlog_file_name(basename, number)) continue;
     struct stat status {};
-    if (::stat(found.path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
+    if (::stat(found->path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
     const std::time_t age = now - status.st_mtime;
     entries.push_back({number, static_cast<std::uint64_t>(status.st_size),
                        static_cast<std::uint64_t>(std::max<std::time_t>(age, 0))});

@@ -176,15 +176,11 @@ std::string ReplicaHost::folder() const {
 bool ReplicaHost::make_parts() {
   archiver_.reset();
   groups_ = std::make_unique<TrackedGroups>();
-  try {
-    archiver_ =
-        std::make_unique<Archiver>(*store_, *journal_, folder(), *groups_,
-                                   archive_channel(queues_->released, queues_->archived), &files_);
-  } catch (const StartupError& refused) {
-    problem_ = refused.what();
-    return false;
-  }
-  return true;
+  archiver_ =
+      std::make_unique<Archiver>(*store_, *journal_, folder(), *groups_,
+                                 archive_channel(queues_->released, queues_->archived), &files_);
+  problem_ = archiver_->open(*journal_);
+  return problem_.empty();
 }
 
 std::string ReplicaHost::switch_stream(const StreamIdentity& next, Position sealed_at) {

@@ -10,7 +10,6 @@
 #include <sstream>
 #include <string>
 
-#include "base/error.h"
 #include "shim/binlog_server.h"
 #include "shim/fixed_feed_limit.h"
 
@@ -67,10 +66,8 @@ int main(int argc, char** argv) {
 
   binlane::FixedFeedLimit limit;
   binlane::BinlogServer server(options, limit);
-  try {
-    server.start();
-  } catch (const binlane::StartupError& error) {
-    std::cerr << error.what() << '\n';
+  if (const std::string problem = server.start(); !problem.empty()) {
+    std::cerr << problem << '\n';
     return 1;
   }
   std::cout << "port " << server.port() << std::endl;

@@ -19,6 +19,7 @@
 #include "base/spsc_queue.h"
 #include "base/stream_digest.h"
 #include "journal_memory.h"
+#include "scarcity.h"
 #include "storage/journal_disk.h"
 #include "temporary_directory.h"
 
@@ -55,6 +56,17 @@ class FaultyIo : public ArchiveIo {
     const int error = ArchiveIo::write(descriptor, bytes.first(taken), offset, written);
     return error == 0 && taken < bytes.size() ? ENOSPC : error;
   }
+  int make_directory(const std::string& path) override {
+    return folder_error != 0 ? folder_error : ArchiveIo::make_directory(path);
+  }
+  int sync_directory(const std::string& path) override {
+    if (folder_sync_error != 0) return folder_sync_error;
+    ++folder_syncs;
+    return ArchiveIo::sync_directory(path);
+  }
+  int open(const std::string& path, int& descriptor) override {
+    return open_error != 0 ? open_error : ArchiveIo::open(path, descriptor);
+  }
   int sync(int descriptor) override {
     ++syncs;
     return sync_error != 0 ? sync_error : ArchiveIo::sync(descriptor);
@@ -64,6 +76,10 @@ class FaultyIo : public ArchiveIo {
   int write_error = 0;
   int sync_error = 0;
   int syncs = 0;
+  int folder_error = 0;
+  int folder_sync_error = 0;
+  int folder_syncs = 0;
+  int open_error = 0;
 };
 
 class ArchiveTest : public testing::Test {
@@ -75,7 +91,8 @@ class ArchiveTest : public testing::Test {
   }
 
   // (Re)starts everything, as after a crash: nothing of this process's memory remains.
-  void open() {
+  void open() { ASSERT_EQ(try_to_open(), ""); }
+  std::string try_to_open() {
     archiver_.reset();
     disk_.reset();
     journal_.reset();
@@ -89,6 +106,7 @@ class ArchiveTest : public testing::Test {
     disk_ = std::make_unique<BufferedDisk>(file_->descriptor());
     archiver_ = std::make_unique<Archiver>(*file_, *journal_, folder_.file("archive"), *groups_,
                                            archive_channel(queues_->marks, queues_->freed), &io_);
+    return archiver_->open(*journal_);
   }
 
   bool append(const std::string& text) {
@@ -375,9 +393,73 @@ TEST_F(ArchiveTest, RefusesAnArchiveThatLostBytes) {
   step();
   step(kArchiveSyncNs);
   write_file(3, "one");
-  EXPECT_THROW(open(), StartupError);
+  EXPECT_NE(try_to_open().find("has 3 bytes, the journal has archived 8"), std::string::npos);
   std::filesystem::remove(folder_.file("archive/binlog.000003"));
-  EXPECT_THROW(open(), StartupError);
+  EXPECT_NE(try_to_open().find("is missing"), std::string::npos);
+  EXPECT_NE(archiver_->status().failure.find("is missing"), std::string::npos);
+}
+
+TEST_F(ArchiveTest, AFolderThatCannotBeMadeIsTriedAgain) {
+  io_.folder_error = EACCES;
+  EXPECT_NE(try_to_open().find("the archive's folder cannot be used"), std::string::npos);
+  EXPECT_NE(archiver_->status().failure.find("tried again"), std::string::npos);
+  io_.folder_error = 0;
+  EXPECT_EQ(archiver_->open(*journal_), "");
+  EXPECT_EQ(archiver_->status().failure, "");
+  journal_->begin_at({3, 0});
+  append("one.");
+  release_all();
+  step();
+  EXPECT_EQ(content(3), "one.");
+}
+
+TEST_F(ArchiveTest, WithoutDescriptorsItWaits) {
+  io_.open_error = EMFILE;
+  append("one.");
+  release_all();
+  step();
+  EXPECT_NE(archiver_->status().failure.find("Too many open files"), std::string::npos);
+  EXPECT_FALSE(archiver_->status().waits_for_room);
+  io_.open_error = 0;
+  step();
+  EXPECT_FALSE(std::filesystem::exists(folder_.file("archive/binlog.000003"))) << "not so soon";
+  // The file is made, and its name cannot be synced.
+  io_.folder_sync_error = EMFILE;
+  step(kArchiveRetryNs);
+  EXPECT_NE(archiver_->status().failure.find("Too many open files"), std::string::npos);
+  io_.folder_sync_error = 0;
+  io_.folder_syncs = 0;
+  step(kArchiveRetryNs);
+  EXPECT_EQ(io_.folder_syncs, 1) << "the name of a file that is there by now";
+  EXPECT_EQ(archiver_->status().failure, "");
+  EXPECT_EQ(content(3), "one.");
+  step(kArchiveSyncNs);
+  EXPECT_EQ(file_->meta().archived.position, (Position{3, 4}));
+}
+
+TEST_F(ArchiveTest, AFolderThatCouldNotBeSyncedIsFinal) {
+  io_.folder_sync_error = EIO;
+  append("one.");
+  release_all();
+  step();
+  io_.folder_sync_error = 0;
+  step(kArchiveRetryNs);
+  EXPECT_EQ(content(3), "");
+  EXPECT_NE(archiver_->status().failure.find("errno 5"), std::string::npos);
+}
+
+TEST_F(ArchiveTest, WithoutAThreadItIsStartedLater) {
+  {
+    const NoThreads none;
+    EXPECT_NE(archiver_->start().find("no thread can be started"), std::string::npos);
+    EXPECT_NE(archiver_->status().failure.find("no thread can be started"), std::string::npos);
+  }
+  EXPECT_EQ(archiver_->start(), "");
+  EXPECT_EQ(archiver_->status().failure, "");
+  append("one.");
+  release_all();
+  archiver_->stop();
+  EXPECT_EQ(content(3), "one.");
 }
 
 TEST_F(ArchiveTest, FreesBlocksThatWereCutAway) {
@@ -400,7 +482,7 @@ TEST_F(ArchiveTest, FreesBlocksThatWereCutAway) {
 }
 
 TEST_F(ArchiveTest, WakesWaitersBeyondAPosition) {
-  archiver_->start();
+  ASSERT_EQ(archiver_->start(), "");
   std::thread waiter([&] {
     EXPECT_TRUE(archiver_->end_watch().wait_beyond({3, 4}, monotonic_ns() + 20 * kNanosPerSecond));
   });
@@ -420,7 +502,7 @@ TEST_F(ArchiveTest, FilesEqualTheStream) {
   std::mt19937_64 random(42);
   const auto deadline = monotonic_ns() + 60 * kNanosPerSecond;
   for (int life = 0; life < 4; ++life) {
-    archiver_->start();
+    ASSERT_EQ(archiver_->start(), "");
     for (int i = 0; i < 400; ++i) {
       std::string text(1 + random() % (random() % 10 == 0 ? 30'000 : 600), '\0');
       for (char& byte : text) byte = static_cast<char>(random());

@@ -86,9 +86,12 @@ TEST_F(BinlogFilesTest, NamesNumbersLikeTheServers) {
   }
   EXPECT_EQ(files.open(8), -ENOENT);
   EXPECT_EQ(files.name_size(4'294'967'295U), binlog_file_name("binlog", 4'294'967'295U).size());
-  EXPECT_THROW(PosixBinlogFiles(directory_, ""), StartupError);
-  EXPECT_THROW(PosixBinlogFiles(directory_, "a/b"), StartupError);
-  EXPECT_THROW(PosixBinlogFiles(std::string(5000, 'd'), "binlog"), StartupError);
+}
+
+TEST_F(BinlogFilesTest, ANameThatIsNoneOpensNothing) {
+  EXPECT_EQ(PosixBinlogFiles(directory_, "").open(1), -EINVAL);
+  EXPECT_EQ(PosixBinlogFiles(directory_, "a/b").open(1), -EINVAL);
+  EXPECT_EQ(PosixBinlogFiles(std::string(5000, 'd'), "binlog").open(1), -ENAMETOOLONG);
 }
 
 TEST_F(BinlogFilesTest, SeesRemovalAndReplacement) {

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "feed_test_client.h"
+#include "scarcity.h"
 
 namespace binlane {
 namespace {
@@ -390,17 +391,60 @@ TEST_F(BinlogServerTest, SaysWhyItCannotListen) {
   server.start();
   FeedOptions taken = options();
   taken.listen = server.status().listening;
-  EXPECT_THROW(BinlogServer(taken, limit_).start(), StartupError);
+  EXPECT_NE(BinlogServer(taken, limit_).start(), "");
   for (const auto* address :
        {"", "3401", "127.0.0.1", "127.0.0.1:", "localhost:1", "1.2.3.4.5:1"}) {
     FeedOptions wrong = options();
     wrong.listen = address;
-    EXPECT_THROW(BinlogServer(wrong, limit_).start(), StartupError) << address;
+    EXPECT_NE(BinlogServer(wrong, limit_).start(), "") << address;
   }
   FeedOptions open_to_all = options();
   open_to_all.listen = "0.0.0.0:0";
   open_to_all.password = Secret();
-  EXPECT_THROW(BinlogServer(open_to_all, limit_).start(), StartupError);
+  EXPECT_NE(BinlogServer(open_to_all, limit_).start(), "");
+}
+
+TEST_F(BinlogServerTest, SaysThatItCannotAccept) {
+  BinlogServer server(options(), limit_);
+  ASSERT_EQ(server.start(), "");
+  const int waiting = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(server.port());
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  {
+    const AllDescriptorsTaken none;
+    ASSERT_EQ(connect(waiting, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    wait_for(
+        [&] { return server.status().problem.find("Too many open files") != std::string::npos; });
+  }
+  wait_for([&] { return server.status().problem.empty() && server.status().accepted == 1; });
+  close(waiting);
+}
+
+TEST_F(BinlogServerTest, WhatKeptItFromListeningMayEnd) {
+  auto first = std::make_unique<BinlogServer>(options(), limit_);
+  ASSERT_EQ(first->start(), "");
+  FeedOptions same = options();
+  same.listen = first->status().listening;
+  BinlogServer server(same, limit_);
+  EXPECT_NE(server.start().find("Address already in use"), std::string::npos);
+  EXPECT_NE(server.status().problem.find("Address already in use"), std::string::npos);
+  EXPECT_EQ(server.status().listening, "");
+  first.reset();
+  {
+    const NoDescriptors none;
+    EXPECT_NE(server.start().find("Too many open files"), std::string::npos);
+  }
+  {
+    const NoThreads none;
+    EXPECT_NE(server.start().find("no thread can be started"), std::string::npos);
+  }
+  EXPECT_EQ(server.status().listening, "");
+  EXPECT_EQ(server.start(), "");
+  EXPECT_EQ(server.status().listening, same.listen);
+  EXPECT_EQ(server.status().problem, "");
+  EXPECT_TRUE(Client(server.port()).login());
 }
 
 }  // namespace

@@ -141,6 +141,37 @@ TEST_F(FileTrust, TheAuditLogGoesOnInANewFileAfterARotation) {
   EXPECT_EQ(after.str().find("late"), std::string::npos);
 }
 
+TEST_F(FileTrust, AnAuditLogThatNobodyRotatesIsBounded) {
+  constexpr std::uint64_t kMost = 2000;
+  const std::string path = directory_.file("audit.jsonl");
+  const nlohmann::json request = {{"verb", "set"}};
+  for (int life = 0; life < 3; ++life) {
+    AuditLog audit(path, kMost);
+    for (int i = 0; i < 20; ++i) {
+      EXPECT_EQ(audit.write({{}, "set", request, AuditStage::answered, std::to_string(i)}), "");
+      EXPECT_LE(audit.bytes(), kMost);
+      EXPECT_EQ(audit.bytes(), std::filesystem::file_size(path));
+    }
+  }
+  const std::uint64_t before = std::filesystem::file_size(path + ".before");
+  EXPECT_LE(before, kMost);
+  EXPECT_GT(before, kMost / 2);
+  // The newest line is there, and no line is cut by the change of files.
+  std::string line, last;
+  for (std::ifstream file(path); std::getline(file, line); last = line)
+    EXPECT_TRUE(nlohmann::json::accept(line)) << line;
+  EXPECT_NE(last.find("\"19\""), std::string::npos) << last;
+}
+
+TEST_F(FileTrust, AFullAuditLogThatCannotBeRenamedGoesOn) {
+  const std::string path = directory_.file("audit.jsonl");
+  ASSERT_EQ(::mkdir((path + ".before").c_str(), 0700), 0);
+  AuditLog audit(path, 300);
+  for (int i = 0; i < 5; ++i)
+    EXPECT_EQ(audit.write({{}, "set", {{"verb", "set"}}, AuditStage::answered, ""}), "");
+  EXPECT_GT(audit.bytes(), 300u);
+}
+
 TEST_F(FileTrust, WhatKeepsAUserOutIsNamed) {
   const std::string folder = directory_.file("log");
   ASSERT_EQ(::mkdir(folder.c_str(), 0700), 0);

@@ -93,6 +93,16 @@ TEST(RoleFile, WhatIsHeldIsNotTakenBackWithoutARecord) {
 }
 
 // As a binlaned before cuts and rejoins were on record wrote it.
+TEST(RoleFile, APathThatIsNoUtf8CanBeStored) {
+  Disk disk;
+  RoleFile role(disk.medium(), HostRole::source);
+  RoleState state = role.state();
+  state.binlog_index = "/data/b\xffn.index";
+  EXPECT_EQ(role.store(state), 0);
+  EXPECT_EQ(RoleFile(disk.medium(), HostRole::standby).state().binlog_index,
+            "/data/b\xef\xbf\xbdn.index");
+}
+
 TEST(RoleFile, AnOlderRecordIsRead) {
   Disk disk;
   {

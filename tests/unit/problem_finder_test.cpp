@@ -195,7 +195,12 @@ const std::vector<Case>& cases() {
        "server_socket"},
       {Code::archive_file_not_deleted, false, true,
        [](Host& h) { h.replica.retention.failure = "binlog.000001: EROFS"; }, "EROFS"},
-      {Code::feed_closed, false, true, [](Host& h) { h.replica.feed.listening.clear(); }, "feed"},
+      {Code::feed_closed, false, true,
+       [](Host& h) {
+         h.replica.feed.listening.clear();
+         h.replica.feed.problem = "eventfd: Too many open files";
+       },
+       "eventfd: Too many open files"},
       {Code::hears_anybody, false, true,
        [](Host& h) { h.replica.sources.from = SourcesFrom::anybody; }, "replica.sources"},
       {Code::feed_gap, false, true,

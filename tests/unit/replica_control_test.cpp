@@ -2,7 +2,10 @@
 // files go.
 #include "replica_control_case.h"
 
+#include <filesystem>
+
 #include "control/peer_config.h"
+#include "scarcity.h"
 
 namespace binlane {
 namespace {
@@ -325,6 +328,43 @@ TEST_F(ReplicaControlTest, AStreamAdoptedBehindARejoinHasItsOwnFolder) {
   close();
   open();
   EXPECT_EQ(side_->parts()->folder, folder);
+}
+
+// A stream is followed while no descriptor is free: its folder cannot be made, and its feed cannot
+// listen. Nothing ends, the status says it, and both come by themselves.
+TEST_F(ReplicaControlTest, AStreamThatCannotBeBegunIsBegunLater) {
+  ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
+  ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
+  const auto archive = [this] { return side_->parts()->archiver->status(); };
+  const auto feed = [this] { return side_->parts()->feed->status(); };
+  {
+    const NoDescriptors none;
+    forget();
+    Hello next = ask_of({2, 1}, 2).set_stream(uuid(102), 2);
+    ASSERT_TRUE(ask(next));
+    ASSERT_TRUE(started(start(next)));
+    EXPECT_NE(side_->parts()->folder, folder_.file("archive"));
+    EXPECT_NE(archive().failure.find("Too many open files"), std::string::npos)
+        << archive().failure;
+    EXPECT_EQ(feed().listening, "");
+  }
+  wait_for([&] { return archive().failure.empty() && !feed().listening.empty(); },
+           "archive and feed");
+  EXPECT_TRUE(std::filesystem::is_directory(side_->parts()->folder));
+}
+
+TEST_F(ReplicaControlTest, WithoutThreadsAStreamIsBegunLater) {
+  ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
+  ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
+  const std::string before = side_->parts()->feed->status().listening;
+  ASSERT_NE(before, "");
+  {
+    const NoThreads none;
+    forget();
+    EXPECT_NE(side_->parts()->archiver->status().failure.find("no thread"), std::string::npos);
+  }
+  wait_for([&] { return !side_->parts()->feed->status().listening.empty(); }, "the feed");
+  EXPECT_EQ(side_->parts()->archiver->status().failure, "");
 }
 
 }  // namespace
