@@ -144,6 +144,8 @@
   X(operators_off_repeated, "-", "an operator's OFF is repeated, and undoes the ON behind it")     \
   X(server_release_unnoticed, "S8", "commits that the server lets go by itself go unnoticed")      \
   X(other_acker_ignored, "S23", "a second semi-sync client of the server goes unnoticed")          \
+  X(other_acks_kept, "S23",                                                                        \
+    "what a second semi-sync client acknowledged ahead stays in the server when it is gone")       \
   X(numbering_ignored, "S17",                                                                      \
     "a server whose binlogs pass number 999999 goes on being called semi-sync")                    \
   X(killed_waiter_unnoticed, "S8",                                                                 \

@@ -159,6 +159,7 @@ void Fallback::take_poll(const ServerPoll& poll, const FallbackInputs& in) {
   }
   baseline_ = poll.counters;
   others_ = poll.others;
+  somebody_waits_ = poll.waiting > 0;
   // While somebody else may be releasing commits, how far the exposure reaches back stays as it is.
   if (others_ == OtherAckers::none || canary(Canary::other_acker_ignored))
     looked_at_ = {looked_at_[1], quorum_at_};
@@ -470,7 +471,9 @@ std::optional<FallbackAction> Fallback::next_action(const FallbackInputs& in) {
     BL_ASSERT(interval_open_ && !ledger_failed_);
     return begin({FallbackAction::Kind::make_read_only, quorum_at_, ExposureKind::own, reason_});
   }
-  if (phase_ == FallbackPhase::turning_off && in.now_ns >= off_due_ns_) {
+  const bool switches_off =
+      phase_ == FallbackPhase::turning_off || phase_ == FallbackPhase::forgetting;
+  if (switches_off && in.now_ns >= off_due_ns_) {
     BL_ASSERT(interval_open_ && !ledger_failed_);
     return begin({FallbackAction::Kind::turn_off, quorum_at_, ExposureKind::own, reason_});
   }

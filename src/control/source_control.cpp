@@ -364,6 +364,7 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
   seen.enabled = poll.status.enabled;
   seen.status_on = poll.status.status_on;
   seen.counters = {poll.status.yes_tx, poll.status.no_tx, poll.status.no_times};
+  seen.waiting = poll.status.wait_sessions;
   seen.others = acker_watch_.look(now_ns, poll.status.clients, acker, own_acker());
   // The lane may have a backlog, so that the server is further on than it has read.
   numbers_.note(read_binlog_index_tail(binlog_index_).newest_file);
