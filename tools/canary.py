@@ -145,6 +145,7 @@ LIKELY = {
         "killed_waiter_unnoticed",
         "numbering_ignored",
         "other_acker_ignored",
+        "other_acks_kept",
         "restart_taken_for_quiet",
         "promise_forgotten",
         "promise_unrecorded",

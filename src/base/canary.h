@@ -146,6 +146,8 @@
   X(other_acker_ignored, "S23", "a second semi-sync client of the server goes unnoticed")          \
   X(closed_under_other_acker, "S23",                                                               \
     "an interval ends at a place from before another acker had gone")                              \
+  X(other_acks_kept, "S23",                                                                        \
+    "what a second semi-sync client acknowledged ahead stays in the server when it is gone")       \
   X(numbering_ignored, "S17",                                                                      \
     "a server whose binlogs pass number 999999 goes on being called semi-sync")                    \
   X(killed_waiter_unnoticed, "S8",                                                                 \

@@ -163,6 +163,7 @@ void Fallback::take_poll(const ServerPoll& poll, const FallbackInputs& in) {
   const bool others = before != OtherAckers::none || others_ != OtherAckers::none;
   if (others && (close_at_ || close_after_ns_) && !canary(Canary::closed_under_other_acker))
     watch_for_exposure(in);
+  somebody_waits_ = poll.waiting > 0;
   // While somebody else may be releasing commits, how far the exposure reaches back stays as it is.
   if (others_ == OtherAckers::none || canary(Canary::other_acker_ignored))
     looked_at_ = {looked_at_[1], quorum_at_};
@@ -474,7 +475,9 @@ std::optional<FallbackAction> Fallback::next_action(const FallbackInputs& in) {
     BL_ASSERT(interval_open_ && !ledger_failed_);
     return begin({FallbackAction::Kind::make_read_only, quorum_at_, ExposureKind::own, reason_});
   }
-  if (phase_ == FallbackPhase::turning_off && in.now_ns >= off_due_ns_) {
+  const bool switches_off =
+      phase_ == FallbackPhase::turning_off || phase_ == FallbackPhase::forgetting;
+  if (switches_off && in.now_ns >= off_due_ns_) {
     BL_ASSERT(interval_open_ && !ledger_failed_);
     return begin({FallbackAction::Kind::turn_off, quorum_at_, ExposureKind::own, reason_});
   }

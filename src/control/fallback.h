@@ -122,6 +122,7 @@ struct ServerPoll {
   bool status_on = false;
   ServerCounters counters;
   OtherAckers others = OtherAckers::none;  // its semi-sync clients that are not ours
+  std::uint64_t waiting = 0;               // sessions that wait for an acknowledgement
 };
 
 struct FallbackInputs {
@@ -228,7 +229,8 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   // Commits of this stream wait.
   bool promises() const noexcept {
     return phase_ == FallbackPhase::confirming || phase_ == FallbackPhase::semisync ||
-           phase_ == FallbackPhase::holding || phase_ == FallbackPhase::shared;
+           phase_ == FallbackPhase::holding || phase_ == FallbackPhase::shared ||
+           phase_ == FallbackPhase::forgetting;
   }
   // The server waits and a quorum keeps up, whoever else acknowledges: what was made read-only
   // until then may take writes.
@@ -260,6 +262,7 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   void check_silent_release(const FallbackInputs& in);
   void check_conditions(const FallbackInputs& in);
   void check_guards(const FallbackInputs& in);
+  void check_other_gone(const FallbackInputs& in);
   FallbackReason why_not_ready(const FallbackInputs& in) const noexcept;
   void check_waits(const FallbackInputs& in);
   void check_record(const FallbackInputs& in);
@@ -325,6 +328,7 @@ class Fallback {  // NOLINT(clang-analyzer-optin.performance.Padding)
   bool baseline_stalled_ = false;
   bool baseline_registered_ = false;
   OtherAckers others_ = OtherAckers::none;
+  bool somebody_waits_ = false;  // in the same look
   std::optional<Suspicion> suspicion_;
 
   // Recovery.

@@ -11,12 +11,22 @@ void Fallback::check_guards(const FallbackInputs& in) {
     raise(FallbackEvent::numbering_over, in);
   if (canary(Canary::other_acker_ignored)) return;
   if (others_ == OtherAckers::none) {
-    raise(FallbackEvent::other_gone, in);
+    check_other_gone(in);
   } else if (others_ == OtherAckers::present && phase_ != FallbackPhase::blocked) {
     // OFF needs a record; without one the server goes on waiting for whoever acknowledges.
     const bool refuse = options_.other_ackers == OtherAckersRule::refuse && !ledger_failed_;
     raise(refuse ? FallbackEvent::other_refused : FallbackEvent::other_acker, in);
   }
+}
+
+// The server keeps the furthest position that anybody has acknowledged, and waits for nobody below
+// it. A session that waits in it proves that none lies ahead; otherwise it is made to forget, which
+// needs the record that is open since that client came.
+void Fallback::check_other_gone(const FallbackInputs& in) {
+  if (phase_ != FallbackPhase::shared || asked_off_) return;
+  const bool clean = somebody_waits_ || ledger_failed_ || canary(Canary::other_acks_kept);
+  if (!clean && (!interval_open_ || !in.server_reachable)) return;
+  raise(clean ? FallbackEvent::other_gone : FallbackEvent::other_unproven, in);
 }
 
 // Why semi-sync may not be switched on now; quorum_lost unless there is more to say.

@@ -25,6 +25,7 @@ void Fallback::show(FallbackEvent event, const FallbackInputs& in) {
       now = FallbackState::semisync;
       break;
     case FallbackPhase::shared:
+    case FallbackPhase::forgetting:
       now = FallbackState::foreign_acker;
       break;
     case FallbackPhase::recording:
@@ -57,6 +58,10 @@ void Fallback::show(FallbackEvent event, const FallbackInputs& in) {
       break;
     case FallbackEvent::other_gone:
       transition.reason = FallbackReason::other_gone;
+      break;
+    case FallbackEvent::turned_off:
+      transition.reason =
+          phase_ == FallbackPhase::turning_on ? FallbackReason::other_gone : reason_;
       break;
     case FallbackEvent::server_on:
       transition.reason = FallbackReason::server_on;
@@ -103,7 +108,7 @@ bool Fallback::server_should_wait() const noexcept {
   return phase_ == FallbackPhase::confirming || phase_ == FallbackPhase::semisync ||
          phase_ == FallbackPhase::holding || phase_ == FallbackPhase::recording ||
          phase_ == FallbackPhase::closing || phase_ == FallbackPhase::blocked ||
-         phase_ == FallbackPhase::shared;
+         phase_ == FallbackPhase::shared || phase_ == FallbackPhase::forgetting;
 }
 
 bool Fallback::degraded() const noexcept {

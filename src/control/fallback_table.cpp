@@ -92,6 +92,7 @@ constexpr FallbackRow kTable[] = {
     // Any client of the server's semi-sync ends a wait. The interval of the ledger stays open until
     // there is none but ours and a quorum covers everything that was written until then.
     {P::shared, on(E::other_gone), P::confirming, F::adopt},
+    {P::shared, on(E::other_unproven), P::forgetting, F::turn_off},
     {P::shared, on(E::other_refused), P::recording, F::expose_other},
     {P::shared, on(E::deadline), P::recording, F::expose_own},
     {P::shared, on(E::asked_off), P::recording, F::expose_asked},
@@ -99,9 +100,24 @@ constexpr FallbackRow kTable[] = {
     {P::shared, on(E::server_released), P::shared, F::expose_aside},
     {P::shared, on(E::server_restarted), P::starting, F::expose_aside},
     {P::shared, on(E::numbering_over), P::recording, F::expose_number},
-    {P::shared, all_but(E::other_gone, E::other_refused, E::deadline, E::asked_off, E::server_off,
+    {P::shared, all_but(E::other_gone, E::other_unproven, E::other_refused, E::deadline, E::asked_off, E::server_off,
                         E::server_released, E::server_restarted, E::numbering_over),
      P::shared, F::none},
+
+    // What that client has acknowledged outlives it in the server, and may lie beyond everything that
+    // is written yet. Only OFF makes the server forget it; ON follows at once.
+    {P::forgetting, on(E::turned_off), P::turning_on, F::turn_on},
+    {P::forgetting, on(E::turn_off_failed), P::forgetting, F::retry_off},
+    {P::forgetting, on(E::asked_off), P::recording, F::expose_asked},
+    {P::forgetting, on(E::server_off), P::recording, F::expose_server},
+    {P::forgetting, on(E::server_restarted), P::starting, F::expose_aside},
+    {P::forgetting, on(E::other_acker), P::shared, F::expose_other},
+    {P::forgetting, on(E::other_refused), P::recording, F::expose_other},
+    {P::forgetting, on(E::numbering_over), P::recording, F::expose_number},
+    {P::forgetting, all_but(E::turned_off, E::turn_off_failed, E::asked_off, E::server_off,
+                            E::server_restarted, E::other_acker, E::other_refused,
+                            E::numbering_over),
+     P::forgetting, F::none},
 
     // Binlane releases nothing here. The server may: its own timeout, a KILL, a shutdown.
     {P::holding, on(E::wait_ended), P::semisync, F::none},
@@ -227,7 +243,7 @@ const char* to_string(FallbackPhase phase) noexcept {
   constexpr std::array<const char*, kFallbackPhases> kNames = {
       "fresh",    "starting", "async",     "catching_up", "turning_on",  "confirming",
       "semisync", "holding",  "recording", "closing",     "turning_off", "blocked",
-      "fenced",   "standby",  "refused",   "shared"};
+      "fenced",   "standby",  "refused",   "shared",      "forgetting"};
   return kNames[static_cast<std::size_t>(phase)];
 }
 
@@ -242,7 +258,8 @@ const char* to_string(FallbackEvent event) noexcept {
       "read_only_pending", "read_only_failed", "ready",
       "not_ready",         "caught_up",        "covered",
       "wait_ended",        "other_acker",      "other_refused",
-      "other_gone",        "numbering_over",   "ledger_back"};
+      "other_gone",        "other_unproven",   "numbering_over",
+      "ledger_back"};
   return kNames[static_cast<std::size_t>(event)];
 }
 

@@ -29,8 +29,9 @@ enum class FallbackPhase : std::uint8_t {
   standby,      // reserved: the server is a replica itself
   refused,      // the server does not wait for us although it says so, and OFF cannot be recorded
   shared,       // the server waits, and somebody besides Binlane may end the waits (S23)
+  forgetting,   // that one is gone; OFF and ON, so that the server forgets what it acknowledged
 };
-inline constexpr std::size_t kFallbackPhases = 16;
+inline constexpr std::size_t kFallbackPhases = 17;
 
 enum class FallbackEvent : std::uint8_t {
   server_restarted,
@@ -61,10 +62,11 @@ enum class FallbackEvent : std::uint8_t {
   other_acker,     // the server has a semi-sync client that is not ours
   other_refused,   // the same, and the operator wants no semi-sync with it
   other_gone,      // the server's only semi-sync client is ours
+  other_unproven,  // the same, and the server may hold an ACK of the other's that lies ahead
   numbering_over,  // the server compares the names of its next binlogs wrongly (S17)
   ledger_back,     // it can be written again
 };
-inline constexpr std::size_t kFallbackEvents = 30;
+inline constexpr std::size_t kFallbackEvents = 31;
 
 enum class FallbackEffect : std::uint8_t {
   none,

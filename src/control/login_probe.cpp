@@ -1,7 +1,12 @@
 #include "control/login_probe.h"
 
+#include <fmt/format.h>
+
+#include <utility>
+
 #include "base/log.h"
 #include "base/start_thread.h"
+#include "shim/server_facts.h"
 
 namespace binlane {
 
@@ -21,24 +26,36 @@ void LoginProbe::poll(std::uint64_t now_ns) {
 }
 
 void LoginProbe::run() {
-  const SqlError error = connection_.connect();
-  connection_.close();
-  // The library's own errors, as opposed to the server's, say nothing about the account.
-  if (error.ok() || !error.is_connection_failure()) {
-    std::string problem = error.ok() ? std::string() : to_string(error);
+  if (std::optional<std::string> problem = look()) {
     const std::lock_guard lock(mutex_);
-    if (problem != problem_) {
-      if (problem.empty())
-        log::info("login", "our account can log in to the server again");
+    if (*problem != problem_) {
+      if (problem->empty())
+        log::info("login", "a new connection of our account would do again");
       else
-        log::error("login_failed",
-                   "our account cannot log in to the server any more, only connections that exist "
-                   "already go on: {}",
-                   problem);
+        log::error("login_failed", "{}", *problem);
     }
-    problem_ = std::move(problem);
+    problem_ = std::move(*problem);
   }
   busy_.store(false, std::memory_order_release);
+}
+
+// The library's own errors, as opposed to the server's, say nothing about the account.
+std::optional<std::string> LoginProbe::look() {
+  ServerFactsResult account;
+  account.error = connection_.connect();
+  if (account.ok()) account = read_account_facts(connection_);
+  connection_.close();
+  if (account.error.is_connection_failure()) return std::nullopt;
+  if (!account.ok())
+    return fmt::format(
+        "our account cannot log in to the server any more, only connections that exist already go "
+        "on: {}",
+        to_string(account.error));
+  const std::optional<Finding> missing = find_missing_privileges(account.facts);
+  if (!missing) return std::string();
+  return fmt::format(
+      "our account has lost privileges, only connections that exist already have them still: {}",
+      to_string(*missing));
 }
 
 std::string LoginProbe::problem() const {

@@ -140,11 +140,7 @@ void add_server(const View& view, ProblemList& out) {
     out.add(ProblemCode::poll_failing,
             fmt::format("the server's status cannot be read, what is shown of it is old: {}",
                         view.poll_problem));
-  if (!view.login_problem.empty())
-    out.add(ProblemCode::login_failing,
-            fmt::format("our account cannot log in to the server any more; only connections that "
-                        "exist already go on: {}",
-                        view.login_problem));
+  add_if(out, ProblemCode::login_failing, view.login_problem);
   for (const std::string& difference : view.server_differences)
     out.add(ProblemCode::server_setting, difference);
   add_if(out, ProblemCode::read_only_refused, view.read_only_problem);

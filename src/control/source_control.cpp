@@ -347,7 +347,11 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
   const SemiSyncPoll poll = poller_->poll();
   synced_.confirmer().on_poll_end(poll.ok() ? std::optional(poll.status.sync_binlog)
                                             : std::nullopt);
-  if (!poll.ok()) return note_failed_poll(poll.error);
+  if (!poll.ok()) {
+    // What keeps this connection from an answer may be mended for the next one.
+    poll_connection_.close();
+    return note_failed_poll(poll.error);
+  }
   poll_problem_.clear();
   if (poll.status.sync_binlog != 1 || poll.status.innodb_flush_log_at_trx_commit != 1) {
     end_incarnation(
@@ -360,6 +364,7 @@ void SourceControl::poll_server(std::uint64_t now_ns) {
   seen.enabled = poll.status.enabled;
   seen.status_on = poll.status.status_on;
   seen.counters = {poll.status.yes_tx, poll.status.no_tx, poll.status.no_times};
+  seen.waiting = poll.status.wait_sessions;
   seen.others = acker_watch_.look(now_ns, poll.status.clients, acker, own_acker());
   // The lane may have a backlog, so that the server is further on than it has read.
   numbers_.note(read_binlog_index_tail(binlog_index_).newest_file);

@@ -153,10 +153,10 @@ void SourceControl::lift_read_only() {
   if (read_only_setter_.state() == ReadOnlySetter::State::sending) return;
   // The phase and not the state, which shows SEMISYNC while mode `fail` closes the server.
   if (!fallback_->may_take_writes() && !read_only_until_answer_) return;
-  const QueryResult lifted = command_connection_.query("SET GLOBAL read_only=0");
-  if (!lifted.ok()) {
+  const SqlError error = command_connection_.set_global("read_only", "0");
+  if (!error.ok()) {
     if (problem_.empty()) {
-      problem_ = fmt::format("cannot lift the server's read_only: {}", to_string(lifted.error));
+      problem_ = fmt::format("cannot lift the server's read_only: {}", to_string(error));
       log::error("read_only", "{}", problem_);
     }
     return;

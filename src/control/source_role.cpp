@@ -228,11 +228,11 @@ void SourceControl::work_as_standby(std::uint64_t now_ns) {
   }
   problem_.clear();
   if (enabled.rows.empty() || enabled.rows[0][0] != "1") return;
-  const QueryResult off = command_connection_.query("SET GLOBAL rpl_semi_sync_master_enabled=OFF");
-  if (off.ok())
+  const SqlError error = command_connection_.set_global("rpl_semi_sync_master_enabled", "OFF");
+  if (error.ok())
     log::warning("standby", "the server's semi-sync was ON and is OFF now: this host is a standby");
   else
-    problem_ = fmt::format("cannot switch the server's semi-sync OFF: {}", to_string(off.error));
+    problem_ = fmt::format("cannot switch the server's semi-sync OFF: {}", to_string(error));
 }
 
 // A server that connects anew is not following for a moment: what two looks see is shown.
@@ -265,7 +265,10 @@ void SourceControl::watch_fenced_server(std::uint64_t now_ns) {
     commits_held_back_ = false;
   }
   const SemiSyncPoll poll = poller_->poll();
-  if (!poll.ok()) return note_failed_poll(poll.error);
+  if (!poll.ok()) {
+    poll_connection_.close();  // the next one may do better
+    return note_failed_poll(poll.error);
+  }
   poll_problem_.clear();
   const ServerCounters now{poll.status.yes_tx, poll.status.no_tx, poll.status.no_times};
   const bool let_go = fenced_watch_.let_go(now, poll.status.status_on);

@@ -156,7 +156,7 @@ bool SemiSyncControl::on_since_start() {
 }
 
 SqlError SemiSyncControl::set(const std::string& variable, const std::string& value) {
-  return connection_.query("SET GLOBAL " + variable + "=" + value).error;
+  return connection_.set_global(variable, value);
 }
 
 SemiSyncPoll SemiSyncControl::poll() {

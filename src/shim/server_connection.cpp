@@ -25,8 +25,13 @@ constexpr std::uint32_t kErrorShutdown = 1053;
 constexpr std::uint32_t kErrorConnectionKilled = 1927;
 
 // The server must not end a connection because it was idle: the one kept for degrading may be so
-// for days. The largest value both servers take.
-constexpr const char* kInitCommand = "SET SESSION wait_timeout=31536000";
+// for days. The largest value both servers take. The others would otherwise be what somebody has
+// set globally, and cut our answers short, end our statements, or read our strings differently.
+// Each server passes over the comment that is meant for the other one.
+constexpr const char* kInitCommand =
+    "SET SESSION wait_timeout=31536000, sql_mode='', autocommit=1, sql_big_selects=1, "
+    "sql_select_limit=18446744073709551615 /*M! , max_statement_time=0 */ "
+    "/*!50708 , max_execution_time=0 */";
 
 // What /proc/<pid>/stat tells; nothing when there is no such process, or it cannot be read.
 struct ProcessStat {
@@ -148,6 +153,14 @@ QueryResult ServerConnection::query(std::string_view sql) {
     }
   }
   return result;
+}
+
+SqlError ServerConnection::set_global(std::string_view variable, std::string_view value) {
+  std::string sql = "SET GLOBAL ";
+  sql.append(variable).append("=").append(value);
+  SqlError error = query(sql).error;
+  if (!error.ok()) close();
+  return error;
 }
 
 int ServerConnection::socket_fd() const noexcept {

@@ -82,6 +82,10 @@ class ServerConnection {
   // Runs one statement and collects its rows (none for statements without a result set). A failure
   // of the connection closes it.
   QueryResult query(std::string_view sql);
+  // SET GLOBAL variable=value. A connection on which that is refused is closed: privileges, an
+  // expired password and the like stay with a connection as they were at its login, and the next
+  // one has what was mended since.
+  SqlError set_global(std::string_view variable, std::string_view value);
 
   // The socket, for the dump stream, which speaks on it by itself; -1 when not connected.
   int socket_fd() const noexcept;

@@ -79,11 +79,15 @@ std::int64_t boot_time_s() {
   return time.tv_sec;
 }
 
+void fill_from_version(const std::string& version, ServerFacts& facts) {
+  facts.version = version;
+  facts.flavour =
+      version.find("MariaDB") != std::string::npos ? ServerFlavour::mariadb : ServerFlavour::mysql;
+  facts.version_number = parse_version_number(version);
+}
+
 void fill_from_variables(const Variables& variables, ServerFacts& facts) {
-  facts.version = text_of(variables, "version");
-  facts.flavour = facts.version.find("MariaDB") != std::string::npos ? ServerFlavour::mariadb
-                                                                     : ServerFlavour::mysql;
-  facts.version_number = parse_version_number(facts.version);
+  fill_from_version(text_of(variables, "version"), facts);
   facts.server_id = static_cast<std::uint32_t>(number_of(variables, "server_id").value_or(0));
   facts.server_uuid = text_of(variables, "server_uuid");
   facts.log_bin = is_on(variables, "log_bin");
@@ -130,6 +134,18 @@ void read_registered_replicas(ServerConnection& connection, ServerFacts& facts) 
     if (const auto number = number_of(id, "id"))
       facts.registered_replica_ids.push_back(static_cast<std::uint32_t>(*number));
   }
+}
+
+SqlError read_account(ServerConnection& connection, ServerFacts& facts) {
+  const QueryResult account = connection.query("SELECT CURRENT_USER()");
+  if (!account.ok()) return account.error;
+  if (!account.rows.empty()) facts.account = account.rows[0].at(0).value_or("");
+  const QueryResult grants = connection.query("SHOW GRANTS");
+  if (!grants.ok()) return grants.error;
+  for (const SqlRow& row : grants.rows) {
+    if (!row.empty() && row[0]) add_global_privileges(*row[0], facts.privileges);
+  }
+  return {};
 }
 
 }  // namespace
@@ -191,6 +207,15 @@ ServerRun read_server_run(ServerConnection& connection) {
   return run;
 }
 
+ServerFactsResult read_account_facts(ServerConnection& connection) {
+  const QueryResult version = connection.query("SELECT VERSION()");
+  if (!version.ok()) return {version.error, {}};
+  ServerFacts facts;
+  if (!version.rows.empty()) fill_from_version(version.rows[0].at(0).value_or(""), facts);
+  if (SqlError error = read_account(connection, facts); !error.ok()) return {error, {}};
+  return {{}, facts};
+}
+
 ServerFactsResult read_server_facts(ServerConnection& connection) {
   const QueryResult answer = connection.query(kFactsSql);
   if (!answer.ok()) return {answer.error, {}};
@@ -201,14 +226,7 @@ ServerFactsResult read_server_facts(ServerConnection& connection) {
   ServerFacts facts;
   fill_from_variables(variables, facts);
 
-  const QueryResult account = connection.query("SELECT CURRENT_USER()");
-  if (!account.ok()) return {account.error, {}};
-  if (!account.rows.empty()) facts.account = account.rows[0].at(0).value_or("");
-  const QueryResult grants = connection.query("SHOW GRANTS");
-  if (!grants.ok()) return {grants.error, {}};
-  for (const SqlRow& row : grants.rows) {
-    if (!row.empty() && row[0]) add_global_privileges(*row[0], facts.privileges);
-  }
+  if (SqlError error = read_account(connection, facts); !error.ok()) return {error, {}};
   read_registered_replicas(connection, facts);
   if (facts.log_bin) {
     const BinlogIndexTail tail = read_binlog_index_tail(facts.log_bin_index);

@@ -89,6 +89,8 @@ struct ServerFactsResult {
 };
 
 ServerFactsResult read_server_facts(ServerConnection& connection);
+// Our account alone: its name, its privileges, and the server's flavour and version.
+ServerFactsResult read_account_facts(ServerConnection& connection);
 
 // The identity of the run that `connection` is connected to (one statement at most).
 ServerRun read_server_run(ServerConnection& connection);
@@ -112,6 +114,8 @@ struct SourceCheck {
 };
 
 SourceCheck check_source(const ServerFacts& facts, std::uint32_t acker_server_id);
+// What the account lacks that a source's needs, with the remedy; nothing: it is enough.
+std::optional<Finding> find_missing_privileges(const ServerFacts& facts);
 
 // What to do where binlaned may not read the binlogs, and members of `group` (or nobody else) may.
 std::string unreadable_binlog_remedy(const std::string& group);

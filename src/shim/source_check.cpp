@@ -91,7 +91,9 @@ std::string quoted_account(const std::string& account) {
   return fmt::format("`{}`@`{}`", account.substr(0, at), account.substr(at + 1));
 }
 
-void check_privileges(const ServerFacts& facts, SourceCheck& check) {
+}  // namespace
+
+std::optional<Finding> find_missing_privileges(const ServerFacts& facts) {
   std::string missing;
   const auto need = [&](const char* name) {
     missing += (missing.empty() ? "" : ", ") + std::string(name);
@@ -102,11 +104,13 @@ void check_privileges(const ServerFacts& facts, SourceCheck& check) {
   } else if (!has_any(facts, {"SYSTEM_VARIABLES_ADMIN", "SUPER"})) {
     need("SYSTEM_VARIABLES_ADMIN");
   }
-  if (missing.empty()) return;
-  check.refusals.push_back(
-      {"privileges", fmt::format("{} lacks {}", quoted_account(facts.account), missing), missing,
-       fmt::format("GRANT {} ON *.* TO {};", missing, quoted_account(facts.account))});
+  if (missing.empty()) return std::nullopt;
+  return Finding{"privileges", fmt::format("{} lacks {}", quoted_account(facts.account), missing),
+                 missing,
+                 fmt::format("GRANT {} ON *.* TO {};", missing, quoted_account(facts.account))};
 }
+
+namespace {
 
 void check_identity(const ServerFacts& facts, std::uint32_t acker_server_id, SourceCheck& check) {
   if (acker_server_id == 0)
@@ -176,7 +180,7 @@ SourceCheck check_source(const ServerFacts& facts, std::uint32_t acker_server_id
   check_binlog(facts, check);
   check_durability(facts, check);
   check_version(facts, check);
-  check_privileges(facts, check);
+  if (auto missing = find_missing_privileges(facts)) check.refusals.push_back(std::move(*missing));
   check_identity(facts, acker_server_id, check);
   check_file_number(facts, check);
   return check;

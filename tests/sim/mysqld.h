@@ -87,6 +87,8 @@ class Mysqld {
   // A semi-sync client that is not ours: it acknowledges whatever it is sent, early.
   void connect_foreign();
   void disconnect_foreign();
+  // It acknowledges what is not written yet, as far as this behind the newest group.
+  void acknowledge_ahead(std::uint64_t bytes);
   bool foreign_connected() const { return foreign_; }
   std::uint64_t foreign_visits() const { return foreign_visits_; }
   void purge_before(std::uint32_t file);

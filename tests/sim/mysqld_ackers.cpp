@@ -87,6 +87,12 @@ void Mysqld::disconnect_foreign() {
   foreign_acks_.clear();
 }
 
+void Mysqld::acknowledge_ahead(std::uint64_t bytes) {
+  const Position ahead{last_group_end_.file, last_group_end_.offset + bytes};
+  foreign_acked_ = std::max(foreign_acked_, ahead);
+  take_ack(ahead);
+}
+
 std::size_t Mysqld::work_foreign() {
   std::size_t work = 0;
   while (!foreign_acks_.empty() && foreign_acks_.front().first <= clock_.time_ns) {

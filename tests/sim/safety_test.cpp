@@ -583,6 +583,23 @@ TEST(Safety, S23_ASecondAckerIsSeen) {
   run_until_healthy(world);
 }
 
+// And what it acknowledged of the future does not outlive it.
+TEST(Safety, S23_WhatASecondAckerAcknowledgedAheadIsForgotten) {
+  World world(script());
+  run_until_semisync(world);
+  world.run_for(2 * kNanosPerSecond);
+  world.server().connect_foreign();
+  world.run_until([&] { return world.source().fallback_state() == FallbackState::foreign_acker; },
+                  200 * kMs, "FOREIGN_ACKER");
+  world.server().acknowledge_ahead(std::uint64_t{1} << 30);
+  world.server().disconnect_foreign();
+  run_until_semisync(world);
+  const std::uint64_t foreign = answered(world, Answer::foreign);
+  world.run_for(2 * kNanosPerSecond);
+  EXPECT_EQ(answered(world, Answer::foreign), foreign) << "the server did not wait";
+  run_until_healthy(world);
+}
+
 // Our own connection that reconnects is counted twice for a moment: no alarm.
 TEST(Safety, S23_OurOwnReconnectionIsNobodyElse) {
   World world(script());

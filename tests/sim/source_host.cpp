@@ -457,6 +457,7 @@ void SourceHost::poll_server(std::uint64_t now_ns) {
   seen.status_on = fenced_status_on_ = server_.status_on();
   seen.counters = server_.counters();
   const OwnAcker acker{drain_.connected, drain_.generation};
+  seen.waiting = server_.waiting();
   seen.others = acker_watch_.look(now_ns, server_.clients(), acker, acker);
   looked_settled_ = drain_.connected && now_ns >= drain_since_ns_ + kSettledNs;
   numbers_.note(server_.last_listed());

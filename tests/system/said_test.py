@@ -4,7 +4,7 @@ status, `status --check`, metrics and log."""
 import harness
 from lab import waiting
 from lab.cli import binlane
-from lab.fleet import BINLANE_USER
+from lab.fleet import BINLANE_USER, PASSWORD
 from quorum_case import SERVER_TIMEOUT_MS, SOON_S, QuorumCase
 
 ACCOUNT = f"'{BINLANE_USER}'@'localhost'"
@@ -41,6 +41,7 @@ class Said(QuorumCase):
         self.wait_well()
 
     def test_an_account_that_was_locked_is_noticed_while_old_connections_live(self):
+        said = self.log_count("login_failed")
         self.source.query(f"ALTER USER {ACCOUNT} ACCOUNT LOCK")
         try:
             text = self.wait_problem("login_failing")
@@ -52,7 +53,49 @@ class Said(QuorumCase):
         finally:
             self.source.query(f"ALTER USER {ACCOUNT} ACCOUNT UNLOCK")
         self.wait_well()
-        self.assertEqual(self.log_count("login_failed"), 1)
+        self.assertEqual(self.log_count("login_failed"), said + 1)
+
+    def test_a_privilege_that_was_revoked_is_noticed_and_its_grant_as_well(self):
+        privilege = "REPLICATION MASTER ADMIN ON *.*"
+        self.source.query(f"REVOKE {privilege} FROM {ACCOUNT}")
+        try:
+            text = self.wait_problem("login_failing")
+            self.assertIn("REPLICATION MASTER ADMIN", text)
+            self.assertEqual(self.cluster.state(), "SEMISYNC")
+            # No connection is left that has the privilege still.
+            for (number,) in self.source.query(
+                f"SELECT ID FROM information_schema.PROCESSLIST WHERE USER='{BINLANE_USER}'"
+            ):
+                self.source.query(f"KILL {number}")
+            self.kill_replicas()
+            waiter = self.begin_commit()
+            waiting.until(
+                lambda: self.cluster.daemon.log().count("event=semi_sync_switch_failed") > 0,
+                "an OFF that is refused",
+                SOON_S,
+            )
+            self.assertTrue(waiter.waiting, "released by a server that refused to release")
+        finally:
+            self.source.query(f"GRANT {privilege} TO {ACCOUNT}")
+        waiter.finish(SOON_S)
+        self.start_replicas()
+        self.wait_semi_sync()
+        self.cluster.wait_closed_ledger()
+        self.wait_well()
+
+    def test_a_password_that_expired_is_over_when_it_is_renewed(self):
+        self.source.query(f"ALTER USER {ACCOUNT} PASSWORD EXPIRE")
+        try:
+            for (number,) in self.source.query(
+                f"SELECT ID FROM information_schema.PROCESSLIST WHERE USER='{BINLANE_USER}'"
+            ):
+                self.source.query(f"KILL {number}")
+            self.wait_problem("poll_failing")
+        finally:
+            self.source.query(f"ALTER USER {ACCOUNT} IDENTIFIED BY '{PASSWORD}'")
+        self.wait_semi_sync()
+        self.cluster.wait_closed_ledger()
+        self.wait_well()
 
     def test_a_locked_account_without_old_connections_says_the_servers_words(self):
         self.source.query(f"ALTER USER {ACCOUNT} ACCOUNT LOCK")

@@ -2,6 +2,8 @@
 (safety rule S23), and MariaDB's comparison of binlog names as text (S17). And what a restart leaves
 in the ledger, or ends."""
 
+import struct
+
 import harness
 from lab import ledger, mariadb, waiting
 from lab.cli import binlane
@@ -15,6 +17,9 @@ ACCOUNT = "stock"
 STOCK_SERVER_ID = 77
 FIRST_NUMBER = 999_997
 LIMIT = 1_000_000
+COM_BINLOG_DUMP = 0x12
+SEMI_SYNC_MAGIC = b"\xef"
+FAR_AHEAD = 900_000_000
 # A look at the server every 50 ms; a machine that is busy may take its time.
 HOLD_S = 3
 
@@ -22,6 +27,22 @@ HOLD_S = 3
 def doctor(daemon):
     outcome = binlane(None, "doctor", "--config", daemon.config_file, "--json")
     return [row for row in outcome.json()["findings"] if row["topic"] == "server"]
+
+
+def acknowledge(server, file, offset):
+    """A semi-sync client of the server that has acknowledged this; it is there until it is closed."""
+    client = server.connect()
+    with client.cursor() as cursor:
+        cursor.execute("SET @mariadb_slave_capability=4")
+        cursor.execute("SET @master_binlog_checksum=@@GLOBAL.binlog_checksum")
+        cursor.execute("SET @rpl_semi_sync_slave=1")
+    # pylint: disable=protected-access
+    client._execute_command(
+        COM_BINLOG_DUMP, struct.pack("<IHI", 4, 0, STOCK_SERVER_ID + 1) + file.encode()
+    )
+    body = SEMI_SYNC_MAGIC + struct.pack("<Q", offset) + file.encode()
+    client._sock.sendall(struct.pack("<I", len(body)) + body)
+    return client
 
 
 class SecondAcker(QuorumCase):
@@ -107,6 +128,29 @@ class SecondAcker(QuorumCase):
         self.stock.query("STOP SLAVE")
         self.wait_semi_sync()
         self.cluster.wait_closed_ledger()
+
+    def test_what_it_acknowledged_ahead_does_not_outlive_it(self):
+        self.commit()
+        got = self.source.semi_sync()["get_ack"]
+        client = acknowledge(self.source, self.source.binlogs()[-1].name, FAR_AHEAD)
+        self.cluster.wait_state("FOREIGN_ACKER", SOON_S)
+        waiting.until(lambda: self.source.semi_sync()["get_ack"] > got, "its ACK", SOON_S)
+        client.close()
+
+        def is_gone():
+            # The server notices when it next sends something.
+            self.commit()
+            return self.source.semi_sync()["clients"] == 1
+
+        waiting.until(is_gone, "the server to notice that it is gone", SOON_S)
+        self.wait_semi_sync()
+        self.cluster.wait_closed_ledger()
+        self.kill_replicas()
+        waiter = self.begin_commit()
+        waiting.holds(lambda: waiter.waiting, "the commit waits for a quorum", HOLD_S)
+        self.start_replicas()
+        waiter.finish(RECOVER_S)
+        self.wait_semi_sync()
 
     def test_our_own_reconnection_is_no_alarm(self):
         alarms = self.cluster.daemon.log().count("-> FOREIGN_ACKER")

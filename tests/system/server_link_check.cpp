@@ -220,6 +220,53 @@ TEST_F(ServerLink, TheProposedGrantIsEnough) {
   EXPECT_TRUE(check_source(read_server_facts(poor).facts, kAckerId).accepted());
 }
 
+// Somebody's global settings are for applications, and must not cut our answers short.
+TEST_F(ServerLink, GlobalSettingsForSessionsAreNotOurs) {
+  const std::pair<const char*, const char*> settings[] = {
+      {"sql_select_limit", "1"},
+      {"max_statement_time", "0.0001"},
+      {"sql_mode", "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'"},
+      {"max_join_size", "1"},
+      {"autocommit", "0"}};
+  // One connection for all of it, because the others' would have the settings too.
+  for (const auto& [variable, value] : settings)
+    ASSERT_TRUE(root_.set_global(variable, value).ok()) << variable;
+  ServerConnection ours(account("acker", "secret"));
+  EXPECT_TRUE(ours.connect().ok());
+  SemiSyncControl control(ours, facts_.semi_sync_words, facts_.flavour);
+  const SemiSyncPoll poll = control.poll();
+  EXPECT_TRUE(poll.ok()) << to_string(poll.error);
+  const ServerFactsResult facts = read_server_facts(ours);
+  EXPECT_TRUE(facts.ok()) << to_string(facts.error);
+  EXPECT_TRUE(facts.facts.log_bin);
+  const QueryResult modes =
+      ours.query("SELECT @@sql_mode, @@autocommit, @@sql_big_selects, " + quote_sql("a'b\\c"));
+  EXPECT_TRUE(modes.ok()) << to_string(modes.error);
+  if (modes.ok()) {
+    EXPECT_EQ(modes.rows[0], (SqlRow{"", "1", "1", "a'b\\c"}));
+  }
+  for (const auto& [variable, value] : settings)
+    ASSERT_TRUE(root_.set_global(variable, "DEFAULT").ok()) << variable;
+}
+
+TEST_F(ServerLink, APrivilegeThatIsGrantedReachesTheNextConnection) {
+  ASSERT_TRUE(root_.query("CREATE USER revoked IDENTIFIED BY 'secret'").ok());
+  ServerConnection ours(account("revoked", "secret"));
+  ASSERT_TRUE(ours.connect().ok());
+  const ServerFactsResult poor = read_account_facts(ours);
+  ASSERT_TRUE(poor.ok()) << to_string(poor.error);
+  const auto missing = find_missing_privileges(poor.facts);
+  ASSERT_TRUE(missing);
+  SemiSyncControl control(ours, facts_.semi_sync_words, facts_.flavour);
+  EXPECT_EQ(control.set_enabled(false).code, 1227U);
+  EXPECT_FALSE(ours.is_connected());
+  ASSERT_TRUE(root_.query(missing->remedy).ok()) << missing->remedy;
+  ASSERT_TRUE(ours.connect().ok());
+  EXPECT_TRUE(control.set_enabled(false).ok());
+  EXPECT_FALSE(find_missing_privileges(read_account_facts(ours).facts));
+  ASSERT_TRUE(root_.query("DROP USER revoked").ok());
+}
+
 TEST_F(ServerLink, SettingsArriveAndAreRead) {
   ASSERT_TRUE(control_->prepare(WaitPoint::after_commit, 12'345, 10'000).ok());
   SemiSyncStatus read = status();

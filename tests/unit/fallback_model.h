@@ -48,9 +48,10 @@ class FallbackModel {
   std::uint64_t quorum_lag = 0;   // marks that the quorum stays behind
   bool enabled = false;
   bool status = false;
-  bool foreign = false;      // another semi-sync client, which acknowledges whatever waits
-  bool foreign_seen = true;  // and a look at the server shows it
-  bool foreign_unclear = false;  // not for certain
+  bool foreign = false;           // another semi-sync client, which acknowledges whatever waits
+  bool foreign_seen = true;       // and a look at the server shows it
+  bool foreign_unclear = false;   // not for certain
+  std::uint64_t acked_ahead = 0;  // what it has acknowledged; stays until OFF
   bool numbering_over = false;
   std::uint32_t run = 1;
   ServerCounters counters;
@@ -92,7 +93,7 @@ class FallbackModel {
       const auto others = !foreign || !foreign_seen ? OtherAckers::none
                           : foreign_unclear         ? OtherAckers::unclear
                                                     : OtherAckers::present;
-      in.poll = ServerPoll{in.now_ns, run, enabled, status, counters, others};
+      in.poll = ServerPoll{in.now_ns, run, enabled, status, counters, others, waiting.size()};
     }
     // Every action may lead to the next at once, as in the control thread.
     for (int i = 0; i < 8; ++i) {
@@ -118,7 +119,7 @@ class FallbackModel {
   void commit() {
     if (read_only) return;
     written += 10;
-    if (enabled && status)
+    if (enabled && status && written > acked_ahead)
       waiting.push_back(written);
     else
       expose(written, false);
@@ -204,6 +205,7 @@ class FallbackModel {
         trace.push_back(off_works ? "OFF" : "OFF fails");
         if (!off_works) return false;
         enabled = status = false;
+        acked_ahead = 0;
         release_all(true, true);
         return true;
       case FallbackAction::Kind::turn_on:

@@ -1069,6 +1069,69 @@ TEST(FallbackGuard, ASecondAckerThatGoesBeforeItIsCertainIsInTheOpenInterval) {
   EXPECT_TRUE(all_recorded(model));
 }
 
+// The server keeps an ACK of what is not written yet, and waits for nobody until then.
+TEST(FallbackGuard, WhatASecondAckerAcknowledgedAheadIsForgottenWithIt) {
+  FallbackModel model(quick(), {.fresh = true});
+  ASSERT_TRUE(model.run_until(State::semisync, 3'000));
+  model.foreign = true;
+  ASSERT_TRUE(model.run_until(State::foreign_acker, 1'000));
+  model.acked_ahead = model.written + 100'000;
+  model.trace.clear();
+  model.foreign = false;
+  ASSERT_TRUE(model.run_until(State::semisync, 1'000));
+  EXPECT_EQ(model.trace, (Trace{"OFF", "ON", "close"}));
+  EXPECT_EQ(open_intervals(model), 0U);
+  model.quorum_moves = false;
+  const std::size_t exposed = model.exposed.size();
+  model.commit();
+  EXPECT_EQ(model.exposed.size(), exposed) << "it did not wait";
+}
+
+// Who waits below an ACK would not; so it holds none that lies ahead, and is not let go.
+TEST(FallbackGuard, WhoWaitsBehindASecondAckerIsNotLetGo) {
+  FallbackModel model(quick(), {.fresh = true});
+  ASSERT_TRUE(model.run_until(State::semisync, 3'000));
+  model.quorum_moves = false;
+  model.foreign = true;
+  ASSERT_TRUE(model.run_until(State::foreign_acker, 1'000));
+  model.trace.clear();
+  const std::size_t exposed = model.exposed.size();
+  model.foreign = false;
+  model.commit();
+  model.run_for(200);
+  EXPECT_EQ(model.trace, Trace{});
+  EXPECT_EQ(model.exposed.size(), exposed);
+  model.quorum_moves = true;
+  ASSERT_TRUE(model.run_until(State::semisync, 1'000));
+}
+
+// OFF needs a record, and is not sent twice.
+TEST(FallbackGuard, ForgettingASecondAckersWordsWaitsForTheRecord) {
+  FallbackModel model(quick(), {.fresh = true});
+  ASSERT_TRUE(model.run_until(State::semisync, 3'000));
+  model.ledger_works = false;
+  model.foreign = true;
+  ASSERT_TRUE(model.run_until(State::foreign_acker, 1'000));
+  model.trace.clear();
+  model.foreign = false;
+  model.run_for(1'000);
+  EXPECT_EQ(model.trace, Trace{});
+  EXPECT_TRUE(model.enabled);
+}
+
+TEST(FallbackGuard, AnOffThatFailsWhileItForgetsIsRepeated) {
+  FallbackModel model(quick(), {.fresh = true});
+  ASSERT_TRUE(model.run_until(State::semisync, 3'000));
+  model.foreign = true;
+  ASSERT_TRUE(model.run_until(State::foreign_acker, 1'000));
+  model.off_works = false;
+  model.foreign = false;
+  model.run_for(1'000);
+  EXPECT_EQ(model.fallback.state(), State::foreign_acker);
+  model.off_works = true;
+  ASSERT_TRUE(model.run_until(State::semisync, 10'000));
+}
+
 TEST(FallbackGuard, ASecondAckerThatIsRefusedEndsSemiSyncLedgerFirst) {
   FallbackOptions options = quick();
   options.other_ackers = OtherAckersRule::refuse;
