@@ -183,8 +183,13 @@ class Hosts(unittest.TestCase):
         for host in self.room.hosts:
             user = host.run(f"ps -o user= -p {host.main_pid()}").stdout.strip()
             self.assertEqual(user, "binlane")
-        shown = self.source.run("systemctl status --no-pager binlaned").stdout
-        self.assertIn("SOURCE SEMISYNC, 2 of 2 replicas", shown)
+        # systemd is told a moment after the daemon itself shows it.
+        waiting.until(
+            lambda: "SOURCE SEMISYNC, 2 of 2 replicas"
+            in self.source.run("systemctl status --no-pager binlaned").stdout,
+            lambda: self.source.run("systemctl status --no-pager binlaned").stdout,
+            SOON_S,
+        )
         self.assertEqual(self.source.binlane("status", "--check").returncode, 0)
         doctor = self.source.binlane("doctor", "--config", CONFIGURATION)
         self.assertIn(doctor.returncode, (0, 12), doctor.stdout)
