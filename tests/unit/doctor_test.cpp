@@ -33,5 +33,24 @@ TEST(CheckAckers, WithoutOurConnectionEveryClientIsSomebodyElse) {
   EXPECT_EQ(found[0].found.find("server_id"), std::string::npos) << found[0].found;
 }
 
+TEST(CheckRole, ACutThatIsNotFinishedIsAFault) {
+  RoleState state;
+  EXPECT_TRUE(check_role(state).empty());
+  state.cut = {{3, 988}, 4};
+  const Findings found = check_role(state);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].severity, Severity::fault);
+  EXPECT_NE(found[0].found.find("at 3:988 is not finished"), std::string::npos) << found[0].found;
+  EXPECT_NE(found[0].remedy.find("keep the server stopped"), std::string::npos);
+}
+
+TEST(CheckRole, ARejoinThatIsNotDoneIsAWarning) {
+  RoleState state;
+  state.rejoining = true;
+  const Findings found = check_role(state);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].severity, Severity::warning);
+}
+
 }  // namespace
 }  // namespace binlane
