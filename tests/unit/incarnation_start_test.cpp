@@ -304,5 +304,73 @@ TEST(SyncedTeller, TellsUntilItShows) {
   EXPECT_FALSE(queues->commands.try_pop(command));
 }
 
+// --- a restart of the server that let nobody go
+class RestartTest : public ::testing::Test {
+ protected:
+  RestartTest() {
+    files.append(3, numbered_binlog(100, 5, 0, 4));
+    files.append(4, numbered_binlog(105, 5));
+    state.run_start = {4, kBinlogMagicSize};
+    start.server_restarted = true;
+    // All of the run before but its Rotate is accounted for.
+    start.exposed_from = {3, numbered_binlog(100, 5).size()};
+    proof = {true, ServerCounters{}};
+  }
+  // Whether nothing of the restart is left to be recorded.
+  bool proven() {
+    FallbackStart done = start;
+    account_for_restart(done, proof, state, files);
+    if (!done.server_restarted) {
+      EXPECT_EQ(done.counters, proof.counters);
+    }
+    return !done.server_restarted;
+  }
+
+  FakeBinlogFiles files;
+  SourceState state;
+  FallbackStart start;
+  RestartProof proof;
+};
+
+TEST_F(RestartTest, NothingWrittenAndNothingMovedIsProven) {
+  EXPECT_TRUE(proven());
+}
+
+TEST_F(RestartTest, WhatTheRunBeforeWroteBehindTheLastLookIsNot) {
+  start.exposed_from = {3, numbered_binlog(100, 4).size()};
+  EXPECT_FALSE(proven());
+}
+
+TEST_F(RestartTest, AServerThatWasNotOnFromItsStartIsNot) {
+  proof.on_since_start = false;
+  EXPECT_FALSE(proven());
+}
+
+TEST_F(RestartTest, CountersThatMovedOrAreUnknownAreNot) {
+  for (const ServerCounters& moved :
+       {ServerCounters{1, 0, 0}, ServerCounters{0, 1, 0}, ServerCounters{0, 0, 1}}) {
+    proof.counters = moved;
+    EXPECT_FALSE(proven());
+  }
+  proof.counters.reset();
+  EXPECT_FALSE(proven());
+}
+
+TEST_F(RestartTest, WhatCannotBeCountedIsNot) {
+  files.remove(3);
+  EXPECT_FALSE(proven());
+}
+
+TEST_F(RestartTest, WhatThisRunHasWrittenIsNoPartOfIt) {
+  // Looked at already in this run: what is exposed begins behind its beginning.
+  start.exposed_from = {4, numbered_binlog(105, 2).size()};
+  EXPECT_FALSE(proven());
+  // And without a restart nothing is touched.
+  start.server_restarted = false;
+  FallbackStart done = start;
+  account_for_restart(done, proof, state, files);
+  EXPECT_FALSE(done.counters.has_value());
+}
+
 }  // namespace
 }  // namespace binlane

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "base/error.h"
 #include "control/host_role.h"
 #include "storage/durable_record.h"
@@ -22,19 +24,38 @@ const char* to_string(Severity severity) noexcept {
 
 namespace {
 
-// By its record; a host that has none yet is what its configuration says.
-bool is_source(const Config& config) {
+// By its record; a host that has none yet is what its configuration says. Nothing while a daemon
+// holds the record, which then tells itself.
+std::optional<RoleState> role_on_record(const Config& config) {
   const std::string path = config.data_dir + "/role.state";
-  const HostRole first = config.source->standby ? HostRole::standby : HostRole::source;
-  if (!DurableRecord::exists(path)) return first == HostRole::source;
+  RoleState state;
+  state.role = config.source->standby ? HostRole::standby : HostRole::source;
   try {
-    return RoleFile(path, first).state().role == HostRole::source;
+    if (DurableRecord::exists(path)) state = RoleFile(path, state.role).state();
   } catch (const StartupError&) {
-    return false;  // told by the daemon
+    return std::nullopt;
   }
+  return state;
 }
 
 }  // namespace
+
+Findings check_role(const RoleState& state) {
+  Findings found;
+  if (state.cut.under_way())
+    found.push_back(
+        {Severity::fault, "role",
+         fmt::format("the cut of this host's binlogs at {} is not finished: the recovery of a "
+                     "server that is started now commits what was to be cut",
+                     to_string(state.cut.at)),
+         "keep the server stopped and start binlaned, which goes on with it; then start the "
+         "server, and run binlane rejoin"});
+  if (state.rejoining)
+    found.push_back({Severity::warning, "role",
+                     "this host's rejoin is not done: its server did not follow the feed yet",
+                     "start binlaned and the server, and look at binlane status"});
+  return found;
+}
 
 Findings check_up(const Config& config) {
   Findings all;
@@ -48,7 +69,12 @@ Findings check_up(const Config& config) {
     add(check_quorum(*config.source));
     add(check_server(*config.source));
   }
-  if (config.source && config.replica) add(check_standby_server(config, is_source(config)));
+  if (config.source) {
+    const auto role = role_on_record(config);
+    if (role) add(check_role(*role));
+    const bool is_source = role && role->role == HostRole::source;
+    if (config.replica) add(check_standby_server(config, is_source));
+  }
   if (config.replica) add(check_disk(config));
   add(check_host(config));
   return all;

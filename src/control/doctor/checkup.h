@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "control/config.h"
+#include "control/host_role.h"
 
 namespace binlane {
 
@@ -34,6 +35,8 @@ Findings check_ackers(std::uint64_t clients, const std::vector<std::uint32_t>& o
 // The server of a standby: whether a promotion could be carried out with it. `is_source`: this host
 // is the source by its record, and none of it is asked.
 Findings check_standby_server(const Config& config, bool is_source);
+// What this host's own record has unfinished. Pure.
+Findings check_role(const RoleState& state);
 // The device under a replica's journal: file system, O_DIRECT, a volatile cache, a thousand writes.
 Findings check_disk(const Config& config);
 // Cores, locked memory, ports, clock.

@@ -1,0 +1,56 @@
+// What `binlane doctor` makes of what it was told; what it asks is the system tests'.
+#include "control/doctor/checkup.h"
+
+#include <gtest/gtest.h>
+
+namespace binlane {
+namespace {
+
+TEST(CheckAckers, OurOwnClientAloneIsNobodyElse) {
+  EXPECT_TRUE(check_ackers(0, {}, false).empty());
+  EXPECT_TRUE(check_ackers(1, {}, true).empty());
+  // Registered replicas that are no semi-sync clients acknowledge nothing.
+  EXPECT_TRUE(check_ackers(1, {7, 8}, true).empty());
+  EXPECT_TRUE(check_ackers(0, {}, true).empty()) << "it may be connecting";
+}
+
+TEST(CheckAckers, OthersAreAFaultWithTheirServerIds) {
+  const Findings one = check_ackers(2, {7}, true);
+  ASSERT_EQ(one.size(), 1u);
+  EXPECT_EQ(one[0].severity, Severity::fault);
+  EXPECT_NE(one[0].found.find("1 semi-sync client besides"), std::string::npos) << one[0].found;
+  EXPECT_NE(one[0].found.find("server_id 7"), std::string::npos) << one[0].found;
+  EXPECT_NE(one[0].remedy.find("rpl_semi_sync_slave_enabled=OFF"), std::string::npos);
+  const Findings two = check_ackers(3, {7, 8}, true);
+  ASSERT_EQ(two.size(), 1u);
+  EXPECT_NE(two[0].found.find("2 semi-sync clients besides"), std::string::npos) << two[0].found;
+  EXPECT_NE(two[0].found.find("server_id 7, 8"), std::string::npos) << two[0].found;
+}
+
+TEST(CheckAckers, WithoutOurConnectionEveryClientIsSomebodyElse) {
+  const Findings found = check_ackers(1, {}, false);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].found.find("server_id"), std::string::npos) << found[0].found;
+}
+
+TEST(CheckRole, ACutThatIsNotFinishedIsAFault) {
+  RoleState state;
+  EXPECT_TRUE(check_role(state).empty());
+  state.cut = {{3, 988}, 4};
+  const Findings found = check_role(state);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].severity, Severity::fault);
+  EXPECT_NE(found[0].found.find("at 3:988 is not finished"), std::string::npos) << found[0].found;
+  EXPECT_NE(found[0].remedy.find("keep the server stopped"), std::string::npos);
+}
+
+TEST(CheckRole, ARejoinThatIsNotDoneIsAWarning) {
+  RoleState state;
+  state.rejoining = true;
+  const Findings found = check_role(state);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].severity, Severity::warning);
+}
+
+}  // namespace
+}  // namespace binlane
