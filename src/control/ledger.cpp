@@ -224,7 +224,8 @@ bool Ledger::try_again() {
   full_ = false;
   failure_.clear();
   keep_reserve();
-  return true;
+  // A stream that began while it was full has not ended the one before.
+  return stream_.is_null() || begin_stream(stream_);
 }
 
 void Ledger::keep_reserve() {

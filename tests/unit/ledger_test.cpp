@@ -411,6 +411,20 @@ TEST_F(LedgerTest, AFullDiskIsTriedAgain) {
   }
 }
 
+// Else the old stream's interval would stay open until the next start: nothing of this one closes
+// it.
+TEST_F(LedgerTest, AStreamThatBeganWhileItWasFullEndsTheOneBeforeWhenThereIsRoom) {
+  Ledger ledger(path(), small_io());
+  ASSERT_TRUE(ledger.begin_stream(Uuid::random()));
+  ASSERT_TRUE(ledger.expose(kFrom, kEpoch, ExposureKind::own, "timeout"));
+  g_room = 0;
+  EXPECT_FALSE(ledger.begin_stream(Uuid::random()));
+  EXPECT_EQ(ledger.open_intervals().size(), 1U);
+  g_room = SIZE_MAX;
+  EXPECT_TRUE(ledger.try_again());
+  EXPECT_TRUE(ledger.open_intervals().empty());
+}
+
 // A sync that finds no room (delayed allocation) is as final as any: nobody knows what is there.
 TEST_F(LedgerTest, NoRoomAtASyncIsFinal) {
   Ledger ledger(path(), small_io());
