@@ -11,6 +11,9 @@ from ha_case import WAIT_S, HaCase
 from lab import admin, waiting
 
 RECOVER_S = 40
+ANSWER_S = 30
+# Descriptors that a daemon opens as it starts and never closes; and poll(2) takes as many.
+FIRST_OPENED = 8
 # Descriptors that are left. An incarnation needs eight at once, a promotion more.
 SPARES = (0, 1, 2, 3, 5, 7)
 SERVER_GONE = {"dump_away", "poll_failing", "looking", "refused"}
@@ -19,13 +22,24 @@ NO_DESCRIPTOR = re.compile(r"Too many open files|\b24\b")
 
 
 @contextmanager
+def held_connection(daemon):
+    """An admin connection that the daemon has accepted."""
+    with admin.Connection(daemon.admin_socket, ANSWER_S) as held:
+        held.request("ping")
+        yield held
+
+
+@contextmanager
 def starved(daemon, spare):
-    """The daemon can open `spare` more descriptors than it has."""
+    """The daemon can open `spare` more descriptors than it has, and what it closes; None: nothing."""
     pid = daemon.process.pid
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     taken = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
-    free = [number for number in range(max(taken) + spare + 2) if number not in taken]
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (free[spare], before[1]))
+    free = [number for number in range(max(taken) + (spare or 0) + 2) if number not in taken]
+    limit = FIRST_OPENED if spare is None else free[spare]
+    if free[0] < FIRST_OPENED:
+        raise RuntimeError(f"descriptor {free[0]} is free")
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, before[1]))
     try:
         yield
     finally:
@@ -43,7 +57,7 @@ class Incarnations(harness.ClusterCase):
         daemon = self.cluster.daemon
         pid = daemon.process.pid
         for spare in SPARES:
-            with self.subTest(spare=spare), admin.Connection(daemon.admin_socket) as held:
+            with self.subTest(spare=spare), held_connection(daemon) as held:
                 self.source.stop()
                 waiting.until(
                     lambda held=held: SERVER_GONE & set(faults(held.request("status"))),
@@ -82,8 +96,8 @@ class Switches(HaCase):
         pid = c.daemon.process.pid
         self.insert(a, *range(10))
         self.cluster.wait_replicas_applied()
-        with admin.Connection(c.daemon.admin_socket) as held:
-            with starved(c.daemon, 0):
+        with held_connection(c.daemon) as held:
+            with starved(c.daemon, None):
                 self.promote("b", "--from-live-source")
                 waiting.until(
                     lambda: "feed_closed" in faults(held.request("status")), "feed_closed", WAIT_S
@@ -114,7 +128,7 @@ class Promotions(HaCase):
                 if old is host:
                     self.fail(f"{name} is the source already")
                 pid = host.daemon.process.pid
-                with admin.Connection(host.daemon.admin_socket) as held:
+                with held_connection(host.daemon) as held:
                     with starved(host.daemon, spare):
                         held.request("promote", replica=name, from_live_source=True)
                         # It ends, one way or another, or waits for descriptors.
