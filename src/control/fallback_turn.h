@@ -42,6 +42,18 @@ inline FallbackStart fallback_start(const SourceState& state, const Ledger& ledg
   return start;
 }
 
+// While its server or its binlogs are not fit, nobody here makes commits wait: on record from the
+// last quorum on, in case the host is lost before the next incarnation can say so (S8). Nothing is
+// known of a stream before the first. False when the ledger takes no line.
+[[nodiscard]] inline bool expose_refused(Ledger& ledger, const SourceState& state,
+                                         std::string_view problem) {
+  if (state.origin.is_null() || ledger.open_in_stream()) return true;
+  return ledger
+      .expose(std::max(state.looked, beginning_of(state)), state.epoch, ExposureKind::server_side,
+              problem)
+      .has_value();
+}
+
 // A server that was restarted and that has been ON since then has let nobody go as long as none of
 // its counters has moved, and without a connection of ours nothing has moved them. Then only what
 // the run before may have let go is left to be recorded: nothing, where it wrote nothing after what

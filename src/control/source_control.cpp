@@ -265,7 +265,7 @@ bool SourceControl::connect_server(ServerFacts& facts) {
   std::string problem = "this server cannot be a source:";
   for (const Finding& refusal : check.refusals) problem += " " + to_string(refusal) + ";";
   problem.pop_back();
-  refuse(problem);
+  refuse_unfit(problem);
   return false;
 }
 
@@ -283,6 +283,12 @@ void SourceControl::refuse(const std::string& problem) {
   if (problem != problem_) log::error("not_a_source", "{}", problem);
   problem_ = problem;
   phase_ = Phase::refused;
+}
+
+void SourceControl::refuse_unfit(const std::string& problem) {
+  refuse(problem);
+  if (!expose_refused(ledger_, state_, problem))
+    log::error("ledger_failed", "{}", ledger_.failure());
 }
 
 void SourceControl::take_lane_events(std::uint64_t now_ns) {

@@ -263,6 +263,8 @@ class SourceControl {
   void store(const SourceState& next);
   void store_state(const SourceMarks& marks, std::uint64_t now_ns);
   void refuse(const std::string& problem);
+  // The same of a server, or of binlogs, that take commits all the while.
+  void refuse_unfit(const std::string& problem);
   void publish();
   bool send(const SourceCommand& command);
 

@@ -80,7 +80,7 @@ bool SourceControl::begin_incarnation(const ServerFacts& facts, std::uint64_t no
   StartFinder finder(*files_, sync, found, state_file_path(config_));
   auto begin = finder.find(state_, next_stream_);
   if (!begin) {
-    refuse(finder.refusal());
+    refuse_unfit(finder.refusal());
     // Whole files are read to find damage, and it is still there half a second later.
     if (finder.damaged()) next_look_ns_ = now_ns + kDamagedLookNs;
     return false;

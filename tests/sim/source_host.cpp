@@ -265,7 +265,7 @@ void SourceHost::look_for_server(std::uint64_t now_ns) {
     phase_ = Phase::looking;
     return;
   }
-  if (server_.sync_binlog() != 1) return refuse("sync_binlog is not 1");
+  if (server_.sync_binlog() != 1) return refuse_unfit("sync_binlog is not 1");
   const RestartProof restart{server_.enabled_by_settings() && server_.status_on(),
                              server_.counters()};
   if (!begin_incarnation(now_ns)) return;
@@ -296,7 +296,7 @@ bool SourceHost::begin_incarnation(std::uint64_t now_ns) {
   StartFinder finder(view_, sync, found, "source.state");
   auto begin = finder.find(state_, next_stream_);
   if (!begin) {
-    refuse(finder.refusal());
+    refuse_unfit(finder.refusal());
     return false;
   }
   same_run_ = begin->same_run;
@@ -380,6 +380,11 @@ void SourceHost::refuse(const std::string& problem) {
   if (problem != problem_) trace_.line("not a source: " + problem);
   problem_ = problem;
   phase_ = Phase::refused;
+}
+
+void SourceHost::refuse_unfit(const std::string& problem) {
+  refuse(problem);
+  if (!expose_refused(*ledger_, state_, problem)) trace_.line(ledger_->failure());
 }
 
 void SourceHost::stand_still() {

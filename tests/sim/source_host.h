@@ -196,6 +196,7 @@ class SourceHost {
   void store_state(const SourceMarks& marks, std::uint64_t now_ns);
   int store(const SourceState& next);
   void refuse(const std::string& problem);
+  void refuse_unfit(const std::string& problem);
   void drain_turn();
   void leave_dump();
   void stand_still();

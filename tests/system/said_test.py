@@ -97,6 +97,23 @@ class Said(QuorumCase):
         self.cluster.wait_closed_ledger()
         self.wait_well()
 
+    def test_a_server_that_is_refused_is_in_the_ledger_while_it_lasts(self):
+        """Nobody makes commits wait then, and the host may be lost before it is a source again."""
+        self.cluster.wait_closed_ledger()
+        self.source.query("SET GLOBAL sync_binlog=0")
+        try:
+            waiting.until(lambda: self.cluster.state() == "REFUSED", "REFUSED", SOON_S)
+            waiting.until(
+                lambda: self.cluster.daemon.status()["source"]["ledger"]["open"] == 1,
+                "an open interval",
+                SOON_S,
+            )
+        finally:
+            self.source.query("SET GLOBAL sync_binlog=1")
+        self.wait_semi_sync()
+        self.cluster.wait_closed_ledger()
+        self.wait_well()
+
     def test_a_locked_account_without_old_connections_says_the_servers_words(self):
         self.source.query(f"ALTER USER {ACCOUNT} ACCOUNT LOCK")
         try:

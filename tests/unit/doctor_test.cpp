@@ -17,7 +17,7 @@ TEST(CheckAckers, OurOwnClientAloneIsNobodyElse) {
 TEST(CheckAckers, OthersAreAFaultWithTheirServerIds) {
   const Findings one = check_ackers(2, {7}, true);
   ASSERT_EQ(one.size(), 1u);
-  EXPECT_EQ(one[0].severity, Severity::fault);
+  EXPECT_EQ(one[0].severity, CheckSeverity::fault);
   EXPECT_NE(one[0].found.find("1 semi-sync client besides"), std::string::npos) << one[0].found;
   EXPECT_NE(one[0].found.find("server_id 7"), std::string::npos) << one[0].found;
   EXPECT_NE(one[0].remedy.find("rpl_semi_sync_slave_enabled=OFF"), std::string::npos);
@@ -39,7 +39,7 @@ TEST(CheckRole, ACutThatIsNotFinishedIsAFault) {
   state.cut = {{3, 988}, 4};
   const Findings found = check_role(state);
   ASSERT_EQ(found.size(), 1u);
-  EXPECT_EQ(found[0].severity, Severity::fault);
+  EXPECT_EQ(found[0].severity, CheckSeverity::fault);
   EXPECT_NE(found[0].found.find("at 3:988 is not finished"), std::string::npos) << found[0].found;
   EXPECT_NE(found[0].remedy.find("keep the server stopped"), std::string::npos);
 }
@@ -49,7 +49,7 @@ TEST(CheckRole, ARejoinThatIsNotDoneIsAWarning) {
   state.rejoining = true;
   const Findings found = check_role(state);
   ASSERT_EQ(found.size(), 1u);
-  EXPECT_EQ(found[0].severity, Severity::warning);
+  EXPECT_EQ(found[0].severity, CheckSeverity::warning);
 }
 
 }  // namespace

@@ -24,9 +24,9 @@ int doctor(const Context& context, const std::string& config_path) {
   std::vector<HealthFinding> findings = check_up(config);
   if (const auto service = service_identity()) {
     for (const std::string& problem : unreadable_for(*service, config, config_path))
-      findings.push_back({Severity::fault, "service", problem, ""});
+      findings.push_back({CheckSeverity::fault, "service", problem, ""});
   }
-  Severity worst = Severity::fine;
+  CheckSeverity worst = CheckSeverity::fine;
   for (const HealthFinding& finding : findings) worst = std::max(worst, finding.severity);
   if (context.as_json) {
     json rows = json::array();
@@ -42,8 +42,8 @@ int doctor(const Context& context, const std::string& config_path) {
       if (!finding.remedy.empty()) fmt::print("{:<22} -> {}\n", "", finding.remedy);
     }
   }
-  if (worst == Severity::fault) return kExitFaults;
-  return worst == Severity::warning ? kExitWarnings : kExitOk;
+  if (worst == CheckSeverity::fault) return kExitFaults;
+  return worst == CheckSeverity::warning ? kExitWarnings : kExitOk;
 }
 
 }  // namespace binlane::cli

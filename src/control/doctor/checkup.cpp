@@ -10,13 +10,13 @@
 
 namespace binlane {
 
-const char* to_string(Severity severity) noexcept {
+const char* to_string(CheckSeverity severity) noexcept {
   switch (severity) {
-    case Severity::fine:
+    case CheckSeverity::fine:
       return "ok";
-    case Severity::warning:
+    case CheckSeverity::warning:
       return "warning";
-    case Severity::fault:
+    case CheckSeverity::fault:
       return "fault";
   }
   return "?";
@@ -44,14 +44,14 @@ Findings check_role(const RoleState& state) {
   Findings found;
   if (state.cut.under_way())
     found.push_back(
-        {Severity::fault, "role",
+        {CheckSeverity::fault, "role",
          fmt::format("the cut of this host's binlogs at {} is not finished: the recovery of a "
                      "server that is started now commits what was to be cut",
                      to_string(state.cut.at)),
          "keep the server stopped and start binlaned, which goes on with it; then start the "
          "server, and run binlane rejoin"});
   if (state.rejoining)
-    found.push_back({Severity::warning, "role",
+    found.push_back({CheckSeverity::warning, "role",
                      "this host's rejoin is not done: its server did not follow the feed yet",
                      "start binlaned and the server, and look at binlane status"});
   return found;
@@ -64,7 +64,7 @@ Findings check_up(const Config& config) {
                std::make_move_iterator(found.end()));
   };
   for (const std::string& warning : config.warnings)
-    all.push_back({Severity::warning, "config", warning, ""});
+    all.push_back({CheckSeverity::warning, "config", warning, ""});
   if (config.source) {
     add(check_quorum(*config.source));
     add(check_server(*config.source));

@@ -12,11 +12,11 @@
 
 namespace binlane {
 
-enum class Severity : std::uint8_t { fine, warning, fault };
-const char* to_string(Severity severity) noexcept;
+enum class CheckSeverity : std::uint8_t { fine, warning, fault };
+const char* to_string(CheckSeverity severity) noexcept;
 
 struct HealthFinding {
-  Severity severity = Severity::fine;
+  CheckSeverity severity = CheckSeverity::fine;
   std::string topic;
   std::string found;
   std::string remedy;  // empty where nothing is to be done

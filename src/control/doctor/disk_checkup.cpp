@@ -61,11 +61,11 @@ void check_file_system(const std::string& folder, Findings& found) {
   const bool volatile_one =
       system.f_type == TMPFS_MAGIC || static_cast<unsigned long>(system.f_type) == RAMFS_MAGIC;
   if (volatile_one)
-    found.push_back({Severity::fault, "journal",
+    found.push_back({CheckSeverity::fault, "journal",
                      fmt::format("{} is in memory: nothing there survives a power cut", folder),
                      "put the journal on a disk"});
   else if (system.f_type == OVERLAYFS_SUPER_MAGIC || system.f_type == NFS_SUPER_MAGIC)
-    found.push_back({Severity::warning, "journal",
+    found.push_back({CheckSeverity::warning, "journal",
                      fmt::format("{} is on a file system that adds latency of its own", folder),
                      "ext4 or xfs on a local device"});
 }
@@ -97,7 +97,7 @@ void check_writes(const std::string& folder, Findings& found) {
                              O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_DIRECT | O_CLOEXEC, 0600));
   if (!file.is_open()) {
     found.push_back(
-        {Severity::fault, "journal",
+        {CheckSeverity::fault, "journal",
          fmt::format("no file can be opened with O_DIRECT in {}: {}", folder, errno_text(errno)),
          "another file system, or mend the permissions"});
     return;
@@ -107,7 +107,7 @@ void check_writes(const std::string& folder, Findings& found) {
   const std::vector<std::uint64_t> times =
       error == 0 ? timed_writes(file.get(), error) : std::vector<std::uint64_t>{};
   if (times.empty()) {
-    found.push_back({Severity::fault, "journal",
+    found.push_back({CheckSeverity::fault, "journal",
                      fmt::format("a durable write in {} failed: {}", folder, errno_text(error)),
                      "another device"});
     return;
@@ -116,7 +116,7 @@ void check_writes(const std::string& folder, Findings& found) {
     return times[static_cast<std::size_t>(part * static_cast<double>(times.size() - 1))];
   };
   const bool slow = at(0.99) > kSlowWriteNs;
-  found.push_back({slow ? Severity::warning : Severity::fine, "journal",
+  found.push_back({slow ? CheckSeverity::warning : CheckSeverity::fine, "journal",
                    fmt::format("{} durable 4 KiB writes in {}: p50 {} us, p99 {} us, max {} us",
                                times.size(), folder, at(0.5) / kNanosPerMicro,
                                at(0.99) / kNanosPerMicro, times.back() / kNanosPerMicro),
@@ -125,7 +125,7 @@ void check_writes(const std::string& folder, Findings& found) {
   if (::fstat(file.get(), &facts) != 0) return;
   const std::string mode = cache_mode(facts);
   if (mode == "write back")
-    found.push_back({Severity::fine, "journal",
+    found.push_back({CheckSeverity::fine, "journal",
                      "the device has a volatile cache: each write is followed by a flush (or is "
                      "FUA), which is durable but slower",
                      ""});
@@ -138,7 +138,7 @@ Findings check_disk(const Config& config) {
   const std::string folder = folder_of(config.replica->journal);
   struct stat facts {};
   if (::stat(folder.c_str(), &facts) != 0) {
-    found.push_back({Severity::fault, "journal", fmt::format("{}: {}", folder, errno_text(errno)),
+    found.push_back({CheckSeverity::fault, "journal", fmt::format("{}: {}", folder, errno_text(errno)),
                      "make the folder"});
     return found;
   }

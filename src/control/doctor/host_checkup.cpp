@@ -29,18 +29,18 @@ constexpr std::uint64_t kMiB = std::uint64_t{1024} * 1024;
 void check_cores(const Config& config, Findings& found) {
   const unsigned cores = std::thread::hardware_concurrency();
   if (config.lane.idle == IdleStrategy::spin && cores < kCoresToSpin)
-    found.push_back({Severity::fault, "cores",
+    found.push_back({CheckSeverity::fault, "cores",
                      fmt::format("lane.idle is spin, and this host has {} cores: a spinning lane "
                                  "stalls the disk",
                                  cores),
                      "lane.idle = \"auto\""});
   else if (config.lane.cpu >= static_cast<std::int64_t>(cores))
     found.push_back(
-        {Severity::fault, "cores",
+        {CheckSeverity::fault, "cores",
          fmt::format("lane.cpu is {}, and this host has {} cores", config.lane.cpu, cores),
          "a core that is there, or -1"});
   else
-    found.push_back({Severity::fine, "cores", fmt::format("{} cores", cores), ""});
+    found.push_back({CheckSeverity::fine, "cores", fmt::format("{} cores", cores), ""});
 }
 
 void check_locked_memory(const Config& config, Findings& found) {
@@ -49,7 +49,7 @@ void check_locked_memory(const Config& config, Findings& found) {
   if (::getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return;
   const std::uint64_t needed = config.replica->journal_size_mb * kMiB + kLockedSlack;
   if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < needed && ::geteuid() != 0)
-    found.push_back({Severity::warning, "memlock",
+    found.push_back({CheckSeverity::warning, "memlock",
                      fmt::format("{} MiB may be locked, {} MiB are wanted for registered buffers",
                                  limit.rlim_cur / kMiB, needed / kMiB),
                      "LimitMEMLOCK=infinity in the unit (the packaged one has it)"});
@@ -71,29 +71,29 @@ bool is_own_address(std::uint32_t ipv4) {
 void check_port(const PortSpec& port, const Endpoint& local, Findings& found) {
   if (port.kind == PortKind::udp) {
     const bool own = is_own_address(local.ipv4);
-    found.push_back({own ? Severity::fine : Severity::fault, "port",
+    found.push_back({own ? CheckSeverity::fine : CheckSeverity::fault, "port",
                      fmt::format("udp at {}{}", endpoint_text(local),
                                  own ? "" : ": not an address of this host"),
                      own ? "" : "an address that `ip address` shows"});
     return;
   }
   if (port.kind != PortKind::vhost) {
-    found.push_back({Severity::fine, "port", to_string(port) + " (looked at when it starts)", ""});
+    found.push_back({CheckSeverity::fine, "port", to_string(port) + " (looked at when it starts)", ""});
     return;
   }
   const auto slash = port.argument.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : port.argument.substr(0, slash);
   const std::string unsafe = folder_problem(folder.empty() ? "/" : folder);
   if (!unsafe.empty())
-    found.push_back({Severity::fault, "port", fmt::format("{}: {}", to_string(port), unsafe),
+    found.push_back({CheckSeverity::fault, "port", fmt::format("{}: {}", to_string(port), unsafe),
                      "a folder of binlaned's own user: whoever may put a socket there shares all "
                      "of DPDK's memory"});
   else if (::access(folder.c_str(), W_OK | X_OK) != 0)
-    found.push_back({Severity::fault, "port",
+    found.push_back({CheckSeverity::fault, "port",
                      fmt::format("{}: no socket can be made in {}", to_string(port), folder),
                      "make the folder, or mend its permissions"});
   else
-    found.push_back({Severity::fine, "port", to_string(port), ""});
+    found.push_back({CheckSeverity::fine, "port", to_string(port), ""});
 }
 
 void check_ports(const Config& config, Findings& found) {
@@ -112,14 +112,14 @@ void check_clock(Findings& found) {
   timex state{};
   const int synchronised = ::adjtimex(&state);
   if (synchronised == TIME_ERROR || (state.status & STA_UNSYNC) != 0)
-    found.push_back({Severity::warning, "clock",
+    found.push_back({CheckSeverity::warning, "clock",
                      "the kernel does not know its clock to be synchronised",
                      "run chrony or systemd-timesyncd: times in logs and ledger are for people"});
   std::ifstream file("/sys/devices/system/clocksource/clocksource0/current_clocksource");
   std::string source;
   if (std::getline(file, source) && source != "tsc" && source != "kvm-clock")
     found.push_back(
-        {Severity::warning, "clock",
+        {CheckSeverity::warning, "clock",
          fmt::format("the clock source is {}: reading the time is a system call", source),
          "tsc, where the machine has a constant one"});
 }

@@ -43,17 +43,17 @@ Findings check_quorum(const SourceConfig& source) {
   const std::string rule = to_string(source.quorum, source.replica_names());
   const int fence = smallest_fence_set(source.quorum);
   if (fence <= 1)
-    found.push_back({Severity::warning, "quorum",
+    found.push_back({CheckSeverity::warning, "quorum",
                      fmt::format("{}: the loss of one replica leaves no quorum", rule),
                      "add a replica, or ask for fewer"});
   else
-    found.push_back({Severity::fine, "quorum",
+    found.push_back({CheckSeverity::fine, "quorum",
                      fmt::format("{} tolerates the loss of any {}; a promotion has to reach {}",
                                  rule, fence - 1, fence),
                      ""});
   const std::string zone = fatal_zone(source);
   if (!zone.empty())
-    found.push_back({Severity::warning, "zones",
+    found.push_back({CheckSeverity::warning, "zones",
                      fmt::format("{}: the loss of zone {} leaves no quorum", rule, zone),
                      "spread the replicas, or ask for fewer from that zone"});
   std::set<std::string> zones;
@@ -63,16 +63,16 @@ Findings check_quorum(const SourceConfig& source) {
     zones.insert(replica.zone);
   }
   if (partly && zones.size() > 1)
-    found.push_back({Severity::warning, "zones", "some replicas have a zone and some have none",
+    found.push_back({CheckSeverity::warning, "zones", "some replicas have a zone and some have none",
                      "give all of them one"});
   if (source.quorum.level != AckLevel::durable)
-    found.push_back({Severity::warning, "quorum",
+    found.push_back({CheckSeverity::warning, "quorum",
                      fmt::format("the level is {}: an acknowledged commit may be lost when hosts "
                                  "lose power together",
                                  to_string(source.quorum.level)),
                      "LEVEL durable"});
   if (source.fallback == FallbackMode::block)
-    found.push_back({Severity::warning, "fallback",
+    found.push_back({CheckSeverity::warning, "fallback",
                      "mode block: commits wait up to the server's own timeout without a quorum",
                      "know that KILL, shutdown and that timeout release them all the same"});
   return found;

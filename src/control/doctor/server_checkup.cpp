@@ -23,7 +23,7 @@ void check_binlog_access(const ServerFacts& facts, Findings& found) {
   std::string group;
   const std::string obstacle = read_obstacle(service->ids, facts.log_bin_index, &group);
   if (obstacle.empty()) return;
-  found.push_back({Severity::fault, "server",
+  found.push_back({CheckSeverity::fault, "server",
                    fmt::format("binlaned runs as user {}, which may not read the binlogs: {}",
                                service->user, obstacle),
                    unreadable_binlog_remedy(group)});
@@ -49,7 +49,7 @@ void check_read_only_admins(const SourceConfig& source, ServerConnection& ours, 
       administrators += (administrators.empty() ? "" : ", ") + account;
       continue;
     }
-    found.push_back({Severity::warning, "read_only",
+    found.push_back({CheckSeverity::warning, "read_only",
                      fmt::format("account {} has READ_ONLY ADMIN: it writes on when this host is "
                                  "fenced",
                                  account),
@@ -58,7 +58,7 @@ void check_read_only_admins(const SourceConfig& source, ServerConnection& ours, 
                                  account)});
   }
   if (!administrators.empty())
-    found.push_back({Severity::fine, "read_only",
+    found.push_back({CheckSeverity::fine, "read_only",
                      fmt::format("{} can write on a fenced host", administrators), ""});
 }
 
@@ -71,7 +71,7 @@ Findings check_ackers(std::uint64_t clients, const std::vector<std::uint32_t>& o
   std::string ids;
   for (const std::uint32_t id : others) ids += fmt::format("{}{}", ids.empty() ? "" : ", ", id);
   return {
-      {Severity::fault, "server",
+      {CheckSeverity::fault, "server",
        fmt::format("{} semi-sync client{} besides Binlane can release commits that no quorum has"
                    "{}{}",
                    clients - own, clients - own == 1 ? "" : "s",
@@ -87,14 +87,14 @@ Findings check_server(const SourceConfig& source) {
   const SqlError error = connection.connect();
   if (!error.ok()) {
     found.push_back(
-        {Severity::fault, "server",
+        {CheckSeverity::fault, "server",
          fmt::format("cannot connect to {}: {}", source.server_socket, to_string(error)),
          "start the server, or mend the account"});
     return found;
   }
   const ServerFactsResult facts = read_server_facts(connection);
   if (!facts.ok()) {
-    found.push_back({Severity::fault, "server",
+    found.push_back({CheckSeverity::fault, "server",
                      fmt::format("its settings cannot be read: {}", to_string(facts.error)),
                      "give the account the privileges that docs/OPERATIONS.md lists"});
     return found;
@@ -103,18 +103,18 @@ Findings check_server(const SourceConfig& source) {
       check_source(facts.facts, static_cast<std::uint32_t>(source.acker_server_id));
   for (const Finding& refusal : check.refusals)
     found.push_back(
-        {Severity::fault, "server",
+        {CheckSeverity::fault, "server",
          fmt::format("{}: found {}, wanted {}", refusal.key, refusal.found, refusal.wanted),
          refusal.remedy});
   for (const Finding& warning : check.warnings)
     found.push_back(
-        {Severity::warning, "server",
+        {CheckSeverity::warning, "server",
          fmt::format("{}: found {}, wanted {}", warning.key, warning.found, warning.wanted),
          warning.remedy});
   const bool numbers_end = facts.facts.flavour == ServerFlavour::mariadb &&
                            file_number_state(facts.facts.newest_file) != FileNumberState::fine;
   if (numbers_end)
-    found.push_back({Severity::fault, "server",
+    found.push_back({CheckSeverity::fault, "server",
                      fmt::format("the newest binlog is number {}; at {} Binlane ends semi-sync for "
                                  "good, because MariaDB compares the names of binlogs as text",
                                  facts.facts.newest_file, kFileNumberLimit - 1),
@@ -132,7 +132,7 @@ Findings check_server(const SourceConfig& source) {
   }
   check_binlog_access(facts.facts, found);
   if (found.empty())
-    found.push_back({Severity::fine, "server",
+    found.push_back({CheckSeverity::fine, "server",
                      fmt::format("{} is fit to be a source", facts.facts.version), ""});
   check_read_only_admins(source, connection, found);
   return found;
@@ -151,18 +151,18 @@ Findings check_standby_server(const Config& config, bool is_source) {
   const StandbyFacts& facts = read.facts;
   const bool of_source = is_source || (!facts.follows && facts.unseen.empty() && !facts.read_only);
   const SourceCheck check = check_standby(read.facts, endpoint_text(config.replica->feed_listen));
-  const auto add = [&found](Severity severity, const Finding& finding) {
+  const auto add = [&found](CheckSeverity severity, const Finding& finding) {
     found.push_back(
         {severity, "standby",
          fmt::format("{}: found {}, wanted {}", finding.key, finding.found, finding.wanted),
          finding.remedy});
   };
   for (const Finding& refusal : check.refusals) {
-    if (!of_source || refusal.key == kPrivileges) add(Severity::fault, refusal);
+    if (!of_source || refusal.key == kPrivileges) add(CheckSeverity::fault, refusal);
   }
   if (of_source) return found;
-  for (const Finding& warning : check.warnings) add(Severity::warning, warning);
-  if (found.empty()) found.push_back({Severity::fine, "standby", "its server could take over", ""});
+  for (const Finding& warning : check.warnings) add(CheckSeverity::warning, warning);
+  if (found.empty()) found.push_back({CheckSeverity::fine, "standby", "its server could take over", ""});
   return found;
 }
 
