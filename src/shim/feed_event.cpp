@@ -1,6 +1,5 @@
 #include "shim/feed_event.h"
 
-
 #include "base/assert.h"
 #include "base/crc32.h"
 

@@ -18,7 +18,7 @@ constexpr std::uint32_t kFormatBodySize = 2 + 50 + 4;  // version, server versio
 constexpr std::uint32_t kFormatStartupOffset = 2 + 50;
 constexpr std::uint32_t kChecksumAlgorithmFromEnd = 1 + kEventChecksumSize;
 constexpr std::size_t kFlagsOffset = 4 + 1 + 4 + 4 + 4;  // in an event's header
-constexpr std::uint32_t kGtidBodySize = 8 + 4 + 1;  // sequence, domain, flags
+constexpr std::uint32_t kGtidBodySize = 8 + 4 + 1;       // sequence, domain, flags
 constexpr std::uint32_t kGtidListEntrySize = 4 + 4 + 8;
 constexpr std::uint32_t kGtidListCountMask = 0x0fff'ffff;  // the upper bits are flags
 

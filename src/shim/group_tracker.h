@@ -5,7 +5,8 @@
 // cannot be a binlog makes it broken(), with the reason and the place, and it takes no more bytes
 // until the next file. Of an event that ends a group, or stands outside groups, the checksum is
 // verified where the file has checksums: what is written behind half of such an event makes it as
-// long as it says, and its group would count as whole. One thread at a time owns an object; it is a plain value and may be copied.
+// long as it says, and its group would count as whole. One thread at a time owns an object; it is a
+// plain value and may be copied.
 //
 // An event group is what a replica applies as one: in MariaDB a GTID event and what follows up to
 // XID, XA PREPARE or COMMIT/ROLLBACK, or up to its single event when it is flagged standalone; in

@@ -86,8 +86,8 @@ std::string torn_end_problem(Files& files, FileHandle handle, const GroupTracker
   const std::uint64_t from = tracker.last_event_end().offset;
   if (tracker.broken()) {
     // A power cut may leave zeros from anywhere in an event on.
-    const bool header_is_right = tracker.fault() == TrackerFault::bad_event ||
-                                 tracker.fault() == TrackerFault::bad_checksum;
+    const bool header_is_right =
+        tracker.fault() == TrackerFault::bad_event || tracker.fault() == TrackerFault::bad_checksum;
     const std::uint64_t length =
         header_is_right ? tracker.event_length() : std::uint64_t{kEventHeaderSize};
     const std::uint64_t zeros = std::min(size, from + length);

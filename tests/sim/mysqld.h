@@ -212,7 +212,7 @@ class Mysqld {
   bool delete_domain_wanted_ = false;
   bool has_idle_domain_ = true;
   std::map<std::uint32_t, std::uint64_t> torn_;  // file → offset
-  std::uint64_t torn_at_ = 0;                    // the last one: from where to where half a group is
+  std::uint64_t torn_at_ = 0;  // the last one: from where to where half a group is
   std::uint64_t torn_end_ = 0;
   std::map<std::uint32_t, Ending> endings_;
   Stage stage_ = Stage::idle;

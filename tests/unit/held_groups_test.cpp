@@ -35,7 +35,8 @@ class HeldGroupsTest : public ::testing::Test {
   void hold(std::uint64_t size) {
     for (; given_ < size; given_ = journal_->end().offset) {
       const std::uint64_t length = std::min<std::uint64_t>(size - given_, 100);
-      ASSERT_TRUE(journal_->append({1, given_}, ConstBytes(writer_.bytes()).subspan(given_, length)));
+      ASSERT_TRUE(
+          journal_->append({1, given_}, ConstBytes(writer_.bytes()).subspan(given_, length)));
     }
   }
   void write_out() {
