@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
+#include "temporary_directory.h"
+
 namespace binlane {
 namespace {
 
@@ -31,6 +35,25 @@ TEST(CheckAckers, WithoutOurConnectionEveryClientIsSomebodyElse) {
   const Findings found = check_ackers(1, {}, false);
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found[0].found.find("server_id"), std::string::npos) << found[0].found;
+}
+
+TEST(CheckSetAside, NamesWhatARejoinHasLeftBesideTheBinlogs) {
+  const TemporaryDirectory folder;
+  const auto write = [&](const char* name, std::size_t size) {
+    std::ofstream(folder.file(name)) << std::string(size, 'x');
+  };
+  write("binlog.000001", 10);
+  write("binlog.index", 10);
+  write("other.000002.cut", 10);
+  EXPECT_TRUE(check_set_aside(folder.file("binlog")).empty());
+  write("binlog.000002.cut", 3U << 20);
+  write("binlog.000003.cut", 1U << 20);
+  const Findings found = check_set_aside(folder.file("binlog"));
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].severity, CheckSeverity::warning);
+  EXPECT_NE(found[0].found.find("2 binlogs"), std::string::npos) << found[0].found;
+  EXPECT_NE(found[0].found.find("4 MiB"), std::string::npos) << found[0].found;
+  EXPECT_TRUE(check_set_aside("/nowhere/binlog").empty());
 }
 
 TEST(CheckRole, ACutThatIsNotFinishedIsAFault) {

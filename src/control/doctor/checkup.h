@@ -32,6 +32,9 @@ Findings check_server(const SourceConfig& source);
 // ids of registered replicas that are no binlaned. Pure.
 Findings check_ackers(std::uint64_t clients, const std::vector<std::uint32_t>& others,
                       bool acker_registered);
+// Files of binlogs that a rejoin has set aside, beside those whose path without its number is
+// `base`: nothing else ever removes them.
+Findings check_set_aside(const std::string& base);
 // The server of a standby: whether a promotion could be carried out with it. `is_source`: this host
 // is the source by its record, and none of it is asked.
 Findings check_standby_server(const Config& config, bool is_source);

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "control/config_value.h"
@@ -81,6 +83,29 @@ Findings check_ackers(std::uint64_t clients, const std::vector<std::uint32_t>& o
        "my.cnf"}};
 }
 
+Findings check_set_aside(const std::string& base) {
+  const std::filesystem::path path(base);
+  std::uint64_t count = 0;
+  std::uint64_t bytes = 0;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(path.parent_path(), error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (!name.starts_with(path.filename().string() + ".") || !name.ends_with(".cut")) continue;
+    std::error_code unknown;
+    const std::uint64_t size = entry->file_size(unknown);
+    ++count;
+    bytes += unknown ? 0 : size;
+  }
+  if (count == 0) return {};
+  return {{CheckSeverity::warning, "server",
+           fmt::format("{} binlog{} that a rejoin cut off the stream stand beside the others as "
+                       "{}.*.cut, {} MiB",
+                       count, count == 1 ? "" : "s", base, bytes >> 20),
+           "they hold transactions that no other host has: remove them when nobody asks for those "
+           "any more (OPERATIONS, Rejoin)"}};
+}
+
 Findings check_server(const SourceConfig& source) {
   Findings found;
   ServerConnection connection({source.server_socket, source.server_user, source.server_password});
@@ -131,6 +156,8 @@ Findings check_server(const SourceConfig& source) {
     }
   }
   check_binlog_access(facts.facts, found);
+  for (HealthFinding& finding : check_set_aside(facts.facts.log_bin_basename))
+    found.push_back(std::move(finding));
   if (found.empty())
     found.push_back({CheckSeverity::fine, "server",
                      fmt::format("{} is fit to be a source", facts.facts.version), ""});
