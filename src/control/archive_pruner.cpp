@@ -61,7 +61,7 @@ void ArchivePruner::turn(std::span<const ArchiveFolder> streams, RetentionFacts 
   next.free_bytes = streams.empty() ? std::nullopt : io_.free_bytes(streams.back().directory);
   // Where the room cannot be told, nothing is deleted for want of it.
   facts.free_bytes = next.free_bytes.value_or(UINT64_MAX);
-  const RetentionPlan plan = plan_retention(policy_, facts);
+  const RetentionPlan plan = plan_retention(policy(), facts);
   next.files = facts.files.size();
   next.bytes = plan.bytes;
   next.kept = plan.kept;
@@ -104,6 +104,16 @@ void ArchivePruner::remove(std::span<const ArchiveFolder> streams, const Retenti
     --view.files;
     view.bytes -= file.size;
   }
+}
+
+void ArchivePruner::set_policy(const RetentionPolicy& policy) {
+  const std::lock_guard lock(mutex_);
+  policy_ = policy;
+}
+
+RetentionPolicy ArchivePruner::policy() const {
+  const std::lock_guard lock(mutex_);
+  return policy_;
 }
 
 ArchivePruner::View ArchivePruner::view() const {

@@ -66,7 +66,10 @@ class ArchivePruner {
   static constexpr std::uint64_t kTurnNs = 5 * kNanosPerSecond;
   static constexpr std::size_t kRemovalsPerTurn = 8;
 
-  ArchivePruner(const RetentionPolicy& policy, ArchiveIo& io) : policy_(policy), io_(io) {}
+  ArchivePruner(const RetentionPolicy& policy, ArchiveIo& io) : io_(io), policy_(policy) {}
+
+  // In force from the next round on. Any thread.
+  void set_policy(const RetentionPolicy& policy);
 
   bool due(std::uint64_t now_ns) const noexcept { return now_ns >= next_ns_; }
   // One round. `streams`: the oldest first, the present one last. `facts`: all but files and room.
@@ -74,15 +77,16 @@ class ArchivePruner {
   View view() const;
 
  private:
+  RetentionPolicy policy() const;
   void remove(std::span<const ArchiveFolder> streams, const RetentionFacts& facts,
               std::size_t count, View& view);
 
-  const RetentionPolicy policy_;
   ArchiveIo& io_;
   std::uint64_t next_ns_ = 0;
   GrowthRate growth_;
   mutable std::mutex mutex_;
-  View view_;  // guarded by mutex_
+  RetentionPolicy policy_;  // guarded by mutex_
+  View view_;               // guarded by mutex_
 };
 
 }  // namespace binlane

@@ -272,6 +272,10 @@ std::string ReplicaSide::switch_stream(const StreamIdentity& next, Position seal
   return problem;
 }
 
+void ReplicaSide::set_retention(const ReplicaConfig& replica) {
+  pruner_.set_policy(retention_policy(replica));
+}
+
 void ReplicaSide::prune_archive(std::uint64_t now_ns) {
   if (!pruner_.due(now_ns)) return;
   const ReplicaLaneMarks marks = lane_.queues().marks.load();

@@ -85,6 +85,7 @@ class ReplicaSide {
   void prune_archive(std::uint64_t now_ns);
   // Any thread.
   ArchivePruner::View retention() const { return pruner_.view(); }
+  void set_retention(const ReplicaConfig& replica);
 
  private:
   std::string folder_of(const StreamIdentity& stream, bool own_folder) const;

@@ -46,6 +46,7 @@ std::optional<ConfigProblem> Settings::put_in_force(const Config& next, std::str
     if (!replica_->hear(replica_sources(next)))
       return ConfigProblem{std::string(key), "the lane is busy with the last change: try again"};
   }
+  if (next.replica && replica_ != nullptr) replica_->set_retention(*next.replica);
   log::set_level(next.log_level);
   const std::lock_guard lock(mutex_);
   current_ = std::make_shared<const Config>(next);

@@ -4,6 +4,7 @@ import shutil
 
 import harness
 from lab import fleet, verify, waiting
+from lab.cli import binlane
 
 ROW_BYTES = 200 * 1024
 SOON_S = 60
@@ -93,6 +94,23 @@ class Retention(ArchiveCase):
         daemon.start()
         self.fill_files(1)
         self.cluster.wait_replicas_applied()
+
+    def test_a_limit_that_is_lifted_and_set_again_while_it_runs(self):
+        daemon = self.cluster.replica("r1").daemon
+        self.assertEqual(binlane(daemon, "set", "replica.archive_keep_mb", "0").code, 0)
+        removed = self.retention("r1")["removed_files"]
+        self.fill_files(4)
+        self.cluster.wait_replicas_applied()
+        waiting.until(
+            lambda: self.retention("r1")["files"] >= 5,
+            lambda: f"r1 to keep all of them ({self.retention('r1')})",
+            SOON_S,
+        )
+        self.assertEqual(self.retention("r1")["removed_files"], removed)
+        self.assertEqual(binlane(daemon, "set", "replica.archive_keep_mb", str(KEEP_MB)).code, 0)
+        waiting.until(
+            lambda: self.retention("r1")["removed_files"] > removed, "files to go again", SOON_S
+        )
 
     def test_what_the_server_has_not_executed_stays(self):
         replica = self.cluster.replica("r1")
