@@ -124,6 +124,9 @@ std::string ReplicaAdmission::judge_form(const wire::HelloBody& body, const Stre
   if (body.version_min > wire::kVersion || body.version_max < wire::kVersion)
     return fmt::format("this replica speaks version {} of the protocol, the source {} to {}",
                        wire::kVersion, body.version_min, body.version_max);
+  if (!is_ended(body.source_name) || !is_ended(body.replica_name) || !is_ended(body.basename) ||
+      !is_ended(body.rule) || !is_ended(body.reason))
+    return "a text of the HELLO has no end";
   if (stream.origin.is_null() || stream.basename.empty()) return "the HELLO names no stream";
   if (stream.basename.find('/') != std::string::npos)
     return "the binlogs' base name contains a slash";

@@ -61,7 +61,12 @@ Body body_as(const FrameView& frame) noexcept;
 // A fixed character field as text, up to its first NUL.
 template <std::size_t N>
 std::string_view field_text(const char (&field)[N]) noexcept {
-  return {field, ::strnlen(field, N)};
+  return {field, ::strnlen(field, N - 1)};
+}
+// Whether the field's text has its end, as all have that set_field() made.
+template <std::size_t N>
+constexpr bool is_ended(const char (&field)[N]) noexcept {
+  return field[N - 1] == 0;
 }
 // Copies what fits and ends it with NUL.
 template <std::size_t N>

@@ -203,7 +203,10 @@ TEST(Frame, TextFieldsAreAlwaysEnded) {
   set_field(field, "far too long for it");
   EXPECT_EQ(field_text(field), "far too");
   std::memset(field, 'x', sizeof field);  // a peer that does not end its text
-  EXPECT_EQ(field_text(field).size(), sizeof field);
+  EXPECT_EQ(field_text(field).size(), sizeof field - 1);
+  EXPECT_FALSE(is_ended(field));
+  set_field(field, "far too long for it");
+  EXPECT_TRUE(is_ended(field));
 }
 
 TEST(Frame, ClustersHaveDifferentIds) {

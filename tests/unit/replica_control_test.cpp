@@ -108,6 +108,23 @@ TEST_F(ReplicaControlTest, AnotherClusterOrNameIsNotAnswered) {
   EXPECT_EQ(side_->file().promise(), Promise{});
 }
 
+// A text that fills its field to the last byte is one byte longer than what may be on record.
+TEST_F(ReplicaControlTest, ATextWithoutAnEndIsRefused) {
+  ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
+  const auto refuses = [&](auto fill) {
+    Hello hello = ask_of({1, 1}, 1);
+    fill(hello.body);
+    const auto answer = ask(hello);
+    EXPECT_TRUE(refused(answer));
+    EXPECT_NE(reason_of(answer).find("has no end"), std::string::npos) << reason_of(answer);
+  };
+  refuses([](wire::HelloBody& body) { std::memset(body.rule, 'r', sizeof body.rule); });
+  refuses([](wire::HelloBody& body) { std::memset(body.basename, 'b', sizeof body.basename); });
+  refuses(
+      [](wire::HelloBody& body) { std::memset(body.source_name, 's', sizeof body.source_name); });
+  EXPECT_FALSE(refused(ask(ask_of({1, 1}, 1))));
+}
+
 TEST_F(ReplicaControlTest, AForeignStreamIsRefusedAndLeavesNoPromise) {
   ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
   ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
