@@ -742,8 +742,11 @@ class Cut(HaCase):
         status, out, err = self.cluster.rejoin("a", "--cut")
         self.assertIn("the tail is cut off", err, out)
         a.server.start()
-        self.assertEqual(a.server.query("SELECT COUNT(*) FROM d.t WHERE note = 'waits'"), [(0,)])
         self.rejoin("a")
+        self.assertEqual(a.server.query("SELECT COUNT(*) FROM d.t WHERE note = 'waits'"), [(0,)])
+        # That the server was down is over, though nobody polls a standby's.
+        status = json.loads(a.binlane("status", "--json")[1])
+        self.assertNotIn("poll_failing", [problem["code"] for problem in status["problems"]])
         self.insert(b, 4)
         self.check_equal()
         self.assertEqual(self.rows_of(a)[1], (2, "by b"))
