@@ -16,6 +16,7 @@
 #include "shim/fixed_feed_limit.h"
 #include "shim/server_facts.h"
 #include "shim/server_run_files.h"
+#include "shim/stream_scan.h"
 #include "storage/archive_files.h"
 
 namespace binlane {
@@ -161,8 +162,13 @@ std::string Rejoiner::compare(const Successor& successor, Compared& found) {
     report(fmt::format("and {} more", view_.diverging_groups - found.beyond.size()));
   sealed_at_ = seal;
   if (!found.beyond.empty()) return {};
+  // The seal may lie within a group, of which the server has executed nothing.
+  const PosixBinlogFiles files(found.place.directory, found.place.basename);
+  const auto whole_groups = whole_groups_before(files, seal);
+  if (!whole_groups)
+    return fmt::format("the event groups before {} cannot be read", to_string(seal));
   FixedFeedLimit limit;
-  limit.set(seal);
+  limit.set(*whole_groups);
   ArchiveGtids gtids(found.place, limit, [] { return false; });
   const auto history = gtids.history();
   if (!history) return fmt::format("the GTID state at {}: {}", to_string(seal), gtids.error());

@@ -163,6 +163,7 @@ void SourceControl::rejoin(std::uint64_t now_ns) {
     phase_ = Phase::standby;
     next_look_ns_ = 0;
     problem_.clear();
+    poll_problem_.clear();  // the server answers, and a standby's is not polled
     tell_replica_side();
   }
   // One that was not refused ends when the server is seen to follow.

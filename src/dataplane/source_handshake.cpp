@@ -93,13 +93,16 @@ bool SourceHandshake::expects(const FrameView& frame) const {
 bool SourceHandshake::on_reply(const FrameView& frame, const Endpoint& peer, std::uint64_t now_ns) {
   if (!expects(frame)) return false;
   const auto reply = body_as<wire::HelloAckBody>(frame);
-  note_promise(reply);
+  const bool not_bound = (reply.flags & wire::kAckNotBound) != 0;
+  // Who asks without proof is not told whose promise that is: of this term it may be our own, given
+  // to a HELLO that came before this one.
+  if (!not_bound || from_wire(reply.promised).term != identity_.epoch.term) note_promise(reply);
   if (reply.answer_id != 0) heard_id_ = reply.answer_id;
   if (identity_.look) {
     looked(reply, now_ns);
     return true;
   }
-  if ((reply.flags & wire::kAckNotBound) != 0) {
+  if (not_bound) {
     // Repeated with that answer, at once; a replica that says so again is asked at the usual pace.
     if (now_ns - bound_ns_ < kHelloRepeatNs) return true;
     bound_ns_ = next_send_ns_ = now_ns;

@@ -35,7 +35,7 @@ std::string read_whole_groups(const ArchivePlace& place, Position from, std::uin
       const auto step = reader.next(group);
       if (step == GroupReader::Step::failed) return reader.error();
       if (step != GroupReader::Step::group) break;
-      if (group.begin >= from && !take(group)) return {};
+      if (group.end > from && !take(group)) return {};
     }
   }
   return {};

@@ -14,8 +14,9 @@
 
 namespace binlane {
 
-// Calls `take` for every whole event group that begins at or behind `from`, up to the end of file
-// `last`, until it returns false. Empty, or what went wrong. MariaDB's binlogs only.
+// Calls `take` for every whole event group that ends behind `from`, up to the end of file `last`,
+// until it returns false. Of a group that `from` lies in nothing counts before its end. Empty, or
+// what went wrong. MariaDB's binlogs only.
 std::string read_groups(const ArchivePlace& place, Position from, std::uint32_t last,
                         const std::function<bool(const BinlogGroup&)>& take);
 

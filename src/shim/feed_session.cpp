@@ -11,6 +11,7 @@
 #include "shim/archive_gtids.h"
 #include "shim/fixed_feed_limit.h"
 #include "shim/native_password.h"
+#include "shim/stream_scan.h"
 
 namespace binlane {
 namespace {
@@ -37,6 +38,13 @@ constexpr std::uint16_t kUnknownCommand = 1047;
 constexpr std::uint16_t kMalformedPacket = 1835;
 constexpr std::uint16_t kMalformedGtids = 1941;
 constexpr std::uint16_t kDuplicateGtidDomain = 1943;
+
+// Where what a client is given of it ends (S2): the seal may lie within a group.
+Position whole_groups_of(const SealedFeed& sealed) {
+  const PosixBinlogFiles files(sealed.place.directory, sealed.place.basename);
+  // Files that cannot be read hold nothing for anybody, wherever they end.
+  return whole_groups_before(files, sealed.end).value_or(sealed.end);
+}
 
 }  // namespace
 
@@ -258,7 +266,7 @@ bool FeedSession::serve_dump(ConstBytes body) {
 bool FeedSession::dump_sealed(DumpRequest& request, bool& goes_on) {
   for (const SealedFeed& sealed : shared_.options.sealed) {
     FixedFeedLimit limit;
-    limit.set(sealed.end);
+    limit.set(whole_groups_of(sealed));
     ArchiveGtids gtids(sealed.place, limit, [this] { return client_.socket.ended(); });
     const auto end = gtids.history();
     // Its files are gone, or it holds nothing: whoever misses something of it will be told so.
@@ -324,7 +332,7 @@ std::optional<SourceFacts> FeedSession::source() {
     } else if (!shared_.options.sealed.empty()) {
       const SealedFeed& sealed = shared_.options.sealed.back();
       FixedFeedLimit limit;
-      limit.set(sealed.end);
+      limit.set(whole_groups_of(sealed));
       facts = source_of(sealed.place, limit);
     }
     return facts.has_value();

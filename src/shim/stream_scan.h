@@ -285,6 +285,23 @@ std::string find_damage(Files& files, std::uint32_t first, std::uint32_t last, F
   return {};
 }
 
+// How far whole event groups reach in a stream that ends at `end`, within a group perhaps. Nothing
+// when its file cannot be read up to there, or is no binlog.
+template <BinlogFiles Files>
+std::optional<Position> whole_groups_before(Files& files, Position end) {
+  BL_ASSERT(!end.is_null());
+  if (end.offset == 0) return end;
+  const scan_detail::OpenFile file(files, end.file);
+  if (file.error() != 0) return std::nullopt;
+  GroupTracker tracker;
+  tracker.start_file(end.file);
+  std::vector<std::byte> buffer;
+  if (scan_detail::feed_tracker(files, file.handle(), end.offset, tracker, buffer) != 0 ||
+      tracker.broken() || tracker.end() != end)
+    return std::nullopt;
+  return tracker.last_group_end();
+}
+
 // How many event groups end after `from` and not after `to`. Nothing when a file cannot be read up
 // to there, is no binlog, or is damaged: what is behind the damage cannot be counted, and it is not
 // nothing.

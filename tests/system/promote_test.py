@@ -742,11 +742,65 @@ class Cut(HaCase):
         status, out, err = self.cluster.rejoin("a", "--cut")
         self.assertIn("the tail is cut off", err, out)
         a.server.start()
-        self.assertEqual(a.server.query("SELECT COUNT(*) FROM d.t WHERE note = 'waits'"), [(0,)])
         self.rejoin("a")
+        self.assertEqual(a.server.query("SELECT COUNT(*) FROM d.t WHERE note = 'waits'"), [(0,)])
+        # That the server was down is over, though nobody polls a standby's.
+        status = json.loads(a.binlane("status", "--json")[1])
+        self.assertNotIn("poll_failing", [problem["code"] for problem in status["problems"]])
         self.insert(b, 4)
         self.check_equal()
         self.assertEqual(self.rows_of(a)[1], (2, "by b"))
+
+
+class SealedWithinAGroup(HaCase):
+    """The source dies in the middle of a large transaction whose beginning a quorum had, and was told
+    to be safe: the seal lies within it (S2). The old source comes back all the same."""
+
+    HOSTS = {"timeout_ms": LONG_TIMEOUT_MS}
+    LARGE_BYTES = 128 << 20
+    PART_BYTES = 4 << 20
+
+    def test_the_old_source_rejoins(self):
+        a, b, _ = self.cluster.hosts
+        self.insert(a, 1)
+        self.execute(a, "CREATE TABLE d.large (id INT PRIMARY KEY, b LONGBLOB)")
+        self.cluster.wait_replicas_applied()
+        binlog = a.server.binlogs()[-1]
+        before = binlog.stat().st_size
+        rows = ", ".join(
+            f"({i}, REPEAT('x', {self.PART_BYTES}))"
+            for i in range(self.LARGE_BYTES // self.PART_BYTES)
+        )
+        statement = threading.Thread(target=self.insert_or_fail, args=(a, rows), daemon=True)
+        statement.start()
+        # Without a nap between two looks: the rest follows soon.
+        waiting.until(
+            lambda: b.replica_status()["released"]["offset"] > before,
+            "b to be told that the transaction's beginning is safe",
+            WAIT_S,
+            tick=lambda: None,
+        )
+        a.kill()
+        statement.join(WAIT_S)
+        self.promote("b")
+        sealed = int(b.promotion()["sealed_at"].split(":")[1])
+        self.assertGreater(sealed, before)
+        self.insert(b, 2)
+        # Whatever the server had written of it, the power cut leaves what it had synced.
+        os.truncate(binlog, sealed)
+        a.start()
+        a.wait_state("FENCED")
+        self.assertIn("it holds nothing behind that", self.rejoin("a"))
+        self.insert(b, 3)
+        self.check_equal()
+        self.assertEqual(a.server.query("SELECT COUNT(*) FROM d.large"), [(0,)])
+
+    @staticmethod
+    def insert_or_fail(host, rows):
+        try:
+            HaCase.execute(host, f"INSERT INTO d.large VALUES {rows}")
+        except pymysql.err.MySQLError:
+            pass  # its server was killed under it
 
 
 class GtidReuse(HaCase):

@@ -7,6 +7,7 @@
 
 #include "feed_binlog.h"
 #include "shim/archive_gtids.h"
+#include "shim/binlog_groups.h"
 #include "shim/fixed_feed_limit.h"
 
 namespace binlane {
@@ -312,6 +313,33 @@ TEST_F(GtidArchiveTest, ALongReadCanBeCancelled) {
   limit_.set(end_);
   ArchiveGtids archive(place(), limit_, [] { return true; });
   EXPECT_FALSE(archive.history());
+}
+
+// A group that a place lies in ends behind it: nobody who has the stream up to there has that
+// group.
+TEST_F(ArchiveTest, AGroupThatBeginsBeforeAPlaceIsOneOfThoseBehindIt) {
+  BinlogBuilder file;
+  file.format_description();
+  file.gtid_list({});
+  const std::uint64_t first = file.group(1);
+  const std::uint64_t within = file.begin_group(2);
+  file.rows();
+  file.xid();
+  file.group(3);
+  folder_.write(1, file);
+  const auto behind = [&](std::uint64_t offset) {
+    std::vector<std::uint64_t> sequences;
+    EXPECT_EQ(read_groups(place(), {1, offset}, 1,
+                          [&](const BinlogGroup& group) {
+                            sequences.push_back(group.gtid.sequence);
+                            return true;
+                          }),
+              "");
+    return sequences;
+  };
+  EXPECT_EQ(behind(first), (std::vector<std::uint64_t>{2, 3}));
+  EXPECT_EQ(behind(within), (std::vector<std::uint64_t>{2, 3}));
+  EXPECT_EQ(behind(within + 5), (std::vector<std::uint64_t>{2, 3}));
 }
 
 }  // namespace

@@ -1,12 +1,15 @@
 // The feed where one archived file ends and the next begins, and where a group does: a source that
 // was started anew (its own dumps ended then), files that do not go on, events outside groups.
 
+#include <sstream>
+
 #include "feed_test_client.h"
 
 namespace binlane {
 namespace {
 
 using test::BinlogBuilder;
+using test::kSourceId;
 using Client = test::FeedTestClient;
 
 // Events as the client's events() writes them, without their ends.
@@ -162,6 +165,52 @@ TEST_F(FeedCrossingTest, AnIncidentAfterAGroupThatTheReplicaHasIsSent) {
   // A note of where the replica stands comes first: the place after the group that it has.
   EXPECT_EQ(by_gtid("0-11-2", mysql::kDumpNonBlock), "4 15 163 163 26 162 23 16 ");
   EXPECT_EQ(by_gtid("0-11-1", mysql::kDumpNonBlock), "4 15 163 163 162 2 26 162 23 16 ");
+}
+
+// A promotion seals within a group what was told to be safe of it (S2). Nobody is given its
+// beginning, and nobody is sent away for it.
+TEST_F(FeedCrossingTest, HalfAGroupAtTheEndOfASealedStreamIsNone) {
+  const test::TemporaryFolder old_folder;
+  BinlogBuilder old_stream;
+  old_stream.format_description(1);
+  old_stream.gtid_list({});
+  const std::uint64_t whole = old_stream.group(1);
+  const std::uint64_t within = old_stream.begin_group(2);
+  old_stream.annotate("INSERT INTO large VALUES (1)");
+  const std::uint64_t end = old_stream.rows(9'000);
+
+  BinlogBuilder next_stream;
+  next_stream.format_description();
+  next_stream.gtid_list({{0, kSourceId, 1}});
+  next_stream.set_server_id(kSourceId + 1);
+  next_stream.group(2);
+  folder_.write(2, next_stream);
+  limit_.set({2, next_stream.size()});
+
+  for (const std::uint64_t sealed : {whole, within, within + 5, end - 100, end}) {
+    SCOPED_TRACE(sealed);
+    old_folder.write("binlog.000001", ConstBytes(old_stream.data()).first(sealed));
+    FeedOptions feed = options();
+    feed.sealed = {{{old_folder.path(), "binlog"}, {1, sealed}}};
+    BinlogServer server(std::move(feed), limit_);
+    server.start();
+    for (const auto& [start, groups] : {std::pair("", 2), std::pair("0-11-1", 1)}) {
+      SCOPED_TRACE(start);
+      client_.emplace(server.port());
+      ASSERT_TRUE(client_->login());
+      client_->begin_dump(dump_from(4, "", mysql::kDumpNonBlock), start);
+      const std::string served = types(client_->events());
+      std::string given;
+      for (int i = 0; i < groups; ++i) given += "162 23 16 ";
+      std::string found;
+      std::istringstream words(served);
+      for (std::string type; words >> type;) {
+        if (type == "162" || type == "23" || type == "16") found += type + ' ';
+      }
+      EXPECT_EQ(found, given) << served;
+      EXPECT_EQ(client_->error(), "no error");
+    }
+  }
 }
 
 }  // namespace

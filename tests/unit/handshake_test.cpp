@@ -908,6 +908,34 @@ TEST(Handshake, APromiseToALaterTermDeposesTheSource) {
   EXPECT_EQ(p.source->promised_term(), 7U);
 }
 
+// A candidate repeats what is not answered in time. The repetition that comes behind the promise
+// has no proof yet, and is told of a promise of its own term.
+TEST(Handshake, ALateHelloDoesNotTakeItsOwnPromiseForSomebodyElses) {
+  Pair p;
+  p.stream.append(noise(500));
+  p.hold(300, 100);
+  p.identity.inspect = true;
+  p.identity.epoch = {7, 0};
+  p.begin();
+  HelloMessage message;
+  ASSERT_TRUE(p.source->poll(p.now_ns, message));
+  AdmittedHello late = p.admit(message);
+  late.refused = late.not_bound = true;
+  set_field(late.reason, "it names no answer");
+  const auto answer = [&](Epoch promised) {
+    late.promised = promised;
+    HelloMessage reply;
+    ASSERT_TRUE(p.replica->on_hello(late, *p.log, p.session, 0, reply));
+    ASSERT_TRUE(p.source->on_reply(test::view_of(reply.frame()), {2, 2}, p.now_ns));
+  };
+  answer({7, 0});
+  EXPECT_EQ(p.source->promised_term(), 0U);
+  EXPECT_FALSE(p.source->deposed());
+  answer({8, 0});
+  EXPECT_EQ(p.source->promised_term(), 8U);
+  EXPECT_TRUE(p.source->deposed());
+}
+
 // --- and HELLOs that no source of ours would send ---
 
 wire::HelloBody hello_body(wire::Phase phase, std::uint64_t id) {
@@ -1054,9 +1082,10 @@ TEST(ReplicaHandshake, a_start_below_what_was_acked_cuts_nothing) {
     std::optional<std::uint64_t> whole = std::nullopt;  // event groups, up to here
   };
   const Case cases[] = {
-      {{1, 6}, false, 0, true},    {{1, 6}, false, 299, true}, {{1, 6}, false, 300, false},
-      {{1, 6}, false, 400, false}, {{2, 0}, true, 299, true},  {{2, 0}, true, 300, false},
-      {{2, 0}, false, 0, false},     {{2, 0}, true, 299, false, 299},
+      {{1, 6}, false, 0, true},       {{1, 6}, false, 299, true},
+      {{1, 6}, false, 300, false},    {{1, 6}, false, 400, false},
+      {{2, 0}, true, 299, true},      {{2, 0}, true, 300, false},
+      {{2, 0}, false, 0, false},      {{2, 0}, true, 299, false, 299},
       {{2, 0}, true, 298, true, 299}, {{1, 6}, true, 299, true, 299},
   };
   for (const Case& c : cases) {

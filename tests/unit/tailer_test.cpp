@@ -806,6 +806,12 @@ TEST_F(TailerTest, CountsGroupsBetweenTwoPositions) {
   EXPECT_EQ(count_groups(files_, {1, behind_two}, {1, behind_three}), 1U);
   EXPECT_EQ(count_groups(files_, {1, behind_two + 3}, {1, behind_three}), 1U);
   EXPECT_EQ(count_groups(files_, {1, behind_two}, {1, behind_three - 1}), 0U);
+  // A stream that is sealed within a group.
+  EXPECT_EQ(whole_groups_before(files_, {1, behind_three}), (Position{1, behind_three}));
+  EXPECT_EQ(whole_groups_before(files_, {1, behind_three - 1}), (Position{1, behind_two}));
+  EXPECT_EQ(whole_groups_before(files_, {1, behind_two + 1}), (Position{1, behind_two}));
+  EXPECT_EQ(whole_groups_before(files_, {2, 0}), (Position{2, 0}));
+  EXPECT_EQ(whole_groups_before(files_, {9, 100}), std::nullopt);
   EXPECT_EQ(count_groups(files_, {1, behind_two}, {2, 0}), 1U);
   EXPECT_EQ(count_groups(files_, {1, behind_two}, {2, behind_six}), 4U);
   EXPECT_EQ(count_groups(files_, {1, 0}, {2, second.size()}), 6U);
