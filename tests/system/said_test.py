@@ -35,6 +35,12 @@ class Said(QuorumCase):
     def log_count(self, event):
         return self.cluster.daemon.log().count(f"event={event} ")
 
+    def end_our_connections(self):
+        for (number,) in self.source.query(
+            f"SELECT ID FROM information_schema.PROCESSLIST WHERE USER='{BINLANE_USER}'"
+        ):
+            self.source.query(f"KILL {number}")
+
     def setUp(self):
         super().setUp()
         self.run_binlane("set", "fallback", "degrade")
@@ -63,10 +69,7 @@ class Said(QuorumCase):
             self.assertIn("REPLICATION MASTER ADMIN", text)
             self.assertEqual(self.cluster.state(), "SEMISYNC")
             # No connection is left that has the privilege still.
-            for (number,) in self.source.query(
-                f"SELECT ID FROM information_schema.PROCESSLIST WHERE USER='{BINLANE_USER}'"
-            ):
-                self.source.query(f"KILL {number}")
+            self.end_our_connections()
             self.kill_replicas()
             waiter = self.begin_commit()
             waiting.until(
@@ -86,10 +89,7 @@ class Said(QuorumCase):
     def test_a_password_that_expired_is_over_when_it_is_renewed(self):
         self.source.query(f"ALTER USER {ACCOUNT} PASSWORD EXPIRE")
         try:
-            for (number,) in self.source.query(
-                f"SELECT ID FROM information_schema.PROCESSLIST WHERE USER='{BINLANE_USER}'"
-            ):
-                self.source.query(f"KILL {number}")
+            self.end_our_connections()
             self.wait_problem("poll_failing")
         finally:
             self.source.query(f"ALTER USER {ACCOUNT} IDENTIFIED BY '{PASSWORD}'")
@@ -117,10 +117,7 @@ class Said(QuorumCase):
     def test_a_locked_account_without_old_connections_says_the_servers_words(self):
         self.source.query(f"ALTER USER {ACCOUNT} ACCOUNT LOCK")
         try:
-            for (number,) in self.source.query(
-                f"SELECT ID FROM information_schema.PROCESSLIST WHERE USER='{BINLANE_USER}'"
-            ):
-                self.source.query(f"KILL {number}")
+            self.end_our_connections()
             waiting.until(
                 lambda: any("lock" in each["text"] for each in self.problems().values()),
                 "the server's words",
