@@ -100,12 +100,13 @@ constexpr FallbackRow kTable[] = {
     {P::shared, on(E::server_released), P::shared, F::expose_aside},
     {P::shared, on(E::server_restarted), P::starting, F::expose_aside},
     {P::shared, on(E::numbering_over), P::recording, F::expose_number},
-    {P::shared, all_but(E::other_gone, E::other_unproven, E::other_refused, E::deadline, E::asked_off, E::server_off,
-                        E::server_released, E::server_restarted, E::numbering_over),
+    {P::shared, all_but(E::other_gone, E::other_unproven, E::other_refused, E::deadline,
+                        E::asked_off, E::server_off, E::server_released, E::server_restarted,
+                        E::numbering_over),
      P::shared, F::none},
 
-    // What that client has acknowledged outlives it in the server, and may lie beyond everything that
-    // is written yet. Only OFF makes the server forget it; ON follows at once.
+    // What that client has acknowledged outlives it in the server, and may lie beyond everything
+    // that is written yet. Only OFF makes the server forget it; ON follows at once.
     {P::forgetting, on(E::turned_off), P::turning_on, F::turn_on},
     {P::forgetting, on(E::turn_off_failed), P::forgetting, F::retry_off},
     {P::forgetting, on(E::asked_off), P::recording, F::expose_asked},

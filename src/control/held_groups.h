@@ -10,9 +10,7 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
-#include <vector>
 
 #include "shim/binlog_files.h"
 #include "shim/group_tracker.h"
@@ -39,24 +37,17 @@ std::optional<HeldGroups> held_groups(Files& archive, const Journal& journal,
   everything.sequence = journal.last_sequence() + 1;
   std::optional<JournalChunk> chunk = cursor.next(everything);
   const Position from = chunk ? chunk->at : journal.end();
-  const auto tracker = std::make_unique<GroupTracker>();
-  tracker->start_file(from.file);
-  if (from.offset > 0) {
-    const scan_detail::OpenFile file(archive, from.file);
-    if (file.error() != 0) return std::nullopt;
-    std::vector<std::byte> buffer;
-    if (scan_detail::feed_tracker(archive, file.handle(), from.offset, *tracker, buffer) != 0)
-      return std::nullopt;
-  }
+  GroupTracker tracker;
+  if (!follow_to(archive, from, tracker)) return std::nullopt;
   for (; chunk; chunk = cursor.next(everything)) {
-    if (tracker->broken() || tracker->end() != chunk->at) return std::nullopt;
+    if (tracker.broken() || tracker.end() != chunk->at) return std::nullopt;
     if (chunk->file_end)
-      tracker->start_file(chunk->at.file + 1);
+      tracker.start_file(chunk->at.file + 1);
     else
-      tracker->on_bytes(chunk->at.offset, chunk->bytes);
+      tracker.on_bytes(chunk->at.offset, chunk->bytes);
   }
-  if (tracker->broken() || tracker->end() != journal.end()) return std::nullopt;
-  return HeldGroups{journal.log_of(tracker->last_group_end()).value_or(0), journal.end_log()};
+  if (tracker.broken() || tracker.end() != journal.end()) return std::nullopt;
+  return HeldGroups{journal.log_of(tracker.last_group_end()).value_or(0), journal.end_log()};
 }
 
 }  // namespace binlane

@@ -40,9 +40,9 @@ concept MatchableLog = StreamLog<L> &&
 struct AdmittedHello {
   HelloMessage message;
   bool refused = false;
-  bool bound = false;         // it names an answer of this process: its sender hears our answers
-  bool not_bound = false;     // refused for want of that alone
-  bool acks_alone = false;    // a rule on record is satisfied by this replica alone
+  bool bound = false;       // it names an answer of this process: its sender hears our answers
+  bool not_bound = false;   // refused for want of that alone
+  bool acks_alone = false;  // a rule on record is satisfied by this replica alone
   // As log offsets, when a START wants to cut: behind the last whole event group of what is held,
   // and where the log ended when that was looked up.
   std::uint64_t whole_groups_log = UINT64_MAX;

@@ -285,20 +285,26 @@ std::string find_damage(Files& files, std::uint32_t first, std::uint32_t last, F
   return {};
 }
 
+// Lets `tracker` follow the file that `end` lies in, from its beginning up to there. False when the
+// file cannot be read so far, or is no binlog.
+template <BinlogFiles Files>
+bool follow_to(Files& files, Position end, GroupTracker& tracker) {
+  BL_ASSERT(!end.is_null());
+  tracker.start_file(end.file);
+  if (end.offset == 0) return true;
+  const scan_detail::OpenFile file(files, end.file);
+  if (file.error() != 0) return false;
+  std::vector<std::byte> buffer;
+  return scan_detail::feed_tracker(files, file.handle(), end.offset, tracker, buffer) == 0 &&
+         !tracker.broken() && tracker.end() == end;
+}
+
 // How far whole event groups reach in a stream that ends at `end`, within a group perhaps. Nothing
 // when its file cannot be read up to there, or is no binlog.
 template <BinlogFiles Files>
 std::optional<Position> whole_groups_before(Files& files, Position end) {
-  BL_ASSERT(!end.is_null());
-  if (end.offset == 0) return end;
-  const scan_detail::OpenFile file(files, end.file);
-  if (file.error() != 0) return std::nullopt;
   GroupTracker tracker;
-  tracker.start_file(end.file);
-  std::vector<std::byte> buffer;
-  if (scan_detail::feed_tracker(files, file.handle(), end.offset, tracker, buffer) != 0 ||
-      tracker.broken() || tracker.end() != end)
-    return std::nullopt;
+  if (!follow_to(files, end, tracker)) return std::nullopt;
   return tracker.last_group_end();
 }
 

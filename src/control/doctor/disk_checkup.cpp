@@ -138,8 +138,8 @@ Findings check_disk(const Config& config) {
   const std::string folder = folder_of(config.replica->journal);
   struct stat facts {};
   if (::stat(folder.c_str(), &facts) != 0) {
-    found.push_back({CheckSeverity::fault, "journal", fmt::format("{}: {}", folder, errno_text(errno)),
-                     "make the folder"});
+    found.push_back({CheckSeverity::fault, "journal",
+                     fmt::format("{}: {}", folder, errno_text(errno)), "make the folder"});
     return found;
   }
   check_file_system(folder, found);

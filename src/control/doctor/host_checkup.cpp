@@ -78,7 +78,8 @@ void check_port(const PortSpec& port, const Endpoint& local, Findings& found) {
     return;
   }
   if (port.kind != PortKind::vhost) {
-    found.push_back({CheckSeverity::fine, "port", to_string(port) + " (looked at when it starts)", ""});
+    found.push_back(
+        {CheckSeverity::fine, "port", to_string(port) + " (looked at when it starts)", ""});
     return;
   }
   const auto slash = port.argument.rfind('/');

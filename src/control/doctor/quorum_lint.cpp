@@ -63,8 +63,8 @@ Findings check_quorum(const SourceConfig& source) {
     zones.insert(replica.zone);
   }
   if (partly && zones.size() > 1)
-    found.push_back({CheckSeverity::warning, "zones", "some replicas have a zone and some have none",
-                     "give all of them one"});
+    found.push_back({CheckSeverity::warning, "zones",
+                     "some replicas have a zone and some have none", "give all of them one"});
   if (source.quorum.level != AckLevel::durable)
     found.push_back({CheckSeverity::warning, "quorum",
                      fmt::format("the level is {}: an acknowledged commit may be lost when hosts "

@@ -189,7 +189,8 @@ Findings check_standby_server(const Config& config, bool is_source) {
   }
   if (of_source) return found;
   for (const Finding& warning : check.warnings) add(CheckSeverity::warning, warning);
-  if (found.empty()) found.push_back({CheckSeverity::fine, "standby", "its server could take over", ""});
+  if (found.empty())
+    found.push_back({CheckSeverity::fine, "standby", "its server could take over", ""});
   return found;
 }
 
