@@ -325,6 +325,10 @@ void SourceHandshake::looked(const wire::HelloAckBody& reply, std::uint64_t now_
 
 void SourceHandshake::note_promise(const wire::HelloAckBody& reply) {
   const Epoch promised = from_wire(reply.promised);
+  // A candidate's own, told with the answer while the logs are still being compared.
+  const bool own =
+      promised.term == identity_.epoch.term && uuid_of(reply.promised_to) == identity_.candidate;
+  if (identity_.inspect && own) return;
   promised_ = std::max(promised_, promised);
   if (canary(Canary::deposed_unnoticed)) return;
   deposed_ = deposed_ || promised.term > identity_.epoch.term;

@@ -916,6 +916,7 @@ TEST(Handshake, ALateHelloDoesNotTakeItsOwnPromiseForSomebodyElses) {
   p.hold(300, 100);
   p.identity.inspect = true;
   p.identity.epoch = {7, 0};
+  p.identity.candidate = uuid_of(5);
   p.begin();
   HelloMessage message;
   ASSERT_TRUE(p.source->poll(p.now_ns, message));
@@ -934,6 +935,32 @@ TEST(Handshake, ALateHelloDoesNotTakeItsOwnPromiseForSomebodyElses) {
   answer({8, 0});
   EXPECT_EQ(p.source->promised_term(), 8U);
   EXPECT_TRUE(p.source->deposed());
+}
+
+// The answer to its FENCE names the promise; while the logs are compared behind it there is no
+// inspection yet, and the promise is the candidate's own all the same.
+TEST(Handshake, AnAnswerWithACandidatesOwnPromiseIsNoOthers) {
+  for (const bool own : {true, false}) {
+    Pair p;
+    p.stream.append(noise(500));
+    p.hold(300, 100);
+    p.identity.inspect = true;
+    p.identity.epoch = {7, 0};
+    p.identity.candidate = uuid_of(5);
+    p.begin();
+    HelloMessage message;
+    ASSERT_TRUE(p.source->poll(p.now_ns, message));
+    AdmittedHello answer = p.admit(message);
+    answer.promised = {7, 0};
+    answer.promised_to = own ? p.identity.candidate : uuid_of(6);
+    HelloMessage reply;
+    ASSERT_TRUE(p.replica->on_hello(answer, *p.log, p.session, 0, reply) ||
+                p.replica->poll(*p.log, p.session, 0, reply));
+    const FrameView view = test::view_of(reply.frame());
+    ASSERT_EQ(binlane::uuid_of(body_as<wire::HelloAckBody>(view).promised_to), answer.promised_to);
+    ASSERT_TRUE(p.source->on_reply(view, {2, 2}, p.now_ns));
+    EXPECT_EQ(p.source->promised_term(), own ? 0U : 7U);
+  }
 }
 
 // --- and HELLOs that no source of ours would send ---
