@@ -1,7 +1,7 @@
-// AcknowledgedLog: the durable-enough memory of what the server told the clients.
+// AcknowledgedLog: a record of what the server told the clients, durable enough for a kill -9.
 //
 // One line per transaction whose COMMIT returned OK, "client first_sequence rows begun_ns ok_ns"
-// (CLOCK_MONOTONIC), written with one O_APPEND write(2) before the client goes on: the file
+// (CLOCK_MONOTONIC), written with one O_APPEND write(2) before the client continues. So the file
 // survives a kill -9 of the load, and lines of several clients never mix. A line "? client
 // first_sequence rows begun_ns lost_ns" marks a transaction whose outcome the client never learnt.
 // Safe from any thread.

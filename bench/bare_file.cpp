@@ -7,7 +7,7 @@
 #include <cerrno>
 
 #include "base/error.h"
-#include "storage/journal.h"
+#include "storage/journal/journal.h"
 
 namespace binlane::bench {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "bare_ring.h"
 #include "storage/file_util.h"
-#include "storage/journal_file.h"
+#include "storage/journal/journal_file.h"
 
 namespace binlane::bench {
 

@@ -36,7 +36,7 @@ void BareRing::submit(std::uint64_t offset, std::uint32_t length) {
   must(::io_uring_submit(&ring_), "submit");
 }
 
-void BareRing::wait_one(std::uint32_t length, Idle& idle) {
+void BareRing::wait_one(std::uint32_t length, IdleStrategy& idle) {
   ::io_uring_cqe* done = nullptr;
   for (;;) {
     // As the lane does: the kernel is entered only when it says that there is work.

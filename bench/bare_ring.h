@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "base/bytes.h"
-#include "control/idle.h"
+#include "dataplane/lane/idle_strategy.h"
 
 namespace binlane::bench {
 
@@ -25,7 +25,7 @@ class BareRing {
   void submit(std::uint64_t offset, std::uint32_t length);
   // Until one write is durable; writes that are in flight together have the same length, because
   // they may end in any order. Throws StartupError when it failed.
-  void wait_one(std::uint32_t length, Idle& idle);
+  void wait_one(std::uint32_t length, IdleStrategy& idle);
 
  private:
   ::io_uring ring_{};

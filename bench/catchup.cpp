@@ -7,7 +7,7 @@
 #include "lanes/near_end.h"
 #include "measure.h"
 #include "rows.h"
-#include "storage/journal.h"
+#include "storage/journal/journal.h"
 
 namespace binlane::bench {
 namespace {
@@ -20,7 +20,7 @@ constexpr std::uint32_t kWriteBytes = kMaxBatchBlocks * kBlockSize;
 double raw_write(const CatchUpOptions& options, const std::string& path) {
   BareFile file(path, options.blocks);
   BareRing& ring = file.ring();
-  Idle idle = idle_of(options.idle);
+  IdleStrategy idle = idle_of(options.idle);
   const std::uint64_t begin_ns = monotonic_ns();
   std::uint64_t submitted = 0;
   const auto submit = [&] {

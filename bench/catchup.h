@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "control/idle.h"
+#include "dataplane/lane/idle_strategy.h"
 
 namespace binlane::bench {
 
@@ -14,7 +14,7 @@ struct CatchUpOptions {
   std::uint32_t rounds = 5;
   double seconds = 2;  // of one measurement
   std::uint32_t blocks = 16384;
-  IdleStrategy idle = IdleStrategy::automatic;
+  IdleMode idle = IdleMode::automatic;
   std::string json_path;
 };
 

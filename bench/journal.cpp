@@ -8,8 +8,8 @@
 #include "lanes/near_end.h"
 #include "measure.h"
 #include "rows.h"
-#include "storage/journal.h"
-#include "storage/journal_disk.h"
+#include "storage/journal/journal.h"
+#include "storage/journal/journal_disk.h"
 
 namespace binlane::bench {
 namespace {
@@ -61,7 +61,7 @@ class Production {
   JournalFile file_;
   Journal journal_;
   JournalDisk disk_;
-  Idle idle_;
+  IdleStrategy idle_;
   std::vector<std::byte> bytes_ = std::vector<std::byte>(kBlockPayloadSize, std::byte{0x42});
 };
 
@@ -78,7 +78,7 @@ class Bare {
 
  private:
   BareFile file_;
-  Idle idle_;
+  IdleStrategy idle_;
   std::uint64_t offset_ = 0;
 };
 

@@ -23,7 +23,7 @@
 namespace binlane::bench {
 namespace {
 
-// How often the reporting thread looks for the end of the run.
+// How often the reporting thread checks for the end of the run.
 constexpr std::uint64_t kLook_ns = 50 * kNanosPerMilli;
 
 using Json = nlohmann::ordered_json;

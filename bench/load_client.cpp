@@ -16,7 +16,7 @@ namespace {
 // A transaction is cut into statements of about this size, far below any max_allowed_packet.
 constexpr std::size_t kStatementBytes = 1 << 20;
 constexpr std::uint64_t kRetryPause_ns = 100 * kNanosPerMilli;
-// How often a pausing client looks whether it should stop.
+// How often a pausing client checks whether it should stop.
 constexpr std::uint64_t kPauseStep_ns = 20 * kNanosPerMilli;
 constexpr unsigned kConnectTimeout_s = 5;
 

@@ -1,7 +1,8 @@
 // LoadClient: one client of the load, one thread, one connection.
 //
-// It never reuses a sequence number: a transaction that failed in any way stays "in doubt" on the
-// record and the client goes on with the next numbers. Counters are read by the reporting thread.
+// It never reuses a sequence number: a transaction that failed in any way remains "in doubt" in the
+// record, and the client continues with the next numbers. Counters are read by the reporting
+// thread.
 #pragma once
 
 #include <mysql.h>
@@ -59,7 +60,7 @@ class LoadClient {
   bool execute(const std::string& statement);
   bool insert_rows(std::uint32_t rows);
   void append_row(std::string* statement, std::uint64_t sequence) const;
-  // False when this client cannot go on.
+  // False if this client cannot continue.
   bool one_transaction(std::uint64_t due_ns, std::uint32_t rows);
   // Counts a failure, waits a little, and says whether the client may try again.
   bool after_failure(const std::string& error);

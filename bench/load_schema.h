@@ -1,7 +1,8 @@
 // The one definition of the tables that the load writes and every verification reads.
 //
 // Rows are numbered per client without reuse, so a missing, doubled or foreign row is visible from
-// the primary key alone. tools/lab/rows.py reads the same columns from binlogs, by this order.
+// the primary key alone. tools/lab/audit/rows.py reads the same columns from binlogs, by this
+// order.
 #pragma once
 
 namespace binlane::bench {

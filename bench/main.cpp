@@ -10,14 +10,14 @@
 
 #include "base/error.h"
 #include "catchup.h"
-#include "dataplane/eal.h"
+#include "dataplane/port/eal.h"
 #include "journal.h"
 #include "load.h"
 #include "transport.h"
 
 namespace {
 
-using binlane::IdleStrategy;
+using binlane::IdleMode;
 using binlane::bench::CatchUpOptions;
 using binlane::bench::JournalOptions;
 using binlane::bench::LoadOptions;
@@ -75,10 +75,10 @@ void add_load(CLI::App& app, LoadOptions& options, std::function<int()>& run) {
   load->callback([&options, &run] { run = [&options] { return run_load(options); }; });
 }
 
-const std::map<std::string, IdleStrategy> kIdleNames = {{"auto", IdleStrategy::automatic},
-                                                        {"spin", IdleStrategy::spin},
-                                                        {"yield", IdleStrategy::yield},
-                                                        {"nap", IdleStrategy::nap}};
+const std::map<std::string, IdleMode> kIdleNames = {{"auto", IdleMode::automatic},
+                                                    {"spin", IdleMode::spin},
+                                                    {"yield", IdleMode::yield},
+                                                    {"nap", IdleMode::nap}};
 
 // What every measurement has.
 template <class Options>

@@ -1,11 +1,11 @@
-// measure(): one thing over and over for a while, and its latencies; and what all measurements
+// measure(): repeats one thing for some time and records its latencies; and what all measurements
 // share.
 #pragma once
 
 #include <cstdint>
 
 #include "base/clock.h"
-#include "control/idle.h"
+#include "dataplane/lane/idle_strategy.h"
 #include "histogram.h"
 
 namespace binlane::bench {
@@ -14,7 +14,7 @@ namespace binlane::bench {
 inline constexpr double kWarmUpPart = 0.1;
 
 // What binlaned does between two turns, with the nap that it takes by default.
-inline Idle idle_of(IdleStrategy strategy) noexcept {
+inline IdleStrategy idle_of(IdleMode strategy) noexcept {
   constexpr std::uint64_t kNapUs = 50;
   return {strategy, kNapUs};
 }

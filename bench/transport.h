@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "control/idle.h"
+#include "dataplane/lane/idle_strategy.h"
 
 namespace binlane::bench {
 
@@ -14,7 +14,7 @@ struct TransportOptions {
   std::vector<std::uint32_t> bytes = {64, 1376};
   std::uint32_t rounds = 5;
   double seconds = 1;  // of one measurement
-  IdleStrategy idle = IdleStrategy::spin;
+  IdleMode idle = IdleMode::spin;
   // loss only: of both directions, in percent.
   std::vector<double> loss_percent = {0, 0.1, 1, 5};
   std::string json_path;

@@ -1,6 +1,6 @@
 """./dev bench: every part of the benchmark, one after the other, into one document and one page.
 
-    bench.py [--quick] [--json FILE] [--html FILE]
+    bench.py [--quick] [--server NAME] [--json FILE] [--html FILE]
 
 JSON: {"rows": […], "ratios": {…}}. Rows are raw, one a round; the ratios are those of
 docs/PERFORMANCE.md, and anybody can compute them again from the rows (bench_ratios.py).
@@ -20,7 +20,8 @@ from pathlib import Path
 import bench_fio
 import bench_report
 from bench_ratios import ratio_floors, ratios
-from lab.programs import program
+from lab.machine.programs import program
+from lab.servers import flavour
 
 FIELDS = ("name", "clients", "p50_us", "p99_us", "p999_us", "max_us", "per_s", "yes_tx", "no_tx")
 QUICK_S = 600
@@ -178,7 +179,10 @@ def main():
     parser.add_argument("--quick", action="store_true", help=f"within {QUICK_S // 60} minutes")
     parser.add_argument("--json", type=Path, help="file for rows and ratios")
     parser.add_argument("--html", type=Path, help="file for the page")
+    parser.add_argument("--server", choices=flavour.NAMES, help="whose commits are measured")
     arguments = parser.parse_args()
+    if arguments.server:
+        flavour.choose(arguments.server)
     run = Run(arguments.quick)
     result = document(run.rows())
     if arguments.json:

@@ -1,6 +1,6 @@
 """Shows that the tests can fail: plants one bug after another and lets the tests find it.
 
-Works on a build folder with -Dcanaries=true (`./dev canary` makes it). A canary is found when a
+Works on a build folder with -Dmutants=true (`./dev mutants` makes it). A mutant is found when a
 test that is green without it ends otherwise with it. The finders are the unit tests and packet
 scripts, the likeliest first, and the simulator with rising seeds where there is one. A find by a
 test that needs no seed counts as one seed. First of all the finders run with nothing planted: were
@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-HEADER = REPOSITORY / "src" / "base" / "canary.h"
-VARIABLE = "BINLANE_CANARY"
-# The unit tests of what canaries are planted in; all packet scripts are finders as well.
+HEADER = REPOSITORY / "src" / "base" / "mutant.h"
+VARIABLE = "BINLANE_MUTANT"
+# The unit tests of what mutants are planted in; all packet scripts are finders as well.
 UNIT_TESTS = (
     "ack_sender",
     "archive",
@@ -42,7 +42,8 @@ UNIT_TESTS = (
     "journal",
     "journal_file",
     "ledger",
-    "loan",
+    "log_transfer",
+    "own_writes",
     "position",
     "problem_finder",
     "promotion",
@@ -50,12 +51,13 @@ UNIT_TESTS = (
     "quorum_gate",
     "receiver_session",
     "recovery",
+    "replica_control",
     "rule_change",
     "sender_session",
     "server_watch",
     "source_cycle",
     "source_state",
-    "stream_anchor",
+    "stream_fingerprint",
     "synced_confirmer",
     "tailer",
     "verdict",
@@ -65,7 +67,7 @@ UNIT_TESTS = (
 # A test that does not end has found nothing: on a busy machine it might only be slow.
 TEST_TIMEOUT_S = 120
 OVERDUE = "did not end"
-# The simulator looks at one batch of seeds after another, up to so many and for about so long.
+# The simulator runs one batch of seeds after another, up to this many and for about this long.
 SIMULATOR = Path("tests/sim/binlane-sim")
 SEEDS_MAX = 256
 SEEDS_BATCH = 8
@@ -74,7 +76,7 @@ SIMULATOR_BASELINE_SEEDS = 64
 _FAILED_SEED = re.compile(r"^seed (\d+) \(commit [^)]*\): (.*)$", re.MULTILINE)
 _ENTRY = re.compile(r'X\(\s*(\w+),\s*"([^"]*)",\s*"([^"]*)"\)')
 
-# Which test to try first. Every other one is tried as well before a canary counts as not found.
+# Which test to try first. Every other one is tried as well before a mutant counts as not found.
 LIKELY = {
     "journal": (
         "ack_before_completion",
@@ -151,13 +153,29 @@ LIKELY = {
         "promise_unrecorded",
         "released_at_rule_level",
         "reset_passed_over",
+        "fenced_session_goes_on",
+        "log_beyond_seal_kept",
+        "sealed_copy_whole",
+        "seal_uncovered",
+        "execution_unproven",
+        "resumed_behind_its_step",
+        "rejoined_with_tail",
+        "rejoined_uncompared",
+        "committed_tail_cut",
+        "committed_waits_cut",
+        "stream_switched_early",
+        "unfit_server_promoted",
+        "diverged_host_promoted",
     ),
+    "own_writes": ("own_writes_ignored",),
+    "replica_control": ("lent_to_strangers",),
     "promotion": (
         "fetched_before_fenced",
         "promoted_without_fence",
         "damaged_counted_as_inspected",
         "lesser_log_promoted",
         "sealed_within_group",
+        "unseen_release_ignored",
     ),
     "incarnation_start": (
         "restart_accounted_early",
@@ -180,7 +198,7 @@ LIKELY = {
     "position": (
         "names_compared_as_strings",
     ),
-    "loan": (
+    "log_transfer": (
         "fetch_by_length",
     ),
     "tailer": (
@@ -193,7 +211,7 @@ LIKELY = {
         "ack_not_repeated",
         "ack_of_other_incarnation",
     ),
-    "stream_anchor": (
+    "stream_fingerprint": (
         "reset_unnoticed",
     ),
     "source_state": (
@@ -234,7 +252,7 @@ LIKELY = {
 
 
 @dataclass(frozen=True)
-class Canary:
+class Mutant:
     name: str
     rule: str
     text: str
@@ -257,7 +275,7 @@ class Find:
 
 @dataclass
 class Verdict:
-    canary: Canary
+    mutant: Mutant
     by_test: Find = None
     by_simulator: Find = None
     also: list = field(default_factory=list)
@@ -267,12 +285,12 @@ class Verdict:
         return self.by_test is not None or self.by_simulator is not None
 
 
-def canaries():
+def mutants():
     text = HEADER.read_text(encoding="utf-8").replace("\\\n", " ")
     # Long entries are broken over two lines.
-    found = [Canary(*entry) for entry in _ENTRY.findall(text)]
+    found = [Mutant(*entry) for entry in _ENTRY.findall(text)]
     if not found:
-        sys.exit(f"{HEADER} lists no canary")
+        sys.exit(f"{HEADER} lists no mutant")
     return found
 
 
@@ -307,9 +325,9 @@ def targets(build, all_finders):
     return sorted(programs)
 
 
-def run(command, environment, canary, timeout_s):
+def run(command, environment, mutant, timeout_s):
     """(how it ended, None if well; what it said)."""
-    settings = {**os.environ, **environment, VARIABLE: canary}
+    settings = {**os.environ, **environment, VARIABLE: mutant}
     with tempfile.TemporaryFile(mode="w+", errors="replace") as output:
         try:
             done = subprocess.run(
@@ -347,15 +365,15 @@ def evidence(status, said):
     return re.sub(r"\S*/tests/script/", "", telling[0]) if telling else status
 
 
-def order(canary, all_finders):
-    first = [finder for finder in all_finders if canary.name in LIKELY.get(finder.name, ())]
+def order(mutant, all_finders):
+    first = [finder for finder in all_finders if mutant.name in LIKELY.get(finder.name, ())]
     return first + sorted((f for f in all_finders if f not in first), key=lambda f: f.seconds)
 
 
-def look(canary, all_finders, everywhere):
-    verdict = Verdict(canary)
-    for finder in order(canary, all_finders):
-        status, said = run(finder.command, finder.environment, canary.name, TEST_TIMEOUT_S)
+def look(mutant, all_finders, everywhere):
+    verdict = Verdict(mutant)
+    for finder in order(mutant, all_finders):
+        status, said = run(finder.command, finder.environment, mutant.name, TEST_TIMEOUT_S)
         if status in (None, OVERDUE):
             continue
         if verdict.by_test is None:
@@ -366,13 +384,13 @@ def look(canary, all_finders, everywhere):
     return verdict
 
 
-def simulate(simulator, canary):
+def simulate(simulator, mutant):
     """The find of the simulator, with the number of seeds that it took; None without one."""
     end = time.monotonic() + SIMULATOR_TIME_S
     for first in range(1, SEEDS_MAX + 1, SEEDS_BATCH):
         if time.monotonic() >= end:
             return None
-        status, said = run_seeds(simulator, canary.name, first, SEEDS_BATCH)
+        status, said = run_seeds(simulator, mutant.name, first, SEEDS_BATCH)
         if status in (None, OVERDUE):
             continue
         failed = _FAILED_SEED.findall(said)
@@ -383,10 +401,10 @@ def simulate(simulator, canary):
     return None
 
 
-def run_seeds(simulator, canary, first, count):
+def run_seeds(simulator, mutant, first, count):
     command = [str(simulator), "--seeds", str(count), "--seed", str(first), "--jobs", "1"]
     # Whether a seed repeats itself is not the question here.
-    return run([*command, "--repeat", str(10**9)], {}, canary, TEST_TIMEOUT_S)
+    return run([*command, "--repeat", str(10**9)], {}, mutant, TEST_TIMEOUT_S)
 
 
 def baseline(all_finders, jobs):
@@ -403,9 +421,9 @@ def baseline(all_finders, jobs):
 
 
 def show(verdict):
-    name, rule = verdict.canary.name, verdict.canary.rule
+    name, rule = verdict.mutant.name, verdict.mutant.rule
     if not verdict.found:
-        print(f"NOT FOUND  {name:<30} {rule:<4} {verdict.canary.text}", flush=True)
+        print(f"NOT FOUND  {name:<30} {rule:<4} {verdict.mutant.text}", flush=True)
         return
     for find in (verdict.by_test, verdict.by_simulator):
         if find:
@@ -416,21 +434,22 @@ def show(verdict):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="./dev canary", allow_abbrev=False)
-    parser.add_argument("names", nargs="*", help="canaries to plant; all without names")
+    parser = argparse.ArgumentParser(prog="./dev mutants", allow_abbrev=False)
+    parser.add_argument("names", nargs="*", help="mutants to plant; all without names")
     parser.add_argument("--json", help="file for the result")
-    parser.add_argument("--build", default=str(REPOSITORY / "build-canary"), help="build folder")
+    parser.add_argument("--build", default=str(REPOSITORY / "build-mutants"), help="build folder")
     parser.add_argument("--targets", action="store_true", help="print what has to be built, and end")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--briefly", action="store_true", help="the simulator looks only for what no test finds")
     parser.add_argument("--everywhere", action="store_true", help="do not stop at the first find")
     arguments = parser.parse_args()
     build = Path(arguments.build)
 
-    known = canaries()
-    unknown = set(arguments.names) - {canary.name for canary in known}
+    known = mutants()
+    unknown = set(arguments.names) - {mutant.name for mutant in known}
     if unknown:
-        parser.error(f"no such canary: {', '.join(sorted(unknown))}")
-    planted = [canary for canary in known if not arguments.names or canary.name in arguments.names]
+        parser.error(f"no such mutant: {', '.join(sorted(unknown))}")
+    planted = [mutant for mutant in known if not arguments.names or mutant.name in arguments.names]
     all_finders = finders(build)
     if arguments.targets:
         print("\n".join(targets(build, all_finders)))
@@ -444,7 +463,7 @@ def main():
         print("FAILED: a find by a test that is red anyway means nothing")
         return 1
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        looked = pool.map(lambda canary: look(canary, all_finders, arguments.everywhere), planted)
+        looked = pool.map(lambda mutant: look(mutant, all_finders, arguments.everywhere), planted)
         verdicts = []
         for verdict in looked:
             verdicts.append(verdict)
@@ -455,12 +474,16 @@ def main():
         if status is not None:
             print(f"FAILED: the simulator is red with nothing planted: {evidence(status, said)}")
             return 1
+
+        def find_by_seed(verdict):
+            if not arguments.briefly or verdict.by_test is None:
+                verdict.by_simulator = simulate(build / SIMULATOR, verdict.mutant)
+            return verdict
+
         with ThreadPoolExecutor(arguments.jobs) as pool:
-            finds = pool.map(lambda canary: simulate(build / SIMULATOR, canary), planted)
-            for verdict, find in zip(verdicts, finds):
-                verdict.by_simulator = find
+            for verdict in pool.map(find_by_seed, verdicts):
                 show(verdict)
-    missed = [verdict.canary.name for verdict in verdicts if not verdict.found]
+    missed = [verdict.mutant.name for verdict in verdicts if not verdict.found]
     simulated = [v.by_simulator.seeds for v in verdicts if v.by_simulator]
     seeds = simulated or [v.by_test.seeds for v in verdicts if v.by_test]
     result = {
@@ -472,9 +495,9 @@ def main():
         "finders": len(all_finders),
         "seconds": round(time.monotonic() - begun, 1),
         "canaries": {
-            v.canary.name: {
-                "rule": v.canary.rule,
-                "bug": v.canary.text,
+            v.mutant.name: {
+                "rule": v.mutant.rule,
+                "bug": v.mutant.text,
                 "test": v.by_test and v.by_test.finder,
                 "evidence": v.by_test and v.by_test.evidence,
                 "simulator_seeds": v.by_simulator and v.by_simulator.seeds,

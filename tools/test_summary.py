@@ -1,12 +1,14 @@
 """Counts the results of `meson test` runs; the last line is "N passed, N failed, N skipped".
 
-Each argument is a build folder. Programs that report their cases (GoogleTest, TAP) are counted case
+Each argument is a build folder; what failed before any test could run is a failure, too
+(--failure TEXT). Programs that report their cases (GoogleTest, TAP) are counted case
 by case, from meson's testlog.junit.xml; others count as one. testlog.json is the authority on
 failure: a program that crashed, hung or reported no case at all is a failure even if its cases say
 nothing. Behind a failed program stands what it said of it, because often the end of the output is
 all that somebody gets to see.
 """
 
+import argparse
 import json
 import re
 import sys
@@ -88,9 +90,15 @@ def summarise(build):
     return total, failures, len(programs)
 
 
-def main(builds):
-    total = Counter()
-    for build in builds:
+def main(arguments):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--failure", action="append", default=[])
+    parser.add_argument("builds", nargs="*")
+    options = parser.parse_args(arguments)
+    total = Counter(failed=len(options.failure))
+    for failure in options.failure:
+        print(f"FAILED {failure}")
+    for build in options.builds:
         counts, failures, programs = summarise(build)
         total += counts
         print(f"{build}: {programs} programs, {dict(counts)}")

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "dataplane/eal.h"
+#include "dataplane/port/eal.h"
 
 namespace binlane::bench {
 namespace {
@@ -44,7 +44,7 @@ Endpoint BenchPort::fixed_endpoint(PortSide side) noexcept {
 
 BenchPort::BenchPort(const std::string& spec, PortSide side, const std::string& folder, double loss)
     : port_(config_of(spec, side, folder, loss)) {
-  if (port_.dpdk() != nullptr) plugger_ = std::make_unique<PortPlugger>(*port_.dpdk());
+  if (port_.dpdk() != nullptr) attacher_ = std::make_unique<PortAttacher>(*port_.dpdk());
 }
 
 void BenchPort::wait_attached() {
@@ -54,7 +54,7 @@ void BenchPort::wait_attached() {
   };
   while (!up()) {
     if (monotonic_ns() > end_ns)
-      throw StartupError("the port does not come up: " + plugger_->status().last_error);
+      throw StartupError("the port does not come up: " + attacher_->status().last_error);
     port_.rx();
     port_.flush();
     ::sched_yield();

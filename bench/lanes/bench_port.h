@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include "dataplane/any_port.h"
-#include "dataplane/port_plugger.h"
+#include "dataplane/port/any_port.h"
+#include "dataplane/port/port_attacher.h"
 
 namespace binlane::bench {
 
@@ -14,7 +14,7 @@ class BenchPort {
   // `spec` as in a configuration, "vhost:" getting its socket below `folder`.
   BenchPort(const std::string& spec, PortSide side, const std::string& folder, double loss = 0);
 
-  // Turns the port until its device is there (both ends are needed for that). Throws StartupError.
+  // Turns the port until its device exists (both ends are needed for that). Throws StartupError.
   void wait_attached();
 
   AnyPort& port() noexcept { return port_; }
@@ -25,7 +25,7 @@ class BenchPort {
 
  private:
   AnyPort port_;
-  std::unique_ptr<PortPlugger> plugger_;
+  std::unique_ptr<PortAttacher> attacher_;
 };
 
 }  // namespace binlane::bench

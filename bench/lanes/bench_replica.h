@@ -8,10 +8,11 @@
 #include <cstdint>
 
 #include "base/error.h"
-#include "dataplane/any_port.h"
-#include "dataplane/replica_cycle.h"
+#include "dataplane/lane/replica_cycle.h"
+#include "dataplane/lane/replica_lane_proxy.h"
+#include "dataplane/port/any_port.h"
 #include "lanes/bench_source.h"
-#include "storage/journal.h"
+#include "storage/journal/journal.h"
 
 namespace binlane::bench {
 
@@ -77,7 +78,7 @@ class BenchReplica {
   using Cycle = ReplicaCycle<AnyPort, Disk, Journal, MonotonicClock>;
   static constexpr std::uint64_t kAnswer = 1;
 
-  // As the control thread admits a HELLO that it has looked at.
+  // As the control thread admits a HELLO that it has checked.
   void admit(const Endpoint& source, wire::Phase phase, std::uint64_t session_id) {
     wire::HelloBody body;
     body.phase = static_cast<std::uint8_t>(phase);
@@ -94,7 +95,7 @@ class BenchReplica {
     build_hello(hello.message, tags, body);
     hello.message.peer = source;
     hello.answer_id = kAnswer;
-    BL_ASSERT(queues_.admitted.try_push(hello));
+    BL_ASSERT(ReplicaLaneProxy(queues_).admit(hello));
   }
 
   Journal journal_;

@@ -2,12 +2,13 @@
 
 #include <limits>
 
+#include "dataplane/lane/source_lane_proxy.h"
 #include "measure.h"
 
 namespace binlane::bench {
 namespace {
 
-// Turns after which settle() is content: a port that always has work is measured as it is.
+// After this many turns settle() ends: a port that always has work is measured in this state.
 constexpr int kSettleTurns = 10'000;
 
 QuorumRule any_one(AckLevel level) {
@@ -29,7 +30,7 @@ PeerList only(const Endpoint& replica) {
 }  // namespace
 
 BenchSource::BenchSource(AnyPort& port, const Endpoint& replica, std::uint64_t session_id,
-                         std::uint64_t window, AckLevel level, IdleStrategy idle,
+                         std::uint64_t window, AckLevel level, IdleMode idle,
                          const std::string& folder)
     : port_(port),
       ports_{&port_},
@@ -38,23 +39,22 @@ BenchSource::BenchSource(AnyPort& port, const Endpoint& replica, std::uint64_t s
       idle_(idle_of(idle)) {
   cycle_.rebuild(kBenchEpoch, any_one(level));
   queues_.pause.resume();
-  SourceCommand start;
-  start.kind = SourceCommand::Kind::start_session;
+  StartSession start;
   start.peer = replica;
   start.epoch = kBenchEpoch;
   start.session_id = session_id;
-  start.window_end = window;
+  start.window_end = SessionOffset{window};
   start.journal_id.bytes[0] = 1;
-  // The server syncs at once: what it costs is not part of this, that marks move is.
-  SourceCommand synced;
-  synced.kind = SourceCommand::Kind::set_synced;
-  synced.synced = {1, std::numeric_limits<std::uint64_t>::max()};
-  BL_ASSERT(queues_.commands.try_push(start) && queues_.commands.try_push(synced));
+  // The server syncs at once: the cost of a sync is not part of this measurement, but moving marks
+  // are.
+  const Position synced{1, std::numeric_limits<std::uint64_t>::max()};
+  SourceLaneProxy lane(queues_);
+  BL_ASSERT(lane.start_session(start) && lane.set_synced(synced));
   cycle_.do_work();
 }
 
 bool BenchSource::turn_until(std::uint64_t covered, std::uint64_t bound_ns) {
-  // The clock is looked at now and then only: the cycle itself reads it once a turn.
+  // The clock is read only from time to time: the cycle itself reads it once a turn.
   constexpr std::uint32_t kTurnsPerLook = 256;
   const std::uint64_t end_ns = monotonic_ns() + bound_ns;
   for (std::uint32_t turns = 1; server_.told.offset < covered; ++turns) {

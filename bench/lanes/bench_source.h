@@ -9,7 +9,8 @@
 #include <cstdint>
 #include <string>
 
-#include "control/idle.h"
+#include "dataplane/lane/idle_strategy.h"
+#include "dataplane/lane/source_cycle.h"
 #include "lanes/bench_stream.h"
 #include "lanes/counting_port.h"
 
@@ -21,7 +22,7 @@ inline constexpr std::uint64_t kBenchCluster = 1;
 class BenchSource {
  public:
   BenchSource(AnyPort& port, const Endpoint& replica, std::uint64_t session_id,
-              std::uint64_t window, AckLevel level, IdleStrategy idle, const std::string& folder);
+              std::uint64_t window, AckLevel level, IdleMode idle, const std::string& folder);
 
   // One commit of `bytes`, from the turn that finds it to the turn whose ACK covers it; `unread`:
   // that turn reads them from the file first. False when the session is over or nothing came for
@@ -59,7 +60,7 @@ class BenchSource {
   MonotonicClock clock_;
   SourceLaneQueues queues_;
   Cycle cycle_;
-  Idle idle_;
+  IdleStrategy idle_;
   std::uint64_t committed_ = 0;
   std::uint64_t took_ns_ = 0;
   std::uint64_t frames_ = 0;

@@ -1,7 +1,7 @@
-// BenchStream: a source's binlog for benchmarks of the lanes: as long as it is told to be, its
-// bytes are a real file's, over and over. Each is read from its page cache once: the newest into
-// the tail window that senders copy from, as the tailer does, and a backlog ahead of what is sent,
-// as the reader does.
+// BenchStream: a source's binlog for benchmarks of the lanes. It is as long as it is told to be,
+// and its bytes are a real file's, over and over. Each byte is read from its page cache once: the
+// newest into the tail window that senders copy from, as the tailer does, and a backlog ahead of
+// what is sent, as the reader does.
 //
 // It is the SourceCycle's BinlogStream. The lane's thread owns it.
 #pragma once
@@ -13,10 +13,10 @@
 #include <cstdint>
 #include <string>
 
-#include "dataplane/source_cycle.h"
-#include "shim/binlog_files.h"
-#include "shim/read_ahead.h"
-#include "shim/tailer.h"
+#include "dataplane/lane/source_parts.h"
+#include "shim/binlog/binlog_files.h"
+#include "shim/binlog/read_ahead.h"
+#include "shim/binlog/tailer.h"
 #include "storage/file_util.h"
 
 namespace binlane::bench {
@@ -56,16 +56,16 @@ class BenchStream {
   std::uint64_t groups() const noexcept { return groups_; }
   std::uint64_t written() const noexcept { return written_; }
   std::uint64_t all_read_ns() const noexcept { return all_read_ns_; }
-  int read(std::uint64_t at, MutableBytes out, StreamPiece& piece) noexcept {
+  int read(std::uint64_t at, MutableBytes out, StreamSlice& slice) noexcept {
     out = out.first(static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), written_ - at)));
     const std::int64_t count =
         window_.holds(at) ? static_cast<std::int64_t>(window_.copy(at, out))
                           : ahead_.read(at, out, written_ - at,
                                         [&](MutableBytes bytes) { return read_file(at, bytes); });
     if (count <= 0) return count == 0 ? ENODATA : static_cast<int>(-count);
-    piece.at = position_of(at);
-    piece.length = static_cast<std::uint32_t>(count);
-    piece.file_end = false;
+    slice.at = position_of(at);
+    slice.length = static_cast<std::uint32_t>(count);
+    slice.file_end = false;
     return 0;
   }
   Position position_of(std::uint64_t at) const noexcept { return {kFile, at}; }

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "dataplane/any_port.h"
+#include "dataplane/port/any_port.h"
 
 namespace binlane::bench {
 

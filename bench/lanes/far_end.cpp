@@ -8,7 +8,7 @@
 #include "lanes/kernel_socket.h"
 #include "lanes/raw_port.h"
 #include "measure.h"
-#include "storage/journal_disk.h"
+#include "storage/journal/journal_disk.h"
 
 namespace binlane::bench {
 namespace {
@@ -24,7 +24,7 @@ class FarEndRun {
 
   void serve(const PeerPlan& plan) {
     if (!attached_ && plan.role != PeerRole::udp && plan.role != PeerRole::tcp) {
-      // The near end's device must come up meanwhile, so it is told to go on at once.
+      // The near end's device must become ready meanwhile, so it is told to continue at once.
       port_.wait_attached();
       attached_ = true;
     }
@@ -53,7 +53,7 @@ class FarEndRun {
     const auto replica = std::make_unique<BenchReplica<Disk>>(
         port_.port(), disk, image, start, plan.source, plan.session_id, kSessionBoundNs);
     side_.ready(port_.endpoint());
-    Idle idle = idle_of(options_.idle);
+    IdleStrategy idle = idle_of(options_.idle);
     while (!side_.over(plan)) {
       idle.after_turn(replica->do_work(), replica->batch());
       if (options_.loss > 0)
@@ -73,7 +73,7 @@ class FarEndRun {
     follow(plan, disk, image.bytes(), start);
   }
 
-  // A new journal each time: an old one would stand in a stream of its own.
+  // A new journal each time, because an old one would hold another stream.
   void follow_on_disk(const PeerPlan& plan) {
     for (const char* const suffix : {"", ".meta"})
       static_cast<void>(::unlink((options_.journal_path + suffix).c_str()));
@@ -87,7 +87,7 @@ class FarEndRun {
   void echo_raw(const PeerPlan& plan) {
     RawPort raw;
     side_.ready(port_.endpoint());
-    Idle idle = idle_of(options_.idle);
+    IdleStrategy idle = idle_of(options_.idle);
     while (!side_.over(plan)) {
       const std::uint32_t frames = raw.receive();
       for (std::uint32_t i = 0; i < frames; ++i) raw.send(plan.bytes);
@@ -100,7 +100,7 @@ class FarEndRun {
     std::uint64_t frames = 0;
     side_.page().bytes.store(0, std::memory_order_relaxed);
     side_.ready(port_.endpoint());
-    Idle idle = idle_of(options_.idle);
+    IdleStrategy idle = idle_of(options_.idle);
     while (!side_.over(plan)) {
       const std::uint32_t now = raw.receive();
       frames += now;
@@ -115,7 +115,7 @@ class FarEndRun {
     side_.ready(socket.local());
     while (!side_.over(plan) && !socket.accept()) {
     }
-    Idle idle = idle_of(plan.blocking ? IdleStrategy::spin : options_.idle);
+    IdleStrategy idle = idle_of(plan.blocking ? IdleMode::spin : options_.idle);
     while (!side_.over(plan)) {
       const bool arrived = socket.receive();
       if (arrived) socket.send();

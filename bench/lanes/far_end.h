@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "control/idle.h"
+#include "dataplane/lane/idle_strategy.h"
 #include "lanes/peer_process.h"
 
 namespace binlane::bench {
@@ -13,7 +13,7 @@ struct FarEndOptions {
   std::string port;    // of the lanes: vhost, udp or dpdk:…
   std::string folder;  // sockets, runtime files
   double loss = 0;
-  IdleStrategy idle = IdleStrategy::spin;
+  IdleMode idle = IdleMode::spin;
   std::uint32_t journal_blocks = 4096;
   // A journal file to be durable in; empty: nowhere (level `received`).
   std::string journal_path;

@@ -85,8 +85,8 @@ bool KernelSocket::accept() {
 }
 
 bool KernelSocket::send() noexcept {
-  // A message is far smaller than the socket's buffer, and one is under way at a time: it is taken
-  // whole.
+  // A message is far smaller than the socket's buffer, and one is in transit at a time, so it is
+  // taken whole.
   return ::send(connection(), message_.data(), message_.size(), MSG_NOSIGNAL) ==
          static_cast<ssize_t>(message_.size());
 }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "dataplane/port.h"
+#include "dataplane/port/port.h"
 #include "storage/file_util.h"
 
 namespace binlane::bench {
@@ -21,7 +21,7 @@ class KernelSocket {
   Endpoint local() const;
   // Near end: to where the far end is bound.
   void connect(const Endpoint& to);
-  // Far end, before the near end is told where it is.
+  // Far end, before the near end is told its address.
   void listen();
   // Far end: false until the near end has connected (UDP needs nothing).
   bool accept();

@@ -16,13 +16,13 @@ namespace {
 // Nothing that is measured takes this long; it bounds a run whose far end died.
 constexpr std::uint64_t kAnswerBoundNs = 5 * kNanosPerSecond;
 constexpr std::uint64_t kWindow = std::uint64_t{1} << 50;
-// What catching up keeps under way: the run ends before the last bytes do.
+// What catching up keeps in flight: the run ends before the last bytes do.
 constexpr std::uint64_t kBulkStep = 64U << 20;
 
 // One message there and back; 0 bytes lost is the rule on loopback and vhost, so a message that is
 // not back within the bound ends the run.
 template <class Send, class Receive>
-std::uint64_t ping(Idle& idle, Send send, Receive receive) {
+std::uint64_t ping(IdleStrategy& idle, Send send, Receive receive) {
   const std::uint64_t begin_ns = monotonic_ns();
   while (!send()) {
     if (monotonic_ns() - begin_ns > kAnswerBoundNs) throw StartupError("a ping cannot be sent");
@@ -116,7 +116,7 @@ NearEnd::Repairs NearEnd::lossy_round_trips(std::uint32_t bytes, double seconds)
 Histogram NearEnd::raw_round_trips(std::uint32_t bytes, double seconds) {
   begin(PeerRole::raw, bytes, false);
   RawPort raw;
-  Idle idle = idle_of(options_.idle);
+  IdleStrategy idle = idle_of(options_.idle);
   Histogram all = measure(seconds, [&] {
     return ping(
         idle, [&] { return raw.send(bytes); }, [&] { return raw.receive() > 0; });
@@ -131,7 +131,7 @@ Histogram NearEnd::socket_round_trips(SocketKind kind, std::uint32_t bytes, bool
       begin(kind == SocketKind::udp ? PeerRole::udp : PeerRole::tcp, bytes, blocking);
   KernelSocket socket(kind, bytes, blocking);
   socket.connect(at);
-  Idle idle = idle_of(blocking ? IdleStrategy::spin : options_.idle);
+  IdleStrategy idle = idle_of(blocking ? IdleMode::spin : options_.idle);
   Histogram all = measure(seconds, [&] {
     return ping(
         idle, [&] { return socket.send(); }, [&] { return socket.receive(); });
@@ -162,7 +162,7 @@ double NearEnd::raw_throughput(double seconds) {
   const std::uint32_t bytes = port_->port().max_payload();
   begin(PeerRole::sink, bytes, false);
   RawPort raw;
-  Idle idle = idle_of(options_.idle);
+  IdleStrategy idle = idle_of(options_.idle);
   const std::uint64_t begin_ns = monotonic_ns();
   const std::uint64_t end_ns = begin_ns + nanos(seconds);
   while (monotonic_ns() < end_ns) {

@@ -1,5 +1,5 @@
-// NearEnd: this process's side of a link, and the second process behind it: measures one thing
-// after another, so that a run can interleave them.
+// NearEnd: this process's side of a link, and the second process at the other end. It measures one
+// thing after another, so that a run can interleave them.
 #pragma once
 
 #include <memory>

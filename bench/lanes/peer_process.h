@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <functional>
 
-#include "dataplane/port.h"
+#include "dataplane/port/port.h"
 
 namespace binlane::bench {
 

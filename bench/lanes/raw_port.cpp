@@ -8,7 +8,7 @@
 #include <array>
 
 #include "base/error.h"
-#include "dataplane/port.h"
+#include "dataplane/port/port.h"
 
 namespace binlane::bench {
 namespace {

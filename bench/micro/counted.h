@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "unit/allocation_counter.h"
+#include "support/allocation_counter.h"
 
 namespace binlane::bench {
 

@@ -1,14 +1,14 @@
 // Event parsing: a transaction's bytes through the group tracker, as the tailer feeds them.
 #include "counted.h"
-#include "shim/group_tracker.h"
-#include "unit/binlog_writer.h"
+#include "shim/binlog/group_tracker.h"
+#include "support/binlog_writer.h"
 
 namespace binlane::bench {
 namespace {
 
 void follow(benchmark::State& state) {
   // A file's beginning, and one transaction that is fed over and over. Its own offsets are those of
-  // its first place, which a tracker does not look at.
+  // its first place, which a tracker does not check.
   testing::BinlogWriter writer;
   writer.begin({});
   const testing::Bytes beginning = writer.take();

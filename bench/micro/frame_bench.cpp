@@ -3,7 +3,7 @@
 
 #include "base/crc32c.h"
 #include "counted.h"
-#include "dataplane/frame.h"
+#include "dataplane/session/frame.h"
 
 namespace binlane::bench {
 namespace {
@@ -16,7 +16,7 @@ struct DataFrame {
   }
   std::uint32_t seal_next() {
     ++tags.packet_number;
-    return seal(bytes, tags, body_length);
+    return finish_frame(bytes, tags, body_length);
   }
 
   std::vector<std::byte> bytes;

@@ -1,7 +1,7 @@
 // The gate: one replica's new mark, by how many replicas the rule counts.
 #include "base/assert.h"
 #include "counted.h"
-#include "dataplane/quorum_gate.h"
+#include "dataplane/session/quorum_gate.h"
 
 namespace binlane::bench {
 namespace {

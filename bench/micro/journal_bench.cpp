@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "counted.h"
-#include "storage/journal.h"
-#include "unit/journal_memory.h"
+#include "storage/journal/journal.h"
+#include "support/journal_memory.h"
 
 namespace binlane::bench {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "base/spsc_queue.h"
 #include "counted.h"
-#include "dataplane/source_cycle.h"
+#include "dataplane/lane/source_queues.h"
 
 namespace binlane::bench {
 namespace {

@@ -6,8 +6,8 @@
 
 #include "base/assert.h"
 #include "counted.h"
-#include "dataplane/receiver_session.h"
-#include "dataplane/sender_session.h"
+#include "dataplane/session/receiver_session.h"
+#include "dataplane/session/sender_session.h"
 
 namespace binlane::bench {
 namespace {
@@ -44,7 +44,7 @@ class Pair {
     SenderSession::Start start;
     start.session_id = kSession;
     start.epoch = kEpoch;
-    start.window_end = kWindow;
+    start.window_end = SessionOffset{kWindow};
     start.max_payload = kPayload;
     start.now_ns = now_ns_;
     sender_.start(start);
@@ -55,10 +55,10 @@ class Pair {
   void commit() {
     written_ += kPayload;
     now_ns_ += kTurnNs;
-    sender_.begin_turn(written_, {}, now_ns_);
+    sender_.begin_turn(SessionOffset{written_}, {}, now_ns_);
     while (const auto plan = sender_.next(now_ns_)) {
       const auto length = static_cast<std::uint32_t>(
-          std::min<std::uint64_t>(plan->max_length, written_ - plan->offset));
+          std::min<std::uint64_t>(plan->max_length, written_ - plan->offset.value));
       sender_.on_sent(*plan, length, now_ns_);
       ++frames_;
       if (lose_every_ == 0 || frames_ % lose_every_ != 0) deliver(*plan, length);
@@ -67,7 +67,7 @@ class Pair {
     const wire::AckBody ack = receiver_.make_ack(log_, 0, now_ns_);
     BL_ASSERT(sender_.on_ack(kSession, kEpoch, ack, now_ns_));
   }
-  std::uint64_t received() const { return sender_.received(); }
+  std::uint64_t received() const { return sender_.received().value; }
   std::uint64_t written() const { return written_; }
   const SenderCounters& counters() const { return sender_.counters(); }
 
@@ -77,8 +77,8 @@ class Pair {
   // As decode() would hand it over; the frame's own cost is in frame_bench.
   void deliver(const SendPlan& plan, std::uint32_t length) {
     wire::DataBody body;
-    body.stream_offset = plan.offset;
-    body.file_offset = plan.offset;
+    body.stream_offset = plan.offset.value;
+    body.file_offset = plan.offset.value;
     body.file_number = 1;
     std::memcpy(body_.data(), static_cast<const void*>(&body), sizeof body);
     FrameView view;

@@ -4,8 +4,8 @@
 
 #include "base/clock.h"
 #include "counted.h"
-#include "dataplane/stage_clock.h"
-#include "dataplane/write_clock.h"
+#include "dataplane/lane/commit_tracer.h"
+#include "dataplane/lane/write_timer.h"
 
 namespace binlane::bench {
 namespace {
@@ -15,8 +15,8 @@ constexpr std::uint64_t kTurnNs = 5 * kNanosPerMicro;
 constexpr std::size_t kReplica = 0;
 
 void stages_of_a_commit(benchmark::State& state) {
-  const auto stages = std::make_unique<StageClock>();
-  WriteClock write;
+  const auto stages = std::make_unique<CommitTracer>();
+  WriteTimer write;
   std::uint64_t mark = 0;
   std::uint64_t now_ns = kNanosPerSecond;
   std::uint32_t id = 0;
@@ -35,7 +35,7 @@ void stages_of_a_commit(benchmark::State& state) {
     stages->on_quorum(mark, now_ns);
     stages->on_released(mark, now_ns);
   });
-  if (stages->released().counts().count != static_cast<std::uint64_t>(state.iterations()))
+  if (stages->released().counts().count() != static_cast<std::uint64_t>(state.iterations()))
     state.SkipWithError("a commit was not measured");
 }
 BENCHMARK(stages_of_a_commit);

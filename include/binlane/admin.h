@@ -1,15 +1,16 @@
-// The admin protocol of binlaned, for whoever wants to speak it without Binlane's own CLI.
+// The admin protocol of binlaned, for programs that use it without Binlane's own CLI.
 //
 // A client connects to the daemon's unix socket and writes requests, one JSON object a line:
 //   {"verb": "status"}
 // and reads one line for each, in order:
-//   {"ok": true, "result": …}   or   {"ok": false, "error": {"field": "verb", "message": "…"}}
-// `field` names the member of the request that the error is about; it is empty when the request as
-// a whole is at fault. After a line that is too long or not JSON the daemon answers and closes the
-// connection. The socket's file mode and group decide who may connect: 0660 with admin_group, or,
-// where view_group is set, 0666, and then the daemon itself refuses everybody but root, its own
-// user and members of the two groups. Root, the daemon's own user and members of admin_group are
-// operators; everybody else may only look. Whatever an operator's verb was asked for is in
+//   {"ok": true, "result": …}   or
+//   {"ok": false, "error": {"field": "verb", "message": "…"}}
+// `field` names the member of the request that the error is about; it is empty if the request as a
+// whole is at fault. After a line that is too long or not JSON the daemon answers and closes the
+// connection. The socket's file mode and group decide who may connect: 0660 with admin_group. With
+// view_group the mode is 0666, and the daemon itself refuses everybody but root, its own user and
+// members of the two groups. Root, the daemon's own user and members of admin_group are operators;
+// everybody else may only read. Every request of an operator's verb is recorded in
 // data_dir/audit.jsonl.
 #pragma once
 
@@ -21,38 +22,37 @@ namespace binlane::admin {
 inline constexpr std::uint32_t kProtocolVersion = 1;
 // The longest request line, its newline included.
 inline constexpr std::size_t kMaxRequestBytes = std::size_t{64} * 1024;
-// No answer is longer than this.
+// The longest answer.
 inline constexpr std::size_t kMaxResponseBytes = std::size_t{4} * 1024 * 1024;
-// Connections served at a time; one more is told so and closed.
+// Connections served at a time. One more is told so and closed.
 inline constexpr std::size_t kMaxClients = 32;
-// Of these, places that only operators get. Where those are taken as well, a further operator gets
-// the place of the connection that has been idle the longest.
+// Of these, places for operators only. If those are taken as well, a further operator gets the
+// place of the connection that has been idle the longest.
 inline constexpr std::size_t kOperatorPlaces = 8;
-// A connection that has not completed a request, or not taken its answer, within this time is
-// closed.
+// The daemon closes a connection that has not completed a request, or not read its answer, within
+// this time.
 inline constexpr std::uint32_t kClientTimeoutMs = 10'000;
 inline constexpr std::uint32_t kSocketMode = 0660;
 inline constexpr std::uint32_t kSocketModeForViewers = 0666;
 
 inline constexpr const char* kVerb = "verb";
-// Member of promote, rejoin, unfence and ledger_ack: true does it although who asked for it cannot
-// be put on record.
+// Member of promote, rejoin, unfence and ledger_ack: true carries the verb out although the request
+// cannot be recorded.
 inline constexpr const char* kWithoutAudit = "without_audit";
 inline constexpr const char* kVerbStatus = "status";
 inline constexpr const char* kVerbPing = "ping";
-// {"verb": "promote", "replica": NAME}: this host, whose name is given as a guard, shall become the
-// source. Answered at once; "promotion" tells how it goes on.
+// {"verb": "promote", "replica": NAME}: makes this host the source. NAME is this host's own, as a
+// guard. The answer comes at once; "promotion" shows the progress.
 inline constexpr const char* kVerbPromote = "promote";
 inline constexpr const char* kVerbPromotion = "promotion";
-// {"verb": "fence", "host": NAME, "reason": TEXT, "kill_server": BOOL}: operators; this host, whose
-// name is given as a guard, hands out no more quorum (a source), or serves no source of this term
-// any more (others).
-// {"verb": "unfence", "host": NAME}: operators; ends that on a source.
+// {"verb": "fence", "host": NAME, "reason": TEXT, "kill_server": BOOL}: operators; a source gives
+// no quorum any more, and any other host serves no source of this term any more. NAME is this
+// host's own, as a guard. {"verb": "unfence", "host": NAME}: operators; ends that on a source.
 inline constexpr const char* kVerbFence = "fence";
 inline constexpr const char* kVerbUnfence = "unfence";
 inline constexpr std::size_t kMaxFenceReasonBytes = 200;
-// {"verb": "rejoin", "cut": false, "rebuilt": false}: this host, which was the source, shall be a
-// replica again. Answered at once; "rejoining" tells how it goes on.
+// {"verb": "rejoin", "cut": false, "rebuilt": false}: makes this host, which was the source, a
+// replica again. The answer comes at once; "rejoining" shows the progress.
 inline constexpr const char* kVerbRejoin = "rejoin";
 inline constexpr const char* kVerbRejoining = "rejoining";
 // {"verb": "verdict", "what": "0-1-42" or "binlog.000003:1234"}
@@ -61,15 +61,16 @@ inline constexpr const char* kVerbVerdict = "verdict";
 inline constexpr const char* kVerbVariables = "variables";
 // {"verb": "set", "key": NAME, "value": TEXT}: operators; until the next start.
 inline constexpr const char* kVerbSet = "set";
-// {"verb": "reload"}: operators; takes over from the file what may change live.
+// {"verb": "reload"}: operators; applies from the file what may change live.
 inline constexpr const char* kVerbReload = "reload";
 // {"verb": "config"}: the configuration in force, as a file.
 inline constexpr const char* kVerbConfig = "config";
-// {"verb": "degrade"} and {"verb": "resume"}: operators; go on without semi-sync, and end that.
+// {"verb": "degrade"} and {"verb": "resume"}: operators; let commits go on without semi-sync, and
+// end that.
 inline constexpr const char* kVerbDegrade = "degrade";
 inline constexpr const char* kVerbResume = "resume";
 // {"verb": "ledger"}: the intervals; {"verb": "ledger_groups", "id": N}: the transactions in one;
-// {"verb": "ledger_ack", "id": N}: operators; all up to N are dealt with.
+// {"verb": "ledger_ack", "id": N}: operators; acknowledges all intervals up to N.
 inline constexpr const char* kVerbLedger = "ledger";
 inline constexpr const char* kVerbLedgerGroups = "ledger_groups";
 inline constexpr const char* kVerbLedgerAck = "ledger_ack";

@@ -22,15 +22,15 @@ enum class Type : std::uint8_t {
   hello_ack = 2,
   data = 3,
   ack = 4,
-  close = 5,
+  // 5 is reserved: it was the type of a frame that no version has sent.
   exposed = 6,
   exposed_ack = 7
 };
 
 enum Flags : std::uint16_t {
   kFlagAckNow = 1 << 0,   // answer at once, whatever this frame brings
-  kFlagCatchUp = 1 << 1,  // the sender is far behind the end of the binlog
-  kFlagProbe = 1 << 2,    // a tail-loss probe
+  kFlagCatchUp = 1 << 1,  // the sender is far from the end of the binlog; the receiver counts it
+  kFlagProbe = 1 << 2,    // a tail-loss probe; the receiver counts it
   kFlagFileEnd = 1 << 3,  // the payload is a FileEndPayload; the frame covers one unit
 };
 
@@ -53,7 +53,7 @@ struct Header {
   WireEpoch epoch;
   le64 packet_number;  // per session and direction, from 1, never repeated (also the nonce of an
                        // AEAD)
-  le32 session_index;  // the receiver's direct index, echoed; 0 where unused
+  le32 reserved;       // 0; a receiver ignores it
   le16 body_length;
   std::uint8_t key_id = 0;  // 0: no key, `integrity` is a CRC32C
   std::uint8_t zero = 0;
@@ -62,7 +62,7 @@ struct Header {
 };
 static_assert(sizeof(Header) == 56);
 static_assert(offsetof(Header, session_id) == 8 && offsetof(Header, epoch) == 16);
-static_assert(offsetof(Header, packet_number) == 24 && offsetof(Header, session_index) == 32);
+static_assert(offsetof(Header, packet_number) == 24 && offsetof(Header, reserved) == 32);
 static_assert(offsetof(Header, body_length) == 36 && offsetof(Header, key_id) == 38);
 static_assert(offsetof(Header, integrity) == 40);
 
@@ -188,7 +188,7 @@ enum HelloAckFlags : std::uint32_t {
   // The answer to a look (kHelloLook): no digests, and more may arrive at any moment.
   kAckLook = 1 << 2,
   // In the answer to a look: a source lives. This host is one, or heard one within kSourceHeardNs
-  // (dataplane/session_limits.h); `reason` of an answer that is no refusal names it.
+  // (dataplane/session/session_limits.h); `reason` of an answer that is no refusal names it.
   kAckSourceAlive = 1 << 3,
 };
 
@@ -264,10 +264,6 @@ static_assert(sizeof(ExposedBody) == 40 + kExposedEntries * sizeof(ExposedEntry)
 // Replica to source: the list of that number is on stable storage here.
 struct ExposedAckBody {
   le64 number;
-};
-
-struct CloseBody {
-  char reason[kReasonSize] = {};
 };
 
 // Ethernet's usual 1500 less IPv4 (20) and UDP (8) headers.

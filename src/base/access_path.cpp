@@ -51,7 +51,7 @@ std::string read_obstacle(const UserIds& ids, const std::string& path, std::stri
     const bool last = end == std::string::npos;
     const std::string part = path.substr(0, end);
     struct stat facts {};
-    if (::stat(part.c_str(), &facts) != 0) return {};  // whoever opens it says so better
+    if (::stat(part.c_str(), &facts) != 0) return {};  // whoever opens it reports this better
     if (!may(ids, facts, last ? S_IRUSR : S_IXUSR)) {
       const mode_t group_needs = last ? S_IRGRP : S_IXGRP;
       if (group != nullptr)

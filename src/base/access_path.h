@@ -1,5 +1,5 @@
-// May some user read a file? And if not, what on the way to it is in the way? By the modes alone;
-// access control lists are not looked at.
+// Answers whether a user may read a file, and if not, what on the way to the file prevents it. The
+// answer goes by file modes alone; access control lists are not examined.
 #pragma once
 
 #include <sys/types.h>
@@ -18,9 +18,8 @@ struct UserIds {
 UserIds own_ids();
 
 // The first folder or file on the way to `path` that keeps this user out, with owner, group and
-// mode:
-// "/var/log/mysql (mysql:adm, mode 2750)"; empty where it may read `path`. `group`, where given, is
-// the group whose members could, or empty.
+// mode: "/var/log/mysql (mysql:adm, mode 2750)"; empty if the user may read `path`. `group`, if
+// given, receives the group whose members could read it, or becomes empty.
 std::string read_obstacle(const UserIds& ids, const std::string& path,
                           std::string* group = nullptr);
 

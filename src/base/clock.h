@@ -6,7 +6,7 @@
 #include <concepts>
 #include <cstdint>
 
-#include "base/canary.h"
+#include "base/mutant.h"
 
 namespace binlane {
 
@@ -17,7 +17,7 @@ inline constexpr std::uint64_t kNanosPerSecond = 1'000'000'000;
 // CLOCK_MONOTONIC in nanoseconds (vDSO, about 20 ns a call).
 inline std::uint64_t monotonic_ns() noexcept {
   timespec time{};
-  clock_gettime(canary(Canary::wall_clock_deadlines) ? CLOCK_REALTIME : CLOCK_MONOTONIC, &time);
+  clock_gettime(BL_MUTANT(wall_clock_deadlines, CLOCK_REALTIME, CLOCK_MONOTONIC), &time);
   return static_cast<std::uint64_t>(time.tv_sec) * kNanosPerSecond +
          static_cast<std::uint64_t>(time.tv_nsec);
 }

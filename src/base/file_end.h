@@ -10,7 +10,7 @@ struct FileEnd {
   std::uint32_t file = 0;
   std::uint64_t final_size = 0;
   std::uint64_t last_group_end =
-      0;  // offset behind the last whole event group (== final_size unless torn)
+      0;  // offset after the last whole event group (== final_size unless torn)
   std::uint8_t flags_byte = 0;  // the byte at kInUseOffset once the file is ended (bit 0: IN_USE)
 };
 

@@ -20,10 +20,8 @@ std::string folder_problem(const std::string& path) {
         "folder {} belongs to user {}, neither to root nor to the user binlaned runs as ({})", path,
         facts.st_uid, ::geteuid());
   if ((facts.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-    return fmt::format(
-        "folder {} has mode {:04o}: others could put what they like there; run "
-        "chmod go-w {}",
-        path, facts.st_mode & 07777, path);
+    return fmt::format("folder {} has mode {:04o}: others could put files there; run chmod go-w {}",
+                       path, facts.st_mode & 07777, path);
   return {};
 }
 

@@ -1,8 +1,8 @@
-// Heartbeat: by which a thread shows that it turns.
+// Heartbeat: a thread shows by it that the thread makes progress.
 //
-// Its thread beats once a turn, and in long work for each step of it (still_alive()); whoever
-// watches sees for how long it has not. A thread that has not begun, or has ended, rests: it hangs
-// nowhere. beat() and rest() belong to the thread, the rest to anybody.
+// The thread beats once a turn, and once for each step of long work (still_alive()). An observer
+// sees for how long it has not beaten. A thread that has not begun, or has ended, rests, and does
+// not count as hanging. beat() and rest() belong to the thread; any thread may call the rest.
 #pragma once
 
 #include <algorithm>
@@ -28,15 +28,15 @@ class Heartbeat {
   std::atomic<std::uint64_t> at_ns_{kResting};
 };
 
-// The heart of the thread that calls, if it has one.
+// The heart of the calling thread, if it has one.
 inline thread_local Heartbeat* g_own_heartbeat = nullptr;
 
-// Of a loop whose steps are short and whose number has no small bound.
+// For a loop whose steps are short and whose number has no small bound.
 inline void still_alive() noexcept {
   if (g_own_heartbeat != nullptr) g_own_heartbeat->beat();
 }
 
-// A thread's life: its heart is its own until the end.
+// Lasts as long as the thread: its heart belongs to the thread until then.
 class HeartbeatScope {
  public:
   explicit HeartbeatScope(Heartbeat& heart) noexcept : heart_(heart) {

@@ -32,7 +32,7 @@ std::vector<LogLimiter::Left> LogLimiter::take_left(std::uint64_t now_ns) {
     Event& event = events_[i];
     if (event.suppressed == 0 || now_ns - event.written_ns < kIntervalNs) continue;
     left_ -= event.suppressed;
-    // What is told is a line as well: the next interval begins here.
+    // The line about suppressed lines is a line as well, so the next interval begins here.
     event.written_ns = now_ns;
     all.push_back({event.key, std::exchange(event.suppressed, 0)});
   }

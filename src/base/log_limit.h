@@ -1,8 +1,9 @@
 // LogLimiter: lets at most one line of each event through in an interval, and counts the others.
 //
-// Whoever can send us frames must not be able to fill the disk with what we say about them. No
-// clock: the time goes in. The number of events is bounded as well: those that do not fit share one
-// place, so that a line too few is written rather than one too many. Not thread-safe.
+// A peer that can send us frames must not be able to fill the disk with our log lines about them.
+// The class reads no clock; the caller gives the time. The number of events is bounded as well:
+// events that do not fit share one place, so that too few lines are written rather than too many.
+// Not thread-safe.
 #pragma once
 
 #include <array>
@@ -25,15 +26,15 @@ class LogLimiter {
     bool write = false;
     std::uint64_t suppressed = 0;  // lines of this event since the last one that was written
   };
-  // `key`: the event, and what it is about where that is bounded by the configuration.
+  // `key`: the event, and its subject if the configuration bounds the number of subjects.
   Verdict admit(std::string_view key, std::uint64_t now_ns);
 
   struct Left {
     std::string key;
     std::uint64_t suppressed = 0;
   };
-  // Lines that were suppressed, of events whose interval is over: to be told as "and N more" even
-  // if no further line comes.
+  // The suppressed lines of events whose interval is over. The caller reports them as "and N more"
+  // even if no further line comes.
   std::vector<Left> take_left(std::uint64_t now_ns);
   bool has_left() const noexcept { return left_ > 0; }
 
@@ -47,7 +48,7 @@ class LogLimiter {
 
   std::array<Event, kMaxEvents> events_;
   std::size_t count_ = 0;
-  std::uint64_t left_ = 0;  // suppressed and not told yet, of all events
+  std::uint64_t left_ = 0;  // suppressed lines of all events that were not reported yet
 };
 
 }  // namespace binlane

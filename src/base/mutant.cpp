@@ -1,5 +1,5 @@
-// Only in builds with -Dcanaries=true.
-#include "base/canary.h"
+// Only in builds with -Dmutants=true.
+#include "base/mutant.h"
 
 #include <array>
 #include <cstdio>
@@ -9,27 +9,27 @@
 namespace binlane {
 namespace {
 
-constexpr const char* kVariable = "BINLANE_CANARY";
+constexpr const char* kVariable = "BINLANE_MUTANT";
 
 constexpr auto kNames = std::to_array<std::string_view>({"none",
-#define BINLANE_CANARY_NAME(name, rule, text) #name,
-                                                         BINLANE_CANARY_LIST(BINLANE_CANARY_NAME)
-#undef BINLANE_CANARY_NAME
+#define BINLANE_MUTANT_NAME(name, rule, text) #name,
+                                                         BINLANE_MUTANT_LIST(BINLANE_MUTANT_NAME)
+#undef BINLANE_MUTANT_NAME
 });
 
 // A misspelt name would make every test look blind.
-Canary from_environment() {
+Mutant from_environment() {
   const char* const wanted = std::getenv(kVariable);
-  if (wanted == nullptr || *wanted == '\0') return Canary::none;
+  if (wanted == nullptr || *wanted == '\0') return Mutant::none;
   for (std::size_t i = 0; i < kNames.size(); ++i) {
-    if (kNames[i] == wanted) return static_cast<Canary>(i);
+    if (kNames[i] == wanted) return static_cast<Mutant>(i);
   }
-  std::fprintf(stderr, "%s=%s: there is no such canary\n", kVariable, wanted);
+  std::fprintf(stderr, "%s=%s: there is no such mutant\n", kVariable, wanted);
   std::exit(EXIT_FAILURE);
 }
 
 }  // namespace
 
-const Canary planted_canary = from_environment();
+const Mutant planted_mutant = from_environment();
 
 }  // namespace binlane

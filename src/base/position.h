@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <string>
 
-#include "base/canary.h"
+#include "base/mutant.h"
 
 namespace binlane {
 
@@ -20,9 +20,11 @@ struct Position {
   constexpr bool operator==(const Position&) const = default;
   constexpr std::strong_ordering operator<=>(const Position& other) const noexcept {
     constexpr std::uint32_t kSevenDigits = 1'000'000;
-    const bool as_strings = canary(Canary::names_compared_as_strings) &&
-                            (file < kSevenDigits) != (other.file < kSevenDigits);
-    if (file != other.file) return as_strings ? other.file <=> file : file <=> other.file;
+    if (file != other.file)
+      return BL_MUTANT(names_compared_as_strings,
+                       (file < kSevenDigits) != (other.file < kSevenDigits) ? other.file <=> file
+                                                                            : file <=> other.file,
+                       file <=> other.file);
     return offset <=> other.offset;
   }
   constexpr bool is_null() const noexcept { return file == 0; }

@@ -1,4 +1,5 @@
-// sleep_for_ns(): an ordinary sleep. A signal ends it early: callers look again anyway.
+// sleep_for_ns(): an ordinary sleep. A signal ends it early; callers check their condition again
+// anyway.
 #pragma once
 
 #include <time.h>

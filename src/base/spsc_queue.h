@@ -1,11 +1,14 @@
-// The only way two agents on different threads meet: a bounded single-producer single-consumer
-// queue of plain values (Boost.Lockfree). try_push returns false when the queue is full; callers
-// count that and try again.
+// SpscQueue: the only way two agents on different threads meet, a bounded single-producer
+// single-consumer queue of plain values (Boost.Lockfree). try_push returns false when the queue is
+// full, and the queue counts that; the caller tries again later or does without.
 #pragma once
 
 #include <boost/lockfree/spsc_queue.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <type_traits>
+
+#include "base/shared_counter.h"
 
 namespace binlane {
 
@@ -15,12 +18,19 @@ class SpscQueue {
 
  public:
   // Producer's thread only.
-  bool try_push(const T& value) noexcept { return queue_.push(value); }
+  bool try_push(const T& value) noexcept {
+    if (queue_.push(value)) return true;
+    times_full_.add();
+    return false;
+  }
   // Consumer's thread only.
   bool try_pop(T& value) noexcept { return queue_.pop(value); }
+  // How many values the producer could not put in. Any thread.
+  std::uint64_t times_full() const noexcept { return times_full_.get(); }
 
  private:
   boost::lockfree::spsc_queue<T, boost::lockfree::capacity<Capacity>> queue_;
+  SharedCounter times_full_;
 };
 
 }  // namespace binlane

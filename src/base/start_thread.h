@@ -1,5 +1,5 @@
-// A thread begun while the daemon runs. The kernel may refuse one (a limit on processes, no memory
-// for its stack): that is an error like any other, and no end of the daemon.
+// Starts a thread while the daemon runs. The kernel may refuse a thread (a limit on processes, no
+// memory for its stack). That is an error like any other, and does not end the daemon.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@
 
 namespace binlane {
 
-// Empty, or why there is no thread; `thread` is as it was then.
+// Empty, or why there is no thread; then `thread` is unchanged.
 template <class Body>
 std::string start_thread(std::thread& thread, Body&& body) {
   try {

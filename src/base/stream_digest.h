@@ -18,7 +18,7 @@ namespace binlane {
 inline constexpr std::uint64_t kInUseOffset = 21;
 inline constexpr std::byte kInUseBit{0x01};
 
-// Continues `crc` over `bytes` that stand at `file_offset` in their file.
+// Continues `crc` over `bytes`, which begin at `file_offset` in their file.
 inline std::uint32_t digest_bytes(std::uint32_t crc, std::uint64_t file_offset,
                                   ConstBytes bytes) noexcept {
   if (file_offset > kInUseOffset || file_offset + bytes.size() <= kInUseOffset)
@@ -32,7 +32,7 @@ inline std::uint32_t digest_bytes(std::uint32_t crc, std::uint64_t file_offset,
 
 // Continues `crc` over the end of a file.
 inline std::uint32_t digest_file_end(std::uint32_t crc) noexcept {
-  // Longer than the one unit it stands for, so that no byte of data can be taken for it.
+  // Longer than the one unit that it represents, so that no byte of data can be taken for it.
   constexpr std::byte kFileEnd[] = {std::byte{0xfe}, std::byte{'E'}, std::byte{'N'},
                                     std::byte{'D'}};
   return crc32c(crc, ConstBytes(kFileEnd));

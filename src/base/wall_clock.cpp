@@ -1,4 +1,4 @@
-#include "control/wall_clock.h"
+#include "base/wall_clock.h"
 
 #include <fmt/format.h>
 #include <time.h>

@@ -1,7 +1,8 @@
-// Log lines that a frame of the network can cause: at most one a second for each event and subject,
-// and then "and N more" (base/log_limit.h). Whoever can send us frames must not fill the disk.
+// Log lines that frames from the network can cause: at most one a second for each event and
+// subject, and then "and N more" (base/log_limit.h). A peer that can send us frames must not fill
+// the disk.
 //
-// For ordinary threads: they wait for one another here.
+// For ordinary threads, because they wait for one another here.
 #pragma once
 
 #include <fmt/format.h>
@@ -13,12 +14,12 @@
 
 namespace binlane::log {
 
-// `subject`: what it is about, such as a replica's name, where the configuration bounds how many
-// there are; empty otherwise.
+// `subject`: what the line is about, such as a replica's name, if the configuration bounds the
+// number of subjects; empty otherwise.
 void write_limited(Level level, std::string_view event, std::string_view subject,
                    std::string_view message);
-// Tells of lines that were kept back, once their second is over. To be called now and then by the
-// threads that take frames.
+// Reports suppressed lines whose second is over. The threads that take frames call it from time to
+// time.
 void tell_suppressed();
 
 template <class... Args>

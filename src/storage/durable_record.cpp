@@ -21,7 +21,8 @@ namespace {
   throw StartupError(fmt::format("{}: {}: {}", path, what, errno_text(code)));
 }
 
-// Makes an empty record appear at `path` in one step: either the complete file is there, or none.
+// Makes an empty record appear at `path` in one step: afterwards either the complete file exists,
+// or none.
 void create(const std::string& path) {
   const std::string temporary = path + ".new";
   FileDescriptor file(::open(
@@ -43,7 +44,7 @@ void create(const std::string& path) {
 bool DurableRecord::exists(const std::string& path) {
   struct stat status {};
   if (::lstat(path.c_str(), &status) == 0) return true;
-  if (errno != ENOENT) fail(path, "cannot look for the record", errno);
+  if (errno != ENOENT) fail(path, "cannot check whether the record exists", errno);
   return false;
 }
 
@@ -52,10 +53,10 @@ DurableRecord::DurableRecord(std::string path) : path_(std::move(path)) {
   FileDescriptor file(::open(path_.c_str(), O_RDWR | O_DSYNC | O_CLOEXEC | O_NOFOLLOW));
   if (!file.is_open()) fail(path_, "cannot open the record", errno);
   if (const int error = lock_exclusively(file.get()); error != 0) {
-    fail(path_, "the record is in use by another process, most likely a binlaned that runs", error);
+    fail(path_, "the record is in use by another process, most likely a running binlaned", error);
   }
-  // What is read below may so far be in the page cache or the device's cache only, if the last
-  // process died inside a store. It must not be relied on before it is durable.
+  // If the last process died inside a store, what is read below may be in the page cache or the
+  // device's cache only. It must be durable before anything relies on it.
   if (::fdatasync(file.get()) != 0) fail(path_, "cannot sync the record", errno);
   std::vector<std::byte> both(kRecordSize);
   const std::int64_t count = read_all(file.get(), both, 0);

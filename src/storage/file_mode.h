@@ -1,4 +1,4 @@
-// The modes of everything in data_dir. It holds rows of every database, and is for nobody else to
+// The modes of everything in data_dir. It holds rows of every database, which no other user may
 // read.
 #pragma once
 

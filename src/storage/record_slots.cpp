@@ -39,7 +39,7 @@ std::uint32_t slot_crc(Slot slot) {
   return crc32c(0, bytes_of(slot));
 }
 
-// The version is judged by the caller: another version must be refused, not overwritten.
+// The caller judges the version: another version must be refused, not overwritten.
 bool is_valid(const Slot& slot, std::size_t index) {
   return slot.magic == kRecordMagic && slot.crc == slot_crc(slot) &&
          slot.length <= kMaxRecordPayload && slot.sequence % kRecordSlotCount == index;
@@ -71,12 +71,12 @@ std::optional<RecordContents> read_record(ConstBytes both, std::string& error) {
   }
   if (newest == nullptr) {
     error =
-        "the record is damaged: neither of its two copies validates; restore it from a backup or "
-        "re-create what it belongs to";
+        "the record is damaged: neither of its two copies validates; restore the record from a "
+        "backup, or re-create what it belongs to";
     return std::nullopt;
   }
   if (newest->version != kRecordVersion) {
-    error = fmt::format("the record has format version {}, this program knows {}",
+    error = fmt::format("the record has format version {}, but this program knows {}",
                         static_cast<unsigned>(newest->version), kRecordVersion);
     return std::nullopt;
   }

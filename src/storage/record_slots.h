@@ -1,8 +1,8 @@
 // The two slots of a durable record (durable_record.h) as bytes. No I/O.
 //
 // A slot is 4 KiB: {magic 8, version 2, zero 2, length 4, sequence 8, CRC32C 4, zero 36, payload}.
-// The record with sequence n stands in slot n % 2, so that a store never touches the newest one and
-// a misdirected write does not count.
+// The record with sequence n is stored in slot n % 2, so that a store never touches the newest one
+// and a misdirected write does not count.
 #pragma once
 
 #include <cstddef>

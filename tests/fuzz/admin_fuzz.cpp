@@ -6,8 +6,9 @@
 #include <string>
 #include <variant>
 
-#include "control/admin_requests.h"
-#include "control/status_text.h"
+#include "control/admin/admin_requests.h"
+#include "control/cli/status_view.h"
+#include "control/status/status_summary.h"
 #include "fuzz_target.h"
 
 namespace {
@@ -44,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size > admin::kMaxRequestBytes) return 0;
   const std::string text(reinterpret_cast<const char*>(data), size);
   AdminRequests requests;
-  // Gives back what it got, so that any JSON goes out again.
+  // Returns what it got, so that any JSON is sent out again.
   requests.on("echo", [](const json& request, const AdminPeer&) -> AdminReply { return request; });
   requests.on("fail", [](const json& request, const AdminPeer&) -> AdminReply {
     return AdminError{"field", request.dump(-1, ' ', false, json::error_handler_t::replace)};

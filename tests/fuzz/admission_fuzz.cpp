@@ -12,11 +12,10 @@
 #include <string>
 #include <vector>
 
-#include "control/replica_admission.h"
-#include "dataplane/replica_handshake.h"
+#include "control/replica/replica_admission.h"
+#include "dataplane/session/replica_handshake.h"
 #include "fuzz_journal.h"
 #include "fuzz_target.h"
-#include "storage/stream_switch.h"
 
 namespace {
 
@@ -31,7 +30,7 @@ enum Control : std::uint8_t {
   kNamed = 1 << 0,      // of this cluster, for this replica, of a candidate
   kBound = 1 << 1,      // names the last answer
   kOurStream = 1 << 2,  // of the stream that the journal holds
-  kSeals = 1 << 3,      // names the stream held as the one before its own
+  kSeals = 1 << 3,      // names the present stream as the one before its own
   kComplete = 1 << 4,   // writes in flight end
   kLater = 1 << 5,      // two seconds have passed
   kExposed = 1 << 6,    // a list of exposures instead of a HELLO
@@ -53,10 +52,12 @@ class Superblock final : public JournalStore {
   }
   const std::string& path() const noexcept override { return path_; }
   const JournalStart& start() const noexcept override { return start_; }
+  MutableBytes image() noexcept override { return {}; }
   const std::vector<std::byte>& bytes() const { return bytes_; }
   std::uint64_t stores() const { return stores_; }
 
  private:
+  JournalStart& mutable_start() noexcept override { return start_; }
   int store(const JournalMeta& meta) override {
     bytes_ = encode_journal_meta(meta);
     std::string error;
@@ -101,26 +102,24 @@ class Host final : public AdmissionHost {
     return (shape_ & 8) != 0 ? std::nullopt : std::optional(static_cast<std::uint32_t>(length));
   }
   std::optional<HeldGroups> held_groups() override { return HeldGroups{0, 0}; }
-  std::string count_groups(Divergence& divergence) override {
+  Status count_groups(Divergence& divergence) override {
     divergence.groups = 3;
-    return {};
+    return Status::ok();
   }
   void diverge(const Divergence&) override { ++divergences; }
-  std::string adopt_stream(const StreamIdentity& stream, const LogMark& learner) override {
-    return store_.set_stream(stream, learner) == 0 ? "" : "it cannot be stored";
+  Status adopt_stream(const StreamIdentity& stream, const LogMark& learner) override {
+    return store_.set_stream(stream, learner) == 0 ? Status::ok()
+                                                   : Status::failed("it cannot be stored");
   }
-  // The journal that follows is not modelled: it stays what it was, and nothing more is asked.
-  std::string follow_stream(const StreamIdentity& stream, Position sealed_at, bool& done) override {
-    done = journal_->idle();
-    if (!done) return {};
+  // The journal that follows is not modelled: it does not change, and nothing more is asked.
+  Status follow_stream(const StreamIdentity& stream, Position sealed_at) override {
+    if (!journal_->idle()) return Status::pending();
     followed = true;
-    const JournalConsumed last = store_.meta().archived;
-    return store_.update(
-               [&](JournalMeta& meta) { switch_stream(meta, stream, sealed_at, last); }) == 0
-               ? ""
-               : "it cannot be stored";
+    return store_.switch_stream(stream, sealed_at, store_.meta().archived) == 0
+               ? Status::ok()
+               : Status::failed("it cannot be stored");
   }
-  std::string lend(const std::string&, const Promise&) override { return {}; }
+  Status lend(const std::string&, const Promise&) override { return Status::ok(); }
 
   std::uint32_t heard_term = 0;
   int divergences = 0;
@@ -211,7 +210,7 @@ void take_reply(Replica& replica, const HelloMessage& reply) {
             view.type() == wire::Type::hello_ack);
   const auto ack = body_as<wire::HelloAckBody>(view);
   BL_ASSERT(ack.digest_count <= wire::kDigests && ack.digest_to <= ack.log_length);
-  // Nobody is told that something is promised which is not.
+  // No peer is told of a promise that was not given.
   BL_ASSERT(std::uint32_t{ack.promised.term} <= replica.store.promise().term);
   replica.answer_id = ack.answer_id;
 }
@@ -242,7 +241,7 @@ void tell_exposures(Replica& replica, Epoch epoch, ConstBytes chunk) {
   message.peer = kPeer;
   std::memcpy(message.bytes.data() + sizeof(wire::Header), static_cast<const void*>(&body),
               sizeof body);
-  message.length = seal(message.bytes, {wire::Type::exposed, 0, 77, epoch, 1}, sizeof body);
+  message.length = finish_frame(message.bytes, {wire::Type::exposed, 0, 77, epoch, 1}, sizeof body);
   FrameView view;
   BL_ASSERT(decode(message.frame(), view) == FrameFault::none);
   static_cast<void>(replica.admission.record(message, view));
@@ -272,7 +271,7 @@ void step(Replica& replica, fuzz::Input& input) {
   BL_ASSERT(now.term >= promise.term && now.term - promise.term <= kMaxTermStep);
   BL_ASSERT(now.term > promise.term || now == promise);
   if (!bound && (control & kExposed) == 0) {
-    // One datagram of somebody who hears no answer changes nothing durable.
+    // One datagram of a sender that hears no answer changes nothing durable.
     BL_ASSERT(replica.store.bytes() == stored && replica.exposed == exposed);
     BL_ASSERT(replica.host.heard_term == heard);
     BL_ASSERT(was_settling || replica.journal->end_log() == end);

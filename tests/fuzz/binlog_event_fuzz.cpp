@@ -7,11 +7,13 @@
 #include <optional>
 #include <vector>
 
-#include "../unit/fake_binlog_files.h"
 #include "fuzz_target.h"
-#include "shim/feed_event.h"
-#include "shim/group_tracker.h"
-#include "shim/stream_scan.h"
+#include "shim/binlog/group_tracker.h"
+#include "shim/binlog/mysql_gtid_event.h"
+#include "shim/binlog/previous_gtids_reader.h"
+#include "shim/binlog/stream_scan.h"
+#include "shim/feed/feed_event.h"
+#include "support/fake_binlog_files.h"
 
 namespace {
 
@@ -27,11 +29,6 @@ void expect_same(const GroupTracker& one, const GroupTracker& other) {
   BL_ASSERT(one.continuity() == other.continuity());
   BL_ASSERT(one.gtid_state_known() == other.gtid_state_known());
   BL_ASSERT(one.format().seen == other.format().seen);
-}
-
-bool same(const GtidEntry& one, const GtidEntry& other) {
-  return one.domain == other.domain && one.server_id == other.server_id &&
-         one.sequence == other.sequence;
 }
 
 void check_marks(const GroupTracker& tracker) {
@@ -71,7 +68,7 @@ void check_scan(ConstBytes first, ConstBytes second) {
     BL_ASSERT(result.error == EBADMSG && result.fault != TrackerFault::none);
     return;
   }
-  // What looks for damage reads the same and refuses more.
+  // The scan for damage reads the same and refuses more.
   StreamStart checked{StreamMap(8), {}};
   if (scan_stream(files, 1, 2, checked, {true, 1}).ok())
     BL_ASSERT(checked.map.end_of(1)->last_group_end == start.map.end_of(1)->last_group_end);
@@ -84,6 +81,37 @@ void check_scan(ConstBytes first, ConstBytes second) {
   // A group that the next one cuts off is counted when that one is read.
   BL_ASSERT(!groups || (*groups <= alone.group_count() &&
                         *groups + alone.unfinished_group_count() >= alone.group_count()));
+}
+
+// MySQL's GTID events.
+void check_mysql_event(ConstBytes event, bool checksums) {
+  const auto gtid = parse_mysql_gtid_event(event, checksums);
+  const std::size_t front_size = kEventHeaderSize + kMysqlGtidFront;
+  const auto front =
+      parse_mysql_gtid_event(event.first(std::min(event.size(), front_size)), checksums);
+  // The front alone names the group as the whole does.
+  BL_ASSERT(gtid.has_value() == front.has_value());
+  BL_ASSERT(!gtid || (gtid->gtid == front->gtid && gtid->flags == front->flags));
+  BL_ASSERT(!gtid || !gtid->gtid || parse_mysql_gtid(to_string(*gtid->gtid)) == gtid->gtid);
+
+  const auto set = parse_previous_gtids(event, checksums);
+  const std::size_t trailer = checksums ? kEventChecksumSize : 0;
+  if (parse_event_header(event.data()).type != EventType::previous_gtids ||
+      event.size() < kEventHeaderSize + trailer) {
+    BL_ASSERT(!set);
+    return;
+  }
+  BL_ASSERT(!set || MysqlGtidSet::decode(set->encode(MysqlGtidEncoding::tagged)) == set);
+  BL_ASSERT(!set || MysqlGtidSet::parse(set->text()) == set);
+  // The lane's reader takes the same lists, in pieces.
+  ConstBytes rest = event.subspan(kEventHeaderSize, event.size() - kEventHeaderSize - trailer);
+  PreviousGtidsReader reader;
+  reader.begin(static_cast<std::uint32_t>(rest.size()));
+  while (const std::uint32_t length = reader.wanted()) {
+    reader.take(rest.first(length));
+    rest = rest.subspan(length);
+  }
+  BL_ASSERT(reader.complete() == set.has_value());
 }
 
 void check_events(ConstBytes file) {
@@ -108,13 +136,13 @@ void check_events(ConstBytes file) {
       const auto gtid = parse_gtid_event(event);
       const auto front = parse_gtid_event(event.first(kGtidEventFront));
       BL_ASSERT(gtid.has_value() == front.has_value());
-      BL_ASSERT(!gtid || (same(gtid->gtid, front->gtid) && gtid->flags == front->flags));
+      BL_ASSERT(!gtid || (gtid->gtid == front->gtid && gtid->flags == front->flags));
     }
+    check_mysql_event(event, checksums);
     if (const auto list = parse_gtid_list(event, checksums)) {
       const Event made = make_gtid_list(1, *list, 0, 4, checksums);
       const auto again = parse_gtid_list(made, checksums);
-      BL_ASSERT(again &&
-                std::equal(again->begin(), again->end(), list->begin(), list->end(), same));
+      BL_ASSERT(again == list);
     }
   }
 }

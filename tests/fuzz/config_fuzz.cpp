@@ -3,7 +3,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "control/config.h"
+#include "control/config/config.h"
 #include "fuzz_target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,16 +1,15 @@
-// Datagrams of any content, to both ends of a session that runs: the frame decoder, the receiver
-// with a real journal behind it, and the sender.
+// Datagrams of any content, to both ends of a running session: the frame decoder, the receiver with
+// a real journal, and the sender.
 //
-// An input is a list of records {control, chunk}. The chunk is a datagram; bit 0 of the control
-// byte says that its header shall be made right (magic, length, checksum) and bit 1 that it shall
-// be of the running session.
+// An input is a list of records {control, chunk}. The chunk is a datagram. Bit 0 of the control
+// byte asks for a correct header (magic, length, checksum), and bit 1 for the running session's id.
 #include <algorithm>
 #include <memory>
 #include <optional>
 #include <vector>
 
-#include "dataplane/receiver_session.h"
-#include "dataplane/sender_session.h"
+#include "dataplane/session/receiver_session.h"
+#include "dataplane/session/sender_session.h"
 #include "fuzz_frames.h"
 #include "fuzz_journal.h"
 #include "fuzz_target.h"
@@ -45,7 +44,7 @@ class Ends {
     SenderSession::Start start;
     start.session_id = kSession;
     start.epoch = kEpoch;
-    start.window_end = 1 << 20;
+    start.window_end = SessionOffset{1 << 20};
     start.max_payload = kMaxPayload;
     start.now_ns = now_ns_;
     sender_->start(start);
@@ -80,8 +79,8 @@ class Ends {
   }
 
   void take_ack(const FrameView& frame) {
-    const std::uint64_t durable = sender_->durable();
-    const std::uint64_t received = sender_->received();
+    const SessionOffset durable = sender_->durable();
+    const SessionOffset received = sender_->received();
     const bool taken = sender_->on_ack(frame.header.session_id, frame.epoch(),
                                        body_as<wire::AckBody>(frame), now_ns_);
     BL_ASSERT(!taken || (frame.header.session_id == kSession && frame.epoch() == kEpoch));
@@ -110,9 +109,9 @@ class Ends {
   ReceiverSession receiver_{kReceiverPayload};
   std::unique_ptr<SenderSession> sender_ = std::make_unique<SenderSession>();
   std::uint64_t now_ns_ = kNanosPerSecond;
-  std::uint64_t written_ = 3'000;
-  std::uint64_t sent_ = 0;
-  std::uint64_t durable_seen_ = 0;
+  SessionOffset written_{3'000};
+  SessionOffset sent_{0};
+  SessionOffset durable_seen_{0};
   std::uint64_t durable_told_ = 0;
   std::uint64_t window_told_ = 0;
   std::uint64_t end_log_ = 0;
@@ -132,7 +131,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if ((control & kOurs) != 0) tags.session_id = kSession;
       if ((control & kOurs) != 0) tags.epoch = kEpoch;
       if (datagram.size() > kMaxDatagram) datagram.resize(kMaxDatagram);
-      fuzz::seal_datagram(datagram, tags);
+      fuzz::finish_datagram(datagram, tags);
     }
     FrameView frame;
     const FrameFault fault = decode(datagram, frame);

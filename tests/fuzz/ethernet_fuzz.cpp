@@ -1,16 +1,16 @@
 // The first code that sees a NIC's bytes: Ethernet, IPv4, UDP and ARP.
 //
 // An input is records of {control, chunk}: the chunk is a frame as it arrives. Control: bit 0: the
-// checksums are put right (the content lies, not the sums); bit 1: the device vouches for UDP's
-// checksum; bit 2: we send to the address in the chunk's last four bytes first; bits 3 to 7: how
-// much time passes.
+// checksums are corrected (so that the content is wrong, not the sums); bit 1: the device vouches
+// for UDP's checksum; bit 2: we send to the address in the chunk's last four bytes first; bits 3 to
+// 7: how much time passes.
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <vector>
 
-#include "dataplane/arp.h"
-#include "dataplane/ethernet.h"
+#include "dataplane/port/arp.h"
+#include "dataplane/port/ethernet.h"
 #include "fuzz_target.h"
 
 namespace {

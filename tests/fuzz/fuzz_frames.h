@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "dataplane/frame.h"
+#include "dataplane/session/frame.h"
 #include "fuzz_target.h"
 
 namespace binlane::fuzz {
@@ -18,8 +18,6 @@ inline std::size_t fitting_body(wire::Type type, std::uint16_t flags, std::size_
       return sizeof(wire::HelloAckBody);
     case wire::Type::ack:
       return sizeof(wire::AckBody);
-    case wire::Type::close:
-      return sizeof(wire::CloseBody);
     case wire::Type::exposed:
       return sizeof(wire::ExposedBody);
     case wire::Type::exposed_ack:
@@ -33,15 +31,17 @@ inline std::size_t fitting_body(wire::Type type, std::uint16_t flags, std::size_
   return std::max(length, sizeof(wire::DataBody));
 }
 
-// What stands in the header so far, as tags.
+// What the header contains so far, as tags.
 inline FrameTags tags_of(std::vector<std::byte>& datagram) {
   if (datagram.size() < sizeof(wire::Header)) datagram.resize(sizeof(wire::Header));
   wire::Header header;
   std::memcpy(static_cast<void*>(&header), datagram.data(), sizeof header);
   FrameTags tags;
   constexpr auto kLast = static_cast<std::uint8_t>(wire::Type::exposed_ack);
-  const bool known = header.type >= 1 && header.type <= kLast;
-  tags.type = static_cast<wire::Type>(known ? header.type : 1 + header.type % kLast);
+  constexpr std::uint8_t kReserved = 5;
+  const auto type = static_cast<std::uint8_t>(
+      header.type >= 1 && header.type <= kLast ? header.type : 1 + header.type % kLast);
+  tags.type = type == kReserved ? wire::Type::data : static_cast<wire::Type>(type);
   tags.flags = header.flags;
   tags.session_id = header.session_id;
   tags.epoch = from_wire(header.epoch);
@@ -49,11 +49,11 @@ inline FrameTags tags_of(std::vector<std::byte>& datagram) {
   return tags;
 }
 
-inline void seal_datagram(std::vector<std::byte>& datagram, const FrameTags& tags) {
+inline void finish_datagram(std::vector<std::byte>& datagram, const FrameTags& tags) {
   const std::size_t body =
       fitting_body(tags.type, tags.flags, datagram.size() - sizeof(wire::Header));
   datagram.resize(sizeof(wire::Header) + body);
-  seal(datagram, tags, static_cast<std::uint32_t>(body));
+  finish_frame(datagram, tags, static_cast<std::uint32_t>(body));
 }
 
 // What decodes encodes to the same bytes, apart from fields that are reserved.
@@ -65,9 +65,9 @@ inline void check_round_trip(const FrameView& frame, ConstBytes datagram) {
   std::copy(frame.body.begin(), frame.body.end(), again.begin() + sizeof header);
   const FrameTags tags{frame.type(), header.flags, header.session_id, frame.epoch(),
                        header.packet_number};
-  BL_ASSERT(seal(again, tags, header.body_length) == again.size());
+  BL_ASSERT(finish_frame(again, tags, header.body_length) == again.size());
   const bool reserved_used =
-      header.session_index != 0 || header.zero != 0 ||
+      header.reserved != 0 || header.zero != 0 ||
       std::any_of(std::begin(header.integrity_rest), std::end(header.integrity_rest),
                   [](std::uint8_t byte) { return byte != 0; });
   BL_ASSERT(reserved_used || std::equal(again.begin(), again.end(), datagram.begin()));

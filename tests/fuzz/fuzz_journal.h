@@ -1,13 +1,13 @@
 // A real journal in memory for the targets that feed one: the smallest ring, a disk that does what
-// it is asked at once or when told, an archive that keeps nothing.
+// it is asked at once or on command, and an archive that keeps nothing.
 #pragma once
 
 #include <cstdlib>
 #include <memory>
 #include <optional>
 
-#include "storage/journal.h"
-#include "storage/journal_cursor.h"
+#include "storage/journal/journal.h"
+#include "storage/journal/journal_cursor.h"
 
 namespace binlane::fuzz {
 

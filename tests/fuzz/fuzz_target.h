@@ -1,13 +1,12 @@
-// What the fuzz targets share: the entry that libFuzzer calls, and how a target takes its input
-// apart.
+// What the fuzz targets share: the entry that libFuzzer calls, and how a target splits its input.
 //
 // A target checks properties, not only that nothing crashes: what is accepted encodes to the same
-// bytes again, what comes in pieces means the same as in one, nothing goes on for longer than its
-// input allows. BL_ASSERT says so, in the target as in the product. Everything is decided by the
-// input: no clock, no randomness, nothing kept from one input to the next.
+// bytes again, what comes in pieces means the same as in one, and nothing runs for longer than its
+// input allows. BL_ASSERT checks these, in the target as in the product. The input decides
+// everything: no clock, no randomness, nothing kept from one input to the next.
 //
-// Checksums would stop a fuzzer at the door. So an input says where a target shall put the right
-// one in (the flag `sealed` of each target's records): then it is the content that lies.
+// A fuzzer would never get past the checksums. So an input says where a target has to insert the
+// correct one (the flag `sealed` of each target's records): then the content is wrong.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 namespace binlane::fuzz {
 
-// Reads an input from front to back; behind its end there are zeros and empty chunks.
+// Reads an input from front to back; after its end there are zeros and empty chunks.
 class Input {
  public:
   Input(const std::uint8_t* data, std::size_t size)
@@ -47,7 +46,7 @@ class Input {
     rest_ = rest_.subspan(taken.size());
     return taken;
   }
-  // Bytes behind their length (two bytes).
+  // Bytes after their length (two bytes).
   ConstBytes chunk() { return take(number<std::uint16_t>()); }
 
  private:

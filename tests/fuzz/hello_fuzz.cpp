@@ -8,9 +8,9 @@
 #include <memory>
 #include <vector>
 
-#include "dataplane/replica_handshake.h"
-#include "dataplane/sender_session.h"
-#include "dataplane/source_handshake.h"
+#include "dataplane/session/replica_handshake.h"
+#include "dataplane/session/sender_session.h"
+#include "dataplane/session/source_handshake.h"
 #include "fuzz_frames.h"
 #include "fuzz_journal.h"
 #include "fuzz_target.h"
@@ -55,7 +55,7 @@ template <class Body>
 std::vector<std::byte> frame_of(const FrameTags& tags, const Body& body) {
   std::vector<std::byte> frame(sizeof(wire::Header) + sizeof body);
   std::memcpy(frame.data() + sizeof(wire::Header), static_cast<const void*>(&body), sizeof body);
-  seal(frame, tags, sizeof body);
+  finish_frame(frame, tags, sizeof body);
   return frame;
 }
 
@@ -120,17 +120,17 @@ void run_source(fuzz::Input& input) {
   }
   if (!handshake.session()) return;
   BL_ASSERT(!identity.inspect);
-  // Whatever the replica said: nothing that was safe is cut, and the session stands within the
-  // stream.
+  // Whatever the replica said: nothing that was safe is cut, and the session is within the stream.
   const SourceHandshake::Session& session = *handshake.session();
   BL_ASSERT(handshake.refusal().empty());
   BL_ASSERT(session.session_id != 0);
   BL_ASSERT(session.origin <= stream.written());
-  BL_ASSERT(session.durable <= stream.written() - session.origin);
+  BL_ASSERT(session.durable.value <= stream.written() - session.origin);
   if (session.cut > 0) {
-    BL_ASSERT(stream.position_of(session.origin + session.durable) >= stream.position_of(500));
+    BL_ASSERT(stream.position_of(session.origin + session.durable.value) >=
+              stream.position_of(500));
   }
-  // The sender takes it as it is, and goes on with sane plans.
+  // The sender accepts it, and continues with sane plans.
   auto sender = std::make_unique<SenderSession>();
   SenderSession::Start start;
   start.session_id = session.session_id;
@@ -139,8 +139,8 @@ void run_source(fuzz::Input& input) {
   start.window_end = session.window_end;
   start.now_ns = now_ns;
   sender->start(start);
-  const std::uint64_t written = stream.written() - session.origin;
-  sender->begin_turn(written, {0, 0}, now_ns);
+  const SessionOffset written{stream.written() - session.origin};
+  sender->begin_turn(written, {}, now_ns);
   for (std::size_t frames = 0; const auto plan = sender->next(now_ns); ++frames) {
     BL_ASSERT(frames < 2 * kMaxInFlight && plan->offset <= written);
     const std::uint64_t length = std::min<std::uint64_t>(plan->max_length, written - plan->offset);
@@ -196,7 +196,7 @@ void run_replica(fuzz::Input& input) {
       FrameView view;
       BL_ASSERT(decode(reply.frame(), view) == FrameFault::none);
       const auto ack = body_as<wire::HelloAckBody>(view);
-      // Whatever it says of the log is said when all of it is durable.
+      // What it says about the log is said when all of that is durable.
       BL_ASSERT(journal->idle() && journal->durable_log() == journal->end_log());
       const bool started = ack.status == static_cast<std::uint8_t>(wire::HelloStatus::started);
       BL_ASSERT(!started || (session->active() && session->session_id() == 77));

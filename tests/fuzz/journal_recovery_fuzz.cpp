@@ -10,13 +10,13 @@
 #include <variant>
 #include <vector>
 
-#include "control/ledger_line.h"
-#include "control/source_state.h"
+#include "control/exposure/ledger_line.h"
+#include "control/stream/source_state.h"
 #include "fuzz_journal.h"
 #include "fuzz_target.h"
-#include "storage/journal_meta.h"
+#include "storage/journal/journal_meta.h"
+#include "storage/journal/recovery.h"
 #include "storage/record_slots.h"
-#include "storage/recovery.h"
 
 namespace {
 
@@ -99,10 +99,10 @@ class Ring {
       std::fill_n(bytes + offset, std::min(length, kBlockSize - offset), value);
     }
     if ((control & 1) == 0) return;
-    seal(platter.block(slot));
+    finish_block(platter.block(slot));
     for (std::size_t next = slot + 1; (control & 2) != 0 && next < kBlocks; ++next) {
       platter.block(next).previous_crc = platter.block(next - 1).integrity.crc;
-      seal(platter.block(next));
+      finish_block(platter.block(next));
     }
   }
 
@@ -110,7 +110,7 @@ class Ring {
   fuzz::BlockMemory platter{kBlocks};
 
  private:
-  static void seal(Block& block) {
+  static void finish_block(Block& block) {
     block.magic = kBlockMagic;
     block.integrity = {};
     block.integrity.crc = block_crc(block);

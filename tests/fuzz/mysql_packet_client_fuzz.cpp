@@ -2,8 +2,8 @@
 // session that serves a small archive.
 //
 // An input is {mode, bytes}. Mode bit 0: the bytes are single packets' bodies and statements.
-// Otherwise they are a connection: with bit 1 as they are, else records {command, chunk} that are
-// framed, behind a login that succeeds.
+// Otherwise they are a connection: with bit 1 unchanged, else records {command, chunk} that are
+// framed, after a login that succeeds. Bit 2: the archive is of a MySQL server.
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,12 +18,13 @@
 #include "base/log.h"
 #include "fuzz_archive.h"
 #include "fuzz_target.h"
-#include "shim/feed_client.h"
-#include "shim/feed_limit.h"
-#include "shim/feed_query.h"
-#include "shim/feed_session.h"
-#include "shim/gtid_position.h"
-#include "shim/mysql_packet.h"
+#include "shim/binlog/gtid_set.h"
+#include "shim/feed/feed_client.h"
+#include "shim/feed/feed_limit.h"
+#include "shim/feed/feed_query.h"
+#include "shim/feed/feed_session.h"
+#include "shim/feed/mysql_frame.h"
+#include "shim/feed/mysql_packet.h"
 
 namespace {
 
@@ -56,15 +57,32 @@ void check_dump(ConstBytes bytes) {
   BL_ASSERT(std::equal(again.begin() + 1, again.end(), bytes.begin(), end));
 }
 
+void check_dump_gtid(ConstBytes bytes) {
+  const auto request = mysql::parse_binlog_dump_gtid(bytes);
+  if (!request) return;
+  BL_ASSERT(request->dump.file.size() + request->set.size() <= bytes.size());
+  const auto again =
+      mysql::parse_binlog_dump_gtid(ConstBytes(mysql::build_binlog_dump_gtid(*request)).subspan(1));
+  BL_ASSERT(again && again->dump.file == request->dump.file && again->set == request->set);
+  BL_ASSERT(again->dump.position == request->dump.position);
+  const auto set = MysqlGtidSet::decode(request->set);
+  if (set) BL_ASSERT(MysqlGtidSet::decode(set->encode(MysqlGtidEncoding::tagged)) == set);
+}
+
 void check_gtids(const std::string& text) {
   if (const auto position = GtidPosition::parse(text)) {
     const auto again = GtidPosition::parse(position->text());
     BL_ASSERT(again && again->text() == position->text() && again->size() == position->size());
   }
-  if (const auto gtid = parse_gtid(text)) BL_ASSERT(parse_gtid(to_string(*gtid)).has_value());
+  if (const auto set = MysqlGtidSet::parse(text)) {
+    BL_ASSERT(MysqlGtidSet::parse(set->text()) == set);
+    BL_ASSERT(MysqlGtidSet::decode(set->encode(MysqlGtidEncoding::tagged)) == set);
+    BL_ASSERT(set->covers(*set) && set->minus(*set).empty());
+  }
+  if (const auto gtid = parse_any_gtid(text)) BL_ASSERT(parse_any_gtid(to_string(*gtid)) == gtid);
 }
 
-void check_query(const std::string& text) {
+void check_query(const std::string& text, std::string_view server_version) {
   const FeedFacts facts{
       .source =
           [] {
@@ -72,11 +90,14 @@ void check_query(const std::string& text) {
           },
       .gtid_position = [](const std::string&,
                           std::uint64_t) { return std::optional<std::string>("0-1-2"); },
+      .gtid_set = [](FeedSet) { return std::optional<std::string>("a-set"); },
       .files =
           [] {
             return std::optional(std::vector<ServedFile>{{"binlog.000001", 120}});
           },
       .kill = [](std::uint64_t id) { return id == 7; },
+      .connection_id = 5,
+      .greeting = FeedGreeting(server_version),
   };
   FeedQueries queries(facts);
   // One statement a line, as one session would send them.
@@ -94,8 +115,8 @@ void check_query(const std::string& text) {
   queries.number("master_heartbeat_period", 0);
 }
 
-// Framed and cut anywhere, a payload comes out as it went in; bytes of any other kind never make
-// the deframer take more than there are.
+// Framed and cut anywhere, a payload comes out unchanged. Other bytes never make the deframer take
+// more than there are.
 void check_framing(ConstBytes bytes) {
   mysql::Payload framed;
   std::uint8_t sequence = 3;
@@ -115,18 +136,17 @@ void check_framing(ConstBytes bytes) {
   BL_ASSERT(raw.consume(bytes) <= bytes.size());
 }
 
-void run_connection(const mysql::Payload& bytes) {
+void run_connection(const mysql::Payload& bytes, fuzz::Archive& archive) {
   int ends[2];
   BL_ASSERT(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
-  // All of it is there when the session begins, and the client has nothing more to say: so nothing
-  // here waits for time to pass.
+  // All of it has arrived when the session begins, and the client has nothing more to say, so
+  // nothing here waits for time to pass.
   BL_ASSERT(::write(ends[1], bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
   BL_ASSERT(::shutdown(ends[1], SHUT_WR) == 0);
-  fuzz::Archive& archive = fuzz::Archive::instance();
   FeedOptions options;
   options.user = "u";
   options.archive_dir = archive.directory();
-  options.basename = [] { return std::string(fuzz::Archive::kBasename); };
+  options.basename = [&archive] { return archive.basename(); };
   FeedCounters counters;
   SourceRestarts restarts;
   FeedClient client(1, "fuzz", ends[0], true);
@@ -158,9 +178,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string text(fuzz::text_of(input.rest()));
     check_login(input.rest());
     check_dump(input.rest());
+    check_dump_gtid(input.rest());
     mysql::parse_register_slave(input.rest());
     check_gtids(text);
-    check_query(text);
+    check_query(text, "10.11.19-MariaDB");
+    check_query(text, "9.7.4");
     check_framing(input.rest());
     return 0;
   }
@@ -180,6 +202,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       mysql::append_framed(bytes, command, sequence);
     }
   }
-  run_connection(bytes);
+  run_connection(bytes, (mode & 4) != 0 ? fuzz::Archive::of_mysql() : fuzz::Archive::instance());
   return 0;
 }

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "fuzz_target.h"
-#include "shim/dump_parser.h"
-#include "shim/mysql_packet.h"
+#include "shim/feed/mysql_packet.h"
+#include "shim/server/dump_parser.h"
 
 namespace {
 
@@ -58,7 +58,7 @@ Outcome parse(const DumpParser::Options& options, ConstBytes cuts, ConstBytes by
         break;
       }
       BL_ASSERT(input.size() < before);
-      // The position only grows, and an event that proves anything ends where it stands.
+      // The position only grows, and an event that proves anything ends at that position.
       BL_ASSERT(parser.position() >= position);
       BL_ASSERT(!proves_synced(event) || event.end == parser.position());
       BL_ASSERT(event.wire_bytes <= bytes.size());

@@ -4,7 +4,7 @@
 #include <string>
 #include <variant>
 
-#include "control/quorum_text.h"
+#include "control/config/quorum_text.h"
 #include "fuzz_target.h"
 
 namespace {

@@ -14,7 +14,7 @@ namespace {
 void replay(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
-  // A copy of the exact size, so that a sanitiser sees a read behind the end.
+  // A copy of the exact size, so that a sanitiser sees a read past the end.
   const std::vector<std::uint8_t> input(bytes.begin(), bytes.end());
   std::fprintf(stderr, "%s\n", path.c_str());
   LLVMFuzzerTestOneInput(input.data(), input.size());

@@ -7,15 +7,18 @@
 #include <string>
 #include <vector>
 
-#include "control/ledger_line.h"
-#include "control/source_state.h"
-#include "dataplane/hello.h"
+#include "control/exposure/ledger_line.h"
+#include "control/stream/source_state.h"
+#include "dataplane/session/hello.h"
 #include "fuzz_frames.h"
 #include "fuzz_target.h"
-#include "shim/feed_event.h"
-#include "shim/feed_query.h"
-#include "shim/mysql_packet.h"
-#include "storage/journal_meta.h"
+#include "shim/binlog/mysql_gtid_set.h"
+#include "shim/feed/caching_sha2.h"
+#include "shim/feed/feed_event.h"
+#include "shim/feed/feed_query.h"
+#include "shim/feed/mysql_frame.h"
+#include "shim/feed/mysql_packet.h"
+#include "storage/journal/journal_meta.h"
 
 namespace {
 
@@ -51,7 +54,7 @@ Bytes frame(const FrameTags& tags, const Body& body, ConstBytes payload = {}) {
   Bytes bytes(sizeof(wire::Header) + sizeof body);
   std::memcpy(bytes.data() + sizeof(wire::Header), static_cast<const void*>(&body), sizeof body);
   bytes.insert(bytes.end(), payload.begin(), payload.end());
-  seal(bytes, tags, static_cast<std::uint32_t>(sizeof body + payload.size()));
+  finish_frame(bytes, tags, static_cast<std::uint32_t>(sizeof body + payload.size()));
   return bytes;
 }
 
@@ -105,7 +108,7 @@ void datagrams() {
   write("datagram", "acks", acks.get());
   Output raw;
   raw.byte(0).chunk(data_frame(1, 0, {1, 4}, "as it is"));
-  raw.byte(0).chunk(frame({wire::Type::close, 0, 7, {1, 1}, 1}, wire::CloseBody{}));
+  raw.byte(0).chunk(frame({wire::Type::exposed_ack, 0, 7, {1, 1}, 1}, wire::ExposedAckBody{}));
   write("datagram", "raw", raw.get());
 }
 
@@ -242,8 +245,8 @@ void hellos() {
   }
 }
 
-// Replies of three replicas to the desk of a source, and what strangers say in between.
-void desks() {
+// Replies of three replicas to the sessions of a source, and what strangers say in between.
+void sessions() {
   constexpr std::uint8_t kForeign = 4, kAnswers = 8, kLost = 16, kStarted = 32, kRule = 64,
                          kIncarnation = 128;
   wire::HelloAckBody blank;
@@ -255,7 +258,7 @@ void desks() {
   sessions.byte(kLost | 1);
   sessions.byte(kAnswers | kRule | 1).chunk(fuzz::object_bytes(blank));
   sessions.byte(kAnswers | kIncarnation).chunk(fuzz::object_bytes(blank));
-  write("desk", "sessions", sessions.get());
+  write("session_manager", "sessions", sessions.get());
   wire::HelloAckBody refusal;
   refusal.status = static_cast<std::uint8_t>(wire::HelloStatus::refused);
   refusal.promised = {9, 0};
@@ -274,7 +277,7 @@ void desks() {
   strangers.byte(kAnswers | 1).chunk(fuzz::object_bytes(holds));
   strangers.byte(kAnswers | kForeign | 1).chunk(fuzz::object_bytes(holds));
   strangers.byte(kAnswers | 1).chunk(fuzz::object_bytes(holds));
-  write("desk", "strangers", strangers.get());
+  write("session_manager", "strangers", strangers.get());
 }
 
 Bytes arp_frame(std::uint16_t operation, std::uint32_t sender, std::uint8_t mac,
@@ -332,6 +335,8 @@ void binlogs() {
   pair("end_of_a_file", ConstBytes(first).first(1'500), second);
   pair("torn", second, ConstBytes(first).first(900));
   pair("groups", ConstBytes(first).first(400), ConstBytes(first).first(3'000));
+  pair("mysql_tags", binlog("mysql/binlog.000002"), binlog("mysql/binlog.000003"));
+  pair("mysql_anonymous", binlog("mysql/binlog.000005"), binlog("mysql/binlog.000006"));
 }
 
 void append_event(Bytes& out, ConstBytes event, std::uint8_t& sequence, bool semi_sync) {
@@ -385,6 +390,12 @@ void from_clients() {
         Output().byte(1).bytes(fuzz::bytes_of(statements)).get());
   write("mysql_packet_client", "gtids",
         Output().byte(1).bytes(fuzz::bytes_of("0-1-5, 1-2-7")).get());
+  write("mysql_packet_client", "mysql_gtids",
+        Output()
+            .byte(1)
+            .bytes(fuzz::bytes_of("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5:7:tag:3, "
+                                  "{3e11fa47-71ca-11e1-9e33-c80aa9429563}:1"))
+            .get());
   mysql::HandshakeResponse login;
   login.capabilities = mysql::kClientProtocol41 | mysql::kClientSecureConnection |
                        mysql::kClientPluginAuth | mysql::kClientConnectWithDb;
@@ -420,6 +431,31 @@ void from_clients() {
     command(session, mysql::Command::binlog_dump, ConstBytes(dump).subspan(1));
     write("mysql_packet_client", by_gtid ? "session_by_gtid" : "session_by_file", session.get());
   }
+  const auto held = MysqlGtidSet::parse("5f1e7a70-0001-4b00-8000-00000000000a:1-2:4:binlane:1");
+  BL_ASSERT(held.has_value());
+  for (const bool by_set : {false, true}) {
+    mysql::BinlogDumpGtid request{{4, 3, 0, by_set ? "" : "binlog.000001"}, {}};
+    request.set = by_set ? held->encode(MysqlGtidEncoding::tagged)
+                         : MysqlGtidSet().encode(MysqlGtidEncoding::plain);
+    const mysql::Payload dump = mysql::build_binlog_dump_gtid(request);
+    const ConstBytes body = ConstBytes(dump).subspan(1);
+    if (by_set) write("mysql_packet_client", "dump_gtid", Output().byte(1).bytes(body).get());
+    Output session;
+    session.byte(4);
+    command(session, mysql::Command::query,
+            fuzz::bytes_of("SELECT @@GLOBAL.GTID_MODE, @@GLOBAL.SERVER_UUID, @@gtid_executed"));
+    command(session, mysql::Command::query,
+            fuzz::bytes_of("SET @master_binlog_checksum = @@global.binlog_checksum, "
+                           "@source_binlog_checksum = @@global.binlog_checksum"));
+    command(session, mysql::Command::query, fuzz::bytes_of("SHOW BINARY LOG STATUS"));
+    command(session, mysql::Command::binlog_dump_gtid, body);
+    write("mysql_packet_client", by_set ? "session_by_set" : "session_by_place", session.get());
+  }
+  login.plugin = mysql::kCachingSha2Password;
+  raw.clear();
+  sequence = 1;
+  mysql::append_framed(raw, mysql::build_handshake_response(login), sequence);
+  write("mysql_packet_client", "raw_sha2_login", Output().byte(6).bytes(raw).get());
 }
 
 void journals() {
@@ -537,7 +573,7 @@ int main(int count, char** arguments) {
   folder = arguments[1];
   datagrams();
   hellos();
-  desks();
+  sessions();
   ethernets();
   admissions();
   binlogs();

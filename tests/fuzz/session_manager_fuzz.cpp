@@ -10,8 +10,8 @@
 #include <memory>
 #include <vector>
 
-#include "control/handshake_desk.h"
-#include "dataplane/sender_session.h"
+#include "control/stream/session_manager.h"
+#include "dataplane/session/sender_session.h"
 #include "fuzz_target.h"
 #include "support/memory_stream.h"
 
@@ -52,13 +52,13 @@ std::vector<std::byte> pattern(std::size_t size) {
 struct Source {
   test::MemoryStream stream{3, 1U << 14};
   std::unique_ptr<SourceLaneQueues> queues = std::make_unique<SourceLaneQueues>();
-  HandshakeDesk desk;
+  SessionManager sessions;
   SourceHandshake::Identity identity;
   std::uint64_t now_ns = kNanosPerSecond;
   std::array<wire::HelloBody, kReplicas> asked;
   std::array<std::uint64_t, kReplicas> asked_session{};
 
-  Source() : desk(replicas(), stream, *queues) {
+  Source() : sessions(replicas(), stream, *queues) {
     stream.append(pattern(3'000));
     stream.end_file();
     stream.append(pattern(2'000));
@@ -71,18 +71,18 @@ struct Source {
     identity.stream_term = 2;
     begin();
   }
-  static std::vector<HandshakeDesk::Replica> replicas() {
-    std::vector<HandshakeDesk::Replica> all;
+  static std::vector<SessionManager::Replica> replicas() {
+    std::vector<SessionManager::Replica> all;
     for (std::size_t i = 0; i < kReplicas; ++i) all.push_back({name_of(i), 0, address_of(i)});
     return all;
   }
   void begin() {
-    desk.begin_incarnation(identity, stream.position_of(1'000),
-                           {{{2, 1}, stream.position_of(500)}});
+    sessions.begin_incarnation(identity, stream.position_of(1'000),
+                               {{{2, 1}, stream.position_of(500)}});
   }
   void poll() {
     now_ns += kStepNs;
-    desk.poll(now_ns);
+    sessions.poll(now_ns);
     HelloMessage message;
     while (queues->hello_out.try_pop(message)) {
       FrameView view;
@@ -118,15 +118,17 @@ struct Source {
                 body);
     return message;
   }
-  // What the lane is told fits what it will assert.
+  // What the lane is told satisfies what it will assert.
   void check_commands() const {
-    SourceCommand command;
-    while (queues->commands.try_pop(command)) {
+    SourceCommand taken;
+    while (queues->commands.try_pop(taken)) {
+      if (const auto* stop = std::get_if<StopSession>(&taken)) BL_ASSERT(stop->replica < kReplicas);
+      if (!std::holds_alternative<StartSession>(taken)) continue;
+      const auto& command = std::get<StartSession>(taken);
       BL_ASSERT(command.replica < kReplicas);
-      if (command.kind != SourceCommand::Kind::start_session) continue;
       BL_ASSERT(command.session_id != 0 && command.peer == address_of(command.replica));
       BL_ASSERT(command.origin <= stream.written());
-      BL_ASSERT(command.durable <= stream.written() - command.origin);
+      BL_ASSERT(command.durable.value <= stream.written() - command.origin);
       auto sender = std::make_unique<SenderSession>();
       SenderSession::Start start;
       start.session_id = command.session_id;
@@ -135,7 +137,7 @@ struct Source {
       start.window_end = command.window_end;
       start.now_ns = now_ns;
       sender->start(start);
-      sender->begin_turn(stream.written() - command.origin, {0, 0}, now_ns);
+      sender->begin_turn(SessionOffset{stream.written() - command.origin}, {}, now_ns);
     }
   }
 };
@@ -147,9 +149,9 @@ struct Seen {
   bool operator==(const Seen&) const = default;
 };
 
-std::vector<Seen> seen(const HandshakeDesk& desk) {
+std::vector<Seen> seen(const SessionManager& sessions) {
   std::vector<Seen> all;
-  for (const HandshakeDesk::ReplicaView& view : desk.view())
+  for (const SessionManager::ReplicaView& view : sessions.view())
     all.push_back({view.refusal, view.sessions, view.promised_term});
   return all;
 }
@@ -167,24 +169,25 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       ++source->identity.epoch.incarnation;
       source->begin();
     }
-    if ((control & kRule) != 0) source->desk.change_rule("ANY 2 (r1, r2)", false);
+    if ((control & kRule) != 0) source->sessions.change_rule("ANY 2 (r1, r2)", false);
     if ((control & kLost) != 0) {
       SourceEvent event;
       event.replica = static_cast<std::uint32_t>(replica);
-      source->desk.on_event(event, source->now_ns);
+      source->sessions.on_event(event, source->now_ns);
       source->check_commands();
       continue;
     }
     const HelloMessage message = source->reply(replica, control, input.chunk());
-    const auto before = seen(source->desk);
-    const std::uint32_t deposed = source->desk.deposed_by();
-    const bool fresh = source->desk.needs_fresh_proof(message);
-    source->desk.on_reply(message, source->now_ns);
+    const auto before = seen(source->sessions);
+    const std::uint32_t deposed = source->sessions.deposed_by();
+    const bool fresh = source->sessions.needs_fresh_proof(message);
+    source->sessions.on_reply(message, source->now_ns);
     if (message.peer == kStranger) {
       // A stranger changes nothing, and costs the lane nothing.
-      BL_ASSERT(!fresh && seen(source->desk) == before && source->desk.deposed_by() == deposed);
+      BL_ASSERT(!fresh && seen(source->sessions) == before &&
+                source->sessions.deposed_by() == deposed);
     }
-    BL_ASSERT(source->desk.deposed_by() >= deposed);
+    BL_ASSERT(source->sessions.deposed_by() >= deposed);
     source->check_commands();
   }
   return 0;

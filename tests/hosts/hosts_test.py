@@ -18,8 +18,8 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "system"))
 import harness  # noqa: E402
 import pymysql  # noqa: E402
 from documents import blocks, packages_of  # noqa: E402
-from lab import waiting  # noqa: E402
-from lab.programs import program  # noqa: E402
+from lab.machine import waiting  # noqa: E402
+from lab.machine.programs import program  # noqa: E402
 from room import Room, base_root, processes_in, why_not  # noqa: E402
 
 INSTALL = blocks(REPOSITORY / "docs" / "INSTALL.md")
@@ -35,7 +35,7 @@ MOST_EXPOSED = 2.0  # of systemd-analyze security
 
 
 class Writer(threading.Thread):
-    """An application with an ordinary account: one row after the other, until it is told otherwise."""
+    """An application with an ordinary account: it writes rows, one by one, until it is stopped."""
 
     def __init__(self, host, first):
         super().__init__(daemon=True)
@@ -141,7 +141,7 @@ class Hosts(unittest.TestCase):
         return writer
 
     def keep(self, writer):
-        """What its client was told is what all have to have from now on."""
+        """From now on every host has to have what this client was told."""
         rows = writer.stop()
         type(self).told += rows
         type(self).next_row = writer.next + 1  # the one that was in flight may be there or not
@@ -307,7 +307,7 @@ class Hosts(unittest.TestCase):
             self.wait_rows(host)
 
     def test_08_a_replica_shows_that_its_source_has_lost_power(self):
-        """And nobody is promoted: when the source is back it goes on."""
+        """No host is promoted: when the source is back, it continues."""
         writer = self.write()
         self.source.cut_power()
         self.keep(writer)
@@ -354,7 +354,7 @@ class Hosts(unittest.TestCase):
             self.promote(new)
             old.boot()
             said = self.rejoin(old)
-            self.assertIn("nothing behind", said)
+            self.assertIn("nothing after", said)
             self.wait_semi_sync()
             for host in self.room.hosts:
                 self.wait_rows(host)

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pymysql
 
-from lab import waiting
+from lab.machine import waiting
 
 SUITE = "bookworm"
-# What a host has that is nobody's dependency.
+# Packages that a host needs and that no other package depends on.
 SYSTEM_PACKAGES = ("systemd", "systemd-sysv", "dbus", "procps", "iproute2", "logrotate")
 TOOLS = ("systemd-nspawn", "mmdebstrap", "nsenter", "ip")
 # What a bare-metal host may do and systemd-nspawn takes away.

@@ -4,7 +4,8 @@
 
 #include <deque>
 
-#include "dataplane/replica_cycle.h"
+#include "dataplane/lane/replica_cycle.h"
+#include "dataplane/lane/replica_lane_proxy.h"
 #include "side.h"
 #include "support/memory_log.h"
 
@@ -115,7 +116,7 @@ class ReplicaSide final : public Side {
  private:
   static constexpr std::uint64_t kCluster = 0xc1;
 
-  // The handshake is not what scripts are about: it is done in no time.
+  // Scripts are not about the handshake, so it takes no time.
   void say_hello(wire::Phase phase, std::uint64_t session, Epoch epoch) {
     wire::HelloBody body;
     body.phase = static_cast<std::uint8_t>(phase);
@@ -128,7 +129,7 @@ class ReplicaSide final : public Side {
     build_hello(admitted.message,
                 {wire::Type::hello, 0, phase == wire::Phase::start ? session : 0, epoch, 0}, body);
     admitted.message.peer = kFar;
-    if (!queues_.admitted.try_push(admitted)) throw ScriptError("the lane takes no HELLO");
+    if (!ReplicaLaneProxy(queues_).admit(admitted)) throw ScriptError("the lane takes no HELLO");
     for (int i = 0; i < 4; ++i) {
       cycle_.do_work();
       while (!disk_.pending.empty()) disk_.complete(0, false);

@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <exception>
 
-#include "dataplane/replica_cycle.h"
-#include "dataplane/source_cycle.h"
+#include "dataplane/lane/replica_cycle.h"
+#include "dataplane/lane/source_cycle.h"
 #include "side.h"
 
 namespace binlane::test {
@@ -65,7 +65,7 @@ class Run {
     return next;
   }
 
-  // A process that stands still takes no turn.
+  // A process that is stopped takes no turn.
   void turns() {
     if (now_ns_ < resume_ns_) return;
     side_->clock.time_ns = start_ns_ + now_ns_;
@@ -104,7 +104,7 @@ class Run {
   void check_marks() {
     if (checks_.empty()) return;
     // The lane publishes its marks once it is calm, which it is before the script's next moment.
-    side_->clock.time_ns += std::max(kCalmNs, kReplicaCalmNs);
+    side_->clock.time_ns += kCalmNs;
     for (int i = 0; i < 3; ++i) side_->turn();
     side_->look();
     for (const ScriptLine* line : checks_) {
@@ -139,7 +139,7 @@ class Run {
 }  // namespace binlane::test
 
 int main(int count, char** arguments) {
-  // With a line number the script is a canary: it must fail there, and nowhere else.
+  // With a line number the script tests the runner: it must fail at that line, and nowhere else.
   if (count != 2 && count != 3) {
     std::fputs("usage: script_runner SCRIPT [LINE-AT-WHICH-IT-MUST-FAIL]\n", stderr);
     return 2;

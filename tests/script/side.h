@@ -1,5 +1,4 @@
-// Side: the part of a session that a script puts to the test, behind a port and a disk that the
-// script owns.
+// Side: the part of a session that a script tests, with a port and a disk that the script owns.
 #pragma once
 
 #include <memory>
@@ -7,7 +6,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "dataplane/port.h"
+#include "dataplane/port/port.h"
 #include "script.h"
 #include "support/frames.h"
 #include "support/virtual_clock.h"

@@ -1,6 +1,8 @@
 // The source under test: its whole duty cycle over a stream in memory.
 #include <fmt/format.h>
 
+#include "dataplane/lane/source_cycle.h"
+#include "dataplane/lane/source_lane_proxy.h"
 #include "side.h"
 #include "support/memory_stream.h"
 
@@ -36,23 +38,13 @@ class SourceSide final : public Side {
     } else if (line.verb == "file_end") {
       stream_.end_file();
     } else if (line.verb == "synced") {
-      SourceCommand said;
-      said.kind = SourceCommand::Kind::set_synced;
-      said.synced = stream_.position_of(line.word(0));
-      command(said);
+      taken(lane().set_synced(stream_.position_of(line.word(0))));
     } else if (line.verb == "degraded") {
-      SourceCommand said;
-      said.kind = SourceCommand::Kind::set_degraded;
-      said.degraded = line.word(0) != 0;
-      said.exposure = line.field("exposure", 0);
-      said.hold = line.field("hold", 0) != 0;
-      command(said);
+      const std::uint64_t exposure = line.field("exposure", 0);
+      const bool hold = line.field("hold", 0) != 0;
+      taken(line.word(0) != 0 ? lane().set_degraded(exposure, hold) : lane().end_degraded());
     } else if (line.verb == "exposure_known") {
-      SourceCommand said;
-      said.kind = SourceCommand::Kind::set_exposure_known;
-      said.exposure = line.word(0);
-      said.session_id = line.field("session", kScriptSession);
-      command(said);
+      taken(lane().set_exposure_known(0, line.field("session", kScriptSession), line.word(0)));
     } else if (line.verb == "start") {
       start(line.field("session", kScriptSession), line.field("durable", 0),
             line.field("window", 1U << 30));
@@ -131,19 +123,19 @@ class SourceSide final : public Side {
       bytes.push_back(script_byte(stream_.written() + bytes.size()));
     if (!bytes.empty()) stream_.append(bytes);
   }
-  void command(const SourceCommand& said) {
-    if (!queues_.commands.try_push(said)) throw ScriptError("the lane takes no commands");
+  SourceLaneProxy lane() noexcept { return SourceLaneProxy(queues_); }
+  static void taken(bool command) {
+    if (!command) throw ScriptError("the lane takes no commands");
   }
   void start(std::uint64_t session, std::uint64_t durable, std::uint64_t window) {
-    SourceCommand said;
-    said.kind = SourceCommand::Kind::start_session;
+    StartSession said;
     said.peer = kFar;
     said.epoch = kScriptEpoch;
     said.session_id = session;
-    said.durable = durable;
-    said.window_end = window;
+    said.durable = SessionOffset{durable};
+    said.window_end = SessionOffset{window};
     said.journal_id.bytes.fill(3);
-    command(said);
+    taken(lane().start_session(said));
   }
   void receive(const ScriptLine& line) {
     if (line.verb != "ack") throw ScriptError(line, "a source gets ACKs");

@@ -88,7 +88,7 @@ void BinlogStore::cut_power(Random& random) {
     } else {
       file.data.resize(kept);
     }
-    // What is read after the restart is in the page cache again, and came from the disk.
+    // After the restart the page cache holds what was on the disk, so all of it is synced.
     file.synced = file.data.size();
     file.name_synced = true;
   }
@@ -145,7 +145,15 @@ bool BinlogStore::replaced(FileHandle handle, std::uint32_t number) const {
   return found == files_.end() || found->second->purged || found->second.get() != &opened(handle);
 }
 
-std::int64_t BinlogView::read_at(FileHandle handle, std::uint64_t offset, MutableBytes bytes) {
+void BinlogStore::sync_opened(FileHandle handle) {
+  const File& file = opened(handle);
+  for (const auto& [number, named] : files_) {
+    if (named.get() == &file) return sync(number);
+  }
+}
+
+std::int64_t BinlogView::read_at(FileHandle handle, std::uint64_t offset,
+                                 MutableBytes bytes) const {
   const auto& data = store_->opened(handle).data;
   if (offset >= data.size()) return 0;
   const auto count = std::min<std::uint64_t>(bytes.size(), data.size() - offset);

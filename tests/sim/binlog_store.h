@@ -1,7 +1,7 @@
-// BinlogStore: the source host's binlog files: what stands in the page cache and what of it the
-// disk has. BinlogView is a daemon's way to read them (the BinlogFiles concept).
+// BinlogStore: the binlog files of the source host: what is in the page cache, and what of that is
+// on the disk. A daemon reads them through BinlogView.
 //
-// Files that were purged are remembered, so that checks can compare with the whole stream.
+// Purged files are remembered, so that checks can compare with the whole stream.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "base/position.h"
 #include "random.h"
-#include "shim/binlog_files.h"
+#include "shim/binlog/binlog_files.h"
 
 namespace binlane::sim {
 
@@ -21,43 +21,44 @@ class BinlogStore {
   struct File {
     std::vector<std::byte> data;
     std::uint64_t synced = 0;   // bytes that survive a power cut
-    bool name_synced = false;   // else the file itself may vanish
-    bool ended_whole = false;   // with Rotate or Stop; the server says so
-    bool purged = false;        // for checks only: nobody can open it
-    std::byte synced_flags{0};  // byte 21 as the disk has it
+    bool name_synced = false;   // false: a power cut may take the whole file
+    bool ended_whole = false;   // it ends with a whole Rotate or Stop event
+    bool purged = false;        // exists for checks only; nobody can open it
+    std::byte synced_flags{0};  // byte 21 as it is on the disk
   };
 
   // --- the server
   void create(std::uint32_t number);
   void append(std::uint32_t number, ConstBytes bytes);
   void sync(std::uint32_t number);
-  // The same, but only up to `size`: what was there when the sync began.
+  // The same up to `size` only, which is what existed when the sync began.
   void sync_to(std::uint32_t number, std::uint64_t size);
   void clear_in_use(std::uint32_t number);
   void truncate(std::uint32_t number, std::uint64_t size);
-  // Everything behind is gone.
+  // Removes everything after this position.
   void cut(const Position& to);
   void purge_before(std::uint32_t number);
-  // As if it had never been.
+  // Removes a file, for the checks as well.
   void remove(std::uint32_t number);
-  // Everything is gone, also for the checks.
+  // Removes everything, for the checks as well.
   void reset();
-  // What was not synced is lost, in part or whole; what is left of it may read as zeros.
+  // What was not synced is lost, completely or in part. Some of what remains may read as zeros.
   void cut_power(Random& random);
 
   bool empty() const { return first() == 0; }
-  std::uint32_t first() const;  // that is not purged; 0: none
+  std::uint32_t first() const;  // the oldest file that is not purged; 0: none
   std::uint32_t last() const;
   const File& file(std::uint32_t number) const { return *files_.at(number); }
   bool has(std::uint32_t number) const { return files_.count(number) > 0; }
-  // All bytes before it are on stable storage, those of purged files aside.
+  // All bytes before this position are on stable storage, not counting purged files.
   Position durable_until() const;
 
-  // --- BinlogView's
+  // --- for BinlogView
   int open(std::uint32_t number);
   void close(FileHandle handle);
   const File& opened(FileHandle handle) const;
   bool replaced(FileHandle handle, std::uint32_t number) const;
+  void sync_opened(FileHandle handle);
 
  private:
   using FilePointer = std::shared_ptr<File>;
@@ -67,19 +68,23 @@ class BinlogStore {
   mutable bool durable_known_ = false;
 };
 
-class BinlogView {
+class BinlogView final : public BinlogFolder {
  public:
   explicit BinlogView(BinlogStore& store) : store_(&store) {}
-  int open(std::uint32_t number) { return store_->open(number); }
-  std::int64_t read_at(FileHandle handle, std::uint64_t offset, MutableBytes bytes);
-  std::int64_t size(FileHandle handle) {
+  int open(std::uint32_t number) const override { return store_->open(number); }
+  std::int64_t read_at(FileHandle handle, std::uint64_t offset, MutableBytes bytes) const override;
+  std::int64_t size(FileHandle handle) const override {
     return static_cast<std::int64_t>(store_->opened(handle).data.size());
   }
-  bool replaced(FileHandle handle, std::uint32_t number) {
+  bool replaced(FileHandle handle, std::uint32_t number) const override {
     return store_->replaced(handle, number);
   }
-  void close(FileHandle handle) { store_->close(handle); }
-  std::size_t name_size(std::uint32_t number) const;
+  void close(FileHandle handle) const override { store_->close(handle); }
+  std::size_t name_size(std::uint32_t number) const override;
+  int sync(FileHandle handle) const override {
+    store_->sync_opened(handle);
+    return 0;
+  }
   const BinlogStore& store() const { return *store_; }
 
  private:
@@ -87,7 +92,8 @@ class BinlogView {
 };
 static_assert(BinlogFiles<BinlogView>);
 
-// What the files are called.
+// The name of the folder that a server has them in, and their base name.
+inline constexpr const char* kBinlogFolder = "binlogs";
 inline constexpr const char* kBasename = "binlog";
 
 }  // namespace binlane::sim

@@ -57,15 +57,31 @@ constexpr std::array<const char*, kFaultKinds> kNames = {
     "second_acker",
     "rotation_storm",
     "quorum_change",
+    "live_quorum_change",
+    "live_timeout_change",
+    "live_wait_point_change",
+    "live_mode_change",
     "wall_clock_jump",
     "promotion",
+    "rival_candidate",
+    "later_promotion",
+    "candidate_daemon_crash",
+    "candidate_server_down",
+    "candidate_power_cut",
+    "candidate_role_error",
+    "new_source_daemon_crash",
+    "new_source_server_kill",
+    "new_source_power_cut",
+    "rejoin",
+    "rejoin_cut",
+    "rejoin_rebuilt",
 };
-static_assert(static_cast<std::size_t>(FaultKind::promotion) + 1 == kFaultKinds);
+static_assert(static_cast<std::size_t>(FaultKind::rejoin_rebuilt) + 1 == kFaultKinds);
 
 constexpr std::uint64_t kMostKinds = 6;
 constexpr std::uint64_t kMostTimes = 3;
 
-// Some last a moment, some longer than every timeout.
+// Some faults last for a moment, and some longer than every timeout.
 std::uint64_t draw_length(Random& random) {
   switch (random.below(4)) {
     case 0:

@@ -29,7 +29,7 @@ HostCalls::~HostCalls() {
 
 }  // namespace binlane::sim
 
-// The program's own definitions come before the C library's.
+// The linker prefers these definitions to the C library's.
 extern "C" int clock_gettime(clockid_t id, timespec* time) noexcept {
   using binlane::kNanosPerSecond;
   const binlane::sim::HostCalls* const calls = binlane::sim::installed;

@@ -1,9 +1,9 @@
-// HostCalls: the simulator owns the clocks and the entropy of its process.
+// HostCalls: makes the simulator the owner of its process's clocks and entropy.
 //
-// While one is installed, clock_gettime() gives virtual time (the wall clock with an offset that a
-// fault may move) and getrandom() gives numbers of the seed. So nothing that production code asks
-// its host can make a run differ from its repetition, and a wall clock that decides anything shows.
-// One at a time, one thread.
+// While one is installed, clock_gettime() returns virtual time (the wall clock with an offset that
+// a fault may change), and getrandom() returns numbers of the seed. So nothing that production code
+// asks its host can make a run differ from its repetition, and a decision by the wall clock shows.
+// One at a time, on one thread.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ class HostCalls {
   HostCalls(const HostCalls&) = delete;
   HostCalls& operator=(const HostCalls&) = delete;
 
-  // Seconds that the wall clock is off; it may go back.
+  // The offset of the wall clock in seconds; a fault may move it back.
   std::int64_t wall_offset_s = 1'700'000'000;
 
   const test::VirtualClock& clock() const noexcept { return clock_; }

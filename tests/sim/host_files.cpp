@@ -57,7 +57,7 @@ int HostFiles::write(int handle, ConstBytes bytes, std::uint64_t offset, std::si
   written = 0;
   File& file = *handles_.at(static_cast<std::size_t>(handle));
   if (write_error != 0) return write_error;
-  // A disk that fills up takes a part.
+  // A disk that fills up during a write takes a part of it.
   if (full) bytes = bytes.first(std::min<std::size_t>(bytes.size(), bytes.size() / 3));
   if (!bytes.empty()) {
     if (file.data.size() < offset + bytes.size()) file.data.resize(offset + bytes.size());
@@ -92,6 +92,19 @@ int HostFiles::remove(const std::string& path) {
   return 0;
 }
 
+int HostFiles::link(const std::string& from, const std::string& to) {
+  const auto found = files_.find(from);
+  if (found == files_.end()) return ENOENT;
+  if (files_.count(to) > 0) return EEXIST;
+  files_[to] = found->second;
+  return 0;
+}
+
+int HostFiles::remove_directory(const std::string& path) {
+  std::erase_if(files_, [&](const auto& file) { return file.first.starts_with(path + "/"); });
+  return 0;
+}
+
 void HostFiles::cut_power(Random& random) {
   for (auto it = files_.begin(); it != files_.end();) {
     File& file = *it->second;
@@ -100,7 +113,7 @@ void HostFiles::cut_power(Random& random) {
       continue;
     }
     ++it;
-    // Of the bytes that were not synced any part may be there, or read as zeros.
+    // Any part of the bytes that were not synced may remain, or read as zeros.
     std::vector<std::byte> left = file.synced;
     if (file.data.size() > left.size()) {
       const std::uint64_t kept = random.between(left.size(), file.data.size());

@@ -1,5 +1,5 @@
-// HostFiles: a replica host's ordinary files (the archive), with a page cache that a power cut
-// forgets and the faults of a disk. Flat: paths are names.
+// HostFiles: the ordinary files of a replica's host (the archive), with a page cache that a power
+// cut forgets, and with a disk's faults. It has no folders: a path is a name.
 #pragma once
 
 #include <cerrno>
@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "random.h"
-#include "storage/archive_io.h"
+#include "storage/archive/archive_io.h"
 
 namespace binlane::sim {
 
@@ -29,6 +29,9 @@ class HostFiles final : public ArchiveIo {
   std::vector<ArchiveEntry> list(const std::string& directory,
                                  const std::string& basename) override;
   int remove(const std::string& path) override;
+  int link(const std::string& from, const std::string& to) override;
+  int make_directories(const std::string&) override { return 0; }
+  int remove_directory(const std::string& path) override;
   std::optional<std::uint64_t> free_bytes(const std::string&) override {
     return full ? 0 : UINT64_MAX;
   }
@@ -42,7 +45,7 @@ class HostFiles final : public ArchiveIo {
 
   // --- for checks
   const std::vector<std::byte>* data(const std::string& path) const;
-  // What a power cut would certainly leave.
+  // The bytes that a power cut certainly leaves.
   ConstBytes durable(const std::string& path) const;
 
  private:

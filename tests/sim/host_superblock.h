@@ -1,5 +1,5 @@
-// HostSuperblock: a journal's superblock on a replica host's disk: encoded and decoded as in
-// production, in a record that keeps what was stored, whole (the contract of DurableRecord).
+// HostSuperblock: a journal's superblock on the disk of a replica's host. It is encoded and decoded
+// as in production, and the record keeps what was stored, whole (the contract of DurableRecord).
 #pragma once
 
 #include <cerrno>
@@ -7,15 +7,15 @@
 #include <vector>
 
 #include "base/assert.h"
-#include "storage/journal_store.h"
-#include "storage/stream_switch.h"
+#include "storage/journal/journal_store.h"
 
 namespace binlane::sim {
 
-// What stands on the disk.
+// What is on the disk.
 struct SuperblockRecord {
   std::vector<std::byte> bytes;
-  bool failing = false;  // every store fails, and for the process that met it for ever
+  // Every store fails. A process that has met one failed store stores nothing any more.
+  bool failing = false;
 };
 
 inline JournalMeta decode_superblock(const SuperblockRecord& record) {
@@ -27,22 +27,16 @@ inline JournalMeta decode_superblock(const SuperblockRecord& record) {
 
 class HostSuperblock final : public JournalStore {
  public:
-  explicit HostSuperblock(SuperblockRecord& record) : record_(record) {
+  // `image`: the copy of the ring in memory.
+  HostSuperblock(SuperblockRecord& record, MutableBytes image) : record_(record), image_(image) {
     load(decode_superblock(record));
   }
 
   const std::string& path() const noexcept override { return path_; }
   const JournalStart& start() const noexcept override { return start_; }
-  // What recovery found; once, at the opening.
+  // Called once, at the opening, with what recovery found.
   void set_start(const JournalStart& start) { start_ = start; }
-  // As JournalFile's.
-  [[nodiscard]] int switch_stream(const StreamIdentity& next, Position sealed_at,
-                                  const JournalConsumed& last) {
-    const int error =
-        update([&](JournalMeta& meta) { binlane::switch_stream(meta, next, sealed_at, last); });
-    if (error == 0) binlane::switch_stream(start_, last);
-    return error;
-  }
+  MutableBytes image() noexcept override { return image_; }
 
  private:
   int store(const JournalMeta& meta) override {
@@ -52,8 +46,11 @@ class HostSuperblock final : public JournalStore {
     return 0;
   }
 
+  JournalStart& mutable_start() noexcept override { return start_; }
+
   std::string path_ = "journal";
   SuperblockRecord& record_;
+  MutableBytes image_;
   JournalStart start_;
   bool failed_ = false;
 };

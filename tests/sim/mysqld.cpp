@@ -5,14 +5,14 @@
 
 #include "base/assert.h"
 #include "base/crc32c.h"
-#include "shim/binlog_event.h"
+#include "shim/binlog/binlog_event.h"
 
 namespace binlane::sim {
 namespace {
 
-constexpr std::uint32_t kStartup = 1'700'000'000;  // seconds; only that it is not 0 counts
+constexpr std::uint32_t kStartup = 1'700'000'000;  // seconds; any value but 0 will do
 constexpr std::uint64_t kLargeRows = 30'000;
-// In every list, and no group is of it: what DELETE_DOMAIN_ID may delete.
+// Every GTID list names this domain, and no group belongs to it, so DELETE_DOMAIN_ID may delete it.
 constexpr GtidEntry kIdleDomain{9, 99, 5};
 
 ConstBytes slice(const std::vector<std::byte>& data, std::uint64_t from, std::uint64_t to) {
@@ -38,11 +38,13 @@ void Mysqld::start() {
   enabled_ = status_on_ = options_.enabled_at_start;
   enabled_set_ = false;
   sync_binlog_ = 1;
+  timeout_ns_ = options_.timeout_ns;
+  after_commit_ = options_.after_commit_at_start;
   read_only_ = options_.read_only_at_start;
   read_only_wanted_ = false;
   rotate_wanted_ = false;
   dump_end_ = {};
-  // A binlog that the index does not list is removed, and its number given out again.
+  // The server removes a binlog that its index does not list, and uses its number again.
   if (unlisted_ != 0 && store_.has(unlisted_)) store_.remove(unlisted_);
   if (!store_.empty()) recover();
   open_file(store_.empty() ? first_number() : store_.last() + 1, kStartup + run_);
@@ -51,16 +53,16 @@ void Mysqld::start() {
   trace_.note("server starts", run_, file_);
 }
 
-// Everything up to the first transaction that is not whole is in the binlog and gets committed; the
-// rest never was.
+// Everything before the first transaction that is not whole is in the binlog, and is committed. The
+// rest never happened.
 void Mysqld::recover() {
-  // Half a group with nothing behind it is what a crash leaves as well.
+  // A crash, too, leaves half a group with nothing after it.
   const auto torn_last = torn_.find(store_.last());
   if (torn_last != torn_.end() && store_.file(store_.last()).data.size() <= torn_end_ &&
       torn_at_ == torn_last->second)
     torn_.erase(torn_last);
   bool gone = false;
-  // What is behind half a group is in its tables, but recovery does not read on there.
+  // The server's tables have what is after half a group, but its recovery stops reading there.
   bool unread = false;
   last_group_end_ = {};
   next_gtid_ = options_.first_gtid;
@@ -74,6 +76,7 @@ void Mysqld::recover() {
       continue;
     }
     last_group_end_ = commit.end;
+    commit.committed = true;
     const auto torn = torn_.find(commit.end.file);
     unread = unread || (torn != torn_.end() && commit.end.file == store_.last() &&
                         commit.begin.offset >= torn->second);
@@ -86,7 +89,7 @@ void Mysqld::recover() {
   if (last_group_end_.file == last) {
     keep = last_group_end_.offset;
   } else {
-    // No group: the header alone, as far as it is there.
+    // There is no group, so the file ends after its header, as much of that as exists.
     const auto begun = endings_.find(last);
     if (begun != endings_.end()) keep = std::min<std::uint64_t>(keep, begun->second.begin);
   }
@@ -126,7 +129,7 @@ void Mysqld::kill() {
   second_piece_.clear();
 }
 
-// Whoever waits is let go, with OK.
+// Clients whose commits wait get OK.
 void Mysqld::shut_down() {
   if (!up_ || stage_ != Stage::idle) return;
   trace_.note("server shuts down", waiting_.size());
@@ -189,7 +192,7 @@ std::size_t Mysqld::advance() {
       break;
     case Stage::new_file:
       list_file();
-      dump_end_ = written();  // dump_reach() knows of torn files before this one
+      dump_end_ = written();  // dump_reach() takes care of earlier files that are torn
       stage_ = Stage::idle;
       due_ns_ = clock_.time_ns + (storm_ > 0 ? 0 : random_.below(options_.group_pause_ns));
       break;
@@ -197,11 +200,12 @@ std::size_t Mysqld::advance() {
   return 1;
 }
 
-// Half of the group stays in the file. Its clients were killed: they know nothing.
+// Half of the group remains in the file. Its clients were killed, so they know nothing.
 bool Mysqld::tear_group(const std::vector<std::byte>& bytes) {
   if (!tear_wanted_ || options_.trims_torn_files) return false;
   tear_wanted_ = false;
-  // Within the first transaction: the server's own position never falls behind what was whole.
+  // The tear is within the first transaction, so the server's own position is never before what is
+  // whole.
   const Commit& first = commits_[group_.commits.front()];
   const std::uint64_t most = first.end.offset - first.begin.offset - 1;
   const std::uint64_t kept = 1 + random_.below(most);
@@ -259,7 +263,7 @@ void Mysqld::write_group() {
   }
   trace_.note("group written", count, group_.end.file, group_.end.offset);
   if (random_.one_in(3)) {
-    // Larger than the server's cache: two writes, wherever it happens to be full.
+    // The group is larger than the server's cache, so it is written in two pieces, split anywhere.
     const auto cut = static_cast<std::ptrdiff_t>(1 + random_.below(bytes.size() - 1));
     second_piece_.assign(bytes.begin() + cut, bytes.end());
     bytes.resize(static_cast<std::size_t>(cut));
@@ -278,12 +282,14 @@ void Mysqld::finish_sync() {
   if (sync_binlog_ == 1) {
     store_.sync_to(file_, sync_end_);
   } else {
-    // Set between the write and the sync: the server asks at the sync.
+    // sync_binlog was changed between the write and the sync; the server reads it at the sync.
     for (const std::size_t commit : group_.commits) commits_[commit].unsafe = true;
   }
-  // The dump thread ends with an error where the file is torn.
+  // Where the file is torn, the dump thread ends with an error.
   if (!torn_.contains(file_)) dump_end_ = group_.end;
+  for (const std::size_t commit : group_.commits) commits_[commit].committed = after_commit_;
   group_.since_ns = clock_.time_ns;
+  group_.timeout_ns = timeout_ns_;
   waiting_.push_back(std::move(group_));
   group_ = {};
   stage_ = Stage::idle;
@@ -328,7 +334,8 @@ void Mysqld::open_file(std::uint32_t number, std::uint32_t startup_s) {
   due_ns_ = clock_.time_ns + sync_time();
 }
 
-// In the index, once it is on stable storage (MariaDB 10.11: MYSQL_BIN_LOG::open).
+// The server lists a file in its index once the file is on stable storage (MariaDB 10.11:
+// MYSQL_BIN_LOG::open).
 void Mysqld::list_file() {
   store_.sync(file_);
   unlisted_ = 0;
@@ -354,7 +361,7 @@ std::size_t Mysqld::answer_waiters() {
     } else if (covers(group.end)) {
       counters_.yes_tx += group.commits.size();
       answer(group, answer_of(group));
-    } else if (clock_.time_ns - group.since_ns >= options_.timeout_ns) {
+    } else if (clock_.time_ns - group.since_ns >= group.timeout_ns) {
       status_on_ = false;
       ++counters_.no_times;
       ++timeouts_;
@@ -373,6 +380,7 @@ void Mysqld::answer(const Group& group, Answer answer) {
   for (const std::size_t index : group.commits) {
     Commit& commit = commits_[index];
     commit.answer = answer;
+    commit.committed = true;
     if (answer == Answer::foreign) commit.visit = foreign_visits_;
     if (answer == Answer::acked && acked_too_much()) commit.unsafe = true;
     commit.answered_ns = clock_.time_ns;
@@ -389,7 +397,7 @@ void Mysqld::set_enabled(bool on) {
     enabled_ = status_on_ = true;
     return;
   }
-  if (enabled_) ++counters_.no_times;  // ran on MariaDB 10.11
+  if (enabled_) ++counters_.no_times;  // as seen on MariaDB 10.11
   enabled_ = status_on_ = false;
   for (const Group& group : waiting_) {
     counters_.no_tx += group.commits.size();
@@ -404,7 +412,7 @@ void Mysqld::begin_read_only() {
   read_only_wanted_ = true;
 }
 
-// The killed leader's whole group goes on, and counts as acknowledged.
+// The whole group of the killed leader continues, and the server counts it as acknowledged.
 void Mysqld::kill_waiter() {
   if (!up_ || waiting_.empty() || !status_on()) return;
   trace_.note("waiter killed", waiting_.front().commits.size());
@@ -421,32 +429,12 @@ void Mysqld::purge_before(std::uint32_t file) {
   store_.purge_before(file);
 }
 
-bool Mysqld::reset_master() {
-  if (!up_ || stage_ != Stage::idle || !waiting_.empty()) return false;
-  trace_.note("reset master");
-  ++resets_;
-  store_.reset();
-  endings_.clear();
-  torn_.clear();
-  tear_wanted_ = false;
-  has_idle_domain_ = false;
-  by_end_.clear();
-  next_gtid_ = 1;
-  last_group_end_ = {};
-  forget_acks();
-  dump_end_ = foreign_sent_ = {};
-  foreign_acks_.clear();
-  open_file(1, 0);
-  run_first_file_ = 1;
-  return true;
-}
-
 // --- dump connection ----------------------------------------------------------------------------
 
 Position Mysqld::dump_reach(Position start) const {
   for (std::uint32_t file = start.file; file < file_; ++file) {
     if (!store_.has(file) || store_.file(file).purged) return {};
-    // The dump thread stops where a file is torn, for ever.
+    // The dump thread stops for ever where a file is torn.
     if (!ended(file)) return last_group_end_.file == file ? last_group_end_ : Position{};
   }
   return dump_end_;
@@ -459,7 +447,7 @@ void Mysqld::on_ack(Position position) {
   take_ack(position);
 }
 
-// --- truth --------------------------------------------------------------------------------------
+// --- what is true -------------------------------------------------------------------------------
 
 const Commit* Mysqld::around(Position position) const {
   const auto found = by_end_.upper_bound(position);

@@ -1,5 +1,5 @@
-// Mysqld, the part that is about who may end its waits: the dump connections that are its semi-sync
-// clients, ours and somebody else's, and how it compares what they acknowledge.
+// Mysqld, the part about ACKs: the dump connections that are semi-sync clients of the server, ours
+// and foreign ones, and how the server compares what they acknowledge.
 #include <algorithm>
 #include <string>
 
@@ -9,9 +9,9 @@
 namespace binlane::sim {
 namespace {
 
-// A dump connection's thread ends this long after the connection at most.
+// The thread of a dump connection ends at most this long after the connection.
 constexpr std::uint64_t kThreadEndsNs = 400 * kNanosPerMilli;
-// A stock replica acknowledges what it was sent within this.
+// A stock replica acknowledges what it was sent within this time.
 constexpr std::uint64_t kForeignAckNs = 4 * kNanosPerMilli;
 
 std::string name_of(std::uint32_t file) {
@@ -20,7 +20,7 @@ std::string name_of(std::uint32_t file) {
 
 }  // namespace
 
-// As Active_tranx::compare of MariaDB 10.11: names as text, then offsets.
+// As Active_tranx::compare in MariaDB 10.11 does: names as text, then offsets.
 bool Mysqld::covers_as_text(const Position& acked, const Position& end) {
   if (acked.is_null()) return false;
   const int order = name_of(acked.file).compare(name_of(end.file));
@@ -31,7 +31,7 @@ bool Mysqld::covers(const Position& end) const {
   return options_.compares_names_as_text ? covers_as_text(acked_, end) : acked_ >= end;
 }
 
-// What ends a wait, and whose word it was.
+// What ended a wait, and by whose ACK.
 Answer Mysqld::answer_of(const Group& group) const {
   if (own_acked_ >= group.end) return Answer::acked;
   return foreign_acked_ >= group.end ? Answer::foreign : Answer::unwaited;
@@ -60,7 +60,7 @@ void Mysqld::register_dump(Position start) {
   on_ack(start);
 }
 
-// The server notices only after a while.
+// The server notices the end of a connection only after a while.
 void Mysqld::end_dump() {
   for (std::uint64_t& until_ns : threads_) {
     if (until_ns == UINT64_MAX) until_ns = clock_.time_ns + random_.below(kThreadEndsNs);

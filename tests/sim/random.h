@@ -1,4 +1,4 @@
-// Random: the simulator's only source of chance. A plain generator of our own (SplitMix64), so that
+// Random: the simulator's only source of chance. It is a generator of our own (SplitMix64), so that
 // a seed means the same with every standard library.
 #pragma once
 
@@ -29,7 +29,7 @@ class Random {
     return first + below(last - first + 1);
   }
   bool one_in(std::uint64_t count) noexcept { return below(count) == 0; }
-  // A generator of its own for a part, so that one part's draws do not shift another's.
+  // A separate generator for one part, so that the draws of one part do not shift those of another.
   Random fork() noexcept { return Random(next()); }
 
  private:

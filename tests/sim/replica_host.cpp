@@ -2,18 +2,76 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "base/error.h"
 #include "binlog_store.h"
+#include "shim/feed/archive_gtids.h"
+#include "shim/feed/fixed_feed_limit.h"
+#include "violation.h"
 
 namespace binlane::sim {
 namespace {
 
-// As ReplicaControl's turn.
+// The length of a turn of ReplicaThread.
 constexpr std::uint64_t kTurnNs = 5 * kNanosPerMilli;
+constexpr std::uint64_t kPruneNs = 20 * kNanosPerMilli;
 
 }  // namespace
+
+// There is one thread, so it takes the lane's turn itself when control quiesces the lane.
+class ReplicaHost::TurnedLane final : public Lane {
+ public:
+  using Lane::Lane;
+  bool quiesce() override {
+    queues().pause.request();
+    do_work();
+    BL_ASSERT(queues().pause.is_quiesced());
+    return true;
+  }
+};
+
+// The binlog server at its fastest: whatever may be served is served at once.
+class ReplicaHost::OwnFeed final : public Feed {
+ public:
+  OwnFeed(ReplicaHost& host, FeedLimit& limit) : host_(host), limit_(limit) {}
+  ~OwnFeed() override {
+    if (host_.feed_ == this) host_.feed_ = nullptr;
+  }
+  std::string start() override {
+    started_ = true;
+    return {};
+  }
+  void stop() override { started_ = false; }
+  FeedStatus status() const override { return {}; }
+  void turn() {
+    if (!started_) return;
+    const Position whole = limit_.whole_groups();
+    if (host_.server_.take(host_.store_->stream(), host_.folder(), whole, host_.clock_.time_ns))
+      host_.trace_.note("fed", host_.local_.ipv4, whole.file, whole.offset);
+  }
+
+ private:
+  ReplicaHost& host_;
+  FeedLimit& limit_;
+  bool started_ = false;
+};
+
+class ReplicaHost::OwnExecuted final : public ExecutedWatch {
+ public:
+  explicit OwnExecuted(const FedServer& server) : server_(server) {}
+  std::string start() override { return {}; }
+  void stop() override {}
+  std::optional<Position> executed() const override {
+    const Position executed = server_.executed();
+    return executed.is_null() ? std::nullopt : std::optional(executed);
+  }
+
+ private:
+  const FedServer& server_;
+};
 
 ReplicaHost::Memory ReplicaHost::allocate(std::size_t size) {
   auto* const memory = static_cast<std::byte*>(std::aligned_alloc(kBlockSize, size));
@@ -36,18 +94,27 @@ ReplicaHost::ReplicaHost(test::VirtualClock& clock, test::FakeNetwork& network, 
       port_(network, local),
       disk_(clock, random_.next(), MutableBytes(platter_.get(), size_)),
       image_(allocate(size_)) {
+  config_.name = name_;
+  config_.cluster = kClusterName;
+  ReplicaConfig& replica = config_.replica.emplace();
+  replica.journal = "journal";
+  replica.archive = kArchiveDirectory;
+  replica.server_socket = "server";
+  replica.archive_keep_days = replica.archive_keep_mb = 0;
+  replica.archive_keep_for_absent_mb = replica.archive_min_free_mb = 0;
   format();
+}
+
+ReplicaHost::~ReplicaHost() {
+  forget();
 }
 
 void ReplicaHost::format() {
   std::memset(platter_.get(), 0, size_);
-  JournalMeta meta;
-  meta.journal = Uuid::random();
-  meta.block_count = static_cast<std::uint32_t>(size_ / kBlockSize);
-  // As JournalFile: what stands beside the journal stays.
-  if (!superblock_.bytes.empty() && !canary(Canary::promise_forgotten))
-    meta.promise = stored_meta().promise;
-  superblock_.bytes = encode_journal_meta(meta);
+  // In production the promise is stored beside the journal as well, and remains.
+  const Promise promised = superblock_.bytes.empty() ? Promise{} : stored_meta().promise;
+  superblock_.bytes = encode_journal_meta(
+      new_journal_meta(static_cast<std::uint32_t>(size_ / kBlockSize), promised));
 }
 
 void ReplicaHost::reseed() {
@@ -56,7 +123,7 @@ void ReplicaHost::reseed() {
   format();
   files_.remove_all();
   exposure_bytes_.reset();
-  fed_ = fed_before_ = executed_ = {};
+  server_.begin_anew({});
   first_kept_ = 0;
   impaired = false;
   ++reseeds_;
@@ -70,14 +137,13 @@ void ReplicaHost::reset_promise(const Promise& promise) {
   superblock_.bytes = encode_journal_meta(meta);
 }
 
+// Opens the journal as JournalFile does, and then does what Daemon does.
 void ReplicaHost::start() {
   BL_ASSERT(!up());
-  loan_ = {};
   ++openings_;
   problem_.clear();
-  refusal_.clear();
   port_.discard();
-  store_ = std::make_unique<HostSuperblock>(superblock_);
+  store_ = std::make_unique<HostSuperblock>(superblock_, MutableBytes(image_.get(), size_));
   std::memcpy(image_.get(), platter_.get(), size_);
   const RecoveredJournal found = recover_journal(ConstBytes(image_.get(), size_), store_->meta());
   if (!found.refusal.empty()) {
@@ -100,41 +166,36 @@ void ReplicaHost::start() {
     forget();
     return;
   }
-  journal_.emplace(MutableBytes(image_.get(), size_), start);
-  queues_ = std::make_unique<Cycle::Queues>();
-  if (!make_parts()) {
+  held_stream_ = store_->stream();
+  lane_ = std::make_unique<TurnedLane>(port_, disk_, clock_, *store_, cluster_id_of(kClusterName),
+                                       name_, sources_);
+  exposures_failed_ = false;
+  try {
+    side_ = std::make_unique<ReplicaSide>(config_, static_cast<ReplicaPlatform&>(*this));
+    if (other_ != nullptr) other_->make();
+    lane_->resume();
+    side_->start();
+  } catch (const StartupError& refused) {
+    problem_ = refused.what();
     trace_.line(name_ + " does not start: " + problem_);
     forget();
     return;
   }
-  exposures_failed_ = false;
-  exposures_.emplace(exposure_bytes_, [this](ConstBytes bytes) {
-    exposures_failed_ = exposures_failed_ || exposures_failing;
-    if (exposures_failed_) return EIO;
-    exposure_bytes_.emplace(bytes.begin(), bytes.end());
-    return 0;
-  });
-  cycle_ = std::make_unique<Cycle>(port_, disk_, *journal_, clock_, *queues_,
-                                   cluster_id_of(kClusterName), name_, sources_);
-  queues_->pause.resume();
-  admission_.emplace(name_, cluster_id_of(kClusterName), *store_, *exposures_,
-                     static_cast<AdmissionHost&>(*this));
-  show_state();
   control_ns_ = archive_ns_ = clock_.time_ns;
   trace_.note("replica starts", local_.ipv4, start.end.file, start.end.offset);
+  if (other_ != nullptr) other_->begin();
 }
 
 void ReplicaHost::forget() {
-  admission_.reset();
-  archiver_.reset();
-  groups_.reset();
-  cycle_.reset();
-  queues_.reset();
-  journal_.reset();
+  if (other_ != nullptr) other_->end();
+  side_.reset();
+  lane_.reset();
   store_.reset();
+  archiving_ = nullptr;
+  feed_ = nullptr;
 }
 
-// Its writes in flight reach the disk or do not; the page cache stays.
+// Writes in flight reach the disk or do not. The page cache remains.
 void ReplicaHost::kill() {
   if (!up()) return;
   trace_.note("replica killed", local_.ipv4);
@@ -146,79 +207,150 @@ void ReplicaHost::kill() {
 void ReplicaHost::cut_power() {
   kill();
   trace_.note("replica's power cut", local_.ipv4, disk_.tear);
+  server_.execute_all();
+  static_cast<void>(executed_gtid());  // the server knows it, whatever becomes of our files
   files_.cut_power(random_);
 }
 
 std::size_t ReplicaHost::turn() {
   if (!up() || clock_.time_ns < paused_until_ns) return 0;
-  const std::size_t work = cycle_->do_work();
+  const std::size_t work = lane_->do_work();
   if (clock_.time_ns >= control_ns_) {
     control_ns_ = clock_.time_ns + 1 + random_.below(kTurnNs);
-    control();
+    control_turn_();
+    if (held_stream_.is_null()) held_stream_ = store_->stream();
+    if (retention_ && clock_.time_ns >= prune_ns_) prune();
   }
-  if (clock_.time_ns >= archive_ns_) {
-    const bool worked = archiver_->step(clock_.time_ns);
-    archive_ns_ = clock_.time_ns + (worked ? 1 : kArchiveBusyPollNs);
-    feed();
-  }
+  if (clock_.time_ns >= archive_ns_) archive();
+  server_.execute(clock_.time_ns);
   return work;
 }
 
-// --- as ReplicaSide -------------------------------------------------------------------------
+void ReplicaHost::archive() {
+  const auto parts = side_->parts();
+  const bool works = archiving_ == parts->archiver.get();
+  const bool worked = works && parts->archiver->step(clock_.time_ns);
+  archive_ns_ = clock_.time_ns + (worked ? 1 : kArchiveBusyPollNs);
+  if (feed_ != nullptr) feed_->turn();
+}
 
-// A stream's folder bears its name; the first one's is the archive itself.
+// Every 20 ms instead of every 5 s, because a fault does not last long.
+void ReplicaHost::prune() {
+  prune_ns_ = clock_.time_ns + kPruneNs;
+  const std::uint64_t before = files_pruned();
+  side_->set_retention(*retention_);
+  side_->prune_archive(clock_.time_ns);
+  if (files_pruned() == before) return;
+  const auto left = files_.list(folder(), kBasename);
+  if (!left.empty()) first_kept_ = std::max(first_kept_, left.front().number);
+  trace_.note("archive pruned", local_.ipv4, first_kept_, files_pruned());
+}
+
+void ReplicaHost::prune_by(const std::optional<RetentionPolicy>& policy) {
+  retention_ = policy;
+  if (!policy && up()) side_->set_retention({});
+}
+
+// --- ReplicaPlatform -------------------------------------------------------------------------
+
+ReplicaLane& ReplicaHost::lane() {
+  return *lane_;
+}
+
+int ReplicaHost::store_exposures(ConstBytes bytes) {
+  exposures_failed_ = exposures_failed_ || exposures_failing;
+  if (exposures_failed_) return EIO;
+  exposure_bytes_.emplace(bytes.begin(), bytes.end());
+  return 0;
+}
+
+std::unique_ptr<Feed> ReplicaHost::make_feed(FeedOptions options, FeedLimit& limit) {
+  const bool switched = store_->stream() != held_stream_;
+  held_stream_ = store_->stream();
+  if (switched) {
+    ++streams_switched_;
+    first_kept_ = 0;
+    static_cast<void>(executed_gtid());
+    // What was sealed is in the archive, for the server has nothing else to get it from.
+    if (!options.sealed.empty()) {
+      const SealedFeed& sealed = options.sealed.back();
+      const auto size = files_.size(sealed.place.path(sealed.end.file));
+      if (sealed.end.offset > 0 && size.value_or(0) < sealed.end.offset && !impaired)
+        throw Violation(
+            fmt::format("I8: {} goes over to another stream, and its archive does not "
+                        "reach the end of the one before, at {}",
+                        name_, to_string(sealed.end)));
+    }
+    static_cast<void>(server_.follow(held_stream_));
+    trace_.note("stream switched", local_.ipv4, server_.fed_before().file,
+                server_.fed_before().offset);
+  }
+  auto feed = std::make_unique<OwnFeed>(*this, limit);
+  feed_ = feed.get();
+  return feed;
+}
+
+std::unique_ptr<ExecutedWatch> ReplicaHost::make_executed_watch(AppliedWatch::Options, FeedLimit&,
+                                                                std::function<bool(Position)>) {
+  return std::make_unique<OwnExecuted>(server_);
+}
+
+std::string ReplicaHost::start_archiver(Archiver& archiver) {
+  archiving_ = &archiver;
+  return {};
+}
+
+bool ReplicaHost::call(const std::function<void()>& work) {
+  if (!up()) return false;
+  work();
+  return true;
+}
+
+// --- for checks -------------------------------------------------------------------------------
+
+// By reading the archived files up to there, as MariaDB has counted it; once for each place, since
+// the files may be gone later.
+std::string ReplicaHost::executed_gtid() {
+  const FedServer::Place at = server_.executed_place();
+  if (at.position.is_null()) return server_.stood_at;
+  if (at == executed_) return executed_gtid_;
+  // Where the stream begins: it has executed nothing of it yet.
+  const bool begins =
+      at.position.offset == 0 &&
+      !files_.size(at.folder + "/" + binlog_file_name(at.basename, at.position.file - 1));
+  if (begins) return server_.fed_before().is_null() ? server_.stood_at : executed_gtid_;
+  FixedFeedLimit limit;
+  limit.set(at.position);
+  ArchiveGtids gtids(
+      {at.folder, at.basename, std::make_shared<ArchiveView>(files_, at.folder, at.basename)},
+      limit, [] { return false; });
+  const auto history = gtids.history();
+  if (!history)
+    throw Violation(
+        fmt::format("{}'s server has executed {} of {}, which its archive cannot tell: {}", name_,
+                    to_string(at.position), at.folder, gtids.error()));
+  executed_ = at;
+  executed_gtid_ = history->position().text();
+  return executed_gtid_;
+}
+
 std::string ReplicaHost::folder() const {
   const JournalMeta meta = stored_meta();
   const std::string subfolder = archive_subfolder(meta.stream, meta.own_folder);
   return subfolder.empty() ? kArchiveDirectory : std::string(kArchiveDirectory) + "/" + subfolder;
 }
 
-bool ReplicaHost::make_parts() {
-  archiver_.reset();
-  groups_ = std::make_unique<TrackedGroups>();
-  archiver_ =
-      std::make_unique<Archiver>(*store_, *journal_, folder(), *groups_,
-                                 archive_channel(queues_->released, queues_->archived), &files_);
-  problem_ = archiver_->open(*journal_);
-  return problem_.empty();
+bool ReplicaHost::archive_failed() const {
+  return up() && !side_->parts()->archiver->status().failure.empty();
 }
 
-std::string ReplicaHost::switch_stream(const StreamIdentity& next, Position sealed_at) {
-  BL_ASSERT(queues_->pause.standing());
-  const int error = store_->switch_stream(next, sealed_at, newest_block(*journal_, store_->meta()));
-  if (error != 0) return "the superblock cannot be stored";
-  // As ReplicaLane::rebuild().
-  cycle_->end_session();
-  ReleaseMark mark;
-  while (queues_->released.try_pop(mark)) {
-  }
-  std::uint64_t sequence = 0;
-  while (queues_->archived.try_pop(sequence)) {
-  }
-  archiver_.reset();
-  journal_.emplace(MutableBytes(image_.get(), size_), store_->start());
-  cycle_->forget_archive();
-  if (!make_parts()) return problem_;
-  fed_before_ = fed_;
-  fed_ = executed_ = {};
-  first_kept_ = 0;
-  ++streams_switched_;
-  trace_.note("stream switched", local_.ipv4, sealed_at.file, sealed_at.offset);
-  return {};
+Position ReplicaHost::archive_end() const {
+  return up() ? side_->parts()->archiver->end_watch().end().released_bytes : Position{};
 }
 
-// The binlog server, at its fastest: whatever may be served is served.
-void ReplicaHost::feed() {
-  // Not what a later term does not hold, not after a restart either (S10).
-  if (exposures_->diverged()) return;
-  const Position whole = archiver_->end_watch().whole_groups();
-  if (whole > fed_) {
-    fed_ = whole;
-    trace_.note("fed", local_.ipv4, fed_.file, fed_.offset);
-  }
+std::string ReplicaHost::refusal() const {
+  return up() ? side_->control().view().refusal : std::string();
 }
-
-// --- for checks -------------------------------------------------------------------------------
 
 bool ReplicaHost::damaged() const {
   return !decode_superblock(superblock_).damaged_until.is_null();

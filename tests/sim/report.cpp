@@ -20,7 +20,7 @@ CheckCounts sum(const CheckCounts& a, const CheckCounts& b) {
           a.wakings + b.wakings};
 }
 
-// The order of the seeds does not matter, so that workers may share them as they like.
+// The sum does not depend on the order of the seeds, so workers may share them in any way.
 std::uint64_t scatter(std::uint64_t seed, std::uint64_t hash) {
   return (hash ^ seed * 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9;
 }
@@ -32,6 +32,12 @@ void Report::add(const RunResult& result) {
   virtual_ns += result.virtual_ns;
   hash += scatter(result.seed, result.hash);
   checks = sum(checks, result.checks);
+  promotions += result.promotions;
+  settings.changed += result.settings.changed;
+  settings.refused += result.settings.refused;
+  ++modes[static_cast<std::size_t>(result.mode)];
+  holding += result.holds ? 1 : 0;
+  later += result.promotions.active > 1 ? 1 : 0;
   promoted += result.promoted ? 1 : 0;
   unproven += result.promotion_asked && !result.promoted ? 1 : 0;
   for (std::size_t a = 0; a < kFaultKinds; ++a) {
@@ -57,6 +63,12 @@ void Report::add(const Report& other) {
   not_the_same += other.not_the_same;
   hash += other.hash;
   checks = sum(checks, other.checks);
+  promotions += other.promotions;
+  settings.changed += other.settings.changed;
+  settings.refused += other.settings.refused;
+  for (std::size_t i = 0; i < modes.size(); ++i) modes[i] += other.modes[i];
+  holding += other.holding;
+  later += other.later;
   promoted += other.promoted;
   unproven += other.unproven;
   for (std::size_t a = 0; a < kFaultKinds; ++a) {
@@ -93,6 +105,17 @@ std::string Report::to_json() const {
   if (failures > 0) json["first_failing_seed"] = failed[0].seed;
   json["runs_with_a_promotion"] = promoted;
   json["runs_with_promotions_refused"] = unproven;
+  json["runs_with_later_promotions"] = later;
+  json["promotions_resumed"] = promotions.resumed;
+  json["rival_candidates"] = promotions.rivals;
+  json["rejoins"] = promotions.rejoins;
+  json["rejoins_of_the_first_source"] = promotions.first_rejoins;
+  json["rejoins_refused"] = promotions.rejoins_refused;
+  json["candidates_struck_by_phase"] = promotions.struck;
+  json["runs_by_mode"] = {{"degrade", modes[0]}, {"block", modes[1]}, {"fail", modes[2]}};
+  json["runs_with_hold"] = holding;
+  json["settings_changed"] = settings.changed;
+  json["settings_refused"] = settings.refused;
   auto& checked = json["checked"];
   checked["commits_under_quorum"] = checks.acked;
   checked["S21_wakings"] = checks.wakings;
@@ -110,7 +133,7 @@ std::string Report::to_json() const {
   auto& counts = json["faults"];
   for (std::size_t i = 0; i < kFaultKinds; ++i)
     counts[to_string(static_cast<FaultKind>(i))] = faults[i];
-  // Apart from `json`, whose members move when another one is added.
+  // Not a part of `json` yet, because its members move when another one is added.
   auto missing = nlohmann::ordered_json::array();
   auto matrix = nlohmann::ordered_json::object();
   for (std::size_t a = 0; a < kFaultKinds; ++a) {

@@ -1,7 +1,7 @@
-// The safety rules, one scripted run each, by their names. All of I1 to I8 are watched in every
-// step of them as well; a check that fails throws Violation, which fails the test.
+// The safety rules, one scripted run each, by their names. The checks of I1 to I8 run in every step
+// of these as well. A check that fails throws Violation, which fails the test.
 //
-// S2, S10, S12, S14 and S15 stand in safety_promotion_test.cpp.
+// S2, S10, S12, S14 and S15 are in safety_promotion_test.cpp.
 #include "safety_script.h"
 
 namespace binlane::sim {
@@ -21,8 +21,8 @@ bool every_refusal_says(const World& world, const std::string& words) {
   });
 }
 
-// The server dies with a tail that it has not synced, and some of that tail with it.
-// The power of the source's machine: what was not synced is gone, or some of it, or is zeros now.
+// The power of the source's machine fails: what was not synced is lost, or a part of it, or reads
+// as zeros.
 void cut_source_power(World& world) {
   world.source().kill();
   world.server().kill();
@@ -45,7 +45,7 @@ void lose_the_tail(World& world) {
 }
 
 // S1: a source's daemon restarts again and again while frames of its older epochs still arrive.
-// Each incarnation raises the epoch; no frame of an older one counts (I2, I3 watch).
+// Each incarnation raises the epoch, and no frame of an older one counts (checks I2, I3).
 TEST(Safety, S1_OlderEpochsNeverCount) {
   World world(script());
   run_until_semisync(world);
@@ -65,8 +65,8 @@ TEST(Safety, S1_OlderEpochsNeverCount) {
   for (const auto& replica : world.replicas()) EXPECT_EQ(replica->journal()->epoch(), last);
 }
 
-// S3: a commit waits, no replica has it, the daemon restarts and registers. Registered at the
-// file's end, that would be an ACK: the commit returned OK and nobody had it.
+// S3: a commit waits, no replica has it, and the daemon restarts and registers. A registration at
+// the file's end would be an ACK: the commit would return OK, and no replica would have it.
 TEST(Safety, S3_RegistrationIsNoFalseAck) {
   World world(script());
   run_until_semisync(world);
@@ -83,8 +83,8 @@ TEST(Safety, S3_RegistrationIsNoFalseAck) {
   run_until_healthy(world);
 }
 
-// S3: the binlogs are purged beyond the quorum. It stays where it was: the server is not told of
-// more, and the ledger begins where the quorum ended (I4 watches).
+// S3: the binlogs are purged beyond the quorum mark. The mark remains where it was: the server is
+// told of nothing more, and the ledger's interval begins at the mark (check I4).
 TEST(Safety, S3_APurgeMovesNoQuorum) {
   WorldOptions options = script();
   options.server.max_file_bytes = 2000;
@@ -108,7 +108,7 @@ TEST(Safety, S3_APurgeMovesNoQuorum) {
   run_until_healthy(world);
 }
 
-// S4: two replicas have one journal's identity (a copied disk). Together they are one.
+// S4: two replicas have the same journal id (a copied disk). Together they count as one.
 TEST(Safety, S4_OneJournalCountsOnce) {
   World world(script());
   auto& replicas = world.replicas();
@@ -123,7 +123,7 @@ TEST(Safety, S4_OneJournalCountsOnce) {
 }
 
 // S5: the source's data folder comes back without bytes that replicas were told to release. No
-// session begins, both ends say why, nothing is cut.
+// session begins, both ends say why, and nothing is cut.
 TEST(Safety, S5_ASourceThatLostSyncedDataIsNone) {
   World world(script());
   run_until_semisync(world);
@@ -140,8 +140,9 @@ TEST(Safety, S5_ASourceThatLostSyncedDataIsNone) {
   EXPECT_EQ(world.checks().counts().cuts, cuts);
 }
 
-// S5, with the marks of earlier incarnations: a replica is away while the source loses a tail and
-// goes on, twice. It holds bytes that never were safe; it is cut, and not refused.
+// S5, with the marks of earlier incarnations: a replica is away while the source twice loses a tail
+// and continues. The replica holds bytes that never were safe. Its log is cut, and it is not
+// refused.
 TEST(Safety, S5_AReplicaThatWasAwayIsHeldToWhatItMustShare) {
   std::uint64_t cuts = 0;
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
@@ -163,9 +164,9 @@ TEST(Safety, S5_AReplicaThatWasAwayIsHeldToWhatItMustShare) {
   EXPECT_GT(cuts, 0U);
 }
 
-// S6: the server dies under a living daemon in the middle of writing a group, and goes on in the
-// next file. MariaDB keeps the torn tail for ever, and so do the archives (I8 watches); MySQL cuts
-// it off, and the replicas that hold it are cut as well, though the daemon may have synced it.
+// S6: the server dies in the middle of writing a group while the daemon lives, and continues in the
+// next file. MariaDB keeps the torn tail for ever, and so do the archives (check I8). MySQL cuts it
+// off, and the replicas that hold it cut it as well, although the daemon may have synced it.
 void torn_files(bool trims) {
   std::uint64_t cuts = 0;
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
@@ -196,8 +197,8 @@ TEST(Safety, S6_ATornFileAndItsSuccessor_MySql) {
   torn_files(true);
 }
 
-// S7: kill -9 leaves bytes in the page cache that recovery keeps and does not sync, and whose dump
-// thread sends them. The daemon syncs them before it announces them.
+// S7: after a kill -9 the page cache has bytes that the server's recovery keeps and does not sync,
+// and that its dump thread sends. The daemon syncs them before it announces them.
 TEST(Safety, S7_WhatIsAnnouncedAsSyncedIsSynced) {
   World world(script());
   run_until_semisync(world);
@@ -210,7 +211,7 @@ TEST(Safety, S7_WhatIsAnnouncedAsSyncedIsSynced) {
   const std::uint64_t before = world.source().incarnations();
   world.run_until(
       [&] {
-        // What the lane says is what the replicas are told.
+        // The lane's mark is what the replicas are told.
         const Position told = world.source().marks().synced_at;
         EXPECT_LE(told, world.binlogs().durable_until());
         return world.source().incarnations() > before && told.file > old;
@@ -220,12 +221,13 @@ TEST(Safety, S7_WhatIsAnnouncedAsSyncedIsSynced) {
   run_until_healthy(world);
 }
 
-// S7, S5: a server that dies before a new file is in its index removes it, and its next run gives
-// the number to another one. Whoever synced the first one has synced nothing of this stream.
+// S7, S5: a server that dies before a new file is in its index removes the file, and its next run
+// uses the number again. A sync of the first file syncs nothing of this stream.
 TEST(Safety, S7_AFileThatTheServerHadNotListedIsNothing) {
   World world(script());
   std::uint32_t synced = 0;
-  // The daemon syncs by itself between the end of the dump connection and its next look.
+  // The daemon syncs by itself between the end of the dump connection and its next look at the
+  // server.
   for (int time = 0; time < 100 && synced < 3; ++time) {
     run_until_semisync(world);
     std::uint32_t file = 0;
@@ -246,8 +248,8 @@ TEST(Safety, S7_AFileThatTheServerHadNotListedIsNothing) {
   run_until_healthy(world);
 }
 
-// S8: the leader of a waiting group is killed: its whole group returns OK, the server's status
-// stays ON. It is noticed, and in the ledger.
+// S8: the leader of a waiting group is killed. The whole group returns OK, and the server's status
+// remains ON. Binlane notices, and the commits are in the ledger.
 TEST(Safety, S8_AKilledWaiterIsNoticed) {
   World world(script());
   run_until_semisync(world);
@@ -263,7 +265,7 @@ TEST(Safety, S8_AKilledWaiterIsNoticed) {
   run_until_healthy(world);
 }
 
-// S8: the server stops waiting by itself while no daemon is there. The next one finds it.
+// S8: the server's own timeout ends a wait while no daemon runs. The next daemon notices.
 TEST(Safety, S8_TheServersOwnTimeoutIsNoticed) {
   World world(script());
   run_until_semisync(world);
@@ -276,14 +278,17 @@ TEST(Safety, S8_TheServersOwnTimeoutIsNoticed) {
   EXPECT_GT(world.source().ledger()->totals().entries, 0U);
 }
 
-// S9: the rule's level is `received`; disks are slow. Commits return early, and still nothing is
-// released before a quorum has it durable (I7 watches).
+// S9: the level of the rule is `received`, and disks are slow. Commits return early, but nothing is
+// released before a quorum has it durable (check I7).
 TEST(Safety, S9_ReleasedMeansDurableWhateverTheLevel) {
   World world(script());
   run_until_semisync(world);
-  world.source().rule().level = AckLevel::received;
-  ++world.source().rule().number;
   world.source().kill();
+  const Status changed = world.source().change([](SourceHostOptions& options) {
+    options.rule.level = AckLevel::received;
+    ++options.rule.number;
+  });
+  ASSERT_TRUE(changed.is_ok());
   world.source().start();
   for (auto& replica : world.replicas()) {
     replica->disk().min_ns *= 100;
@@ -303,8 +308,8 @@ TEST(Safety, S9_ReleasedMeansDurableWhateverTheLevel) {
   run_until_healthy(world);
 }
 
-// S11: a replica's log was cut, and the power goes. The cut was a record: what it took away stays
-// away, and durable never goes back (I5, I8 watch).
+// S11: a replica's log was cut, and then the power fails. The cut is a record, so what it removed
+// does not come back, and the durable mark never goes back (checks I5, I8).
 TEST(Safety, S11_ACutSurvivesAPowerCut) {
   std::uint64_t cuts = 0;
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
@@ -326,8 +331,9 @@ TEST(Safety, S11_ACutSurvivesAPowerCut) {
   EXPECT_GT(cuts, 0U);
 }
 
-// S13: no replica answers. The ledger is told first (I4 watches), then the server, a second before
-// it would give up by itself; and all of it is taken back when they are there again.
+// S13: no replica answers. Binlane writes the ledger first (check I4), and then switches semi-sync
+// off, a second before the server would give up by itself. All of it is taken back when the
+// replicas are back.
 TEST(Safety, S13_LedgerThenOffBeforeTheServersOwnTimeout) {
   World world(script());
   run_until_semisync(world);
@@ -342,8 +348,8 @@ TEST(Safety, S13_LedgerThenOffBeforeTheServersOwnTimeout) {
   run_until_healthy(world);
 }
 
-// S13: the ledger cannot be written. Then nothing is released by Binlane; only the server's own
-// timeout ends the wait.
+// S13: the ledger cannot be written, so Binlane releases nothing. Only the server's own timeout
+// ends the wait.
 TEST(Safety, S13_NoReleaseWithoutTheLedger) {
   World world(script());
   run_until_semisync(world);
@@ -355,8 +361,8 @@ TEST(Safety, S13_NoReleaseWithoutTheLedger) {
   EXPECT_EQ(world.checks().counts().releases, releases);
 }
 
-// S16: RESET MASTER. Numbers begin anew and mean other bytes: a new stream, of which the replicas
-// know nothing. They are refused until they are re-seeded.
+// S16: RESET MASTER. The numbers begin anew and name other bytes: it is a new stream, of which the
+// replicas hold nothing. They are refused until they are re-seeded.
 TEST(Safety, S16_AfterAResetReplicasAreReseeded) {
   World world(script());
   run_until_semisync(world);
@@ -370,9 +376,10 @@ TEST(Safety, S16_AfterAResetReplicasAreReseeded) {
   run_until_healthy(world);
 }
 
-// S24: the server goes on after half a group, as MariaDB does. Nothing of what follows is given to
-// anybody, whether the server rotates, is killed or both, and the operator is told where and what.
-// Canaries: scan_trusts_continuity, scan_takes_damage_for_crash, tailer_follows_misplaced_events.
+// S24: the server continues after half a group, as MariaDB does. Nothing after that half is given
+// to anybody, whether the server rotates, is killed or both, and the operator is told where the
+// damage is. Mutants: scan_trusts_continuity, scan_takes_damage_for_crash,
+// tailer_follows_misplaced_events.
 TEST(Safety, S24_ATornBinlogIsRefusedWithThePlace) {
   for (const bool killed : {false, true}) {
     World world(script());
@@ -407,7 +414,7 @@ TEST(Safety, S24_ATornBinlogIsRefusedWithThePlace) {
   }
 }
 
-// FLUSH BINARY LOGS DELETE_DOMAIN_ID: the same stream.
+// S24: FLUSH BINARY LOGS DELETE_DOMAIN_ID does not begin a new stream, and is no damage.
 TEST(Safety, S24_DeletedDomainsAreNoDamage) {
   World world(script());
   run_until_semisync(world);
@@ -423,9 +430,9 @@ TEST(Safety, S24_DeletedDomainsAreNoDamage) {
   run_until_healthy(world);
 }
 
-// S16, I4: the same while an exposure of the old stream is on record still and the ledger's disk
-// has failed. That record says nothing of the new stream: Binlane releases nobody (I4 watches).
-// Canaries: fresh_without_record, fresh_only_once.
+// S16, I4: a RESET while an exposure of the old stream is still on record, and the ledger's disk
+// has failed. That record says nothing about the new stream, so Binlane releases no commit (check
+// I4). Mutants: fresh_without_record, fresh_only_once.
 TEST(Safety, S16_AnOldStreamsExposureCoversNothing) {
   World world(script());
   run_until_semisync(world);
@@ -443,7 +450,7 @@ TEST(Safety, S16_AnOldStreamsExposureCoversNothing) {
   world.run_for(2 * kNanosPerSecond);
   EXPECT_EQ(world.checks().counts().releases, releases);
   EXPECT_EQ(world.source().fallback_state(), FallbackState::refused);
-  // A daemon that can write there again makes it good.
+  // A daemon that can write the ledger again records what is missing.
   SourceHost::fail_ledger(0);
   world.source().kill();
   world.source().start();
@@ -454,9 +461,9 @@ TEST(Safety, S16_AnOldStreamsExposureCoversNothing) {
   EXPECT_EQ(world.checks().counts().releases, releases + 1);
 }
 
-// S16, I4: while it cannot be put on record that a new stream's commits wait they do not: the next
-// daemon would take the stream for fresh, and what the server then lets go by itself for nothing
-// that was ever promised. Canary: promise_unrecorded.
+// S16, I4: a new stream's commits do not wait before it is on record that they do. Otherwise the
+// next daemon would take the stream for fresh, and what the server then released by itself for
+// something that was never promised. Mutant: promise_unrecorded.
 TEST(Safety, S16_NobodyWaitsInAStreamBeforeThatIsOnRecord) {
   World world(script());
   world.run_until([&] { return world.source().running(); }, kSoonNs, "an incarnation");
@@ -473,9 +480,9 @@ TEST(Safety, S16_NobodyWaitsInAStreamBeforeThatIsOnRecord) {
   run_until_healthy(world);
 }
 
-// S5: the server is restarted, and its binlogs are reset before anybody has looked, within the
-// second in which the stream began: nothing of the new file differs from the old one's beginning.
-// What is on record shows that this is not the stream that replicas were told of.
+// S5: the server is restarted and its binlogs are reset before anybody looks, within the second in
+// which the stream began, so the new file does not differ from the beginning of the old one. The
+// record shows that this is not the stream that replicas were told of.
 TEST(Safety, S5_AnIncarnationIsHeldToAllThatWasTold) {
   World world(script());
   run_until_semisync(world);
@@ -504,7 +511,7 @@ TEST(Safety, S5_AnIncarnationIsHeldToAllThatWasTold) {
   run_until_healthy(world);
 }
 
-// S17: where the server compares names rightly (MySQL), numbers have no end.
+// S17: where the server compares numbers (MySQL), the numbering has no end.
 TEST(Safety, S17_FileNumbersAreNumbers) {
   WorldOptions options = script();
   options.server.compares_names_as_text = false;
@@ -517,7 +524,8 @@ TEST(Safety, S17_FileNumbersAreNumbers) {
   for (const auto& replica : world.replicas()) EXPECT_GT(replica->archive_end().file, 1'000'001U);
 }
 
-// S17: MariaDB waits for nobody from binlog.1000000 on. Semi-sync ends before that, for good.
+// S17: MariaDB waits for nobody from binlog.1000000 on. Binlane ends semi-sync before that, for
+// good.
 TEST(Safety, S17_SemiSyncEndsWithTheNumbering) {
   WorldOptions options = script();
   options.server.first_file = 999'970;
@@ -533,7 +541,7 @@ TEST(Safety, S17_SemiSyncEndsWithTheNumbering) {
   world.run_for(3 * kNanosPerSecond);
   EXPECT_EQ(answered(world, Answer::unwaited), 0U);
   EXPECT_EQ(world.source().fallback_state(), FallbackState::async);
-  // Nor does a restart of either begin anew.
+  // A restart of the daemon or of the server does not change that.
   world.source().kill();
   world.source().start();
   world.run_for(3 * kNanosPerSecond);
@@ -542,8 +550,8 @@ TEST(Safety, S17_SemiSyncEndsWithTheNumbering) {
   for (const auto& replica : world.replicas()) EXPECT_GT(replica->archive_end().file, 1'000'001U);
 }
 
-// The file is there before anybody has looked, and no replica: everything from there on is in the
-// interval.
+// S17: the last file appears before Binlane looks, and no replica answers. Everything from there on
+// is in the interval.
 TEST(Safety, S17_ARotationStormIsInTheInterval) {
   WorldOptions options = script();
   options.server.first_file = 999'990;
@@ -562,8 +570,8 @@ TEST(Safety, S17_ARotationStormIsInTheInterval) {
   run_until_healthy(world);
 }
 
-// S23: a stock semi-sync replica beside Binlane acknowledges before any of our replicas has a
-// commit.
+// S23: a stock semi-sync replica is connected beside Binlane, and acknowledges before any of our
+// replicas has a commit.
 TEST(Safety, S23_ASecondAckerIsSeen) {
   World world(script());
   run_until_semisync(world);
@@ -583,7 +591,7 @@ TEST(Safety, S23_ASecondAckerIsSeen) {
   run_until_healthy(world);
 }
 
-// And what it acknowledged of the future does not outlive it.
+// S23: what that client acknowledged ahead of the binlog does not outlive its connection.
 TEST(Safety, S23_WhatASecondAckerAcknowledgedAheadIsForgotten) {
   World world(script());
   run_until_semisync(world);
@@ -600,7 +608,7 @@ TEST(Safety, S23_WhatASecondAckerAcknowledgedAheadIsForgotten) {
   run_until_healthy(world);
 }
 
-// Our own connection that reconnects is counted twice for a moment: no alarm.
+// S23: our own connection that reconnects is counted twice for a moment. That raises no alarm.
 TEST(Safety, S23_OurOwnReconnectionIsNobodyElse) {
   World world(script());
   run_until_semisync(world);

@@ -1,13 +1,12 @@
-// SourceHost: a source's machine in virtual time, its server aside: the real lane (duty cycle,
-// tailer, reader, sessions, gate), handshakes, fallback state machine, ledger, confirmer of
-// `synced`, and state. The host's role, and what is about read_only, is in source_role.cpp.
+// SourceHost: a machine that is the source or may become it, in virtual time: its server, and the
+// daemon's own control (RoleController) and lane. What is outside these is the simulator's:
+// network, binlogs, disk, clock and server; and turn() stands for the threads.
 //
-// control() stands for SourceControl's thread: it calls the same pieces in the same order. Drain
-// and Link stand for DumpDrain and SemiSyncLink.
+// With a replica's side (ReplicaHost) it is one daemon with that side, which is killed and started
+// with it, and an operator may have it promoted, or rejoin.
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -15,257 +14,204 @@
 #include <vector>
 
 #include "binlog_store.h"
-#include "control/binlog_numbers.h"
-#include "control/exposure_teller.h"
-#include "control/fallback_turn.h"
-#include "control/fenced_watch.h"
-#include "control/fencing.h"
-#include "control/handshake_desk.h"
-#include "control/host_role.h"
-#include "control/incarnation_start.h"
-#include "control/ledger.h"
-#include "control/other_ackers.h"
-#include "control/registration_gate.h"
-#include "control/source_stream.h"
-#include "control/stream_proof.h"
-#include "control/synced_teller.h"
-#include "control/write_guard.h"
-#include "dataplane/source_cycle.h"
+#include "control/config/config.h"
+#include "control/source/role_controller.h"
+#include "host_files.h"
+#include "host_folders.h"
 #include "mysqld.h"
+#include "promotion_watch.h"
 #include "random.h"
+#include "replica_host.h"
+#include "sim_lane.h"
+#include "sim_mark.h"
+#include "sim_server.h"
+#include "sim_standby.h"
+#include "sim_stopped.h"
 #include "support/fake_network.h"
 #include "trace.h"
 
 namespace binlane::sim {
+
+inline constexpr const char* kDataFolder = "data";
 
 struct SourceHostOptions {
   std::string name = "s";
   Endpoint local{1, 7100};
   QuorumRule rule;
   FallbackOptions fallback;
-  std::vector<HandshakeDesk::Replica> replicas;
+  DegradedRelease degraded_release = DegradedRelease::release;
+  WaitPoint wait_point = WaitPoint::after_sync;
+  std::vector<SessionManager::Replica> replicas;
   std::string ledger_path;
-  Uuid host_id;                 // names this host as a candidate for ever
-  bool standby_beside = false;  // a replica's side runs on the same host
-  // The stream that a promotion of this host sealed; null: none.
-  Uuid sealed_origin;
-  std::uint32_t sealed_term = 0;
-  Position sealed_at;
+  bool standby = false;  // the key: as what the host begins
 };
 
-// Stands for the drain thread: the dump connection as the lane and control see it.
-struct Drain {
-  struct Ack {
-    std::uint64_t due_ns = 0;
-    Position position;
-  };
-  bool connected = false;
-  std::uint32_t generation = 0;
-  std::uint32_t incarnation = 0;
-  Position start;
-  std::uint32_t run = 0;     // of the server
-  std::uint64_t resets = 0;  // of the server, when it began
-  Position position;         // everything before it came down
-  std::uint64_t retry_ns = 0;
-  std::deque<Ack> acks;  // on the socket
-};
-
-// Stands for SemiSyncLink and AckSender: the same rules, without a socket.
-class Link {
+class SourceHost final : private OtherSide {
  public:
-  Link(Drain& drain, const test::VirtualClock& clock) : drain_(drain), clock_(clock) {}
-  std::size_t poll(const Position& quorum) noexcept;
-  void pause() noexcept { paused_ = true; }
-  void resume() noexcept {
-    paused_ = false;
-    last_ = {};
-  }
-  void begin_incarnation(std::uint32_t incarnation) noexcept { incarnation_ = incarnation; }
-  // Sees what is told to the server as having its quorum.
-  std::function<void(Position)> told;
-
- private:
-  static constexpr std::uint64_t kSocketNs = 20'000;
-  Drain& drain_;
-  const test::VirtualClock& clock_;
-  std::uint32_t incarnation_ = 0;
-  std::uint32_t generation_ = 0;
-  bool paused_ = false;
-  Position last_;
-};
-static_assert(SemiSyncServer<Link>);
-
-class SourceHost {
- public:
-  using Stream = SourceStream<BinlogView>;
-  using Cycle = SourceCycle<test::FakePort, Stream, Link, test::VirtualClock>;
-
+  // `own`: the replica's side of the same daemon, or null. Everything given must outlive this
+  // object.
   SourceHost(test::VirtualClock& clock, test::FakeNetwork& network, Random random, Trace& trace,
-             BinlogStore& binlogs, Mysqld& server, SourceHostOptions options);
-  ~SourceHost();
+             SourceHostOptions options, const MysqldOptions& server, ReplicaHost* own);
+  ~SourceHost() override;
+
+  // --- the machine
+  Mysqld& server() { return server_; }
+  const Mysqld& server() const { return server_; }
+  BinlogStore& binlogs() { return binlogs_; }
+  const BinlogStore& binlogs() const { return binlogs_; }
+  void cut_power(Random& random);
+  // The server, if it writes binlogs of its own and does not run.
+  void start_server();
+  // The same, and then the daemon.
+  void start_machine();
+  std::uint64_t next_due_ns() const { return server_.next_due_ns(); }
 
   // --- the daemon
   void start();
   void kill();
-  bool up() const { return queues_ != nullptr; }
+  bool up() const { return daemon_ != nullptr; }
   std::size_t turn();
-  // When it last looked at the server's settings.
-  std::uint64_t looked_ns() const { return looked_ns_; }
-  // Its last look at the server's clients was one that shows whether all of them are ours.
-  bool looked_settled() const { return looked_settled_; }
+  // When it last polled the server's settings.
+  std::uint64_t looked_ns() const { return polled_ns_; }
+  // Whether its last poll of the server's clients shows if all of them are ours.
+  bool looked_settled() const { return polled_settled_; }
   const Endpoint& endpoint() const { return options_.local; }
-  std::uint64_t paused_until_ns = 0;
-  QuorumRule& rule() { return options_.rule; }  // counts from the next start on
+  std::uint64_t paused_until_ns = 0;  // SIGSTOP
+  void pause_until(std::uint64_t until_ns);
+  const QuorumRule& rule() const { return options_.rule; }
+  const FallbackOptions& fallback_options() const { return options_.fallback; }
+  // The operator changes the configuration; while the daemon is there, only as far as it agrees.
+  Status change(const std::function<void(SourceHostOptions&)>& how);
+
+  // --- with a replica's side
+  ReplicaHost& own() { return *own_; }
+  const ReplicaHost& own() const { return *own_; }
+  // The operator asks for this host's promotion, under this rule.
+  void promote(const QuorumRule& rule);
+  // It has begun a stream of its own, and has not rejoined since.
+  bool begun() const { return role_->state().role != HostRole::standby; }
+  // A promotion is in progress; while the daemon is down, it goes on, or is given up, when it is
+  // back.
+  bool in_progress() const;
+  bool gave_up() const { return asked_ && !in_progress() && !begun(); }
+  // What the daemon shows of the last promotion, if there is a daemon.
+  PromotionView view() const;
+  std::vector<SessionManager::ReplicaView> peers() const;
+  Promoter::Phase phase() const { return promotion_.phase(); }
+  PromotionWatch& promotion() { return promotion_; }
+  const PromotionWatch& promotion() const { return promotion_; }
+  // It has begun a stream, and a later term has begun since.
+  bool deposed() const { return own_ != nullptr && up() && fenced(); }
+  // The operator has it rejoin; for `rebuilt` the server gets a copy of another one first.
+  void rejoin(const RejoinOptions& options);
+  // The last request, until the host is a standby or the daemon dies.
+  struct AskedRejoin {
+    RejoinOptions options;
+    std::string refusal;  // empty: it is in progress
+  };
+  const std::optional<AskedRejoin>& asked_rejoin() const { return asked_rejoin_; }
+  bool rejoining() const { return asked_rejoin_ && asked_rejoin_->refusal.empty(); }
+  // How often a promotion of this host went on by its record, and how often the host rejoined.
+  std::uint64_t resumed() const { return resumed_; }
+  std::uint64_t rejoins() const { return rejoins_; }
 
   // --- faults
   bool state_failing = false;
-  bool role_failing = false;
+  std::uint64_t role_failing_until_ns = 0;
   static void fail_ledger(int error);  // an errno; 0: it works
   static bool ledger_fails();
-  // The operator removes what the daemon asks him to remove, for a new beginning.
+  // An operator removes source.state, as the daemon asks, so that a new stream begins.
   void forget_state() { state_bytes_.reset(); }
-  // What a promotion has put on record, before the first start as a source.
-  void adopt_state(const SourceState& state) { state_bytes_ = encode_source_state(state); }
 
   // --- for checks
-  bool running() const { return phase_ == Phase::running; }
-  // The term that ended our own; 0: none has, as far as we know.
+  bool running() const { return incarnation() != nullptr && !incarnation()->ended(); }
+  // The term that ended ours; 0: none has, as far as this host knows.
   std::uint32_t fenced_by() const { return role_->state().fenced_by; }
   bool fenced() const { return role_->state().role == HostRole::fenced; }
   bool role_on_record() const { return role_->on_record(); }
-  const WriteGuard& guard() const { return guard_; }
-  // An operator's, or a later term's.
+  // How often the daemon has written the role, whether its disk took it or not.
+  std::uint64_t role_writes() const { return role_writes_; }
+  const WriteGuard& guard() const;
+  // For an operator, or because of a later term.
   void fence(const FenceCause& cause);
-  const std::string& problem() const { return problem_; }
-  const std::optional<SourceState>& state() const { return shown_state_; }
+  std::string problem() const;
+  const std::optional<SourceState>& state() const { return state_; }
   FallbackState fallback_state() const;
-  // The server, or the lane, may be releasing without a quorum.
-  bool degraded() const { return degraded_told_ || (fallback_ && fallback_->degraded()); }
-  const Uuid& origin() const { return state_.origin; }
-  Position stream_start() const { return state_.stream_start; }
-  bool blocked() const { return fallback_ && fallback_->blocked(); }
-  const Ledger* ledger() const { return ledger_.get(); }
-  Epoch epoch() const { return state_.epoch; }
+  // The server, or the lane, may be releasing commits without a quorum.
+  bool degraded() const;
+  Uuid origin() const { return state_ ? state_->origin : Uuid{}; }
+  Position stream_start() const { return state_ ? state_->stream_start : Position{}; }
+  bool blocked() const;
+  const Ledger* ledger() const;
+  Epoch epoch() const { return state_ ? state_->epoch : Epoch{}; }
   const QuorumRule& rule_in_force() const { return rule_in_force_; }
   SourceMarks marks() const;
-  // The end of what the lane reads; null while it does not.
-  Position written() const { return stream_ ? stream_->tailer().written_position() : Position{}; }
-  std::vector<HandshakeDesk::ReplicaView> replicas() const;
-  std::uint64_t incarnations() const { return incarnations_; }
+  // The end of what the lane reads; null while it reads nothing.
+  Position written() const;
+  std::vector<SessionManager::ReplicaView> replicas() const;
+  std::uint64_t incarnations() const;
   std::uint64_t starts() const { return starts_; }  // of the daemon
   std::function<void(Position)> told;
-  // Before the server is told to let waiters go.
+  // Called before the server is told to release waiting commits.
   std::function<void()> turning_off;
+  // The host has become the source, and its first incarnation has not begun.
+  std::function<void()> on_active;
+  // It has rejoined, and its server still has what it wrote, unless it was rebuilt.
+  std::function<void(bool rebuilt)> on_rejoined;
 
  private:
-  // Of the server.
-  struct Run {
-    std::uint32_t number = 0;
-    bool is_same_as(const Run& other) const { return number == other.number; }
-  };
-  enum class Phase : std::uint8_t { looking, refused, running, fenced };
-
+  struct Daemon;
+  // --- OtherSide
+  void make() override;
+  void begin() override;
+  void end() override;
   void control();
-  void watch_terms();
+  const SourceIncarnation* incarnation() const;
+  const Promoter* promoter() const;
   void open_role();
-  void ask_read_only();
-  void record_fencing();
-  void record_fence_again(std::uint64_t now_ns);
-  void guard_writes(std::uint64_t pause_ns);
-  void work_as_fenced();
-  void watch_fenced_server(std::uint64_t now_ns);
-  void begin_watching();
-  bool expose_fenced();
-  void lift_read_only();
-  bool make_read_only();
-  void look_for_server(std::uint64_t now_ns);
-  bool begin_incarnation(std::uint64_t now_ns);
-  void end_incarnation(const IncarnationEnd& end);
-  void bind_lane();
-  void take_lane_events(std::uint64_t now_ns);
-  void on_stream_stopped();
-  void take_replies(std::uint64_t now_ns);
-  void refresh_proof();
-  void poll_server(std::uint64_t now_ns);
-  void sync_ourselves(const SourceMarks& marks, std::uint64_t now_ns);
-  void run_fallback(const SourceMarks& marks);
-  bool carry_out(const FallbackAction& action);
-  void tell_degraded(bool degraded);
-  bool close_intervals(const Position& to);
-  Position dump_position() const;
-  void store_state(const SourceMarks& marks, std::uint64_t now_ns);
-  int store(const SourceState& next);
-  void refuse(const std::string& problem);
-  void refuse_unfit(const std::string& problem);
-  void drain_turn();
-  void leave_dump();
-  void stand_still();
-  SyncResult sync_files(std::uint32_t first, std::uint32_t last);
+  void watch_rule();
+  void watch_role();
+  bool role_failing() const { return clock_.time_ns < role_failing_until_ns; }
+  StateMedium state_medium();
+  Config config(const SourceHostOptions& options) const;
 
   test::VirtualClock& clock_;
+  test::FakeNetwork& network_;
   Random random_;
   Trace& trace_;
-  BinlogStore& binlogs_;
-  Mysqld& server_;
   SourceHostOptions options_;
-  test::FakePort port_;
-  test::FakePort* ports_[1] = {&port_};
-  // What survives the daemon; the ledger has a file of its own.
+  ReplicaHost* const own_;
+  HostFiles no_files_;  // without a replica's side nothing but the server has files
+  HostFolders folders_;
+  // What outlives the daemon; the ledger has a file of its own.
+  BinlogStore binlogs_;
+  Mysqld server_;
+  std::optional<SimStandby> standby_;
+  std::optional<SimStopped> stopped_;
   std::optional<std::vector<std::byte>> state_bytes_;
-  std::optional<SourceState> shown_state_;
   std::optional<std::vector<std::byte>> role_bytes_;
-  bool read_only_marked_ = false;
-  // The daemon.
+  SimMark read_only_mark_{"read_only.mark", [this] { return role_failing(); }};
+  SimMark degrade_mark_{"degrade.mark", [this] { return role_failing(); }};
+  // The last one that was stored or loaded.
+  std::optional<SourceState> state_;
   std::optional<RoleFile> role_;
-  std::uint64_t role_failed_ = 0;
-  FencedWatch fenced_watch_;
-  Position fenced_from_;
-  bool fencing_recorded_ = true;
-  std::uint64_t next_record_ns_ = 0;
-  std::uint64_t next_room_ns_ = 0;
-  bool fenced_status_on_ = false;  // as last polled
-  PauseDetector pauses_;
-  WriteGuard guard_;
-  bool made_read_only_ = false;
-  bool read_only_until_answer_ = false;
-  bool read_only_ = false;  // the server was, when the incarnation began
-  bool state_failed_ = false;
-  SourceState state_;
-  std::unique_ptr<Ledger> ledger_;
-  BinlogView view_;
-  Drain drain_;
-  std::unique_ptr<SourceLaneQueues> queues_;
-  std::unique_ptr<Stream> stream_;
-  std::unique_ptr<Link> link_;
-  std::unique_ptr<Cycle> cycle_;
-  std::unique_ptr<FileStreamProof<BinlogView>> proof_;
-  std::unique_ptr<HandshakeDesk> desk_;
-  std::optional<ExposureTeller> exposures_;
-  std::optional<Fallback> fallback_;
-  SyncedTeller synced_;
   QuorumRule rule_in_force_;
-  Phase phase_ = Phase::looking;
-  std::string problem_;
+  bool rule_changes_ = false;  // to the one in the options
+  std::unique_ptr<Daemon> daemon_;
   std::uint64_t control_ns_ = 0;
-  std::uint64_t next_look_ns_ = 0;
-  std::uint64_t next_poll_ns_ = 0;
-  std::uint64_t next_store_ns_ = 0;
-  std::uint64_t looked_ns_ = 0;
-  bool looked_settled_ = false;
-  std::uint64_t drain_since_ns_ = 0;
-  AckerWatch acker_watch_;
-  BinlogNumbers numbers_;
-  std::uint32_t run_ = 0;  // of the server
-  std::uint32_t server_runs_ = 0;
-  std::optional<ServerPoll> new_poll_;
-  bool fresh_stream_ = false;
-  bool same_run_ = false;
-  bool degraded_told_ = false;
-  std::uint32_t mapped_file_ = 0;
-  NextStream next_stream_;
-  std::optional<RegistrationGate<Run>> registration_;
+  std::uint64_t polled_ns_ = 0;
+  bool polled_settled_ = false;
+  std::uint64_t role_writes_ = 0;
+  bool degraded_ = false;  // whether it was degraded when the daemon was killed
   std::uint64_t incarnations_ = 0;
   std::uint64_t starts_ = 0;
+  // With a replica's side.
+  HostRole seen_role_ = HostRole::source;  // after the last turn
+  bool asked_ = false;                     // for a promotion, since it is a standby
+  std::optional<AskedRejoin> asked_rejoin_;
+  PromotionWatch promotion_;
+  std::uint64_t resumed_ = 0;
+  std::uint64_t rejoins_ = 0;
 };
 
 }  // namespace binlane::sim

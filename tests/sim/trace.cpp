@@ -38,7 +38,9 @@ void Trace::count(std::uint64_t a, std::uint64_t b) noexcept {
 void Trace::line(std::string_view text) {
   ++events_;
   mix(clock_.time_ns);
-  mix(text);
+  const std::size_t at = left_out_.empty() ? text.npos : text.find(left_out_);
+  mix(text.substr(0, at));
+  if (at != text.npos) mix(text.substr(at + left_out_.size()));
   if (print_)
     fmt::print("{:>12.3f} ms  | {}\n",
                static_cast<double>(clock_.time_ns) / static_cast<double>(kNanosPerMilli), text);

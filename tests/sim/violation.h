@@ -1,4 +1,4 @@
-// Violation: what a check throws. The run ends there; the runner reports the seed.
+// Violation: what a check throws. It ends the run, and the runner reports the seed.
 #pragma once
 
 #include <stdexcept>

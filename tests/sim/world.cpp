@@ -13,17 +13,17 @@ namespace binlane::sim {
 namespace {
 
 constexpr std::uint64_t kUs = kNanosPerMicro;
-// Time passes in such steps while there is work, and in growing ones while there is none.
+// A step is this long while there is work, and grows while there is none.
 constexpr std::uint64_t kBusyStepNs = 4 * kUs;
 constexpr std::uint64_t kIdleStepNs = 25 * kUs;
 constexpr std::uint32_t kMostIdleDoublings = 6;
-// Files that a run near the end of the numbering may have before it.
+// The most files that a run near the end of the numbering has before that end.
 constexpr std::uint64_t kMostFilesBefore = 40;
 constexpr std::uint64_t kOperatorsNs = 500 * kNanosPerMilli;
-// All is well again within this after the last fault.
+// After the last fault all must be well within this time.
 constexpr std::uint64_t kHealingNs = 90 * kNanosPerSecond;
 constexpr std::uint64_t kFirstFaultNs = 300 * kNanosPerMilli;
-// A FENCED source looks at its server more often than that (SourceHost).
+// A FENCED source looks at its server at least this often (SourceHost).
 constexpr std::uint64_t kFencedLookNs = kNanosPerSecond;
 
 Trace* log_trace = nullptr;
@@ -47,10 +47,16 @@ WorldOptions options_of_seed(std::uint64_t seed) {
   options.server.max_file_bytes = random.between(4, 64) * 1024;
   options.server.group_pause_ns = random.between(5, 60) * kNanosPerMilli;
   options.server.largest_rows = random.one_in(4) ? 8000 : 800;
-  // Some servers' binlogs come to where MariaDB compares their names wrongly (S17).
+  // Some servers' binlogs reach the numbers that MariaDB compares wrongly. [S17]
   if (random.one_in(8))
     options.server.first_file =
         static_cast<std::uint32_t>(BinlogNumbers::kLastNumber - random.below(kMostFilesBefore));
+  const std::uint64_t mode = random.below(6);
+  if (mode < 2) options.mode = mode == 0 ? FallbackMode::block : FallbackMode::fail;
+  if (random.one_in(4)) options.degraded_release = DegradedRelease::hold;
+  // MariaDB's default, which a source's control replaces.
+  options.server.after_commit_at_start = random.one_in(3);
+  options.source_may_rejoin = random.one_in(2);
   return options;
 }
 
@@ -58,6 +64,7 @@ World::World(const WorldOptions& options)
     : options_(options), random_(options.seed ^ 0x6c616e65), trace_(clock_) {
   begin_ns_ = clock_.time_ns;
   trace_.print(options.print);
+  trace_.leave_out(ledger_prefix());
   log_trace = &trace_;
   log::set_sink(&log_to_trace);
   calls_ = std::make_unique<HostCalls>(clock_, random_.fork());
@@ -69,7 +76,6 @@ World::World(const WorldOptions& options)
              (block.to == 0 || block.to == packet.to.ipv4);
     });
   };
-  server_ = std::make_unique<Mysqld>(clock_, random_.fork(), trace_, binlogs_, options.server);
   SourceHostOptions source;
   source.rule.number = 1;
   source.rule.clause_count = 1;
@@ -78,27 +84,30 @@ World::World(const WorldOptions& options)
   source.fallback.server_timeout_ns = options.server.timeout_ns;
   source.fallback.recover_backoff_max_ns = 2 * kNanosPerSecond;
   source.fallback.mode = options.mode;
-  source.host_id = Uuid::random();
-  source.ledger_path = fmt::format("{}/binlane-sim.{}.ledger", options.directory, ::getpid());
+  source.degraded_release = options.degraded_release;
+  source.ledger_path = ledger_prefix() + "ledger";
   for (std::uint32_t i = 0; i < options.replicas; ++i)
     source.replicas.push_back({fmt::format("r{}", i), 0, Endpoint{10 + i, 7100}});
-  source_ = std::make_unique<SourceHost>(clock_, *network_, random_.fork(), trace_, binlogs_,
-                                         *server_, source);
-  // Each host may be the source one day, from its own address.
+  // Each host may become the source, with its own address.
   PeerList sources;
   bool listed = sources.add({0, source.local.ipv4, 0});
-  for (const HandshakeDesk::Replica& replica : source.replicas)
+  for (const SessionManager::Replica& replica : source.replicas)
     listed = sources.add({0, replica.address.ipv4, 0}) && listed;
   BL_ASSERT(listed);
+  if (options.source_may_rejoin)
+    source_own_ = std::make_unique<ReplicaHost>(
+        clock_, *network_, random_.fork(), trace_, source.name,
+        Endpoint{source.local.ipv4, kOtherPort}, sources, options.journal_blocks);
+  source_ = std::make_unique<SourceHost>(clock_, *network_, random_.fork(), trace_, source,
+                                         options.server, source_own_.get());
   for (std::uint32_t i = 0; i < options.replicas; ++i)
     replicas_.push_back(std::make_unique<ReplicaHost>(
         clock_, *network_, random_.fork(), trace_, source.replicas[i].name,
         source.replicas[i].address, sources, options.journal_blocks));
-  make_lenders();
+  make_candidates();
   replica_restarts_.resize(replicas_.size());
   checks_ = std::make_unique<Checks>(*this);
-  server_->start();
-  source_->start();
+  source_->start_machine();
   for (auto& replica : replicas_) replica->start();
   if (!options.scripted)
     plan_ = make_fault_plan(random_, clock_.time_ns + kFirstFaultNs,
@@ -111,15 +120,19 @@ World::~World() {
   SourceHost::fail_ledger(0);
 }
 
+// Processes run seeds side by side, so each needs ledgers of its own.
+std::string World::ledger_prefix() const {
+  return fmt::format("{}/binlane-sim.{}.", options_.directory, ::getpid());
+}
+
 std::uint64_t World::virtual_ns() const {
   return clock_.time_ns - begin_ns_;
 }
 
 bool World::listens(const Endpoint& endpoint) const {
-  if (endpoint == source_->endpoint()) return source_->up();
-  if (candidate_ && endpoint == candidate_->endpoint()) return candidate_->listens();
-  for (const auto& lender : lenders_) {
-    if (lender->endpoint() == endpoint) return lender->serving();
+  if (endpoint.ipv4 == source_->endpoint().ipv4) return source_->up();
+  for (const auto& candidate : candidates_) {
+    if (candidate->endpoint() == endpoint) return candidate->up();
   }
   return std::any_of(replicas_.begin(), replicas_.end(), [&](const auto& replica) {
     return replica->endpoint() == endpoint && replica->up();
@@ -127,21 +140,26 @@ bool World::listens(const Endpoint& endpoint) const {
 }
 
 void World::step() {
-  std::size_t work = clock_.time_ns < server_->paused_until_ns ? 0 : server_->turn();
-  // Hosts turn in any order, and not all of them each time.
+  std::size_t work = 0;
+  // Hosts take their turns in any order, and not all of them in each step.
   const std::size_t hosts = replicas_.size() + 1;
   const std::size_t first = random_.below(hosts);
   for (std::size_t i = 0; i < hosts; ++i) {
     const std::size_t host = (first + i) % hosts;
-    // One that is late makes up for it in the next step.
+    // A host that is left out takes its turn in the next step.
     if (!random_.one_in(16)) {
       work += host == replicas_.size() ? source_->turn() : replicas_[host]->turn();
     }
   }
-  if (candidate_) work += candidate_->turn();
-  for (auto& lender : lenders_) work += lender->turn();
+  if (source_own_) work += source_own_->turn();
+  for (auto& candidate : candidates_) {
+    if (quiet_) candidate->server().busy = false;
+    work += candidate->turn();
+  }
   checks_->after_step();
-  if (promotion_checks_) promotion_checks_->after_step();
+  for (auto& checks : promotion_checks_) {
+    if (checks) checks->after_step();
+  }
   run_faults();
   restarts();
   promotions();
@@ -161,15 +179,16 @@ void World::advance(std::size_t work) {
   std::uint64_t next_ns =
       clock_.time_ns + (kIdleStepNs << std::min(idle_steps_ / 4, kMostIdleDoublings));
   ++idle_steps_;
-  // What is due already has had its turn and waits for something else: for a peer that is stopped,
-  // or for an ACK. It must not keep time from passing.
+  // What is due already has had its turn, and waits for something else: a peer that is stopped, or
+  // an ACK. It must not keep time from passing.
   const auto wake = [&](std::uint64_t due_ns) {
     if (due_ns > clock_.time_ns) next_ns = std::min(next_ns, due_ns);
   };
   wake(network_->next_due_ns());
-  wake(server_->next_due_ns());
+  wake(source_->next_due_ns());
+  if (source_own_) wake(source_own_->next_due_ns());
   for (const auto& replica : replicas_) wake(replica->next_due_ns());
-  if (candidate_) wake(candidate_->next_due_ns());
+  for (const auto& candidate : candidates_) wake(candidate->next_due_ns());
   clock_.time_ns = std::max(clock_.time_ns + kBusyStepNs, next_ns);
 }
 
@@ -188,28 +207,29 @@ void World::run_until(const std::function<bool()>& condition, std::uint64_t most
   }
 }
 
-// Everybody is there, in step, and semi-sync is on with nothing left to account for.
+// All hosts run and are in step, and semi-sync is ON with nothing left to account for.
 bool World::healthy() const {
   if (promotion_asked_) return well_promoted();
-  if (!server_->up() || !source_->up() || !source_->running()) return false;
-  // At the end of the numbering it is never semi-sync again, and the interval stays open.
+  if (!server().up() || !source_->up() || !source_->running()) return false;
+  // At the end of the numbering the state is never SEMISYNC again, and the interval remains open.
   const bool over =
-      server_->compares_names_as_text() && binlogs_.last() >= BinlogNumbers::kLastNumber;
+      server().compares_names_as_text() && binlogs().last() >= BinlogNumbers::kLastNumber;
   if (source_->fallback_state() != (over ? FallbackState::async : FallbackState::semisync))
     return false;
   if (!over && !source_->ledger()->open_intervals().empty()) return false;
-  const Position end = server_->written();
+  if (!over && (server().read_only() || server().read_only_pending())) return false;
+  const Position end = server().written();
   return std::all_of(replicas_.begin(), replicas_.end(), [&](const auto& replica) {
     return replica->up() && !replica->damaged() && replica->archive_end() == end;
   });
 }
 
 std::string World::describe() const {
-  std::string text = fmt::format("server {} written {} sync {}, source {} {} \"{}\" told {}",
-                                 server_->up() ? "up" : "down", to_string(server_->written()),
-                                 to_string(binlogs_.durable_until()), source_->up() ? "up" : "down",
-                                 to_string(source_->fallback_state()), source_->problem(),
-                                 to_string(checks_->told()));
+  std::string text = fmt::format(
+      "server {} written {} sync {}, source {} {} \"{}\" told {}", server().up() ? "up" : "down",
+      to_string(server().written()), to_string(binlogs().durable_until()),
+      source_->up() ? "up" : "down", to_string(source_->fallback_state()), source_->problem(),
+      to_string(checks_->told()));
   const SourceMarks marks = source_->up() ? source_->marks() : SourceMarks{};
   text += fmt::format(" lane: written {} synced {} quorum {} released {}",
                       to_string(marks.written_at), to_string(marks.synced_at),
@@ -231,23 +251,23 @@ std::string World::describe() const {
   for (const auto& view : source_->replicas()) {
     if (!view.refusal.empty()) text += fmt::format("; {}: {}", view.name, view.refusal);
   }
-  if (candidate_)
-    text += fmt::format("; candidate {} term {} phase {} sealed {} waits for \"{}\" refusal \"{}\"",
-                        candidate_->own().name(), candidate_->term(),
-                        static_cast<int>(candidate_->phase()), to_string(candidate_->sealed_at()),
-                        candidate_->waiting_for(), candidate_->refusal());
-  if (candidate_ && candidate_->source() != nullptr) {
-    text += fmt::format(
-        " its source: {} \"{}\" written {}", to_string(candidate_->source()->fallback_state()),
-        candidate_->source()->problem(), to_string(candidate_->server()->written()));
-    for (const auto& view : candidate_->source()->replicas())
-      if (!view.refusal.empty()) text += fmt::format("; {}: {}", view.name, view.refusal);
-  }
+  if (candidate_ == nullptr) return text;
+  const PromotionView view = candidate_->view();
+  text +=
+      fmt::format("; candidate {} term {} phase {} sealed {} waits for \"{}\" refusal \"{}\"",
+                  candidate_->own().name(), candidate_->promotion().term(),
+                  static_cast<int>(candidate_->phase()),
+                  to_string(candidate_->promotion().sealed_at()), view.waiting_for, view.refusal);
+  if (!candidate_->begun()) return text;
+  text += fmt::format(" its source: {} \"{}\" written {}", to_string(candidate_->fallback_state()),
+                      candidate_->problem(), to_string(candidate_->server().written()));
+  for (const auto& replica : candidate_->replicas())
+    if (!replica.refusal.empty()) text += fmt::format("; {}: {}", replica.name, replica.refusal);
   return text;
 }
 
 void World::run() {
-  // The last fault has begun, and ended.
+  // Until the last fault has begun and ended.
   while (next_fault_ < plan_.size() || !lasting_.empty() || server_restart_.wanted() ||
          source_restart_.wanted() ||
          std::any_of(replica_restarts_.begin(), replica_restarts_.end(),
@@ -255,14 +275,14 @@ void World::run() {
     step();
   heal();
   if (promotion_asked_ && !ends_promoted()) return checks_->at_end();
-  run_for(500 * kNanosPerMilli);  // commits go on for a while without faults
-  server_->busy = false;
-  if (candidate_) candidate_->server()->busy = false;
+  run_for(500 * kNanosPerMilli);  // commits continue for a while without faults
+  server().busy = false;
+  quiet_ = true;
   // Half an event may say that it is longer than all that follows it. Until the file ends commits
   // run into the timeout, which an operator looks into: it shows where the file ends (S24).
-  if (server_->up() && server_->torn_at().file == server_->written().file) server_->flush_logs();
+  if (server().up() && server().torn_at().file == server().written().file) server().flush_logs();
   run_until([this] { return healthy(); }, kHealingNs, "everything well again");
-  // A FENCED source looks at what its server has let go only then.
+  // A FENCED source notices what its server has released only at its next look.
   if (promotion_asked_) run_for(kFencedLookNs);
   checks_->at_end();
 }

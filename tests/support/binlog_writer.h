@@ -8,8 +8,9 @@
 
 #include "base/bytes.h"
 #include "base/crc32.h"
-#include "shim/binlog_event.h"
-#include "shim/gtid_state.h"
+#include "shim/binlog/binlog_event.h"
+#include "shim/binlog/gtid_state.h"
+#include "shim/binlog/mysql_gtid_set.h"
 
 namespace binlane::testing {
 
@@ -65,6 +66,17 @@ class BinlogWriter {
     put_number<std::uint8_t>(body, standalone ? 1 : 0);
     put(body, std::string(6, '\0'));
     event(EventType::gtid, body, 0, server_id);
+  }
+  // MySQL's, without a tag, and a list as MySQL 8.3 and later write it.
+  void mysql_gtid(const MysqlGtid& gtid) {
+    Bytes body;
+    put_number<std::uint8_t>(body, 0);
+    for (const std::uint8_t byte : gtid.tsid.uuid.bytes) put_number(body, byte);
+    put_number(body, gtid.gno);
+    event(EventType::gtid_log, body);
+  }
+  void previous_gtids(const MysqlGtidSet& set) {
+    event(EventType::previous_gtids, set.encode(MysqlGtidEncoding::tagged));
   }
   void query(std::string_view text, std::string_view schema = "db", std::size_t status_size = 7) {
     Bytes body;

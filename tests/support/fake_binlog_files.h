@@ -11,11 +11,11 @@
 
 #include "base/assert.h"
 #include "binlog_writer.h"
-#include "shim/binlog_files.h"
+#include "shim/binlog/binlog_files.h"
 
 namespace binlane::testing {
 
-class FakeBinlogFiles {
+class FakeBinlogFiles final : public BinlogFolder {
  public:
   // --- what the server does
   void append(std::uint32_t number, const Bytes& bytes) {
@@ -40,12 +40,14 @@ class FakeBinlogFiles {
     return static_cast<std::size_t>(
         std::ranges::count_if(handles_, [](const auto& handle) { return handle != nullptr; }));
   }
-  std::uint64_t opens = 0;
-  std::uint64_t reads = 0;
-  std::uint64_t looks = 0;  // size, replaced
+  int sync_error = 0;  // errno of every sync
+  mutable std::uint64_t opens = 0;
+  mutable std::uint64_t reads = 0;
+  mutable std::uint64_t looks = 0;            // size, replaced
+  mutable std::vector<std::uint32_t> synced;  // file by file
 
-  // --- BinlogFiles
-  int open(std::uint32_t number) {
+  // --- BinlogFiles, BinlogFolder
+  int open(std::uint32_t number) const override {
     ++opens;
     if (open_error != 0) return -open_error;
     const auto found = names_.find(number);
@@ -53,7 +55,7 @@ class FakeBinlogFiles {
     handles_.push_back(found->second);
     return static_cast<int>(handles_.size() - 1);
   }
-  std::int64_t read_at(FileHandle handle, std::uint64_t offset, MutableBytes bytes) {
+  std::int64_t read_at(FileHandle handle, std::uint64_t offset, MutableBytes bytes) const override {
     ++reads;
     if (read_error != 0) return -read_error;
     const File& file = at(handle);
@@ -65,21 +67,27 @@ class FakeBinlogFiles {
       bytes[i] = offset + i < file.hole ? std::byte{0} : file.data[offset + i - file.hole];
     return static_cast<std::int64_t>(count);
   }
-  std::int64_t size(FileHandle handle) {
+  std::int64_t size(FileHandle handle) const override {
     ++looks;
     return static_cast<std::int64_t>(at(handle).hole + at(handle).data.size());
   }
-  bool replaced(FileHandle handle, std::uint32_t number) {
+  bool replaced(FileHandle handle, std::uint32_t number) const override {
     ++looks;
     const auto found = names_.find(number);
     return found == names_.end() || found->second != handles_.at(static_cast<std::size_t>(handle));
   }
-  void close(FileHandle handle) {
+  void close(FileHandle handle) const override {
     at(handle);
     handles_.at(static_cast<std::size_t>(handle)).reset();
   }
-  std::size_t name_size(std::uint32_t number) {
+  std::size_t name_size(std::uint32_t number) const override {
     return std::string("binlog.").size() + std::max<std::size_t>(6, std::to_string(number).size());
+  }
+  int sync(FileHandle handle) const override {
+    for (const auto& [number, file] : names_) {
+      if (file.get() == &at(handle)) synced.push_back(number);
+    }
+    return -sync_error;
   }
 
  private:
@@ -93,14 +101,14 @@ class FakeBinlogFiles {
     if (!file) file = std::make_shared<File>();
     return file;
   }
-  File& at(FileHandle handle) {
-    std::shared_ptr<File>& file = handles_.at(static_cast<std::size_t>(handle));
+  File& at(FileHandle handle) const {
+    const std::shared_ptr<File>& file = handles_.at(static_cast<std::size_t>(handle));
     BL_ASSERT(file != nullptr);
     return *file;
   }
 
   std::map<std::uint32_t, std::shared_ptr<File>> names_;
-  std::vector<std::shared_ptr<File>> handles_;
+  mutable std::vector<std::shared_ptr<File>> handles_;
 };
 static_assert(BinlogFiles<FakeBinlogFiles>);
 

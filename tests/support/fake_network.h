@@ -14,7 +14,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "dataplane/port.h"
+#include "dataplane/port/port.h"
 #include "virtual_clock.h"
 
 namespace binlane::test {

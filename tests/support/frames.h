@@ -7,7 +7,7 @@
 
 #include "base/assert.h"
 #include "base/file_end.h"
-#include "dataplane/frame.h"
+#include "dataplane/session/frame.h"
 
 namespace binlane::test {
 
@@ -25,7 +25,7 @@ Bytes make_frame(const FrameTags& tags, const Body& body, ConstBytes payload = {
   std::memcpy(frame.data() + sizeof(wire::Header), static_cast<const void*>(&body), sizeof body);
   std::copy(payload.begin(), payload.end(),
             frame.begin() + static_cast<std::ptrdiff_t>(sizeof(wire::Header) + sizeof body));
-  seal(frame, tags, static_cast<std::uint32_t>(sizeof body + payload.size()));
+  finish_frame(frame, tags, static_cast<std::uint32_t>(sizeof body + payload.size()));
   return frame;
 }
 

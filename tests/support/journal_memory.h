@@ -5,7 +5,7 @@
 #include <memory>
 #include <string_view>
 
-#include "storage/block.h"
+#include "storage/journal/block.h"
 
 namespace binlane {
 

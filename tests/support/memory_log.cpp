@@ -5,7 +5,7 @@
 
 #include "base/assert.h"
 #include "base/stream_digest.h"
-#include "storage/journal.h"
+#include "storage/journal/journal.h"
 
 namespace binlane::test {
 namespace {

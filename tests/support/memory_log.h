@@ -1,7 +1,7 @@
 // MemoryLog: a replica's log without a file, for tests of everything above the journal.
 //
-// It keeps the journal's contract (storage/journal.h) in the simplest way: all units of the stream
-// in one array, and a table of "blocks" that only counts room and completions.
+// It keeps the journal's contract (storage/journal/journal.h) in the simplest way: all units of the
+// stream in one array, and a table of "blocks" that only counts room and completions.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 #include "base/epoch.h"
 #include "base/file_end.h"
 #include "base/position.h"
-#include "storage/disk.h"
+#include "storage/journal/disk.h"
 
 namespace binlane::test {
 

@@ -1,5 +1,5 @@
 // MemoryStream: a source's binlog in memory: the cycle's BinlogStream and the handshake's
-// StreamProof at once.
+// SourceLogView at once.
 #pragma once
 
 #include <cerrno>
@@ -9,12 +9,12 @@
 
 #include "base/assert.h"
 #include "base/stream_digest.h"
-#include "dataplane/source_cycle.h"
-#include "dataplane/source_handshake.h"
+#include "dataplane/lane/source_parts.h"
+#include "dataplane/session/source_handshake.h"
 
 namespace binlane::test {
 
-class MemoryStream final : public StreamProof {
+class MemoryStream final : public SourceLogView {
  public:
   explicit MemoryStream(std::uint32_t first_file = 1, std::size_t capacity = 1U << 20)
       : first_file_(first_file) {
@@ -61,20 +61,20 @@ class MemoryStream final : public StreamProof {
   std::uint64_t groups() const { return groups_; }
   std::uint64_t group_end() const { return group_end_; }
   std::uint64_t written() const override { return units_.size(); }
-  int read(std::uint64_t at, MutableBytes out, StreamPiece& piece) {
+  int read(std::uint64_t at, MutableBytes out, StreamSlice& slice) {
     BL_ASSERT(at < units_.size() && !out.empty());
     const File& file = file_of(at);
     if (file.number < first_file_) return ENOENT;
-    piece.at = {file.number, at - file.begin};
-    piece.file_end = file.ended && piece.at.offset == file.size;
-    if (piece.file_end) {
-      piece.length = 1;
-      piece.end = {file.number, file.size, file.size, 0};
+    slice.at = {file.number, at - file.begin};
+    slice.file_end = file.ended && slice.at.offset == file.size;
+    if (slice.file_end) {
+      slice.length = 1;
+      slice.end = {file.number, file.size, file.size, 0};
       return 0;
     }
     const std::uint64_t end = file.ended ? file.begin + file.size : units_.size();
-    piece.length = static_cast<std::uint32_t>(std::min<std::uint64_t>(out.size(), end - at));
-    std::copy_n(units_.begin() + static_cast<std::ptrdiff_t>(at), piece.length, out.begin());
+    slice.length = static_cast<std::uint32_t>(std::min<std::uint64_t>(out.size(), end - at));
+    std::copy_n(units_.begin() + static_cast<std::ptrdiff_t>(at), slice.length, out.begin());
     return 0;
   }
   Position position_of(std::uint64_t linear) const override {
@@ -92,7 +92,7 @@ class MemoryStream final : public StreamProof {
     return std::nullopt;
   }
 
-  // --- StreamProof ---
+  // --- SourceLogView ---
   Position first() const override { return {first_file_, 0}; }
   std::optional<std::uint64_t> linear_of(const Position& position) const override {
     if (position.file < first_file_) return std::nullopt;
@@ -165,12 +165,12 @@ class StreamOfLane {
   bool settled() const { return known; }
   std::uint64_t group_end() const { return std::min(written_, stream_.group_end()); }
   std::uint64_t written() const { return written_; }
-  int read(std::uint64_t at, MutableBytes out, StreamPiece& piece) {
-    const int error = stream_.read(at, out, piece);
+  int read(std::uint64_t at, MutableBytes out, StreamSlice& slice) {
+    const int error = stream_.read(at, out, slice);
     // Bytes beyond what the tailer has seen are not there yet.
     if (error == 0)
-      piece.length = static_cast<std::uint32_t>(
-          std::min<std::uint64_t>(piece.length, written_ > at ? written_ - at : 0));
+      slice.length = static_cast<std::uint32_t>(
+          std::min<std::uint64_t>(slice.length, written_ > at ? written_ - at : 0));
     return error;
   }
   Position position_of(std::uint64_t at) const { return stream_.position_of(at); }

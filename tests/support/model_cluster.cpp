@@ -1,4 +1,5 @@
 #include "model_cluster.h"
+#include "dataplane/lane/source_lane_proxy.h"
 
 #include <fmt/format.h>
 
@@ -127,8 +128,7 @@ void ModelCluster::run_source_control() {
       if (!handshake || !handshake->on_reply(frame, message.peer, clock_.time_ns)) continue;
       if (!handshake->refusal().empty()) fail("refused: " + handshake->refusal());
       if (!handshake->session()) break;
-      SourceCommand start;
-      start.kind = SourceCommand::Kind::start_session;
+      StartSession start;
       start.replica = static_cast<std::uint32_t>(i);
       start.peer = handshake->session()->peer;
       start.epoch = epoch_;
@@ -137,7 +137,7 @@ void ModelCluster::run_source_control() {
       start.durable = handshake->session()->durable;
       start.window_end = handshake->session()->window_end;
       start.journal_id = handshake->session()->journal_id;
-      if (!queues_->commands.try_push(start)) fail("the lane takes no commands");
+      if (!SourceLaneProxy(*queues_).start_session(start)) fail("the lane takes no commands");
       ++sessions_;
       cuts_ += handshake->session()->cut > 0 ? 1 : 0;
       handshake.reset();
@@ -149,14 +149,10 @@ void ModelCluster::run_source_control() {
     if (!handshake || !handshake->poll(clock_.time_ns, message)) continue;
     message.port = 0;
     message.peer = replicas_[i]->endpoint();
-    static_cast<void>(queues_->hello_out.try_push(message));
+    SourceLaneProxy(*queues_).send_hello(message);
   }
-  if (synced_ != synced_told_) {
-    SourceCommand said;
-    said.kind = SourceCommand::Kind::set_synced;
-    said.synced = stream_.position_of(synced_);
-    if (queues_->commands.try_push(said)) synced_told_ = synced_;
-  }
+  if (synced_ != synced_told_ && SourceLaneProxy(*queues_).set_synced(stream_.position_of(synced_)))
+    synced_told_ = synced_;
 }
 
 void ModelCluster::write_and_sync() {
@@ -236,17 +232,17 @@ void ModelCluster::check_archives() {
     if (*end > synced_)
       fail(fmt::format("{} archived {}, synced is {}", replica.name(), *end, synced_));
     for (std::uint64_t& at = archived_checked_[i]; at < *end;) {
-      StreamPiece piece;
+      StreamSlice slice;
       const std::uint64_t room = std::min<std::uint64_t>(compared_.size(), *end - at);
-      if (stream_.read(at, MutableBytes(compared_).first(room), piece) != 0)
+      if (stream_.read(at, MutableBytes(compared_).first(room), slice) != 0)
         fail("the stream cannot be read");
-      if (!piece.file_end) {
-        const auto& file = replica.archive().at(piece.at.file);
-        const auto archived = ConstBytes(file).subspan(piece.at.offset, piece.length);
+      if (!slice.file_end) {
+        const auto& file = replica.archive().at(slice.at.file);
+        const auto archived = ConstBytes(file).subspan(slice.at.offset, slice.length);
         if (!std::equal(archived.begin(), archived.end(), compared_.begin()))
-          fail(fmt::format("{} archived other bytes at {}", replica.name(), to_string(piece.at)));
+          fail(fmt::format("{} archived other bytes at {}", replica.name(), to_string(slice.at)));
       }
-      at += piece.length;
+      at += slice.length;
     }
   }
 }

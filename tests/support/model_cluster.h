@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/lane/source_cycle.h"
 #include "model_replica.h"
 
 namespace binlane::test {

@@ -12,7 +12,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
-#include "storage/disk.h"
+#include "storage/journal/disk.h"
 #include "virtual_clock.h"
 
 namespace binlane::test {

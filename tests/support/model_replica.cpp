@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/stream_digest.h"
+#include "dataplane/lane/replica_lane_proxy.h"
 
 namespace binlane::test {
 namespace {
@@ -88,8 +89,7 @@ void ModelReplica::admit(const HelloMessage& message, const Uuid& stream_origin)
     const std::uint64_t from = archive_end_.offset - admitted.below_length;
     admitted.below_digest = digest_bytes(0, from, ConstBytes(file).subspan(from));
   }
-  // A full queue loses it, as the network might.
-  static_cast<void>(queues_->admitted.try_push(admitted));
+  ReplicaLaneProxy(*queues_).admit(admitted);
 }
 
 void ModelReplica::archive_released() {

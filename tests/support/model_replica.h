@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
-#include "dataplane/replica_cycle.h"
+#include "dataplane/lane/replica_cycle.h"
 #include "fake_network.h"
 #include "memory_stream.h"
 #include "model_disk.h"
-#include "storage/journal.h"
-#include "storage/recovery.h"
+#include "storage/journal/journal.h"
+#include "storage/journal/recovery.h"
 
 namespace binlane::test {
 

@@ -2,7 +2,7 @@
 
 import harness
 from quorum_case import QuorumCase, RECOVER_S, SOON_S
-from lab import waiting
+from lab.machine import waiting
 
 SHORT_SERVER_TIMEOUT_MS = 4_000
 LONG_TIMEOUT_MS = 90_000
@@ -121,7 +121,7 @@ class WaitingCommit(QuorumCase):
         self.kill_replicas()
         waiter = self.begin_commit()
         self.wait_sessions(1)
-        self.source.query("SET GLOBAL rpl_semi_sync_master_enabled = OFF")
+        self.source.set_semi_sync("enabled", "OFF")
         waiter.finish(SOON_S)
         waiting.until(
             lambda: self.cluster.source_status().get("ledger", {}).get("entries", 0) > entries,
@@ -130,7 +130,7 @@ class WaitingCommit(QuorumCase):
         )
         self.assertNotEqual(self.cluster.state(), "SEMISYNC")
         self.start_replicas()
-        self.source.query("SET GLOBAL rpl_semi_sync_master_enabled = ON")
+        self.source.set_semi_sync("enabled", "ON")
         self.wait_semi_sync()
         self.cluster.wait_closed_ledger()
         self.check_everything_arrived("check_db.counted")
@@ -150,14 +150,14 @@ class UnseenReset(QuorumCase):
         recorded = state.read_bytes()
         waiting.until(lambda: state.read_bytes() != recorded, "the state to be stored", SOON_S)
         self.cluster.daemon.kill()
-        self.source.query("SET GLOBAL rpl_semi_sync_master_enabled=OFF")
-        self.source.query("RESET MASTER")
+        self.source.set_semi_sync("enabled", "OFF")
+        self.source.reset_binlogs()
         while len(self.source.binlogs()) < synced["file"]:
             self.source.query("FLUSH BINARY LOGS")
         newest = self.source.binlogs()[-1]
         while newest.stat().st_size <= synced["offset"]:
             self.commit()
-        self.source.query("SET GLOBAL rpl_semi_sync_master_enabled=ON")
+        self.source.set_semi_sync("enabled", "ON")
         waiter = self.begin_commit()
         self.wait_sessions(1)
         acknowledged = self.source.semi_sync()["yes_tx"]
@@ -166,7 +166,7 @@ class UnseenReset(QuorumCase):
         self.assertIn("they were reset", self.cluster.source_status()["problem"])
         self.assertTrue(waiter.waiting)
         self.assertEqual(self.source.semi_sync()["yes_tx"], acknowledged)
-        self.source.query("SET GLOBAL rpl_semi_sync_master_enabled=OFF")
+        self.source.set_semi_sync("enabled", "OFF")
         waiter.finish(SOON_S)
 
 

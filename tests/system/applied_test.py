@@ -1,7 +1,7 @@
-"""Quorum rules of level applied: a replica's server has executed what a client was told of."""
+"""Quorum rules of level applied: a replica's server has executed what a client got OK for."""
 
 import harness
-from lab import waiting
+from lab.machine import waiting
 from quorum_case import SERVER_TIMEOUT_MS, SOON_S, QuorumCase
 
 # Nothing degrades here; it ends before the server's own.
@@ -13,6 +13,7 @@ ROWS = 50
 class AppliedCase(QuorumCase):
     """r1 asks its server, r2 does not know of one."""
 
+    FED = True
     CLUSTER = {
         "ask_servers": ("r1",),
         "timeout_ms": TIMEOUT_MS,
@@ -49,7 +50,7 @@ class Applied(AppliedCase):
         refused = self.run_binlane("quorum", "set", "ANY 2 (r1, r2) LEVEL applied", code=5).errors
         self.assertIn("cannot be satisfied now: connected are only r1, r2", refused)
         self.assertIn("replica.server_socket", refused)
-        self.assertTrue(refused.strip().endswith("far behind): r2"), refused)
+        self.assertTrue(refused.strip().endswith("lags far behind): r2"), refused)
         self.assertEqual(self.rule_in_force(), "ANY 1 (r1, r2)")
 
     def test_visible_on_the_replica_when_the_client_knows(self):
@@ -62,14 +63,14 @@ class Applied(AppliedCase):
             self.assertTrue(self.visible())
 
         server = self.cluster.replica("r1").server
-        server.query("STOP SLAVE SQL_THREAD")
+        server.stop_applier()
         waiter = self.begin_commit()
         self.wait_sessions(1)
         self.wait_durable()
         # On both replicas' disks, and still too little.
         self.assertTrue(waiter.waiting)
         self.assertFalse(self.visible())
-        server.query("START SLAVE SQL_THREAD")
+        server.start_applier()
         waiter.finish(SOON_S)
         self.assertIsNone(waiter.error)
         self.assertTrue(self.visible())

@@ -3,8 +3,10 @@
 import shutil
 
 import harness
-from lab import fleet, verify, waiting
-from lab.cli import binlane
+from lab.audit import verify
+from lab.machine import waiting
+from lab.servers import fleet
+from lab.servers.cli import binlane
 
 ROW_BYTES = 200 * 1024
 SOON_S = 60
@@ -26,6 +28,7 @@ class ArchiveCase(harness.ClusterCase):
     """r1's binlaned asks its server what it has executed; r2's has no server that it could ask."""
 
     CLUSTER = {"ask_servers": ("r1",), "port": "udp"}
+    FED = True
 
     @classmethod
     def setUpClass(cls):
@@ -89,7 +92,7 @@ class Retention(ArchiveCase):
             "r2 to say why it deletes nothing",
             SOON_S,
         )
-        # The pruned replica goes on, and after a restart as well.
+        # The pruned replica continues, also after a restart.
         daemon.stop()
         daemon.start()
         self.fill_files(1)
@@ -114,9 +117,9 @@ class Retention(ArchiveCase):
 
     def test_what_the_server_has_not_executed_stays(self):
         replica = self.cluster.replica("r1")
-        replica.server.query("STOP SLAVE SQL_THREAD")
+        replica.server.stop_applier()
         self.fill_files(1)
-        first = self.source_file() - 1  # not executed: the thread stands before it
+        first = self.source_file() - 1  # not executed: the thread is stopped before it
         self.fill_files(4)
         waiting.until(
             lambda: self.retention("r1").get("over_limit")
@@ -125,7 +128,7 @@ class Retention(ArchiveCase):
             SOON_S,
         )
         self.assertLessEqual(archived(replica.daemon)[0], first)
-        replica.server.query("START SLAVE SQL_THREAD")
+        replica.server.start_applier()
         waiting.until(
             lambda: archived(replica.daemon)[0] > first,
             "the file to go once it was executed",
@@ -142,7 +145,7 @@ class PurgedAtTheSource(ArchiveCase):
         self.fill_files(1)
         self.cluster.wait_replicas_applied()
         one.daemon.stop()
-        one.server.query("STOP SLAVE")
+        one.server.stop_replica()
         self.fill_files(3)
         newest = self.source_file()
         waiting.until(
@@ -167,10 +170,10 @@ class PurgedAtTheSource(ArchiveCase):
         for suffix in ("", ".meta", ".exposed"):
             journal.with_name("journal" + suffix).unlink(missing_ok=True)
         one.daemon.start()
-        one.server.query("START SLAVE")
+        one.server.start_replica()
 
         self.fill_files(1)
-        fleet.wait_executed("r1", one.server, self.source.variable("gtid_binlog_pos"), SOON_S)
+        fleet.wait_executed("r1", one.server, self.source.written_set(), SOON_S)
         replicas = [(replica.name, replica.server) for replica in self.cluster.replicas]
         self.cluster.wait_replicas_applied()
         differences = verify.table_differences(self.source, replicas, "check_db.filler")

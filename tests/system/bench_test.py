@@ -5,8 +5,9 @@ import unittest
 from dataclasses import replace
 
 import harness
-from lab import bench_modes
-from lab.bench_commit import CommitBench
+from lab.bench import modes as bench_modes
+from lab.bench.commit import CommitBench
+from lab.servers import flavour
 
 DELAY_US = max(bench_modes.DELAYS_US)
 DELAYED = f"{bench_modes.OURS}_delay{DELAY_US}"
@@ -24,7 +25,7 @@ def bench_of(*names):
 class EveryMode(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.names = [mode.name for mode in bench_modes.modes(quick=True)]
+        cls.names = [mode.name for mode in bench_modes.modes(quick=True, fed=flavour.chosen().fed)]
         cls.rows = bench_of(*cls.names).run()
 
     def cells(self, name):
@@ -39,12 +40,12 @@ class EveryMode(unittest.TestCase):
                 self.assertEqual(row["no_tx"], 0)
 
     def test_only_what_waits_was_acknowledged(self):
-        for mode in bench_modes.modes(quick=True):
+        for mode in bench_modes.modes(quick=True, fed=flavour.chosen().fed):
             with self.subTest(name=mode.name):
                 self.assertEqual(self.cells(mode.name)[0]["yes_tx"] > 0, mode.waits)
 
     def test_journals_are_written_by_binlane_alone(self):
-        for mode in bench_modes.modes(quick=True):
+        for mode in bench_modes.modes(quick=True, fed=flavour.chosen().fed):
             with self.subTest(name=mode.name):
                 self.assertEqual(self.cells(mode.name)[0]["journal_writes"] > 0, mode.binlane)
 
@@ -54,7 +55,7 @@ class EveryMode(unittest.TestCase):
     def test_stock_durable_says_that_it_is(self):
         settings = self.cells("stock_durable")[0]["settings"]
         self.assertEqual(settings["replica_sync_relay_log"], 1)
-        self.assertEqual(settings["rpl_semi_sync_master_enabled"], 1)
+        self.assertEqual(settings[flavour.chosen().semi_sync("enabled")], 1)
 
 
 class Baselines(unittest.TestCase):

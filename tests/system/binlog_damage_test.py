@@ -7,9 +7,9 @@ import threading
 import unittest
 
 import harness
-from lab import waiting
-from lab.cli import binlane
-from lab.fleet import short_folder
+from lab.machine import waiting
+from lab.servers.cli import binlane
+from lab.servers.fleet import short_folder
 from quorum_case import RECOVER_S, SOON_S, QuorumCase
 
 CLONE_NEWNS = 0x20000
@@ -42,9 +42,9 @@ def mount_small_disk(folder):
 
 
 class TornByAFullDisk(QuorumCase):
-    """The disk of the binlogs is full, the waiting client is killed, space is freed: MariaDB goes on
-    behind half an event. What it then tells its clients is in no part of the binlog that a replica
-    could be given."""
+    """The disk of the binlogs is full, the waiting client is killed, space is freed: MariaDB
+    continues after half an event. What it then tells its clients is in no part of the binlog that a
+    replica could be given."""
 
     @classmethod
     def setUpClass(cls):
@@ -142,7 +142,7 @@ class TornByAFullDisk(QuorumCase):
 
 
 class OrdinaryDays(QuorumCase):
-    """What is no damage: the same stream goes on."""
+    """What is no damage: the same stream continues."""
 
     def stream(self):
         return self.cluster.source_status()["stream"]
@@ -195,4 +195,4 @@ class OrdinaryDays(QuorumCase):
 
 
 if __name__ == "__main__":
-    harness.main()
+    harness.main(families=("mariadb",))

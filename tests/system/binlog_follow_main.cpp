@@ -13,10 +13,11 @@
 #include <vector>
 
 #include "base/position.h"
-#include "shim/binlog_index.h"
-#include "shim/stream_digester.h"
-#include "shim/stream_reader.h"
-#include "shim/tailer.h"
+#include "shim/binlog/binlog_files.h"
+#include "shim/binlog/binlog_index.h"
+#include "shim/binlog/stream_digester.h"
+#include "shim/binlog/stream_reader.h"
+#include "shim/binlog/tailer.h"
 
 namespace {
 
@@ -116,14 +117,14 @@ bool follow(const binlane::BinlogIndex& index, const std::string& folder) {
   while (!ended) {
     const binlane::TailEvent event = tailer.poll(binlane::monotonic_ns());
     while (linear < tailer.written()) {
-      binlane::StreamChunk chunk;
-      const int error = reader.read(linear, buffer, chunk);
+      binlane::StreamSlice slice;
+      const int error = reader.read(linear, buffer, slice);
       if (error != 0) {
         std::printf("read error=%d linear=%llu\n", error, static_cast<unsigned long long>(linear));
         return false;
       }
-      copy.write(chunk.at, {buffer.data(), chunk.size});
-      linear += chunk.units();
+      copy.write(slice.at, {buffer.data(), slice.byte_count()});
+      linear += slice.length;
     }
     if (event == binlane::TailEvent::none) {
       if (++idle_turns % kIdleTurnsPerLook == 0) {

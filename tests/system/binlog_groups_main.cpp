@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "shim/group_tracker.h"
+#include "shim/binlog/group_tracker.h"
 
 namespace {
 

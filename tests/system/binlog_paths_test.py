@@ -1,13 +1,15 @@
-"""Every form in which a server can be told where its binlogs are."""
+"""Every form in which a server's setting can name the place of its binlogs."""
 
 import shutil
 import unittest
 
 import harness
-from lab import mariadb, waiting
-from lab.binlaned import Daemon
-from lab.cluster import ACKER_SERVER_ID, PRIVILEGES
-from lab.fleet import BINLANE_USER, PASSWORD, short_folder
+from lab.machine import waiting
+from lab.servers import flavour
+from lab.servers.binlaned import Daemon
+from lab.servers.cluster import ACKER_SERVER_ID
+from lab.servers.fleet import BINLANE_USER, PASSWORD, short_folder
+from lab.servers.server import Server
 
 SOON_S = 60
 
@@ -19,7 +21,7 @@ class LogBinForms(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = short_folder()
         cls.addClassCleanup(shutil.rmtree, cls.folder)
-        cls.source = mariadb.Server(cls.folder / "server", 7, mariadb.source_options())
+        cls.source = Server(cls.folder / "server", 7, flavour.chosen().source_options())
         cls.source.initialize()
         cls.options = dict(cls.source.options)
 
@@ -37,12 +39,12 @@ class LogBinForms(unittest.TestCase):
         source.query(
             f"CREATE USER IF NOT EXISTS '{BINLANE_USER}'@'localhost' IDENTIFIED BY '{PASSWORD}'"
         )
-        source.query(f"GRANT {PRIVILEGES} ON *.* TO '{BINLANE_USER}'@'localhost'")
+        source.query(f"GRANT {source.flavour.source_privileges} ON *.* TO '{BINLANE_USER}'@'localhost'")
         folder = self.folder / self.id().rsplit(".", 1)[-1]
         daemon = Daemon(folder, self.config(folder))
         daemon.start()
         self.addCleanup(daemon.stop)
-        # Rotations wait for nobody.
+        # Rotations wait for no replica.
         for _ in range(2):
             source.query("FLUSH BINARY LOGS")
             waiting.until(

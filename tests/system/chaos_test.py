@@ -12,16 +12,20 @@ from types import SimpleNamespace
 from unittest import mock
 
 import harness
-from lab import chaos_audit, chaos_terms, journal, rows, verify
-from lab.chaos_plan import plan
-from lab.fleet import short_folder
-from lab.load import Transaction
+from lab.audit import journal, rows, verify
+from lab.chaos import audit as chaos_audit, terms as chaos_terms
+from lab.chaos.plan import plan
+from lab.servers import flavour
+from lab.servers.fleet import short_folder
+from lab.traffic.load import Transaction
 
 MINUTES = 0.4
 # Its second step promotes.
 SEED = 2
 TIMEOUT_S = 700
 STEPS = 500
+FIRST_UUID = "c80a54d1-ed28-11f1-8ea2-02fc00000001"
+SECOND_UUID = "ceb89f7c-ed28-11f1-80b1-02fc00000001"
 
 
 def sealed(sequence, kind, position, payload, previous_crc):
@@ -239,11 +243,11 @@ class Audit(unittest.TestCase):
         self.assertIn("(2, 0)", losses[0])
 
     def test_one_gtid_two_contents(self):
-        books = chaos_audit.Books()
-        books.note(rows.Group("0-1-7", (1, 100), ((1, 0),)), "here")
-        books.note(rows.Group("0-1-7", (2, 300), ((1, 0),)), "there")
+        books = chaos_audit.Books(flavour=flavour.named("mariadb"))
+        books.note(rows.Group("0-1-7", (1, 100), ((1, 0),), 1), "here")
+        books.note(rows.Group("0-1-7", (2, 300), ((1, 0),), 1), "there")
         self.assertEqual(books.conflicts, [])
-        books.note(rows.Group("0-1-7", (1, 100), ((1, 1),)), "there")
+        books.note(rows.Group("0-1-7", (1, 100), ((1, 1),), 1), "there")
         self.assertEqual(len(books.conflicts), 1)
         self.assertEqual(books.split_acks({(1, 0): (1, 100)}), [])
         self.assertEqual(len(books.split_acks({(1, 0): (1, 100), (1, 1): (1, 100)})), 1)
@@ -252,10 +256,10 @@ class Audit(unittest.TestCase):
         folder = short_folder()
         self.addCleanup(shutil.rmtree, folder)
         path = folder / "binlog.000032"
-        books = chaos_audit.Books()
+        books = chaos_audit.Books(flavour=flavour.named("mariadb"))
 
         def read(row):
-            groups = [rows.Group(f"0-1-{row}", (32, 100), ((1, row),))]
+            groups = [rows.Group(f"0-1-{row}", (32, 100), ((1, row),), 1)]
             with mock.patch.object(rows, "groups_of_file", return_value=groups) as decoder:
                 return books.read([path], 1, live=False), decoder.call_count
 
@@ -267,11 +271,19 @@ class Audit(unittest.TestCase):
         self.assertEqual(read(8), ({(1, 8): (32, 100)}, 1))
 
     def test_two_sources_at_one_place(self):
-        books = chaos_audit.Books()
-        books.note(rows.Group("0-1-7", (1, 100), ((1, 0),)), "the old one")
-        books.note(rows.Group("0-2-7", (1, 300), ((2, 0),)), "the new one")
+        books = chaos_audit.Books(flavour=flavour.named("mariadb"))
+        books.note(rows.Group("0-1-7", (1, 100), ((1, 0),), 1), "the old one")
+        books.note(rows.Group("0-2-7", (1, 300), ((2, 0),), 2), "the new one")
         self.assertEqual(books.split_acks({(2, 0): (1, 300)}), [])
         self.assertEqual(len(books.split_acks({(1, 0): (1, 100), (2, 0): (1, 300)})), 1)
+
+    def test_mysql_sources_never_share_a_gtid(self):
+        books = chaos_audit.Books(flavour=flavour.named("mysql"))
+        books.note(rows.Group(f"{FIRST_UUID}:7", (1, 100), ((1, 0),), 1), "the old one")
+        books.note(rows.Group(f"{SECOND_UUID}:7", (1, 300), ((2, 0),), 2), "the new one")
+        self.assertEqual(books.conflicts, [])
+        books.note(rows.Group(f"{FIRST_UUID}:7", (1, 100), ((1, 1),), 1), "a copy")
+        self.assertEqual(len(books.conflicts), 1)
 
 
 class Plan(unittest.TestCase):

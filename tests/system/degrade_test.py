@@ -3,7 +3,8 @@
 import json
 
 import harness
-from lab import ledger, waiting
+from lab.audit import ledger
+from lab.machine import waiting
 from quorum_case import SOON_S, QuorumCase
 
 PAUSE_S = 3
@@ -21,7 +22,7 @@ class Degrade(QuorumCase):
         self.wait_async()
         waiter.finish(SOON_S)
         self.assertIsNone(waiter.error)
-        # On the record before anybody was released.
+        # Recorded in the ledger before any client was released.
         self.assertTrue(any(interval.end is None for interval in self.intervals()))
         for _ in range(10):
             self.commit()

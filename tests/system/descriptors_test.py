@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import harness
 from ha_case import WAIT_S, HaCase
-from lab import admin, waiting
+from lab.machine import waiting
+from lab.servers import admin
 
 RECOVER_S = 40
 ANSWER_S = 30

@@ -3,7 +3,7 @@
 import shutil
 
 import harness
-from lab import waiting
+from lab.machine import waiting
 
 FAULTS = {"loss": 0.05, "duplicate": 0.05, "reorder": 0.05}
 COMMITS = 5_000

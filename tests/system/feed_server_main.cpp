@@ -10,8 +10,8 @@
 #include <sstream>
 #include <string>
 
-#include "shim/binlog_server.h"
-#include "shim/fixed_feed_limit.h"
+#include "shim/feed/binlog_server.h"
+#include "shim/feed/fixed_feed_limit.h"
 
 namespace {
 

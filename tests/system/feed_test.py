@@ -15,8 +15,9 @@ import unittest
 import pymysql
 
 import harness
-from lab import mariadb, waiting
-from lab.fleet import short_folder
+from lab.machine import waiting
+from lab.servers import flavour, server
+from lab.servers.fleet import short_folder
 
 FEED_SERVER = sys.argv.pop(1)
 WAIT_S = 60
@@ -36,7 +37,7 @@ def wait_for(condition, describe):
         raise AssertionError(f"{error}: {describe()}") from None
 
 
-class Server(mariadb.Server):
+class Server(server.Server):
     """A server whose statements go through the console's client, many at a time."""
 
     template = None
@@ -78,7 +79,7 @@ class Server(mariadb.Server):
     def follow(self, port, options, password=PASSWORD):
         quoted = password.replace("'", "''")
         self.sql(f"STOP SLAVE; CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={port}, "
-                 f"MASTER_USER='{USER}', MASTER_PASSWORD='{quoted}', MASTER_CONNECT_RETRY=1, "
+                 f"MASTER_USER='{USER}', MASTER_PASSWORD='{quoted}', MASTER_CONNECT_RETRY=1, MASTER_SSL=0, "
                  f"{options}; START SLAVE")
 
     def position(self):
@@ -222,14 +223,14 @@ class Feed(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.root)
 
     def server(self, name, server_id, **options):
-        server = Server(self.root, name, server_id, **options)
-        server.initialize()
-        self.addCleanup(server.stop)
-        server.start()
-        return server
+        made = Server(self.root, name, server_id, **options)
+        made.initialize()
+        self.addCleanup(made.stop)
+        made.start()
+        return made
 
     def source(self, **options):
-        return self.server("source", 11, **{**mariadb.source_options(), **options})
+        return self.server("source", 11, **{**flavour.chosen().source_options(), **options})
 
     def replica(self, name="replica", server_id=12, **options):
         return self.server(name, server_id, **options)
@@ -252,8 +253,8 @@ class Feed(unittest.TestCase):
         archive.catch_up()
         self.assert_same(source, replica)
         status = replica.replica_status()
-        self.assertEqual(status["Master_Server_Id"], 11)
-        self.assertEqual(status["Slave_IO_Running"], "Yes")
+        self.assertEqual(status["Source_Server_Id"], 11)
+        self.assertEqual(status["Replica_IO_Running"], "Yes")
         # Live, with a packet of more than one frame, and one of exactly 2^24 - 1 bytes around it.
         source.sql("INSERT INTO d.t (b, c) VALUES (REPEAT('y', 20 * 1024 * 1024), 'huge')")
         source.sql("SET SESSION binlog_format=ROW; INSERT INTO d.t (b, c) VALUES "
@@ -261,7 +262,7 @@ class Feed(unittest.TestCase):
                                for n in range(40, 80)[::8]))
         archive.catch_up()
         self.assert_same(source, replica)
-        # Stop, write, rotate, go on.
+        # Stop, write, rotate, continue.
         replica.sql("STOP SLAVE")
         load(source)
         archive.catch_up()
@@ -277,7 +278,7 @@ class Feed(unittest.TestCase):
         replica.follow(archive.port, "MASTER_USE_GTID=no, MASTER_LOG_FILE='binlog.000001', "
                                      "MASTER_LOG_POS=4")
         self.assert_same(source, replica)
-        self.assertEqual(replica.replica_status()["Master_Log_File"],
+        self.assertEqual(replica.replica_status()["Source_Log_File"],
                          source.written_position()[0])
         replica.sql("STOP SLAVE")
         load(source)
@@ -285,7 +286,7 @@ class Feed(unittest.TestCase):
         replica.sql("START SLAVE")
         self.assert_same(source, replica)
         status = replica.replica_status()
-        self.assertEqual([status["Master_Log_File"], str(status["Read_Master_Log_Pos"])],
+        self.assertEqual([status["Source_Log_File"], str(status["Read_Source_Log_Pos"])],
                          source.written_position())
         # From files to GTIDs, in the middle of a file.
         source.sql("INSERT INTO d.t (c) VALUES ('switched')")
@@ -318,11 +319,11 @@ class Feed(unittest.TestCase):
         self.assert_same(source, replica)
         wait_for(lambda: int(replica.status("Slave_received_heartbeats")
                              ["Slave_received_heartbeats"]) > 3, replica.describe)
-        self.assertEqual(replica.replica_status()["Slave_IO_Running"], "Yes")
+        self.assertEqual(replica.replica_status()["Replica_IO_Running"], "Yes")
         replica.follow(archive.port, "MASTER_USE_GTID=no, MASTER_HEARTBEAT_PERIOD=0.05")
         before = archive.status()["heartbeats"]
         wait_for(lambda: archive.status()["heartbeats"] > before + 3, replica.describe)
-        self.assertEqual(replica.replica_status()["Slave_IO_Running"], "Yes")
+        self.assertEqual(replica.replica_status()["Replica_IO_Running"], "Yes")
 
     def test_wrong_password(self):
         source, replica = self.source(), self.replica()
@@ -451,7 +452,7 @@ class Feed(unittest.TestCase):
                     "MASTER_PASSWORD='%s', MASTER_USE_GTID=slave_pos; START SLAVE UNTIL "
                     "master_gtid_pos='%s'" % (archive.port, USER, PASSWORD.replace("'", "''"),
                                               middle))
-        wait_for(lambda: replica.replica_status()["Slave_SQL_Running"] == "No", replica.describe)
+        wait_for(lambda: replica.replica_status()["Replica_SQL_Running"] == "No", replica.describe)
         self.assertEqual(replica.position(), middle)
         self.assertEqual(replica.replica_status()["Last_IO_Errno"], 0)
         replica.sql("STOP SLAVE; START SLAVE")
@@ -584,7 +585,7 @@ class Feed(unittest.TestCase):
         late.follow(archive.port, "MASTER_USE_GTID=slave_pos")
         for replica in direct, fed, late:
             self.assert_same(source, replica)
-        # The feed's connections go on from there, and are not ended there again.
+        # The feed's connections continue from there, and are not ended there again.
         self.assertEqual(archive.status()["restarts"], 2)
         for replica in fed, late:
             replica.sql("STOP SLAVE; START SLAVE")
@@ -741,7 +742,7 @@ class Feed(unittest.TestCase):
             surplus.settimeout(WAIT_S)
             self.assertIn(b"Too many connections", surplus.recv(1000))
         self.assertEqual(archive.status()["refused_full"], 1)
-        # It ends at once, whoever hangs on it.
+        # It ends at once, whatever is connected to it.
         self.assertLess(archive.stop(), WAIT_S / 2)
         binlog_reader.kill()
         binlog_reader.communicate()
@@ -750,4 +751,4 @@ class Feed(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    harness.main()
+    harness.main(families=("mariadb",))

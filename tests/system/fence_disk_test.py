@@ -4,8 +4,8 @@ same: no commit that comes afterwards is told OK, and the server is read-only.""
 import unittest
 
 import harness
-from lab import sick_disk, waiting
-from lab.cli import binlane
+from lab.machine import sick_disk, waiting
+from lab.servers.cli import binlane
 from quorum_case import SOON_S, Committer, QuorumCase
 
 EXIT_NOT_ON_RECORD = 7
@@ -36,7 +36,7 @@ class SickDisk(QuorumCase):
         return Committer(self.source, f"INSERT INTO check_db.counted VALUES ({row})", **user)
 
     def check_closed(self):
-        """The server is read-only, and a commit of somebody whom that does not bind gets no OK."""
+        """The server is read-only, and a commit of an account that this does not bind gets no OK."""
         waiting.until(
             lambda: self.source.variable("read_only") == 1, "the server to be read-only", SOON_S
         )
@@ -98,7 +98,7 @@ class RefusedForWantOfADisk(SickDisk):
             lambda: self.source.variable("read_only") == 1, "the server to be read-only", 2 * SOON_S
         )
         waiting.until(
-            lambda: "cannot be put on record" in (self.cluster.source_status()["write_problem"] or ""),
+            lambda: "cannot be recorded" in (self.cluster.source_status()["write_problem"] or ""),
             "the status to say why",
             SOON_S,
         )

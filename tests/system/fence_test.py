@@ -5,15 +5,15 @@ import threading
 
 import harness
 from ha_case import EXIT_REFUSED, LONG_TIMEOUT_MS, WAIT_S, HaCase
-from lab import waiting
-from lab.cli import binlane
+from lab.machine import waiting
+from lab.servers.cli import binlane
 from quorum_case import QuorumCase
 
-REASON = "its disk is going"
+REASON = "its disk is failing"
 
 
 class Fence(HaCase):
-    """One operator fences the source and lets it go on; another fences a standby."""
+    """One operator fences the source and lifts the fence; another fences a standby."""
 
     HOSTS = {"timeout_ms": LONG_TIMEOUT_MS}
 
@@ -27,7 +27,7 @@ class Fence(HaCase):
         self.insert(a, 1)
         status, _, err = a.binlane("fence", "b", "--reason", REASON)
         self.assertEqual(status, EXIT_REFUSED)
-        self.assertIn("this daemon is a's", err)
+        self.assertIn("this daemon belongs to host a", err)
         self.assertIn("reason: expected", self.fence(a, status=EXIT_REFUSED)[1])
         self.assertIn("not FENCED", self.fence(a, "--lift", status=EXIT_REFUSED)[1])
 
@@ -56,14 +56,14 @@ class Fence(HaCase):
         self.check_equal()
 
     def fence_the_source(self, a):
-        """Returns the thread whose commit waits from now on; nobody acknowledges it."""
+        """Returns the thread whose commit waits from now on; no replica acknowledges it."""
         out, _ = self.fence(a, "--reason", REASON)
-        self.assertIn("hands out no quorum any more", out)
+        self.assertIn("completes no quorum any more", out)
         self.assertIn("binlane fence --lift", out)
         a.wait_state("FENCED")
         self.assertIn("FENCED already", self.fence(a, "--reason", "x", status=EXIT_REFUSED)[1])
         self.check_read_only(a)
-        # Whom read_only does not bind waits for a quorum that does not come.
+        # An account that read_only does not bind waits for a quorum that does not come.
         statement = threading.Thread(
             target=a.server.query, args=("INSERT INTO d.t VALUES (2, 'by a')", WAIT_S), daemon=True
         )
@@ -115,7 +115,7 @@ class FenceReplica(QuorumCase):
 
 
 class FenceKillServer(QuorumCase):
-    """S20: who waits when a source is fenced is told OK in the end, unless the server is killed."""
+    """S20: a client that waits at a fenced source gets OK in the end, unless the server is killed."""
 
     def test_no_client_who_waits_is_told_ok(self):
         self.commit()
@@ -133,7 +133,7 @@ class FenceKillServer(QuorumCase):
         waiting_insert.finish(WAIT_S)
         self.assertIsNotNone(waiting_insert.error)
         self.cluster.wait_state("FENCED", WAIT_S)
-        # Whoever starts it again meets a server that is made read-only at once.
+        # If somebody starts the server again, it is made read-only at once.
         self.source.start()
         waiting.until(
             lambda: self.source.variable("read_only") == 1, "the server to be read-only", WAIT_S

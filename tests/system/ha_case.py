@@ -5,8 +5,9 @@ from pathlib import Path
 
 import harness
 import pymysql
-from lab import verify, waiting
-from lab.ha import HaCluster
+from lab.audit import verify
+from lab.machine import waiting
+from lab.servers.ha import HaCluster
 
 TABLE = "CREATE TABLE d.t (id INT PRIMARY KEY, note VARCHAR(100)) ENGINE=InnoDB"
 WAIT_S = 60
@@ -27,6 +28,8 @@ class HaCase(unittest.TestCase):
         cls.addClassCleanup(cls.cluster.stop)
         try:
             cls.cluster.start()
+        except harness.Unavailable:
+            raise
         except BaseException as error:
             raise RuntimeError(f"{error}\n{harness.log_tails(cls.cluster)}") from error
         cls.execute(cls.cluster.hosts[0], "CREATE DATABASE d", TABLE)
@@ -85,9 +88,7 @@ class HaCase(unittest.TestCase):
             self.assertTrue(verify.is_beginning(copy, source.server.data_dir / copy.name), copy)
 
     def check_read_only(self, host):
-        waiting.until(
-            lambda: host.server.variable("read_only") == 1, f"{host.name} to be read-only", WAIT_S
-        )
+        waiting.until(host.server.fenced, f"{host.name} to be read-only", WAIT_S)
         with self.assertRaises(pymysql.err.OperationalError) as refused:
             self.insert(host, 1_000_000)
         self.assertIn("read-only", str(refused.exception))

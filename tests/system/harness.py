@@ -1,7 +1,8 @@
 """Runs unittest cases as TAP, so that meson counts every case, and offers what the cases share.
 
 A case fails with the tails of all logs of its cluster. Nothing here sleeps: cases wait for
-conditions, each with a bound.
+conditions, each with a bound. The server that they run on is the one that BINLANE_SERVER names; where
+it cannot be had, or cannot do yet what a case needs, the case is skipped and says so.
 """
 
 import shutil
@@ -17,9 +18,13 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(REPOSITORY / "tools"))
 
 # pylint: disable=wrong-import-position
-from lab import mariadb, rows, verify, waiting  # noqa: E402
-from lab.cluster import Cluster  # noqa: E402
-from lab.load import Load, read_acknowledged  # noqa: E402
+from lab.audit import rows, verify  # noqa: E402
+from lab.machine import waiting  # noqa: E402
+from lab.servers import flavour  # noqa: E402
+from lab.servers.cluster import Cluster  # noqa: E402
+from lab.servers.private_root import Unavailable  # noqa: E402
+from lab.servers.server import Server  # noqa: E402
+from lab.traffic.load import Load, read_acknowledged  # noqa: E402
 
 ARCHIVE_TIMEOUT_S = 120
 DOWNLOAD_TIMEOUT_S = 120
@@ -30,9 +35,10 @@ SYSTEM_PLUGINS = Path("/usr/lib/mysql/plugin")
 class TapResult(unittest.TestResult):
     """Prints a TAP line as each case ends."""
 
-    def __init__(self, stream):
+    def __init__(self, stream, planned=()):
         super().__init__()
         self.stream = stream
+        self.planned = planned
         self.count = 0
 
     def _line(self, status, test, note=""):
@@ -46,7 +52,7 @@ class TapResult(unittest.TestResult):
         cluster = getattr(test, "cluster", None)
         if cluster is not None:
             lines += log_tails(cluster).splitlines()
-        # The runner shows what stands on stderr of a failed program, and of stdout only the verdicts.
+        # The runner shows a failed program's stderr, and of its stdout only the verdicts.
         print(f"--- {test.id()} failed", *lines, sep="\n", file=sys.stderr, flush=True)
 
     def addSuccess(self, test):
@@ -57,11 +63,27 @@ class TapResult(unittest.TestResult):
         super().addFailure(test, err)
         self._trouble(test, err)
 
+    def _meant(self, test):
+        """The cases that an error is about: where a class could not be set up, all of it."""
+        of_class = [
+            case
+            for case in self.planned
+            if test.id() == f"setUpClass ({unittest.util.strclass(type(case))})"
+        ]
+        return of_class or [test]
+
     def addError(self, test, err):
+        if isinstance(err[1], Unavailable):
+            for case in self._meant(test):
+                self.addSkip(case, str(err[1]))
+            return
         super().addError(test, err)
         self._trouble(test, err)
 
     def addSubTest(self, test, subtest, err):
+        if err is not None and isinstance(err[1], Unavailable):
+            self.addSkip(subtest, str(err[1]))
+            return
         super().addSubTest(test, subtest, err)
         if err is not None:
             self._trouble(subtest, err)
@@ -71,14 +93,45 @@ class TapResult(unittest.TestResult):
         self._line("ok", test, f" # SKIP {reason}")
 
 
-def main(module="__main__"):
-    """`test.py [Class[.case]…]` runs these, without arguments all of the module."""
+def why_skip(families=()):
+    """Why no case of a program can run on the chosen server; None: they can. families: the only
+    kinds of servers that its cases know how to talk to; none: any."""
+    chosen = flavour.chosen()
+    if families and chosen.family not in families:
+        return f"its cases speak to {', '.join(families)} only, not to {chosen.name} yet"
+    try:
+        chosen.ensure()
+    except Unavailable as error:
+        return f"{chosen.name} cannot be had: {error}"
+    return None
+
+
+def cases(suite):
+    for part in suite:
+        if isinstance(part, unittest.TestSuite):
+            yield from cases(part)
+        else:
+            yield part
+
+
+def main(module="__main__", families=()):
+    """`test.py [Class[.case]…]` runs these, without arguments all of the module.
+
+    families: see why_skip; a class may have FAMILIES of its own.
+    """
     loader = unittest.TestLoader()
     names = sys.argv[1:]
     loaded = sys.modules[module]
     suite = loader.loadTestsFromNames(names, loaded) if names else loader.loadTestsFromModule(loaded)
-    result = TapResult(sys.stdout)
-    suite.run(result)
+    planned = list(cases(suite))
+    result = TapResult(sys.stdout, planned)
+    run = unittest.TestSuite()
+    for case in planned:
+        if reason := why_skip(getattr(case, "FAMILIES", families)):
+            result.addSkip(case, reason)
+        else:
+            run.addTest(case)
+    run.run(result)
     print(f"1..{result.count}", flush=True)
     sys.exit(0 if result.wasSuccessful() and result.count else 1)
 
@@ -95,14 +148,19 @@ class ClusterCase(unittest.TestCase):
     """Cases that share one cluster; CLUSTER holds the arguments of Cluster."""
 
     CLUSTER = {}
+    FED = False  # whether they need replicas that execute what their binlaned gets
     cluster = None
 
     @classmethod
     def setUpClass(cls):
+        if cls.FED:
+            flavour.chosen().require_fed(cls.__name__)
         cls.cluster = Cluster(**cls.CLUSTER)
         cls.addClassCleanup(cls._remove)
         try:
             cls.cluster.start()
+        except Unavailable:
+            raise
         except BaseException as error:
             # unittest has no test to attach the logs to here, so they go into the error itself.
             raise RuntimeError(f"{error}\n{log_tails(cls.cluster)}") from error
@@ -150,7 +208,7 @@ class ClusterCase(unittest.TestCase):
         ]
 
     def check_nothing_lost(self, load, exposed=(), quorum_count=1):
-        """Every row that `load` was told is committed stands in a quorum of archives."""
+        """Every row that `load` was told is committed is in a quorum of archives."""
         binlogs = self.source.binlogs()
         acknowledged, _ = read_acknowledged(load.acknowledged_file)
         self.assertTrue(acknowledged, "the load committed nothing")
@@ -214,7 +272,7 @@ def encryption_plugin_folder():
 
 def server_alone(folder, server_id=1, **options):
     """A started source server without binlaned."""
-    server = mariadb.Server(Path(folder), server_id, {**mariadb.source_options(), **options})
+    server = Server(folder, server_id, {**flavour.chosen().source_options(), **options})
     server.initialize()
     server.start()
     return server

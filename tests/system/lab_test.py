@@ -14,11 +14,15 @@ import unittest
 from pathlib import Path
 
 import harness
-from lab import mariadb, ports, process, rows, verify, waiting
-from lab.fleet import short_folder
-from lab.load import Load, Transaction, read_acknowledged
+from lab.audit import rows, verify
+from lab.machine import ports, process, waiting
+from lab.servers import flavour
+from lab.servers.fleet import short_folder
+from lab.servers.server import Server
+from lab.traffic.load import Load, Transaction, read_acknowledged
 
 ROTATIONS = 3
+TAKEN = 7  # the exit status of a program that finds a port's number locked
 STUBBORN = """
 import signal
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -46,8 +50,7 @@ class Instruments(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.folder)
         cls.source = harness.server_alone(cls.folder / "source")
         cls.addClassCleanup(cls.source.stop)
-        cls.source.query("CREATE USER 'stock'@'127.0.0.1' IDENTIFIED BY 'stock'")
-        cls.source.query("GRANT REPLICATION SLAVE ON *.* TO 'stock'@'127.0.0.1'")
+        cls.source.create_account("stock", "stock", "REPLICATION SLAVE", "127.0.0.1")
         cls.load = Load(cls.folder / "load", cls.source, clients=4, rows_per_transaction="1,10")
         cls.addClassCleanup(cls.load.process.stop)
         cls.load.start()
@@ -60,8 +63,8 @@ class Instruments(unittest.TestCase):
         cls.binlogs = cls.source.binlogs()
         cls.acknowledged, _ = read_acknowledged(cls.load.acknowledged_file)
         cls.source_rows = rows.rows_of_files(cls.binlogs)
-        replica_options = mariadb.replica_options()
-        cls.replica = mariadb.Server(cls.folder / "replica", 2, replica_options)
+        replica_options = flavour.chosen().replica_options()
+        cls.replica = Server(cls.folder / "replica", 2, replica_options)
         cls.replica.initialize()
         cls.replica.start()
         cls.addClassCleanup(cls.replica.stop)
@@ -184,23 +187,18 @@ class Instruments(unittest.TestCase):
         self.assertEqual(in_doubt, [Transaction(1, 1, 1, 20, 30)])
 
     def test_replica_that_differs_is_noticed(self):
-        self.replica.query(
-            f"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={self.source.port}, "
-            "MASTER_USER='stock', MASTER_PASSWORD='stock', MASTER_USE_GTID=slave_pos"
-        )
-        self.replica.query("START SLAVE")
-        position = self.source.variable("gtid_binlog_pos")
-        waited = self.replica.query(f"SELECT MASTER_GTID_WAIT('{position}', 60)", 70)
-        self.assertEqual(waited, [(0,)], self.replica.replica_status())
+        self.replica.replicate_from(self.source.port, "stock", "stock")
+        arrived = self.replica.wait_executed(self.source.written_set(), 60)
+        self.assertTrue(arrived, self.replica.replica_status())
         replicas = [("replica", self.replica)]
         self.assertEqual(verify.table_differences(self.source, replicas), [])
-        self.replica.query("STOP SLAVE")
+        self.replica.stop_replica()
         self.replica.query("DELETE FROM bench.numbered WHERE client = 0 AND sequence = 0")
         self.assertEqual(len(verify.table_differences(self.source, replicas)), 1)
 
 
 class LoadThroughTrouble(unittest.TestCase):
-    """The load outlives its server, and every OK it was given stands."""
+    """The load outlives its server, and every OK that it got holds."""
 
     def test_kill_of_the_server(self):
         folder = short_folder()
@@ -246,21 +244,25 @@ class LoadThroughTrouble(unittest.TestCase):
 
 
 class Ports(unittest.TestCase):
-    """A number that was given out is nobody else's, here or in another lab, until this one ends."""
+    """A number that was given out is given to nobody else, here or in another lab, until this one ends."""
 
     def test_given_once(self):
         mine = {ports.free_port() for _ in range(50)}
         self.assertEqual(len(mine), 50)
         with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as given:
             self.assertLess(max(mine), int(given.read().split()[0]))
-        other_lab = "import sys; from lab import ports; sys.exit(ports._lock(int(sys.argv[1])) is None)"
+        other_lab = (
+            "import sys\n"
+            "from lab.machine import ports\n"
+            f"sys.exit({TAKEN} if ports._lock(int(sys.argv[1])) is None else 0)"
+        )
         done = subprocess.run(
             [sys.executable, "-c", other_lab, str(min(mine))],
             cwd=harness.REPOSITORY / "tools",
             check=False,
             timeout=30,
         )
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.returncode, TAKEN)
 
     def test_taken_for_datagrams_is_taken(self):
         number = ports.free_port()

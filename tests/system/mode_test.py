@@ -2,12 +2,12 @@
 
 import harness
 import pymysql
-from lab import waiting
+from lab.machine import waiting
 from quorum_case import SOON_S, QuorumCase
 
 HELD_S = 4
 READ_ONLY_ERROR = 1290
-# Somebody switches semi-sync off and on again, so often.
+# How often somebody switches semi-sync off and on again.
 FLIPS = 4
 FLIPPED_ROWS = 1_000_000
 
@@ -74,7 +74,7 @@ class Modes(QuorumCase):
         refused.finish(SOON_S)
         self.assertIsInstance(refused.error, pymysql.err.OperationalError)
         self.assertEqual(refused.error.args[0], READ_ONLY_ERROR)
-        # What the server was last seen to be, not what it was told.
+        # The server's state when it was last looked at, not what it was told.
         waiting.until(
             lambda: self.cluster.source_status()["read_only"], "status to show it", SOON_S
         )
@@ -125,7 +125,7 @@ class Modes(QuorumCase):
         self.assertEqual(len(exported), 1)
         gtids = [group["gtid"] for group in exported[0]["transactions"]]
         self.assertEqual(len(gtids), last["groups"])
-        self.assertEqual(gtids[-1], self.source.variable("gtid_binlog_pos"))
+        self.assertEqual(gtids[-1], self.source.written_set())
         self.assertGreater(ledger["unacknowledged"], 0)
         self.run_binlane("ledger", "ack", "--all")
         self.assertEqual(self.run_binlane("ledger", "--json").json()["unacknowledged"], 0)
@@ -133,7 +133,7 @@ class Modes(QuorumCase):
         self.assertIn('"verb":"ledger_ack"', audit)
 
     def test_off_and_on_between_two_looks_stands_in_the_ledger(self):
-        enabled = "SET GLOBAL rpl_semi_sync_master_enabled"
+        enabled = f"SET GLOBAL {self.source.flavour.semi_sync('enabled')}"
         for flip in range(FLIPS):
             entries = self.ledger_entries()
             connection = self.source.connect(database="check_db")

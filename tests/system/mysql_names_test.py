@@ -1,7 +1,7 @@
 """Binlane under the names a DBA knows: the classic steps, and the status next to the server's own."""
 
 import harness
-from lab import waiting
+from lab.machine import waiting
 from quorum_case import RECOVER_S, SERVER_TIMEOUT_MS, SOON_S, QuorumCase
 
 
@@ -26,7 +26,7 @@ class MySqlNames(QuorumCase):
         def agrees():
             shown = table_rows(self.run_binlane("status", "--mysql", "--names", "master").text)
             server = dict(self.source.query("SHOW STATUS LIKE 'Rpl_semi_sync%'"))
-            # How long they took, and how many answers came: they grow while one looks.
+            # How long they took, and how many answers came: these grow during the comparison.
             moving = ("_wait_time", "_get_ack", "_net_waits", "_net_avg_wait_time")
             still = {k: v for k, v in server.items() if not k.endswith(moving)}
             return still == {k: v for k, v in shown.items() if not k.endswith(moving)}
@@ -77,7 +77,7 @@ class MySqlNames(QuorumCase):
             variables,
             {"rpl_semi_sync_master_timeout": "2000", "rpl_semi_sync_source_timeout": "2000"},
         )
-        # Stop the replica; a commit waits for the timeout, then goes on; the status is OFF.
+        # Stop the replica; a commit waits for the timeout, then returns; the status is OFF.
         self.kill_replicas()
         waiter = self.begin_commit()
         self.wait_async_told_at_once()
@@ -125,4 +125,4 @@ class MySqlNames(QuorumCase):
 
 
 if __name__ == "__main__":
-    harness.main()
+    harness.main(families=("mariadb",))

@@ -12,8 +12,9 @@ import urllib.request
 from pathlib import Path
 
 import harness
-from lab import mariadb, waiting
-from lab.cli import binlane
+from lab.machine import waiting
+from lab.machine.ports import free_port
+from lab.servers.cli import binlane
 from quorum_case import SOON_S, QuorumCase
 
 PACKAGING = harness.REPOSITORY / "packaging"
@@ -60,7 +61,7 @@ class Prometheus:
     """A Prometheus that scrapes one address; a context manager."""
 
     def __init__(self, program, folder, target):
-        self.address = f"127.0.0.1:{mariadb.free_port()}"
+        self.address = f"127.0.0.1:{free_port()}"
         self.log = folder / "log"
         config = folder / "prometheus.yml"
         config.write_text(
@@ -109,7 +110,7 @@ class Packaging(QuorumCase):
     @classmethod
     def setUpClass(cls):
         cls.promtool, cls.why_not = prometheus_program("promtool")
-        cls.metrics_port = mariadb.free_port()
+        cls.metrics_port = free_port()
         super().setUpClass()
         daemon = cls.cluster.daemon
         daemon.config["metrics_listen"] = f"127.0.0.1:{cls.metrics_port}"
@@ -210,7 +211,7 @@ class Packaging(QuorumCase):
         self.assertLessEqual(float(level.group(1)), EXPOSURE_MOST)
 
     def test_user_groups_and_folders(self):
-        """As a machine's own systemd makes them from our files, in a folder that stands for it."""
+        """As a machine's own systemd makes them from our files, in a folder in place of the machine."""
         if not shutil.which("systemd-sysusers"):
             self.skipTest("no systemd-sysusers")
         if os.geteuid() != 0:
@@ -239,7 +240,7 @@ class Packaging(QuorumCase):
             ):
                 made = (root / name).stat()
                 self.assertEqual((made.st_uid, made.st_mode & 0o777), (owner, mode), name)
-            # At every boot that folder is the group's again: whoever binlaned runs as is in it.
+            # At every boot that folder is given to the group again; binlaned's user is in it.
             gid = int(re.search(r"^binlane:x:(\d+):", groups, re.MULTILINE).group(1))
             self.assertEqual((root / "etc/binlane").stat().st_gid, gid)
         drop_in = (PACKAGING / "systemd" / "binlaned-server.conf").read_text()

@@ -14,7 +14,7 @@
 #include <stdexcept>
 #include <thread>
 
-#include "shim/server_connection.h"
+#include "shim/server/server_connection.h"
 
 namespace binlane::test {
 namespace {

@@ -12,15 +12,16 @@ from pathlib import Path
 import harness
 import pymysql
 from ha_case import EXIT_REFUSED, LONG_TIMEOUT_MS, WAIT_S, HaCase
-from lab import admin, waiting
-from lab.fleet import BINLANE_USER
-from lab.load import Load, read_acknowledged
+from lab.machine import waiting
+from lab.servers import admin
+from lab.servers.fleet import BINLANE_USER
+from lab.traffic.load import Load, read_acknowledged
 
 LOAD_CLIENTS = 4
 COMMITS_BEFORE_KILL = 200
-# Promotions that may be over before somebody looks.
+# Promotions that may have ended before the test looks.
 ATTEMPTS = 5
-# A server that lets go of a waiting commit while a case looks on; ours must end before it.
+# A server that releases a waiting commit during a case; our own deadline must end before it.
 SHORT_TIMEOUTS = {"timeout_ms": 8_000, "server_timeout_ms": 10_000}
 EXIT_CHECK = 4
 EXIT_GOING_ON = 6
@@ -31,6 +32,8 @@ EXIT_DOCTOR_FAULT = 13
 
 class Failover(HaCase):
     """The whole way: a host dies, another takes over, the first comes back; and once more."""
+
+    FAMILIES = ()  # any server's
 
     def test_failover_and_back(self):
         a, b, c = self.cluster.hosts
@@ -54,7 +57,7 @@ class Failover(HaCase):
         term, incarnation = map(int, new.source_status()["epoch"].split("."))
         self.assertIn(term, (2, 3))
         self.assertEqual(incarnation, 1)
-        # What it was sealed from is needed no more.
+        # The copy that it was sealed from is not needed any more.
         self.assertFalse((new.daemon.data_dir / "sealed").exists())
 
         # I1: nothing that was acknowledged is missing on the new source.
@@ -63,7 +66,7 @@ class Failover(HaCase):
         self.assertEqual(keys - held, set())
         self.assertGreater(len(keys), COMMITS_BEFORE_KILL)
 
-        # Writes go on, and the other replica follows across the promotion by GTID.
+        # Writes continue, and the other replica follows across the promotion by GTID.
         self.insert(new, *range(100))
         self.check_equal()
         self.assertEqual(
@@ -75,7 +78,7 @@ class Failover(HaCase):
         # The old source comes back: FENCED, read-only, and stays so after a restart.
         a.daemon.start()
         a.wait_state("FENCED")
-        # It was killed under load: its last groups may have reached nobody else.
+        # It was killed under load: its last groups may have reached no other host.
         _, err = self.rejoin_with("a", EXIT_REFUSED)
         if "run binlane rejoin --cut" in err:
             self.rejoin_with("a", EXIT_REFUSED, "--cut")
@@ -89,8 +92,8 @@ class Failover(HaCase):
         self.assertNotEqual(status, 0)
         self.assertIn("FENCED", err)
 
-        # It has nothing that nobody else has, now at least.
-        self.assertIn("it holds nothing behind that", self.rejoin("a"))
+        # Now, at least, it has nothing that no other host has.
+        self.assertIn("it holds nothing after that", self.rejoin("a"))
         self.insert(new, *range(100, 200))
         self.check_equal()
 
@@ -99,7 +102,7 @@ class Failover(HaCase):
         new.wait_state("FENCED")
         self.check_read_only(new)
         self.rejoin(new.name)
-        # Nobody was told anything since the seal, so nobody has to look at what fencing recorded.
+        # No client was told anything since the seal, so nobody has to acknowledge the fence's entry.
         by_fencing = json.loads(new.binlane("ledger", "--json")[1])["intervals"][-1]
         self.assertIn("fenced", by_fencing["causes"][0]["reason"])
         self.assertEqual((by_fencing["groups"], by_fencing["acknowledged"]), (0, True))
@@ -136,7 +139,7 @@ class Lesser(HaCase):
         self.assertEqual(b.source_status()["epoch"], "3.1")
         self.insert(b, *range(500, 510))
         self.check_equal()
-        # The lender needs the copy no more.
+        # The donor does not need the copy any more.
         waiting.until(
             lambda: not (c.daemon.data_dir / "lent").exists(), "the copy to be gone", WAIT_S
         )
@@ -152,7 +155,7 @@ class Refusals(HaCase):
         self.check_a_living_source_stays(a, b)
         status, _, err = b.binlane("promote", "c")
         self.assertEqual(status, 1)
-        self.assertIn("this daemon is b's", err)
+        self.assertIn("this daemon belongs to host b", err)
         status, _, err = a.binlane("promote", "a")
         self.assertEqual(status, 1)
         self.assertIn("is the source", err)
@@ -172,8 +175,8 @@ class Refusals(HaCase):
         c.start()
         self.promote("b")
         self.insert(b, *range(11, 20))
-        # The newcomer's: of three hosts one has not rejoined, and its word is needed. Whoever asks
-        # for a promotion all the same hears so, and the source goes on.
+        # A newcomer's case: of three hosts one has not rejoined, and its answer is needed. A promotion
+        # is refused with this reason, and the source continues.
         a.start()
         a.wait_state("FENCED")
         before = self.sessions(b)
@@ -188,7 +191,7 @@ class Refusals(HaCase):
         self.check_equal()
 
     def check_silence_shows(self, b):
-        """Nobody tells a replica that its source is gone; it notices by itself."""
+        """A replica notices by itself that its source is gone."""
         waiting.until(lambda: b.replica_status()["away"], "b to miss its source", WAIT_S)
         self.assertFalse(b.replica_status()["connected"])
         self.assertGreaterEqual(b.replica_status()["last_heard_ms"], 1000)
@@ -202,7 +205,7 @@ class Refusals(HaCase):
         return [replica["sessions"] for replica in host.source_status()["replicas"]]
 
     def check_dry_run(self, a, b):
-        """It says what it would take, and what a promotion would say; it disturbs nobody."""
+        """A dry run says what a promotion would need and say, and disturbs nobody."""
         before = self.sessions(a)
         status, _, err = b.binlane("promote", "b", "--dry-run")
         self.assertEqual(status, EXIT_REFUSED, err)
@@ -237,16 +240,16 @@ class Refusals(HaCase):
 
 
 class KilledOnTheWay(HaCase):
-    """kill -9 of the candidate behind the proof: it goes on where its record says."""
+    """kill -9 of the candidate after the proof: it continues where its record says."""
 
-    # One replica's word is a fence set, but nobody covers the seal alone.
+    # One replica's answer is a fence set, but no host covers the seal alone.
     HOSTS = {"quorum_count": 2}
 
     def test_goes_on_behind_the_proof(self):
         a, b, c = self.cluster.hosts
         self.insert(a, 1)
         self.cluster.wait_replicas_applied()
-        # Only b and its server are left: sealed, but covered by nobody.
+        # Only b and its server are left: sealed, but no other host covers the seal.
         c.daemon.kill()
         a.kill()
         status, out, err = self.cluster.promote("b", "--wait-s", "8")
@@ -277,7 +280,7 @@ class KilledOnTheWay(HaCase):
 
 
 class Resumed(HaCase):
-    """kill -9 of the candidate behind RELEASED, and behind EXECUTED: it goes on from there."""
+    """kill -9 of the candidate after RELEASED, and after EXECUTED: it continues from there."""
 
     more_rows = itertools.count(100)
 
@@ -296,7 +299,7 @@ class Resumed(HaCase):
         a, b, _ = self.cluster.hosts
         self.insert(a, *range(10))
         self.cluster.wait_replicas_applied()
-        # The local server executes nothing: the way ends behind RELEASED.
+        # The local server executes nothing, so the promotion waits after RELEASED.
         b.server.query("STOP SLAVE SQL_THREAD")
         self.insert(a, *range(10, 20))
         a.kill()
@@ -312,7 +315,7 @@ class Resumed(HaCase):
         self.rejoin("a")
         self.check_equal()
 
-        # Behind EXECUTED nothing can be held up, so whoever is too late there tries the next one.
+        # After EXECUTED nothing can be delayed, so a kill that comes too late is tried again.
         old, heir = b, a
         for _ in range(ATTEMPTS):
             if caught := self.kill_at_executed(heir):
@@ -324,7 +327,7 @@ class Resumed(HaCase):
             old, heir = heir, old
             self.check_equal()
         self.assertTrue(caught, "no promotion was seen at EXECUTED")
-        # Its server follows nobody any more, and a restart does not lead it back.
+        # Its server follows no source any more, also after a restart.
         heir.server.kill()
         heir.server.start()
         self.assertEqual(heir.server.replica_status(), {})
@@ -503,7 +506,7 @@ class ReadOnly(HaCase):
         c.start()
         self.check_equal()
 
-        # Whoever is promoted without a quorum of its own stays read-only as well.
+        # A host that is promoted without a quorum of its own remains read-only as well.
         a.kill()
         c.daemon.kill()
         status, out, err = self.cluster.promote("b")
@@ -516,7 +519,7 @@ class ReadOnly(HaCase):
 
 
 class LetGo(HaCase):
-    """S8 behind a promotion: what the old server lets go while FENCED was told to a client."""
+    """S8 after a promotion: what the old server releases while FENCED was told to a client."""
 
     HOSTS = SHORT_TIMEOUTS
 
@@ -524,7 +527,7 @@ class LetGo(HaCase):
         a, b, _ = self.cluster.hosts
         self.insert(a, 1)
         self.cluster.wait_replicas_applied()
-        # Nobody ships what is committed from here on.
+        # No daemon ships what is committed from here on.
         a.daemon.process.pause()
         statement = threading.Thread(target=Verdicts.insert_or_fail, args=(a, 2), daemon=True)
         statement.start()
@@ -589,14 +592,14 @@ class Verdicts(HaCase):
         self.assertEqual(a.binlane("verdict", never)[0], EXIT_ABSENT)
         self.assertEqual(a.binlane("verdict", "nonsense")[0], 1)
 
-        # A replica that is a quorum by itself says so once the source has told it to be safe.
+        # A replica that is a quorum by itself says so once the source has told it that this is safe.
         self.cluster.wait_replicas_applied()
         waiting.until(
             lambda: b.binlane("verdict", durable)[0] == 0, "b to know that it is durable", WAIT_S
         )
         self.assertEqual(b.binlane("verdict", never)[0], EXIT_IN_DOUBT)
 
-        # Nobody acknowledges: the commit waits, and nobody can know.
+        # No replica acknowledges: the commit waits, and its fate is unknown.
         for host in (b, c):
             host.daemon.kill()
         statement = threading.Thread(target=self.insert_or_fail, args=(a, 2), daemon=True)
@@ -627,7 +630,7 @@ class Verdicts(HaCase):
         )
         self.assertEqual(a.binlane("verdict", durable)[0], 0)
 
-        # Its recovery has committed what nobody else has: it names it, and has to be rebuilt.
+        # Its recovery has committed what no other host has: rejoin names that, and the host has to be rebuilt.
         out, err = self.rejoin_with("a", EXIT_REFUSED)
         self.assertIn(f"only here: GTID {in_doubt}", out)
         self.assertIn("rebuild", err)
@@ -661,7 +664,7 @@ class Diverged(HaCase):
         self.cluster.wait_replicas_applied()
         for host in (c, d):
             host.daemon.kill()
-        # Behind its deadline the source goes on without a quorum.
+        # After its deadline the source continues without a quorum.
         self.insert(a, 2, 3)
         a.wait_state("ASYNC")
         exposed = a.server.variable("gtid_binlog_pos")
@@ -744,7 +747,7 @@ class Cut(HaCase):
         a.server.start()
         self.rejoin("a")
         self.assertEqual(a.server.query("SELECT COUNT(*) FROM d.t WHERE note = 'waits'"), [(0,)])
-        # That the server was down is over, though nobody polls a standby's.
+        # The problem that the server was down has ended, although a standby's server is not polled.
         status = json.loads(a.binlane("status", "--json")[1])
         self.assertNotIn("poll_failing", [problem["code"] for problem in status["problems"]])
         self.insert(b, 4)
@@ -754,7 +757,7 @@ class Cut(HaCase):
 
 class SealedWithinAGroup(HaCase):
     """The source dies in the middle of a large transaction whose beginning a quorum had, and was told
-    to be safe: the seal lies within it (S2). The old source comes back all the same."""
+    is safe: the seal is within it (S2). The old source comes back all the same."""
 
     HOSTS = {"timeout_ms": LONG_TIMEOUT_MS}
     LARGE_BYTES = 128 << 20
@@ -790,7 +793,7 @@ class SealedWithinAGroup(HaCase):
         os.truncate(binlog, sealed)
         a.start()
         a.wait_state("FENCED")
-        self.assertIn("it holds nothing behind that", self.rejoin("a"))
+        self.assertIn("it holds nothing after that", self.rejoin("a"))
         self.insert(b, 3)
         self.check_equal()
         self.assertEqual(a.server.query("SELECT COUNT(*) FROM d.large"), [(0,)])
@@ -861,4 +864,4 @@ class GtidReuse(HaCase):
 
 
 if __name__ == "__main__":
-    harness.main()
+    harness.main(families=("mariadb",))

@@ -4,8 +4,9 @@ import threading
 import time
 
 import harness
-from lab import ledger, waiting
-from lab.cli import binlane
+from lab.audit import ledger
+from lab.machine import waiting
+from lab.servers.cli import binlane
 
 TIMEOUT_MS = 1_000
 SERVER_TIMEOUT_MS = 30_000

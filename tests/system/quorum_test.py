@@ -1,7 +1,7 @@
-"""Quorum rules, changed while commits go on."""
+"""Quorum rules, changed during commits."""
 
 import harness
-from lab import waiting
+from lab.machine import waiting
 from quorum_case import SERVER_TIMEOUT_MS, SOON_S, TIMEOUT_MS, QuorumCase
 
 
@@ -60,11 +60,11 @@ class Quorum(QuorumCase):
         self.check_nothing_lost(load)
 
     def test_a_slow_first_replica_is_passed_over(self):
-        """A gray failure: r1 is there, and its acknowledgements are late."""
+        """A gray failure: r1 is connected, but its acknowledgements are late."""
         self.run_binlane("set", "timeout_ms", 20_000)
         self.run_binlane("set", "slow_after_ms", 100)
         self.change("FIRST 1 (r1, r2, r3)")
-        # Who is not connected is passed over without being slow.
+        # A replica that is not connected is skipped, but does not count as slow.
         self.wait_settled("FIRST 1 (r1, r2, r3)")
         slow = self.counters()["replicas_turned_slow"]
         process = self.cluster.replica("r1").daemon.process
@@ -75,7 +75,7 @@ class Quorum(QuorumCase):
             self.assertIsNone(waiter.error)
         finally:
             process.resume()
-        # The status is told once a turn of the control thread, and the lane was told before.
+        # The status changes once a turn of the control thread, and the lane knew it before.
         waiting.until(
             lambda: self.counters()["replicas_turned_slow"] == slow + 1, "r1 to be slow", SOON_S
         )
@@ -89,7 +89,8 @@ class Quorum(QuorumCase):
 
     def test_refused_with_the_reason(self):
         self.assertIn(
-            "can never hold", self.run_binlane("quorum", "set", "ANY 4 (r1, r2, r3)", code=5).errors
+            "can never be satisfied",
+            self.run_binlane("quorum", "set", "ANY 4 (r1, r2, r3)", code=5).errors,
         )
         self.assertIn(
             "not a configured replica", self.run_binlane("quorum", "set", "ANY 1 (r9)", code=5).errors

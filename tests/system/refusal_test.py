@@ -5,10 +5,11 @@ import socket
 import unittest
 
 import harness
-from lab import mariadb, ports, waiting
-from lab.binlaned import Daemon
-from lab.cluster import ACKER_SERVER_ID, PRIVILEGES
-from lab.fleet import BINLANE_USER, PASSWORD, short_folder
+from lab.machine import ports, waiting
+from lab.servers.binlaned import Daemon
+from lab.servers.cluster import ACKER_SERVER_ID
+from lab.servers.fleet import BINLANE_USER, PASSWORD, short_folder
+from lab.servers.server import Server
 
 REFUSE_TIMEOUT_S = 30
 SOON_S = 30
@@ -72,7 +73,7 @@ class RefusalCase(unittest.TestCase):
 
 
 class Configuration(RefusalCase):
-    """What stands in the file is wrong."""
+    """The file's content is wrong."""
 
     def setUp(self):
         super().setUp()
@@ -205,7 +206,7 @@ class Ports(RefusalCase):
         status, text = daemon.refusal()
         self.assertGreater(status, 0, text)
         self.assertIn("journal", text)
-        # Nothing may be "repaired" by formatting over what was there.
+        # Nothing may be "repaired" by formatting over existing data.
         self.assertEqual(journal.read_bytes()[:8], b"\x5a" * 8)
 
 
@@ -215,8 +216,7 @@ class SourceServer(RefusalCase):
     def start_server(self, **options):
         server = harness.server_alone(self.folder / "server", **options)
         self.addCleanup(server.stop)
-        server.query(f"CREATE USER '{BINLANE_USER}'@'localhost' IDENTIFIED BY '{PASSWORD}'")
-        server.query(f"GRANT {PRIVILEGES} ON *.* TO '{BINLANE_USER}'@'localhost'")
+        server.create_account(BINLANE_USER, PASSWORD, server.flavour.source_privileges)
         return server
 
     def check_refused(self, server, *words, change=None):
@@ -259,12 +259,11 @@ class SourceServer(RefusalCase):
         self.check_refused(server, "innodb_flush_log_at_trx_commit")
 
     def test_log_bin_off(self):
-        server = mariadb.Server(self.folder / "server", 1)
+        server = Server(self.folder / "server", 1)
         server.initialize()
         server.start()
         self.addCleanup(server.stop)
-        server.query(f"CREATE USER '{BINLANE_USER}'@'localhost' IDENTIFIED BY '{PASSWORD}'")
-        server.query(f"GRANT {PRIVILEGES} ON *.* TO '{BINLANE_USER}'@'localhost'")
+        server.create_account(BINLANE_USER, PASSWORD, server.flavour.source_privileges)
         self.check_refused(server, "log_bin")
 
     def test_encrypted_binlog(self):
@@ -323,7 +322,7 @@ class SourceServer(RefusalCase):
 
 
 class Streams(harness.ClusterCase):
-    """Logs that do not belong together, and datagrams that belong to nobody."""
+    """Logs that do not belong together, and datagrams that belong to no peer."""
 
     CLUSTER = {"port": "udp", "replica_names": ("r1", "r2", "r3"), "quorum": "ANY 1 (r1, r2, r3)"}
 
@@ -436,4 +435,4 @@ class ReplicaServer(harness.ClusterCase):
 
 
 if __name__ == "__main__":
-    harness.main()
+    harness.main(families=("mariadb",))

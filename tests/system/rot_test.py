@@ -3,7 +3,7 @@
 import struct
 
 import harness
-from lab import waiting
+from lab.machine import waiting
 
 BLOCK_BYTES = 4096
 BLOCK_MAGIC = b"BLBK"
@@ -47,7 +47,7 @@ def flip_bit(path, offset):
 
 
 class RottenJournal(harness.ClusterCase):
-    """r1's journal is changed while its binlaned is down; the source goes on with r2."""
+    """r1's journal is changed while its binlaned is down; the source continues with r2."""
 
     def kill_under_load(self, load, daemon):
         """While it takes part: it has made something durable since it connected."""
@@ -84,13 +84,13 @@ class RottenJournal(harness.ClusterCase):
         daemon.start()
         waiting.until(lambda: "event=journal_damaged" in daemon.log(), "the damage to be told", 10)
         waiting.until(lambda: self.repaired(daemon), "the journal's repair", REPAIR_TIMEOUT_S)
-        # The next run is told apart by its own log lines.
+        # The next run is recognised by its own log lines.
         daemon.log_file.rename(f"{daemon.log_file}.{which}")
 
     def test_lost_blocks_come_back_from_the_source(self):
         daemon = self.cluster.replica("r1").daemon
         with self.load(clients=4) as load:
-            # The very last block, which nothing behind it vouches for, and one before it.
+            # The very last block, which no later block proves, and one before it.
             for which in (0, 2):
                 self.rot_and_restart(load, daemon, which)
                 daemon.stop()

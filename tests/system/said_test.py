@@ -1,10 +1,10 @@
-"""What is said is what is: what Binlane told the server is read back, and what is amiss shows at once in
-status, `status --check`, metrics and log."""
+"""What Binlane shows is what it has read back: what it told the server is read again, and a fault shows
+at once in status, `status --check`, metrics and log."""
 
 import harness
-from lab import waiting
-from lab.cli import binlane
-from lab.fleet import BINLANE_USER, PASSWORD
+from lab.machine import waiting
+from lab.servers.cli import binlane
+from lab.servers.fleet import BINLANE_USER, PASSWORD
 from quorum_case import SERVER_TIMEOUT_MS, SOON_S, QuorumCase
 
 ACCOUNT = f"'{BINLANE_USER}'@'localhost'"
@@ -98,7 +98,7 @@ class Said(QuorumCase):
         self.wait_well()
 
     def test_a_server_that_is_refused_is_in_the_ledger_while_it_lasts(self):
-        """Nobody makes commits wait then, and the host may be lost before it is a source again."""
+        """Commits do not wait then, and the host may be lost before it is a source again."""
         self.cluster.wait_closed_ledger()
         self.source.query("SET GLOBAL sync_binlog=0")
         try:
@@ -224,4 +224,4 @@ class Said(QuorumCase):
 
 
 if __name__ == "__main__":
-    harness.main()
+    harness.main(families=("mariadb",))

@@ -12,10 +12,10 @@ import unittest
 from pathlib import Path
 
 import harness
-from lab import waiting
-from lab.cli import binlane
-from lab.cluster import Cluster
-from lab.programs import program
+from lab.machine import waiting
+from lab.servers.cli import binlane
+from lab.servers.cluster import Cluster
+from lab.machine.programs import program
 
 UNIT = harness.REPOSITORY / "packaging" / "systemd" / "binlaned.service"
 FILTER = Path(__file__).with_name("unit_filter.py")
@@ -158,7 +158,7 @@ class Limits(harness.ClusterCase):
         self.cluster.wait_state("SEMISYNC", RECOVER_S)
 
     def test_no_spin_without_descriptors(self):
-        """Whoever cannot be accepted waits; the daemon neither spins nor ends."""
+        """A client that cannot be accepted waits; the daemon neither spins nor ends."""
         daemon = self.cluster.daemon
         pid = daemon.process.pid
         before = resource.prlimit(pid, resource.RLIMIT_NOFILE)

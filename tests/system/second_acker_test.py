@@ -5,10 +5,13 @@ in the ledger, or ends."""
 import struct
 
 import harness
-from lab import ledger, mariadb, waiting
-from lab.cli import binlane
-from lab.cluster import Cluster
-from lab.fleet import BINLANE_USER
+from lab.audit import ledger
+from lab.machine import waiting
+from lab.servers import flavour
+from lab.servers.cli import binlane
+from lab.servers.cluster import Cluster
+from lab.servers.fleet import BINLANE_USER
+from lab.servers.server import Server
 from quorum_case import QuorumCase, RECOVER_S, SOON_S
 
 LONG_TIMEOUT_MS = 90_000
@@ -30,7 +33,7 @@ def doctor(daemon):
 
 
 def acknowledge(server, file, offset):
-    """A semi-sync client of the server that has acknowledged this; it is there until it is closed."""
+    """A semi-sync client of the server that has acknowledged this; it is connected until it is closed."""
     client = server.connect()
     with client.cursor() as cursor:
         cursor.execute("SET @mariadb_slave_capability=4")
@@ -55,8 +58,8 @@ class SecondAcker(QuorumCase):
     def setUpClass(cls):
         super().setUpClass()
         source = cls.cluster.source
-        options = {**mariadb.replica_options(), "rpl_semi_sync_slave_enabled": "ON"}
-        cls.stock = mariadb.Server(cls.cluster.folder / "stock", STOCK_SERVER_ID, options)
+        options = flavour.chosen().semi_sync_replica_options()
+        cls.stock = Server(cls.cluster.folder / "stock", STOCK_SERVER_ID, options)
         cls.stock.initialize()
         cls.stock.start()
         cls.addClassCleanup(cls.stock.stop)
@@ -184,7 +187,7 @@ class NumberedCluster(Cluster):
 
 
 class Numbers(QuorumCase):
-    """From binlog.1000000 on MariaDB waits for nobody."""
+    """From binlog.1000000 on MariaDB waits for no replica."""
 
     @classmethod
     def setUpClass(cls):
@@ -226,7 +229,7 @@ class Numbers(QuorumCase):
         waiting.holds(lambda: self.cluster.state() == "ASYNC", "it stays ASYNC", HOLD_S)
         self.source.query("SET GLOBAL rpl_semi_sync_master_enabled=ON")
         self.wait_async()
-        # Whoever starts there starts ASYNC.
+        # A source that starts at such a number starts ASYNC.
         self.cluster.daemon.kill()
         self.source.query("SET GLOBAL rpl_semi_sync_master_enabled=ON")
         self.cluster.daemon.start()
@@ -311,4 +314,4 @@ class Degraded(QuorumCase):
 
 
 if __name__ == "__main__":
-    harness.main()
+    harness.main(families=("mariadb",))

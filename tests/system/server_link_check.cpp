@@ -14,13 +14,13 @@
 #include <thread>
 
 #include "private_mariadb.h"
-#include "shim/ack_sender.h"
-#include "shim/binlog_index_tail.h"
-#include "shim/dump_drain.h"
-#include "shim/semi_sync_control.h"
-#include "shim/server_facts.h"
-#include "shim/server_run_files.h"
-#include "shim/synced_confirmer.h"
+#include "shim/binlog/binlog_index_tail.h"
+#include "shim/binlog/synced_confirmer.h"
+#include "shim/server/ack_sender.h"
+#include "shim/server/dump_drain.h"
+#include "shim/server/semi_sync_control.h"
+#include "shim/server/server_facts.h"
+#include "shim/server/server_run_files.h"
 
 namespace binlane {
 namespace {
@@ -138,7 +138,7 @@ class ServerLink : public testing::Test {
   }
 
   static std::unique_ptr<DumpDrain> make_drain(
-      const std::function<std::optional<Position>(const ServerFacts&)>& start = {}) {
+      const std::function<std::optional<Position>(const ServerRun&)>& start = {}) {
     DumpDrainOptions options;
     options.account = account("acker", "secret");
     options.stream.server_id = kAckerId;
@@ -146,8 +146,8 @@ class ServerLink : public testing::Test {
     options.backoff_min_ms = 10;
     options.backoff_max_ms = 200;
     return std::make_unique<DumpDrain>(
-        options, [start](const ServerFacts& facts) -> std::optional<Registration> {
-          const std::optional<Position> position = start ? start(facts) : first_position();
+        options, [start](const ServerRun& run) -> std::optional<Registration> {
+          const std::optional<Position> position = start ? start(run) : first_position();
           if (!position) return std::nullopt;
           return Registration{*position, kIncarnation};
         });
@@ -542,7 +542,7 @@ TEST_F(ServerLink, HeartbeatsKeepAnIdleConnection) {
 TEST_F(ServerLink, ARefusedStartRetreatsToTheFilesBeginning) {
   ASSERT_TRUE(root_.query("INSERT INTO t.rows (payload) VALUES ('s')").ok());
   for (const std::int64_t offset : {1'000'000'000L, -7L}) {
-    const auto drain = make_drain([offset](const ServerFacts&) {
+    const auto drain = make_drain([offset](const ServerRun&) {
       Position start = binlog_end();
       start.offset = static_cast<std::uint64_t>(static_cast<std::int64_t>(start.offset) + offset);
       return start;
@@ -556,7 +556,7 @@ TEST_F(ServerLink, ARefusedStartRetreatsToTheFilesBeginning) {
 }
 
 TEST_F(ServerLink, AMissingFileIsNamed) {
-  const auto drain = make_drain([](const ServerFacts&) { return Position{777'777, 4}; });
+  const auto drain = make_drain([](const ServerRun&) { return Position{777'777, 4}; });
   FakeLane lane(*drain, nothing);
   drain->start();
   ASSERT_TRUE(wait_until([&] { return drain->status().attempts >= 3; }));
@@ -586,7 +586,7 @@ TEST_F(ServerLink, WrongPassword) {
   DumpDrainOptions options;
   options.account = account("acker", "wrong");
   options.stream.server_id = kAckerId;
-  DumpDrain drain(options, [](const ServerFacts&) {
+  DumpDrain drain(options, [](const ServerRun&) {
     return Registration{first_position(), kIncarnation};
   });
   drain.start();
@@ -617,7 +617,7 @@ TEST_F(ServerLink, ResetMasterNeedsANewRegistration) {
 
 TEST_F(ServerLink, HoldsWhileControlIsNotReady) {
   std::atomic<bool> ready{false};
-  const auto drain = make_drain([&](const ServerFacts&) -> std::optional<Position> {
+  const auto drain = make_drain([&](const ServerRun&) -> std::optional<Position> {
     if (!ready) return std::nullopt;
     return first_position();
   });
@@ -675,9 +675,9 @@ TEST_F(ServerLink, SyncedFollowsTheDumpUnderTheConfirmedSetting) {
 TEST_F(ServerLink, ServerCrashAndRestart) {
   std::vector<ServerRun> runs;
   std::mutex mutex;
-  const auto drain = make_drain([&](const ServerFacts& facts) {
+  const auto drain = make_drain([&](const ServerRun& run) {
     const std::lock_guard lock(mutex);
-    if (runs.empty() || !runs.back().is_same_as(facts.run)) runs.push_back(facts.run);
+    if (runs.empty() || !runs.back().is_same_as(run)) runs.push_back(run);
     return first_position();
   });
   FakeLane lane(*drain, nothing);

@@ -10,8 +10,9 @@ import socket
 import unittest
 
 import harness
-from lab import forge, waiting
-from lab.cli import binlane
+from lab.audit import forge
+from lab.machine import waiting
+from lab.servers.cli import binlane
 from quorum_case import Committer
 
 NAME = "stranger"
@@ -115,7 +116,7 @@ class Strangers(harness.ClusterCase):
                 replica.daemon.start()
         self.wait_sessions()
         self.commit()
-        # A picture is taken of what stands still.
+        # The picture is taken when nothing changes any more.
         waiting.until(self.everything_has_arrived, "both replicas to hold all of it", SOON_S)
 
     @property
@@ -276,7 +277,7 @@ class Strangers(harness.ClusterCase):
         self.addCleanup(binlane, self.r1.daemon, "set", "replica.sources", own)
         sender = self.socket_at(PEER)
         before = self.replica_now(self.r1)
-        # Of another stream, as long as nobody has told the sender which one is here.
+        # It names another stream, as long as the sender does not know which one is here.
         for asked in (
             to_replica(forge.ASK, epoch=(1, 9)),
             to_replica(forge.ASK, epoch=(1, 9), flags=forge.FENCE),

@@ -8,8 +8,10 @@ import threading
 import unittest
 
 import harness
-from lab import mariadb, waiting
-from lab.fleet import short_folder
+from lab.machine import waiting
+from lab.servers import flavour
+from lab.servers.fleet import short_folder
+from lab.servers.server import Server
 
 GROUPS_PROGRAM = sys.argv.pop(1)
 FOLLOW_PROGRAM = sys.argv.pop(1)
@@ -88,7 +90,7 @@ class OneServer(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = short_folder()
         cls.addClassCleanup(shutil.rmtree, cls.folder)
-        cls.source = mariadb.Server(cls.folder / "source", 7, mariadb.source_options())
+        cls.source = Server(cls.folder / "source", 7, flavour.chosen().source_options())
         cls.source.initialize()
         cls.own_options = dict(cls.source.options)
 
@@ -186,7 +188,7 @@ class Follow(OneServer):
         )
 
     def load(self, largest_row, stop_on_error=True):
-        """Writers that insert until told to stop; returns the function that stops them."""
+        """Writers that insert until they are stopped; returns the function that stops them."""
         stopping = threading.Event()
 
         def write():
@@ -287,7 +289,7 @@ class Follow(OneServer):
         self.assertEqual(set(self.events()), {"started", "server_restarted"})
 
     def test_torn_file(self):
-        """A crash in the middle of a group: the server keeps the torn bytes and goes on elsewhere."""
+        """A crash in the middle of a group: the server keeps the torn bytes and continues elsewhere."""
         self.source.query("INSERT INTO t.a(v) VALUES ('one')")
         torn = self.source.binlogs()[-1]
         self.source.kill()
@@ -324,4 +326,4 @@ class Follow(OneServer):
 
 
 if __name__ == "__main__":
-    harness.main()
+    harness.main(families=("mariadb",))

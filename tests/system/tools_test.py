@@ -15,9 +15,9 @@ import tempfile
 import termios
 
 import harness
-from lab import toml, waiting
-from lab.cli import binlane
-from lab.programs import program
+from lab.machine import toml, waiting
+from lab.servers.cli import binlane
+from lab.machine.programs import program
 from quorum_case import SOON_S, QuorumCase
 
 TOOL_TIMEOUT_S = 30
@@ -234,7 +234,7 @@ class Tools(QuorumCase):
                 name = f"binlane-support-{at:%Y%m%dT%H%M%S}.tar.gz"
                 os.symlink(target, os.path.join(folder, name))
             refused = self.run_binlane("support-bundle", "--into", folder, code=1)
-            self.assertIn("cannot make", refused.errors)
+            self.assertIn("cannot create", refused.errors)
             with open(target, encoding="utf-8") as file:
                 self.assertEqual(file.read(), "precious")
             self.assertEqual(len(os.listdir(folder)), PLANTED_S + 1)
@@ -319,7 +319,7 @@ class Tools(QuorumCase):
             timeout=TOOL_TIMEOUT_S,
             check=True,
         )
-        self.assertIn("may be changed while it runs", done.stdout)
+        self.assertIn("may be changed while binlaned runs", done.stdout)
         self.assertNotIn("lab-password", done.stdout)
         waiting.until(lambda: self.cluster.state() == "SEMISYNC", "SEMISYNC", SOON_S)
 

@@ -1,7 +1,7 @@
 """The wait point, changed while it runs: who sees a row whose commit still waits?"""
 
 import harness
-from lab import waiting
+from lab.machine import waiting
 from quorum_case import SERVER_TIMEOUT_MS, SOON_S, QuorumCase
 
 
@@ -28,14 +28,14 @@ class WaitPoint(QuorumCase):
 
     def test_phantom_reads(self):
         self.run_binlane("wait-point", "AFTER_SYNC")
-        self.assertEqual(self.source.variable("rpl_semi_sync_master_wait_point"), "AFTER_SYNC")
+        self.assertEqual(self.source.variable(self.source.flavour.semi_sync("wait_point")), "AFTER_SYNC")
         before = self.rows_seen()
         self.waiting_commit(lambda: self.assertEqual(self.rows_seen(), before))
         self.assertEqual(self.rows_seen(), before + 1)
         self.wait_semi_sync()
 
         self.run_binlane("wait-point", "AFTER_COMMIT")
-        self.assertEqual(self.source.variable("rpl_semi_sync_master_wait_point"), "AFTER_COMMIT")
+        self.assertEqual(self.source.variable(self.source.flavour.semi_sync("wait_point")), "AFTER_COMMIT")
         # The classic phantom: another session sees what may yet be lost.
         self.waiting_commit(
             lambda: waiting.until(

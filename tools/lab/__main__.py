@@ -4,7 +4,30 @@ import argparse
 import signal
 import sys
 
-from . import bench_commit, chaos, demo, standing
+from lab.bench import commit as bench_commit
+from lab.chaos import command as chaos
+from lab.demo import command as demo
+from lab.servers import flavour, standing
+from lab.servers.private_root import Unavailable
+
+# The server cannot be had, or cannot be used for this yet.
+EXIT_UNAVAILABLE = 3
+
+
+def add_server_option(parser):
+    parser.add_argument(
+        "--server",
+        choices=flavour.NAMES,
+        help=f"which server to run on (default: {flavour.VARIABLE}, or {flavour.DEFAULT})",
+    )
+
+
+def chosen_is_known(parser):
+    """What the environment says is checked like an option."""
+    try:
+        flavour.chosen()
+    except ValueError as error:
+        parser.error(f"{flavour.VARIABLE}: {error}")
 
 
 def main():
@@ -40,6 +63,9 @@ def main():
     )
     bench_parser.add_argument("--quick", action="store_true", help="fewer cells a round")
     bench_parser.add_argument("--json", required=True, help="file for the rows")
+    fetch_parser = verbs.add_parser("fetch", help="have the server's programs ready")
+    for with_server in (demo_parser, chaos_parser, bench_parser, fetch_parser):
+        add_server_option(with_server)
     for name, text in (
         ("up", "start a source and two replicas and leave them running"),
         ("down", "end what `lab up` started"),
@@ -47,9 +73,27 @@ def main():
     ):
         verb = verbs.add_parser(name, help=text)
         verb.add_argument("--json", help="file for the description, instead of standard output")
+        if name == "up":
+            add_server_option(verb)
     arguments = parser.parse_args()
+    if getattr(arguments, "server", None):
+        flavour.choose(arguments.server)
+    chosen_is_known(parser)
     # Asked to end, clean up as for Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return run(arguments)
+    except Unavailable as error:
+        print(f"{flavour.chosen().name}: {error}", file=sys.stderr)
+        return EXIT_UNAVAILABLE
+
+
+def run(arguments):
+    """The verb's exit status."""
+    if arguments.verb == "fetch":
+        # So that nobody waits for the server's programs later.
+        flavour.chosen().ensure()
+        return 0
     if arguments.verb == "demo":
         return demo.run(arguments.seconds, arguments.json)
     if arguments.verb == "chaos":

@@ -1,4 +1,4 @@
-#include "control/admin_client.h"
+#include "control/admin/admin_client.h"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -32,7 +32,7 @@ int wait_for(int socket, short events, std::uint64_t deadline_ns) {
   }
 }
 
-// Connecting blocks while the daemon's backlog is full, so the limit stands on the socket.
+// Connecting blocks while the daemon's backlog is full, so the time limit is set on the socket.
 std::optional<std::string> connect_to(const std::string& path, std::uint32_t timeout_ms,
                                       FileDescriptor& out) {
   sockaddr_un address{};
@@ -57,7 +57,7 @@ std::optional<std::string> connect_to(const std::string& path, std::uint32_t tim
 AdminOutcome outcome_of(const std::string& line) {
   const json answer = json::parse(line, nullptr, false);
   if (!answer.is_object() || !answer.contains("ok") || !answer["ok"].is_boolean())
-    return AdminUnreachable{"the answer is not one of the admin protocol"};
+    return AdminUnreachable{"the answer does not follow the admin protocol"};
   if (answer["ok"].get<bool>()) {
     const auto result = answer.find("result");
     return result == answer.end() ? json() : *result;

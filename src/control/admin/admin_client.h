@@ -7,11 +7,11 @@
 #include <string>
 #include <variant>
 
-#include "control/admin_server.h"
+#include "control/admin/admin_server.h"
 
 namespace binlane {
 
-// The daemon could not be asked: nobody listens, or no sensible answer came.
+// The daemon could not be asked: no process listens, or no valid answer came.
 struct AdminUnreachable {
   std::string message;
 };

@@ -1,11 +1,11 @@
-#include "control/admin_requests.h"
+#include "control/admin/admin_requests.h"
 
 #include <fmt/format.h>
 
 #include <utility>
 #include <vector>
 
-#include "control/suggest.h"
+#include "control/config/suggest.h"
 
 namespace binlane {
 namespace {
@@ -63,8 +63,8 @@ AdminReply AdminRequests::carry_out(const std::string& name, const Verb& verb, c
     reply = unwritten.empty() || !needs_record
                 ? verb.handler(request, peer)
                 : AdminReply(AdminError{
-                      "", fmt::format("nothing was done: who asked for {} cannot be put on record "
-                                      "({}); --without-audit does it all the same",
+                      "", fmt::format("nothing was done, because the request for {} cannot be "
+                                      "recorded ({}); --without-audit does it all the same",
                                       name, unwritten)});
   }
   const auto* const error = std::get_if<AdminError>(&reply);

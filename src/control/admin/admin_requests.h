@@ -18,7 +18,7 @@
 
 namespace binlane {
 
-// Who asks, as the kernel says.
+// Who asks, as the kernel reports.
 struct AdminPeer {
   pid_t pid = 0;
   uid_t uid = 0;
@@ -26,21 +26,21 @@ struct AdminPeer {
   bool is_operator = true;  // may change things
 };
 
-// Who may ask for a verb: whoever can connect, or operators alone.
+// Who may ask for a verb: whoever can connect, or operators only.
 //
 // An operator's verb that may lose something, or hide that something was lost, is not carried out
-// without a record of who asked for it, unless the request says so (admin::kWithoutAudit). One that
-// protects (fence) or keeps the service going (degrade) is: it may be wanted because the disk
-// fails.
+// unless the request can be recorded, or says that it need not be (admin::kWithoutAudit). A verb
+// that protects (fence) or keeps the service running (degrade) is carried out all the same, because
+// a failing disk may be the reason for it.
 enum class AdminRole : std::uint8_t { reader, op, op_on_record };
 
 enum class AuditStage : std::uint8_t {
   asked,    // and not begun yet
-  begun,    // it goes on behind the answer; how it ended is a line of its own (AuditLog::ended)
+  begun,    // it continues after the answer; its end is a line of its own (AuditLog::ended)
   answered  // `error` says how
 };
 
-// How long an answer may take: a long one is worked out on a thread of its own (AdminWorker).
+// How long an answer may take: a long one is computed on a thread of its own (AdminWorker).
 enum class AdminPace : std::uint8_t { quick, takes_long };
 
 // A request for an operator's verb, for the audit log.
@@ -62,26 +62,26 @@ using AdminHandler = std::function<AdminReply(const nlohmann::json& request, con
 
 struct AdminAnswer {
   std::string line;    // with its newline
-  bool error = false;  // it says that something was wrong
-  bool fatal = false;  // so wrong that the connection ends behind it
+  bool error = false;  // it reports an error
+  bool fatal = false;  // the connection ends after it
 };
 
 class AdminRequests {
  public:
-  // The verb "ping" is there from the beginning.
+  // The verb "ping" exists from the beginning.
   AdminRequests();
   void on(std::string verb, AdminHandler handler, AdminRole role = AdminRole::reader,
           AdminPace pace = AdminPace::quick);
   // Called, by any thread, for every request of an operator's verb: before it is carried out, and
-  // with what came of it, refusals as well, before it is answered. Empty, or why that is not on
-  // record.
+  // with its result, also for refusals, before it is answered. Returns nothing, or why the request
+  // is not recorded.
   using Audit = std::function<std::string(const AuditEntry&)>;
   void on_audit(Audit audit) { audit_ = std::move(audit); }
 
   // `line` without its newline; any thread.
   bool takes_long(std::string_view line) const;
   AdminAnswer answer(std::string_view line, const AdminPeer& peer) const;
-  // What a request that is longer than allowed gets.
+  // The answer to a request that is longer than allowed.
   static AdminAnswer too_long();
 
  private:
@@ -97,7 +97,7 @@ class AdminRequests {
   Audit audit_;
 };
 
-// An answer that says what is wrong.
+// An answer that reports an error.
 std::string admin_error_line(std::string_view field, std::string_view message);
 
 }  // namespace binlane

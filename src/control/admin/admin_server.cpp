@@ -1,4 +1,4 @@
-#include "control/admin_server.h"
+#include "control/admin/admin_server.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -27,17 +27,18 @@ namespace {
 constexpr int kBacklog = 128;
 constexpr mode_t kLockMode = 0600;
 constexpr std::size_t kReadBytes = std::size_t{16} * 1024;
-// A turn of the loop at least this often, so that deadlines are kept without a timer each.
+// A turn of the loop comes at least this often, so that deadlines are kept without a timer for
+// each.
 constexpr int kTurnMs = 250;
-// Connections accepted in one turn, so that a storm of them cannot starve those being served.
+// Connections accepted in one turn, so that many of them cannot starve those being served.
 constexpr int kMaxAccepts = 16;
-// While descriptors are short the listener is not looked at for so long: it stays readable, and the
+// While descriptors are short the listener is ignored for this long: it stays readable, and the
 // loop would spin.
 constexpr std::uint64_t kAcceptPauseMs = 100;
-// Supplementary groups of a peer that are looked at; who has more is no operator by a group.
+// How many supplementary groups of a peer are examined; a peer with more is no operator by a group.
 constexpr std::size_t kMaxPeerGroups = 256;
 
-// A stale socket file goes away; anything else in its place stays and is an error.
+// Removes a stale socket file; any other file in its place remains and is an error.
 void remove_stale_socket(const std::string& path) {
   struct stat facts {};
   if (::lstat(path.c_str(), &facts) != 0) {
@@ -46,8 +47,8 @@ void remove_stale_socket(const std::string& path) {
   }
   if (!S_ISSOCK(facts.st_mode))
     throw StartupError(
-        fmt::format("admin socket {}: there is a file that is no socket; remove it or choose "
-                    "another path",
+        fmt::format("admin socket {}: a file of that name exists and is not a socket; remove it or "
+                    "choose another path",
                     path));
   if (::unlink(path.c_str()) != 0)
     throw StartupError(
@@ -73,7 +74,8 @@ void AdminServer::on_audit(AdminRequests::Audit audit) {
   requests_.on_audit(std::move(audit));
 }
 
-// What the kernel says about who is at the other end. Whoever it says nothing about is nobody.
+// What the kernel says about the process at the other end. A peer that it says nothing about has no
+// rights.
 AdminPeer AdminServer::peer_of(int socket, bool& may_look) const {
   AdminPeer peer;
   peer.is_operator = false;
@@ -121,7 +123,7 @@ void AdminServer::stop() {
   clients_.clear();
   listener_.reset();
   ::unlink(path_.c_str());
-  // The lock file stays: removing it would let two daemons hold locks on two files of one name.
+  // The lock file remains: removing it would let two daemons hold locks on two files of one name.
   lock_.reset();
 }
 
@@ -141,7 +143,7 @@ void AdminServer::open_socket() {
     throw StartupError(fmt::format("admin socket {}: another binlaned serves it", path_));
   remove_stale_socket(path_);
   listener_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  // The mode set before bind() is an upper bound for the file's from its first moment on.
+  // The mode set before bind() is an upper bound for the file's mode from its first moment on.
   if (!listener_.is_open() || ::fchmod(listener_.get(), admin::kSocketMode) != 0 ||
       ::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
       ::chmod(path_.c_str(), admin::kSocketMode) != 0 || ::listen(listener_.get(), kBacklog) != 0)
@@ -149,8 +151,8 @@ void AdminServer::open_socket() {
   give_socket_to_groups();
 }
 
-// Only a member may give a file to a group. Where binlaned is none, root and its own user alone can
-// connect, which is safe, and said.
+// Only a member may give a file to a group. If binlaned is no member, only root and its own user
+// can connect, which is safe, and is reported.
 void AdminServer::give_socket_to_groups() {
   if (view_group_) {
     if (::chmod(path_.c_str(), admin::kSocketModeForViewers) != 0)
@@ -160,8 +162,8 @@ void AdminServer::give_socket_to_groups() {
   if (!operator_group_) return;
   if (::chown(path_.c_str(), static_cast<uid_t>(-1), *operator_group_) != 0)
     log::warning("admin_group",
-                 "{} cannot be given to admin_group: {}. Make the user that binlaned runs as a "
-                 "member of that group",
+                 "the socket {} cannot be given to admin_group: {}. Make the user that binlaned "
+                 "runs as a member of that group",
                  path_, errno_text(errno));
 }
 
@@ -171,7 +173,7 @@ void AdminServer::run() {
   std::vector<pollfd> polled;
   while (true) {
     const bool accepting = monotonic_ns() >= accept_again_ns_;
-    // A negative descriptor is passed over by poll().
+    // poll() skips a negative descriptor.
     still_alive();
     polled.assign({{wake_.get(), POLLIN, 0}, {accepting ? listener_.get() : -1, POLLIN, 0}});
     for (const Client& client : clients_) {
@@ -224,7 +226,7 @@ void AdminServer::accept_clients(std::uint64_t now_ns) {
     if (!may_look) {
       ++counters_.strangers;
       const std::string text = admin_error_line(
-          "", fmt::format("user {} is no member of admin_group or view_group", client.peer.uid));
+          "", fmt::format("user {} is not a member of admin_group or view_group", client.peer.uid));
       [[maybe_unused]] const ssize_t ignored =
           ::send(socket.get(), text.data(), text.size(), MSG_NOSIGNAL);
       continue;
@@ -239,14 +241,14 @@ void AdminServer::accept_clients(std::uint64_t now_ns) {
   }
 }
 
-// Once a shortage, not once a turn.
+// Once in each shortage, not once a turn.
 void AdminServer::pause_accepting(int error, std::uint64_t now_ns) {
   accept_again_ns_ = now_ns + kAcceptPauseMs * kNanosPerMilli;
   ++counters_.pauses;
   if (pause_logged_) return;
   pause_logged_ = true;
   log::warning("admin_accept",
-               "nobody can be let in on the admin socket: {}. It is tried again every {} ms",
+               "the admin socket cannot accept connections: {}. It is tried again every {} ms",
                errno_text(error), kAcceptPauseMs);
 }
 
@@ -266,8 +268,8 @@ bool AdminServer::find_place(int socket, const AdminPeer& peer) {
   return false;
 }
 
-// For one operator: the reader that has been idle the longest goes, and where there is none, the
-// operator. Whoever is being served stays.
+// Makes room for one operator: the reader that has been idle the longest is disconnected, or, if
+// there is none, the operator that has. A client that is being served remains.
 bool AdminServer::make_room() {
   const auto before = [](const Client& a, const Client& b) {
     if (a.idle() != b.idle()) return a.idle();
@@ -281,7 +283,7 @@ bool AdminServer::make_room() {
   return true;
 }
 
-// What the other thread has worked out. Who asked may have gone meanwhile.
+// What the other thread has computed. The client may have disconnected meanwhile.
 void AdminServer::take_answers(std::uint64_t now_ns) {
   std::uint64_t count = 0;
   [[maybe_unused]] const ssize_t ignored = ::read(wake_.get(), &count, sizeof count);
@@ -340,7 +342,7 @@ bool AdminServer::serve(Client& client, std::uint64_t now_ns) {
   return true;
 }
 
-// It has a whole timeout of its own to be taken.
+// The client has a whole timeout of its own to read it.
 void AdminServer::put_answer(Client& client, AdminAnswer answer, std::uint64_t now_ns) {
   ++counters_.requests;
   if (answer.error) ++counters_.errors;

@@ -1,15 +1,15 @@
 // AdminServer: answers requests on binlaned's admin socket (protocol: include/binlane/admin.h).
 //
-// One thread with one poll loop serves all clients; everything a client can do is bounded: the
-// length of a request, the number of connections, and the time a request may take to arrive or an
-// answer to be taken. Requests of one client are answered in order, and no further one is read
-// while its answer is being taken. Handlers run on this thread and must not block for long; those
-// of verbs registered as taking long run on another one (AdminWorker).
+// One thread with one poll loop serves all clients. Everything that a client can do is bounded: the
+// length of a request, the number of connections, and the time that a request may take to arrive or
+// an answer to be read. Requests of one client are answered in order, and no further one is read
+// while its answer is being sent. Handlers run on this thread and must not block for long; those of
+// verbs registered as taking long run on another thread (AdminWorker).
 //
-// Some places are for operators alone, so that nobody who may only look can keep a `fence` out.
+// Some places are for operators only, so that no client that may only read can prevent a `fence`.
 //
-// The socket file is made under a lock file beside it ("<path>.lock"): a second daemon on the same
-// path is refused, and a file that a killed one has left is replaced.
+// The socket file is created under a lock file beside it ("<path>.lock"). So a second daemon on the
+// same path is refused, and a file that a killed one has left is replaced.
 #pragma once
 
 #include <atomic>
@@ -22,8 +22,8 @@
 
 #include "base/heartbeat.h"
 #include "binlane/admin.h"
-#include "control/admin_requests.h"
-#include "control/admin_worker.h"
+#include "control/admin/admin_requests.h"
+#include "control/admin/admin_worker.h"
 #include "storage/file_util.h"
 
 namespace binlane {
@@ -34,7 +34,7 @@ struct AdminLimits {
   std::uint32_t client_timeout_ms = admin::kClientTimeoutMs;
 };
 
-// Written by the server's thread, read by anyone.
+// Written by the server's thread, read by any thread.
 struct AdminCounters {
   std::atomic<std::uint64_t> accepted{0};
   std::atomic<std::uint64_t> refused{0};    // too many clients
@@ -54,17 +54,17 @@ class AdminServer {
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;
 
-  // Before start() only. The verb "ping" is there already.
+  // Before start() only. The verb "ping" exists already.
   void on(std::string verb, AdminHandler handler, AdminRole role = AdminRole::reader,
           AdminPace pace = AdminPace::quick);
   void on_audit(AdminRequests::Audit audit);
-  // Members of this group are operators, beside root and our own user; the socket is given to it.
-  // Before start() only.
+  // Members of this group are operators, in addition to root and our own user; the socket is given
+  // to the group. Before start() only.
   void set_operator_group(gid_t group) { operator_group_ = group; }
-  // Members of this group may look, and nobody else but operators may. Before start() only.
+  // Members of this group may read, and except for operators nobody else may. Before start() only.
   void set_view_group(gid_t group) { view_group_ = group; }
 
-  // Makes the socket and starts the thread. Throws StartupError.
+  // Creates the socket and starts the thread. Throws StartupError.
   void start();
   // Ends the thread, closes all connections and removes the socket file. May be called twice.
   void stop();
@@ -74,7 +74,7 @@ class AdminServer {
   const Heartbeat& heartbeat() const noexcept { return heart_; }
 
  protected:
-  // Who is at the other end; a test says it itself. It calls stop() before it goes.
+  // Who is at the other end; a test overrides it, and calls stop() before its own object ends.
   virtual AdminPeer peer_of(int socket, bool& may_look) const;
 
  private:
@@ -86,9 +86,9 @@ class AdminServer {
     std::string output;
     std::size_t sent = 0;
     std::uint64_t deadline_ns = 0;
-    std::uint64_t active_ns = 0;  // when it last sent something or took an answer
-    bool closing = false;         // once the output is out
-    bool at_work = false;         // its answer is being worked out on the other thread
+    std::uint64_t active_ns = 0;  // when it last sent something or read an answer
+    bool closing = false;         // true once the output is sent
+    bool at_work = false;         // its answer is being computed on the other thread
 
     bool idle() const noexcept { return !at_work && input.empty() && output.empty(); }
   };
@@ -98,7 +98,7 @@ class AdminServer {
   void run();
   void accept_clients(std::uint64_t now_ns);
   void pause_accepting(int error, std::uint64_t now_ns);
-  // False: there is none, and the client has been told so.
+  // Returns false if there is none, and the client has been told so.
   bool find_place(int socket, const AdminPeer& peer);
   bool make_room();
   void take_answers(std::uint64_t now_ns);
@@ -106,7 +106,7 @@ class AdminServer {
   // Each returns false when the client is to be dropped.
   bool read_from(Client& client, std::uint64_t now_ns);
   bool write_to(Client& client, std::uint64_t now_ns);
-  // Answers complete lines until one answer is not out yet.
+  // Answers complete lines until an answer cannot be sent completely.
   bool serve(Client& client, std::uint64_t now_ns);
 
   const std::string path_;
@@ -116,12 +116,12 @@ class AdminServer {
   std::optional<gid_t> view_group_;
   FileDescriptor lock_;
   FileDescriptor listener_;
-  FileDescriptor wake_;  // eventfd: stop() was called, or an answer of the other thread is there
+  FileDescriptor wake_;  // eventfd: stop() was called, or the other thread has an answer
   std::atomic<bool> stopping_{false};
   std::optional<AdminWorker> worker_;
   std::vector<Client> clients_;
   std::uint64_t last_id_ = 0;
-  std::uint64_t accept_again_ns_ = 0;  // nobody is accepted before
+  std::uint64_t accept_again_ns_ = 0;  // nobody is accepted before this time
   bool pause_logged_ = false;
   AdminCounters counters_;
   Heartbeat heart_;

@@ -1,4 +1,4 @@
-#include "control/admin_worker.h"
+#include "control/admin/admin_worker.h"
 
 #include <pthread.h>
 #include <unistd.h>

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "control/admin_requests.h"
+#include "control/admin/admin_requests.h"
 
 namespace binlane {
 
@@ -24,9 +24,9 @@ class AdminWorker {
     AdminAnswer answer;
   };
 
-  // `wake`: an eventfd that is written to when an answer is there. Both outlive the worker.
+  // `wake`: an eventfd that is written to when there is an answer. Both must outlive the worker.
   AdminWorker(const AdminRequests& requests, int wake) : requests_(requests), wake_(wake) {}
-  // Stops: ends the answer that is being worked on, and drops the rest.
+  // Stops: ends the answer in progress, and drops the rest.
   ~AdminWorker() { stop(); }
   AdminWorker(const AdminWorker&) = delete;
   AdminWorker& operator=(const AdminWorker&) = delete;
@@ -34,7 +34,7 @@ class AdminWorker {
   void start();
   void stop();
   void add(std::uint64_t client, std::string line, const AdminPeer& peer);
-  // The answers since the last call, for clients that may have gone meanwhile.
+  // The answers since the last call, for clients that may have disconnected meanwhile.
   std::vector<Done> take();
   std::size_t waiting() const;
 

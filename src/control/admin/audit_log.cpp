@@ -1,4 +1,4 @@
-#include "control/audit_log.h"
+#include "control/admin/audit_log.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "control/wall_clock.h"
+#include "base/wall_clock.h"
 #include "storage/file_mode.h"
 
 namespace binlane {
@@ -36,7 +36,7 @@ AuditLog::AuditLog(std::string path, std::uint64_t max_file_bytes)
   take(std::move(file));
 }
 
-// A link in the file's place is none of ours.
+// A link in the file's place is not ours.
 int AuditLog::open_file() const {
   return ::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, kFileMode);
 }
@@ -48,11 +48,11 @@ void AuditLog::take(FileDescriptor file) {
   bytes_ = ::fstat(file_.get(), &facts) == 0 ? static_cast<std::uint64_t>(facts.st_size) : 0;
 }
 
-// The caller holds the mutex. Where it cannot, the old file goes on growing under its own name.
+// The caller holds the mutex. If the file cannot be renamed, it keeps growing under its own name.
 void AuditLog::begin_anew() {
   const std::string before = path_ + kBefore;
   const bool renamed = ::rename(path_.c_str(), before.c_str()) == 0;
-  // No file of that name: a rotation of somebody else's has not been told of yet.
+  // No file has that name: another program has rotated it, and binlaned has not been told yet.
   if (!renamed && errno != ENOENT) return;
   FileDescriptor file(open_file());
   if (file.is_open()) {
@@ -69,7 +69,7 @@ void AuditLog::reopen() {
   if (file.is_open()) {
     take(std::move(file));
   } else {
-    log::error("audit_failed", "cannot open {}: {}; it goes on in the old file", path_,
+    log::error("audit_failed", "cannot open {}: {}; the audit log continues in the old file", path_,
                errno_text(errno));
   }
 }
@@ -106,10 +106,10 @@ void AuditLog::append(const nlohmann::ordered_json& line) {
   const std::string text = (torn_ ? "\n" : "") +
                            line.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
   if (bytes_ > 0 && bytes_ + text.size() > max_file_bytes_) begin_anew();
-  // One write: lines of several daemons or of a rotation never mix.
+  // One write, so that lines of several daemons or of a rotation never mix.
   const ssize_t written = ::write(file_.get(), text.data(), text.size());
   const bool whole = written == static_cast<ssize_t>(text.size());
-  // A line that was cut off found a full disk, or a limit on the file's size.
+  // A line that was cut off met a full disk, or a limit on the file's size.
   int error = whole ? 0 : written < 0 ? errno : ENOSPC;
   if (written >= 0) torn_ = !whole;
   if (written > 0) bytes_ += static_cast<std::uint64_t>(written);

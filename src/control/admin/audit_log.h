@@ -1,10 +1,10 @@
 // AuditLog: who asked this daemon to change what, and what came of it: one JSON object a line in
 // data_dir/audit.jsonl, on stable storage before write() returns, and a line in the log
-// (event=audit). Each request stands there twice: as "asked" before it is carried out, and as
-// "done", "refused" or "begun" afterwards; the end of what was begun is a third line. Any thread.
+// (event=audit). Each request has two lines: "asked" before it is carried out, and "done",
+// "refused" or "begun" afterwards; the end of what was begun is a third line. Any thread.
 //
-// logrotate keeps it short, by time. Where nobody does, it is bounded all the same: a file that is
-// full becomes audit.jsonl.before, in place of the one that has that name already.
+// logrotate keeps the file short, by time. Without logrotate it is bounded all the same: a full
+// file becomes audit.jsonl.before, and replaces the file that has that name already.
 #pragma once
 
 #include <atomic>
@@ -14,7 +14,7 @@
 #include <string>
 #include <string_view>
 
-#include "control/admin_requests.h"
+#include "control/admin/admin_requests.h"
 #include "storage/file_util.h"
 
 namespace binlane {
@@ -27,18 +27,18 @@ class AuditLog {
   // Of each of the two files.
   static constexpr std::uint64_t kMaxFileBytes = std::uint64_t{64} << 20;
 
-  // Appends to the file, or makes it. Throws StartupError.
+  // Appends to the file, or creates it. Throws StartupError.
   explicit AuditLog(std::string path, std::uint64_t max_file_bytes = kMaxFileBytes);
-  // Empty, or why the entry is not on record; whether the request is served all the same is up to
-  // AdminRequests.
+  // Returns nothing, or why the entry is not recorded; AdminRequests decides whether the request is
+  // served all the same.
   std::string write(const AuditEntry& entry);
-  // Any thread: what was begun has ended. `refusal` is empty when it was done.
+  // Any thread: what was begun has ended. `refusal` is empty if it was done.
   void ended(std::string_view verb, std::string_view refusal);
-  // Any thread: why the last line could not be written; empty while it could.
+  // Any thread: why the last line could not be written; empty if it could.
   std::string failure() const;
   // Any thread: of the file.
   std::uint64_t bytes() const noexcept { return bytes_; }
-  // Goes on in the file that has this name now: logrotate has renamed the one before.
+  // Continues in the file that has this name now, after logrotate has renamed the previous one.
   void reopen();
 
  private:

@@ -1,4 +1,4 @@
-#include "control/json_view.h"
+#include "control/admin/json_view.h"
 
 #include <fmt/format.h>
 
@@ -24,7 +24,7 @@ void note_miss(const char* name, const char* wanted) {
 
 namespace {
 
-// Null is a value of every type: what is not known, or is not there now.
+// Null is a value of every type: the value is unknown, or does not exist now.
 bool is_wanted(const json& value, bool of_the_type, const char* name, const char* wanted) {
   if (!of_the_type && !value.is_null()) note_miss(name, wanted);
   return of_the_type;
@@ -34,7 +34,7 @@ bool is_wanted(const json& value, bool of_the_type, const char* name, const char
 
 const json& member(const json& object, const char* name) {
   static const json kNull;
-  if (!object.is_object()) return kNull;  // its own lookup has said so
+  if (!object.is_object()) return kNull;  // its own lookup has reported that
   const auto found = object.find(name);
   if (found != object.end()) return *found;
   note_miss(name, "missing");
@@ -44,7 +44,7 @@ const json& member(const json& object, const char* name) {
 std::string text_of(const json& object, const char* name) {
   const json& value = member(object, name);
   if (!is_wanted(value, value.is_string(), name, "a text")) return {};
-  // Texts of a newer or foreign daemon must not write on the terminal what they like.
+  // Texts of a newer or foreign daemon must not control the terminal.
   std::string out;
   for (const char c : value.get_ref<const std::string&>())
     out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;

@@ -1,11 +1,11 @@
-// What views of the daemon's answers look members up with: `binlane status`, `top`, tables,
+// The lookups by which views of the daemon's answers find members: `binlane status`, `top`, tables,
 // metrics.
 //
-// A member that is missing, or of another type than the view wants, counts as not there, and never
-// as an exception: the daemon may be older or newer. But a view that looks up what no daemon gives
-// shows nonsense for ever (a replica's feed was "not listening" because a text was asked for as a
-// flag), so every lookup in vain is reported to a LookupWatch, if there is one: tests render each
-// view from a whole answer of the real daemon, and expect none.
+// A member that is missing, or of another type than the view wants, counts as missing, and never
+// causes an exception, because the daemon may be older or newer. But a view that looks up what no
+// daemon gives shows nonsense for ever (a replica's feed was "not listening" because a text was
+// read as a flag). So every failed lookup is reported to a LookupWatch, if there is one: tests
+// render each view from a whole answer of the real daemon, and expect none.
 #pragma once
 
 #include <cstdint>
@@ -17,21 +17,21 @@ namespace binlane {
 
 // The member, or null.
 const nlohmann::json& member(const nlohmann::json& object, const char* name);
-// A text that writes nothing but itself on a terminal; empty for null.
+// A text that only writes itself on a terminal; empty for null.
 std::string text_of(const nlohmann::json& object, const char* name);
-// A text as it came, of many lines: a document that is written out as it is.
+// A text unchanged, of many lines: a document that is written out as it is.
 std::string document_of(const nlohmann::json& object, const char* name);
 // 0 for null.
 double number_of(const nlohmann::json& object, const char* name);
 std::uint64_t count_of(const nlohmann::json& object, const char* name);
-// Whether there is a number and not null.
+// Whether it is a number and not null.
 bool has_number(const nlohmann::json& object, const char* name);
 bool flag_of(const nlohmann::json& object, const char* name);
 
-// A lookup in vain by other means than these.
+// A failed lookup by other means than these.
 void note_miss(const char* name, const char* wanted);
 
-// While it lives, on its thread: the lookups in vain, each once, as "name: what was wanted".
+// While it lives, on its thread: the failed lookups, each once, as "name: what was wanted".
 class LookupWatch {
  public:
   LookupWatch();

@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "binlane/admin.h"
-#include "control/admin_client.h"
+#include "control/admin/admin_client.h"
 
 namespace binlane::cli {
 namespace {
@@ -48,7 +48,7 @@ int follow_status(const Context& context, std::uint32_t wait_s,
     if (!status) return code;
     if (done(*status)) return kExitOk;
     if (std::chrono::steady_clock::now() >= deadline) {
-      fmt::print(stderr, "binlane: begun, and not finished yet: waiting for {}\n", waiting);
+      fmt::print(stderr, "binlane: begun, but not finished yet: waiting for {}\n", waiting);
       return kExitUnfinished;
     }
     std::this_thread::sleep_for(kFollowPause);

@@ -2,10 +2,21 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <vector>
+
+#include "control/cli/verb.h"
 
 namespace binlane::cli {
 namespace {
+
+// A parser like the program's own; only its texts are needed.
+struct Parser {
+  CLI::App app{kSummary, "binlane"};
+  Context context;
+  const Verb* chosen = nullptr;
+  Parser() { build_parser(app, context, chosen); }
+};
 
 std::vector<std::string> option_names(const CLI::App& app) {
   std::vector<std::string> names;
@@ -15,7 +26,7 @@ std::vector<std::string> option_names(const CLI::App& app) {
   return names;
 }
 
-// The words that a verb's options and actions may take: what their checks list in braces.
+// The words that a verb's options and actions may take: their checks list them in braces.
 std::vector<std::string> choices(const CLI::App& app) {
   std::vector<std::string> words;
   for (const CLI::Option* const option : app.get_options()) {
@@ -64,7 +75,7 @@ std::string bash_script(const CLI::App& app) {
       fmt::join(option_names(app), " "));
 }
 
-// In single quotes, with what zsh takes for syntax escaped.
+// In single quotes, with zsh's syntax characters escaped.
 std::string zsh_text(const std::string& text) {
   std::string out;
   for (const char c : text) {
@@ -132,11 +143,14 @@ std::string roff_options(const CLI::App& app) {
 
 }  // namespace
 
-std::string completion_script(const CLI::App& app, const std::string& shell) {
-  return shell == "zsh" ? zsh_script(app) : bash_script(app);
+std::string completion_script(const std::string& shell) {
+  const Parser parser;
+  return shell == "zsh" ? zsh_script(parser.app) : bash_script(parser.app);
 }
 
-std::string man_page(const CLI::App& app, const std::string& version) {
+std::string man_page(const std::string& version) {
+  const Parser parser;
+  const CLI::App& app = parser.app;
   std::string text = fmt::format(
       ".TH BINLANE 1 \"\" \"binlane {}\" \"User Commands\"\n"
       ".SH NAME\nbinlane \\- control a binlaned\n"

@@ -7,7 +7,7 @@
 namespace binlane::cli {
 namespace {
 
-// Only the one key is looked at: a file with faults elsewhere names its socket all the same, and
+// Only this one key is read: a file with faults elsewhere names its socket all the same, and
 // password files are not opened.
 std::string socket_in(const char* path) {
   if (::access(path, R_OK) != 0) return {};

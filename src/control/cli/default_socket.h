@@ -1,4 +1,4 @@
-// Which daemon `binlane` talks to where nobody says: the one that is installed on this host.
+// The daemon that `binlane` asks if the user names none: the one that is installed on this host.
 #pragma once
 
 #include <string>
@@ -14,9 +14,8 @@ struct SocketPlaces {
   const char* data = "/var/lib/binlane/admin.sock";
 };
 
-// The configuration's admin_socket, where the file is there and may be read; otherwise the first of
-// the usual places at which there is something; where there is nothing, the first of them, at which
-// nobody will answer.
+// The configuration's admin_socket, if the file exists and may be read; otherwise the first of the
+// usual places at which a file exists; otherwise the first of them, at which no daemon will answer.
 std::string default_socket(const SocketPlaces& places);
 
 }  // namespace binlane::cli

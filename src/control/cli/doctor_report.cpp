@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "control/cli/ask.h"
+#include "control/config/service_identity.h"
 #include "control/doctor/checkup.h"
-#include "control/service_identity.h"
 
 namespace binlane::cli {
 

@@ -7,7 +7,7 @@
 
 namespace binlane::cli {
 
-// kExitOk, kExitWarnings or kExitFaults, by the worst finding; kExitError when the configuration
+// kExitOk, kExitWarnings or kExitFaults, by the worst finding; kExitError if the configuration
 // cannot be read.
 int doctor(const Context& context, const std::string& config_path);
 

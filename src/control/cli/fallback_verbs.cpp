@@ -1,4 +1,4 @@
-// Verbs about commits that go without a quorum: degrade, resume, ledger.
+// Verbs about commits that are released without a quorum: degrade, resume, ledger.
 #include "control/cli/fallback_verbs.h"
 
 #include <fmt/format.h>
@@ -21,8 +21,8 @@ struct FallbackOptions {
 };
 FallbackOptions g_options;
 
-void add_wait_option(CLI::App& app) {
-  add_wait(app, g_options.wait_s);
+void add_wait_option(VerbOptions& options) {
+  add_wait(options, g_options.wait_s);
 }
 
 int show_state(const Context& context) {
@@ -60,13 +60,13 @@ int run_resume(const Context& context) {
 
 // --- ledger
 
-void add_ledger(CLI::App& app) {
-  app.add_option("action", g_options.action, "list, export (with every transaction), or ack")
-      ->check(CLI::IsMember({"list", "export", "ack"}))
-      ->capture_default_str();
-  app.add_option("id", g_options.id, "ack: all intervals up to this one; export: only this one");
-  app.add_flag("--all", g_options.all, "ack: all that are closed");
-  app.add_flag("--without-audit", g_options.without_audit,
+void add_ledger(VerbOptions& options) {
+  options.text("action", g_options.action, "list, export (with every transaction), or ack")
+      .one_of({"list", "export", "ack"})
+      .shows_default();
+  options.number("id", g_options.id, "ack: all intervals up to this one; export: only this one");
+  options.flag("--all", g_options.all, "ack: all that are closed");
+  options.flag("--without-audit", g_options.without_audit,
                "ack although the audit log cannot be written");
 }
 
@@ -91,7 +91,7 @@ int export_intervals(const Context& context, const json& ledger) {
     if (!groups) return code;
     all.push_back(std::move(*groups));
   }
-  // To print nothing would say that nothing was released.
+  // Printing nothing would mean that nothing was released.
   if (!found) {
     fmt::print(stderr, "binlane: id: there is no interval {} (binlane ledger list)\n",
                g_options.id);
@@ -150,11 +150,11 @@ int run_ledger(const Context& context) {
 }
 
 constexpr Verb kVerbs[] = {
-    {"degrade", "go on without semi-sync, on the record, until resume", "binlane degrade",
-     add_wait_option, run_degrade},
-    {"resume", "end a degrade, or an OFF that somebody set at the server",
+    {"degrade", "let commits go on without semi-sync, recorded in the ledger, until resume",
+     "binlane degrade", add_wait_option, run_degrade},
+    {"resume", "end a degrade, or an OFF that somebody has set at the server",
      "binlane resume --wait-s 60", add_wait_option, run_resume},
-    {"ledger", "what clients were given without a quorum",
+    {"ledger", "what was released to clients without a quorum",
      "binlane ledger list\n"
      "binlane ledger export 3 --json\n"
      "binlane ledger ack 3\n"

@@ -1,5 +1,5 @@
-// binlane: the program an operator talks to a binlaned with, over its admin socket. Its verbs are
-// in control/cli/.
+// binlane: the program with which an operator controls a binlaned, over its admin socket. Its verbs
+// are in control/cli/.
 
 #include <fmt/format.h>
 #include <signal.h>
@@ -14,12 +14,12 @@
 #include "control/cli/default_socket.h"
 #include "control/cli/exit_code.h"
 #include "control/cli/verb.h"
-#include "control/suggest.h"
+#include "control/config/suggest.h"
 
 namespace binlane::cli {
 namespace {
 
-// The parser says only that a verb is missing when the one given is unknown.
+// For an unknown verb the parser only says that a verb is missing.
 int unknown_verb(const CLI::App& app, const CLI::RequiredError& error) {
   const std::vector<std::string> left = app.remaining();
   if (left.empty() || left.front().starts_with('-')) {
@@ -38,14 +38,14 @@ int unknown_verb(const CLI::App& app, const CLI::RequiredError& error) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Talks to a binlaned: one verb a call.", "binlane");
+  CLI::App app(kSummary, "binlane");
   Context context;
   const Verb* chosen = nullptr;
   build_parser(app, context, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::RequiredError& error) {
-    // A verb's own arguments may be what is missing.
+    // A verb's own arguments may be missing.
     if (chosen == nullptr && app.get_subcommands().empty()) return unknown_verb(app, error);
     app.exit(error);
     return kExitUsage;

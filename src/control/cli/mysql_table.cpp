@@ -10,7 +10,7 @@
 namespace binlane::cli {
 namespace {
 
-// Words of the two generations that differ.
+// Words that differ between the two generations.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kWords = {
     {{"master", "source"}, {"slave", "replica"}}};
 

@@ -16,8 +16,8 @@ using NamedValues = std::vector<std::pair<std::string, std::string>>;
 
 // Rpl_semi_sync_… of a daemon's status: the values are the server's own, as last polled.
 NamedValues mysql_status_rows(const nlohmann::json& status, NameGeneration generation);
-// rpl_semi_sync_…: the variables as a DBA knows them. The timeout is Binlane's: the server's own is
-// only the backstop behind it.
+// rpl_semi_sync_…: the variables as a DBA knows them. The timeout is Binlane's; the server's own is
+// only its backstop.
 NamedValues mysql_variable_rows(const nlohmann::json& status, NameGeneration generation);
 
 // +-----+-----+ with the heading Variable_name, Value.

@@ -30,11 +30,11 @@ struct RoleOptions {
 };
 RoleOptions g_options;
 
-// The step of a host that has never been promoted, or whose promotion was refused.
+// The step of a host that was never promoted, or whose promotion was refused.
 constexpr const char* kNoStep = "NONE";
 
-void add_without_audit(CLI::App& app) {
-  app.add_flag("--without-audit", g_options.without_audit,
+void add_without_audit(VerbOptions& options) {
+  options.flag("--without-audit", g_options.without_audit,
                "do it although the audit log cannot be written");
 }
 
@@ -62,7 +62,8 @@ int show_promotion(const json& result, const Context& context) {
     return kExitRefused;
   }
   if (!result.value("running", false)) return kExitOk;
-  fmt::print(stderr, "binlane: going on, waits for {}\n", text_of(result, "waiting_for"));
+  fmt::print(stderr, "binlane: still in progress: waiting for {}\n",
+             text_of(result, "waiting_for"));
   return kExitUnfinished;
 }
 
@@ -93,10 +94,10 @@ int show_rejoin(const json& result, const Context& context) {
   return result.value("running", false) ? kExitUnfinished : kExitOk;
 }
 
-// Asks `verb` until what was begun has ended, and says what it waits for meanwhile.
+// Asks `verb` until what was begun has ended, and meanwhile says what it waits for.
 int follow(const char* verb, int (*show)(const json&, const Context&), const Context& context) {
   constexpr auto kPause = std::chrono::milliseconds(100);
-  // What a good one waits for in its first moments is nobody's worry.
+  // What a healthy one waits for in its first moments need not worry anybody.
   constexpr auto kQuiet = std::chrono::seconds(1);
   const auto begun = std::chrono::steady_clock::now();
   const auto deadline = begun + std::chrono::seconds(g_options.wait_s);
@@ -106,7 +107,7 @@ int follow(const char* verb, int (*show)(const json&, const Context&), const Con
     const auto result = ask(context, verb, code);
     if (!result) {
       if (code == kExitUnreachable)
-        fmt::print(stderr, "binlane: what was begun goes on when the daemon is back\n");
+        fmt::print(stderr, "binlane: what was begun continues when the daemon is back\n");
       return code;
     }
     const bool over = std::chrono::steady_clock::now() > deadline;
@@ -121,14 +122,15 @@ int follow(const char* verb, int (*show)(const json&, const Context&), const Con
   }
 }
 
-void add_promote(CLI::App& app) {
-  app.add_option("replica", g_options.replica, "the host's own name, as a guard")->required();
-  app.add_flag("--dry-run", g_options.dry_run,
-               "only say what it would take: peers are asked, and nothing is changed");
-  app.add_flag("--from-live-source", g_options.from_live_source,
-               "though the source is alive: a planned switchover (stop its writers before)");
-  add_without_audit(app);
-  add_wait(app, g_options.wait_s);
+void add_promote(VerbOptions& options) {
+  options.text("replica", g_options.replica, "the host's own name, as a guard").required();
+  options.flag("--dry-run", g_options.dry_run,
+               "only say what the promotion would need: peers are asked, and nothing is changed");
+  options.flag(
+      "--from-live-source", g_options.from_live_source,
+      "promote although the source is alive: a planned switchover (stop its writers first)");
+  add_without_audit(options);
+  add_wait(options, g_options.wait_s);
 }
 
 int run_promote(const Context& context) {
@@ -148,17 +150,17 @@ int run_promotion(const Context& context) {
   return result ? show_promotion(*result, context) : code;
 }
 
-void add_fence(CLI::App& app) {
-  app.add_option("host", g_options.host, "the host's own name, as a guard")->required();
-  auto* const lift = app.add_flag("--lift", g_options.lift,
-                                  "end it on a source, as long as no other host was promoted");
-  app.add_option("--reason", g_options.reason, "why, for the ledger, the log and the status")
-      ->excludes(lift);
-  app.add_flag(
-         "--kill-server", g_options.kill_server,
-         "kill the server's process first, so that no client who waits for a quorum is told OK")
-      ->excludes(lift);
-  add_without_audit(app);
+void add_fence(VerbOptions& options) {
+  options.text("host", g_options.host, "the host's own name, as a guard").required();
+  VerbOption lift = options.flag(
+      "--lift", g_options.lift, "end the fence of a source, as long as no other host was promoted");
+  options.text("--reason", g_options.reason, "the reason, for the ledger, the log and the status")
+      .excludes(lift);
+  options
+      .flag("--kill-server", g_options.kill_server,
+            "kill the server's process first, so that no client that waits for a quorum is told OK")
+      .excludes(lift);
+  add_without_audit(options);
 }
 
 int run_fence(const Context& context) {
@@ -182,13 +184,13 @@ int run_fence(const Context& context) {
   return kExitNotOnRecord;
 }
 
-void add_rejoin(CLI::App& app) {
-  app.add_flag("--cut", g_options.cut,
-               "cut off what only this server has, where that is provably not committed");
-  app.add_flag("--rebuilt", g_options.rebuilt,
+void add_rejoin(VerbOptions& options) {
+  options.flag("--cut", g_options.cut,
+               "cut off what only this server has, if that is provably not committed");
+  options.flag("--rebuilt", g_options.rebuilt,
                "the server was rebuilt from a copy: compare nothing");
-  add_without_audit(app);
-  add_wait(app, g_options.wait_s);
+  add_without_audit(options);
+  add_wait(options, g_options.wait_s);
 }
 
 int run_rejoin(const Context& context) {
@@ -201,10 +203,11 @@ int run_rejoin(const Context& context) {
   return follow(admin::kVerbRejoining, show_rejoin, context);
 }
 
-void add_verdict(CLI::App& app) {
-  app.add_option("what", g_options.what,
-                 "its GTID (0-1-42), or where it ends in the binlog (binlog.000003:1234)")
-      ->required();
+void add_verdict(VerbOptions& options) {
+  options
+      .text("what", g_options.what,
+            "its GTID (0-1-42), or where it ends in the binlog (binlog.000003:1234)")
+      .required();
 }
 
 int run_verdict(const Context& context) {
@@ -213,17 +216,19 @@ int run_verdict(const Context& context) {
   return result ? show_verdict(*result, context) : code;
 }
 
-void nothing(CLI::App&) {}
+void nothing(VerbOptions&) {}
 
 constexpr Verb kVerbs[] = {
     {"promote", "make this daemon's host the source, if that loses nothing",
      "binlane promote b --dry-run\nbinlane promote b\nbinlane promote b --from-live-source",
      add_promote, run_promote},
-    {"promotion", "show how far the promotion of this host has got", "binlane promotion --json",
-     nothing, run_promotion},
-    {"fence", "fence this daemon's host now: no more quorum from a source, or for one",
-     "binlane fence a --reason 'its disk is going'\nbinlane fence a --kill-server --reason "
-     "'its clients must not be told OK'\nbinlane fence a --lift",
+    {"promotion", "show which step the promotion of this host has reached",
+     "binlane promotion --json", nothing, run_promotion},
+    {"fence",
+     "fence this daemon's host now: a source completes no quorum any more, and a replica serves no "
+     "older source",
+     "binlane fence a --reason 'its disk is failing'\nbinlane fence a --kill-server --reason 'its "
+     "clients must not be told OK'\nbinlane fence a --lift",
      add_fence, run_fence},
     {"rejoin", "make this host, which was the source, a replica of the new one",
      "binlane rejoin\nbinlane rejoin --cut", add_rejoin, run_rejoin},

@@ -11,9 +11,9 @@
 #include "control/cli/default_socket.h"
 #include "control/cli/mysql_table.h"
 #include "control/cli/shared_options.h"
-#include "control/config_alias.h"
-#include "control/config_change.h"
-#include "control/service_identity.h"
+#include "control/config/config_alias.h"
+#include "control/config/config_change.h"
+#include "control/config/service_identity.h"
 
 namespace binlane::cli {
 namespace {
@@ -34,10 +34,10 @@ SettingOptions g_options;
 
 // --- variables
 
-void add_variables(CLI::App& app) {
-  app.add_option("pattern", g_options.pattern, "only those whose names hold this");
-  app.add_flag("--mysql", g_options.mysql, "under MySQL's names, as SHOW VARIABLES does");
-  add_names(app, g_options.names);
+void add_variables(VerbOptions& options) {
+  options.text("pattern", g_options.pattern, "only settings whose names contain this");
+  options.flag("--mysql", g_options.mysql, "show them under MySQL's names, as SHOW VARIABLES does");
+  add_names(options, g_options.names);
 }
 
 int show_mysql_variables(const Context& context) {
@@ -82,9 +82,9 @@ int run_variables(const Context& context) {
 
 // --- set
 
-void add_set(CLI::App& app) {
-  app.add_option("key", g_options.key, "the setting; MySQL's names will do")->required();
-  app.add_option("value", g_options.value, "its new value")->required();
+void add_set(VerbOptions& options) {
+  options.text("key", g_options.key, "the setting, by Binlane's name or by MySQL's").required();
+  options.text("value", g_options.value, "its new value").required();
 }
 
 int set_to(const Context& context, const std::string& key, const std::string& value) {
@@ -105,11 +105,10 @@ int run_set(const Context& context) {
 
 // --- quorum
 
-void add_quorum(CLI::App& app) {
-  app.add_option("action", g_options.action, "show, or set RULE")
-      ->check(CLI::IsMember({"show", "set"}));
-  app.add_option("rule", g_options.rule, "such as 'ANY 2 (a, b, c)'");
-  add_wait(app, g_options.wait_s);
+void add_quorum(VerbOptions& options) {
+  options.text("action", g_options.action, "show, or set RULE").one_of({"show", "set"});
+  options.text("rule", g_options.rule, "such as 'ANY 2 (a, b, c)'");
+  add_wait(options, g_options.wait_s);
 }
 
 int show_quorum(const Context& context) {
@@ -128,11 +127,11 @@ int show_quorum(const Context& context) {
   }
   fmt::print("rule      {}\n", text_of(shown, "rule"));
   if (flag_of(shown, "rule_changing"))
-    fmt::print("in force  {} (a change is under way)\n", text_of(shown, "rule_in_force"));
+    fmt::print("in force  {} (a change is in progress)\n", text_of(shown, "rule_in_force"));
   fmt::print("quorum    {}\n", flag_of(shown, "quorum_connected") ? "connected" : "not connected");
   const json& margin = member(shown, "quorum_margin");
   if (margin.is_number_integer() && margin.get<int>() >= 0)
-    fmt::print("margin    {} more may be lost\n", margin.get<int>());
+    fmt::print("margin    {} more replicas may be lost\n", margin.get<int>());
   return kExitOk;
 }
 
@@ -145,20 +144,22 @@ int run_quorum(const Context& context) {
   int code = kExitOk;
   const auto result =
       ask(context, admin::kVerbSet, code, {{"key", "source.quorum"}, {"value", g_options.rule}});
-  // A rule that cannot hold is a refusal, whatever was wrong with it.
+  // A rule that cannot be satisfied is a refusal, whatever was wrong with it.
   if (!result) return code == kExitError ? kExitRefused : code;
   code = follow_status(
       context, g_options.wait_s,
       [](const json& status) { return !flag_of(member(status, "source"), "rule_changing"); },
-      "the new rule to be on record with a quorum of both");
+      "the new rule to be on record with a quorum of each rule");
   return code == kExitOk ? show_quorum(context) : code;
 }
 
 // --- wait-point
 
-void add_wait_point(CLI::App& app) {
-  app.add_option("point", g_options.wait_point, "AFTER_SYNC or AFTER_COMMIT; left out: show it")
-      ->check(CLI::IsMember({"AFTER_SYNC", "AFTER_COMMIT"}, CLI::ignore_case));
+void add_wait_point(VerbOptions& options) {
+  options
+      .text("point", g_options.wait_point,
+            "AFTER_SYNC or AFTER_COMMIT; without it the present one is shown")
+      .one_of_in_any_case({"AFTER_SYNC", "AFTER_COMMIT"});
 }
 
 int run_wait_point(const Context& context) {
@@ -198,12 +199,12 @@ int run_reload(const Context& context) {
 
 // --- config
 
-void add_config(CLI::App& app) {
-  app.add_option("action", g_options.action, "explain KEY, list, check FILE, or show")
-      ->required()
-      ->check(CLI::IsMember({"explain", "list", "check", "show"}));
-  app.add_option("subject", g_options.subject,
-                 "the key, or the file (left out: /etc/binlane/binlaned.toml)");
+void add_config(VerbOptions& options) {
+  options.text("action", g_options.action, "explain KEY, list, check FILE, or show")
+      .required()
+      .one_of({"explain", "list", "check", "show"});
+  options.text("subject", g_options.subject,
+               "the key, or the file (default: /etc/binlane/binlaned.toml)");
 }
 
 json key_json(const KeyDescription& key) {
@@ -291,7 +292,7 @@ int run_config(const Context& context) {
   return g_options.action == "check" ? check_file(context) : explain_key(context);
 }
 
-void nothing(CLI::App&) {}
+void nothing(VerbOptions&) {}
 
 constexpr Verb kVerbs[] = {
     {"variables", "list the settings, their values, and where the file differs",
@@ -309,7 +310,7 @@ constexpr Verb kVerbs[] = {
      add_quorum, run_quorum},
     {"wait-point", "show or change where commits wait",
      "binlane wait-point\nbinlane wait-point AFTER_COMMIT", add_wait_point, run_wait_point},
-    {"reload", "take over from the file what may change while the daemon runs", "binlane reload",
+    {"reload", "apply from the file what may change while the daemon runs", "binlane reload",
      nothing, run_reload},
     {"config", "explain a key, list all, check a file, or show what is in force",
      "binlane config explain source.timeout_ms\n"

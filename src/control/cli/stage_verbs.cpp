@@ -8,7 +8,7 @@
 
 #include "binlane/admin.h"
 #include "control/cli/ask.h"
-#include "control/status_text.h"
+#include "control/cli/status_view.h"
 
 namespace binlane::cli {
 namespace {
@@ -24,9 +24,10 @@ StageOptions g_options;
 
 // --- hist
 
-void add_hist(CLI::App& app) {
-  app.add_option("--hgrm", g_options.folder,
-                 "also write each as NAME.hgrm (HdrHistogram's percentiles, milliseconds) there");
+void add_hist(VerbOptions& options) {
+  options.text("--hgrm", g_options.folder,
+               "also write each stage to this folder, as NAME.hgrm (HdrHistogram's percentiles, "
+               "milliseconds)");
 }
 
 std::string name_of(const json& stage) {
@@ -90,10 +91,10 @@ int run_hist(const Context& context) {
 
 // --- trace
 
-void add_trace(CLI::App& app) {
-  app.add_option("--last", g_options.last, "this many commit groups")
-      ->check(CLI::Range(1, 256))
-      ->capture_default_str();
+void add_trace(VerbOptions& options) {
+  options.number("--last", g_options.last, "show this many commit groups")
+      .between(1, 256)
+      .shows_default();
 }
 
 int run_trace(const Context& context) {

@@ -11,7 +11,7 @@ namespace binlane::cli {
 
 std::span<const Verb> stage_verbs();
 
-// The "stages" of an answer (control/stage_report.h), as a table.
+// The "stages" of an answer (control/status/stage_report.h), as a table.
 std::string stage_table(const nlohmann::json& stages);
 // The answer of the verb "trace", as a table.
 std::string trace_table(const nlohmann::json& trace);

@@ -9,7 +9,8 @@
 #include "control/cli/mysql_table.h"
 #include "control/cli/shared_options.h"
 #include "control/cli/stage_verbs.h"
-#include "control/status_text.h"
+#include "control/cli/status_view.h"
+#include "control/status/status_summary.h"
 
 namespace binlane::cli {
 namespace {
@@ -22,12 +23,12 @@ struct StatusOptions {
 };
 StatusOptions g_status;
 
-void add_status(CLI::App& app) {
-  app.add_flag("--check", g_status.check, "exit with 4 when the list of problems has a fault");
-  app.add_flag("--mysql", g_status.mysql,
-               "as SHOW STATUS LIKE 'Rpl_semi_sync%' does, with the server's own values");
-  add_names(app, g_status.names);
-  app.add_flag("--stages", g_status.stages, "also how long commits take, stage by stage");
+void add_status(VerbOptions& options) {
+  options.flag("--check", g_status.check, "exit with 4 when the list of problems has a fault");
+  options.flag("--mysql", g_status.mysql,
+               "print it as SHOW STATUS LIKE 'Rpl_semi_sync%' does, with the server's own values");
+  add_names(options, g_status.names);
+  options.flag("--stages", g_status.stages, "also show how long commits take, stage by stage");
 }
 
 int run_status(const Context& context) {
@@ -101,7 +102,7 @@ int run_metrics(const Context& context) {
   return kExitOk;
 }
 
-void nothing(CLI::App&) {}
+void nothing(VerbOptions&) {}
 
 constexpr Verb kVerbs[] = {
     {"status", "show role, state, marks and replicas",

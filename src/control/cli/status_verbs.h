@@ -1,4 +1,4 @@
-// Verbs that look: status, ping, replicas, metrics.
+// Verbs that show something: status, ping, replicas, metrics.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -1,4 +1,4 @@
-#include "control/status_text.h"
+#include "control/cli/status_view.h"
 
 #include <fmt/format.h>
 
@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/position.h"
-#include "control/json_view.h"
+#include "control/admin/json_view.h"
 
 namespace binlane {
 namespace {
@@ -25,7 +25,7 @@ std::string count_text(const json& object, const char* name) {
   return fmt::format("{:.0f}", number_of(object, name));
 }
 
-// "binlog.000017:4096", or "-" for a position that is not there.
+// "binlog.000017:4096", or "-" for a position that does not exist.
 std::string position_text(const json& position, const std::string& basename) {
   if (!position.is_object()) return "-";
   const json& file = member(position, "file");
@@ -108,8 +108,8 @@ std::string counters_line(const json& counters) {
                      count_text(counters, "server_releases"));
 }
 
-// Of a host with both sections one is at work; what the other would show of itself (no quorum, no
-// dump connection, a source that is away) is as it should be, and reads as if it were broken.
+// Of a host with both sections one is active. What the other would show of itself (no quorum, no
+// dump connection, a source that is away) is normal, and would look broken.
 bool print_idle_source(Page& page, const json& source) {
   if (text_of(source, "state") != "STANDBY") return false;
   page.heading("source", "standby: another host is the source");
@@ -117,7 +117,7 @@ bool print_idle_source(Page& page, const json& source) {
   return true;
 }
 
-// Whom this end hears, and that somebody else spoke to it.
+// Which hosts this end hears, and that another one sent to it.
 std::string heard_text(const json& sources) {
   if (!sources.is_object()) return {};
   const std::string from = text_of(sources, "from");
@@ -133,8 +133,9 @@ std::string heard_text(const json& sources) {
 std::string strangers_text(const json& side) {
   const std::string last = text_of(side, "unknown_peer");
   if (last.empty()) return {};
-  return fmt::format("{} datagrams of addresses that are no peer's were dropped, the last from {}",
-                     count_text(member(side, "counters"), "unknown_peers"), last);
+  return fmt::format(
+      "{} datagrams from addresses that belong to no peer were dropped, the last from {}",
+      count_text(member(side, "counters"), "unknown_peers"), last);
 }
 
 void print_source(Page& page, const json& source) {
@@ -197,13 +198,13 @@ std::string archive_text(const json& retention) {
 
 void print_replica(Page& page, const json& replica) {
   if (replica.contains("at_work") && !flag_of(replica, "at_work")) {
-    page.heading("replica", "not at work: this host is a source, was one, or is being promoted");
+    page.heading("replica", "inactive: this host is a source, was one, or is being promoted");
     page.line("journal", text_of(member(replica, "journal"), "failure"));
     page.line("archive", text_of(member(replica, "archive"), "failure"));
     return;
   }
   const std::string source = text_of(replica, "source");
-  // Of a source that says nothing the session may go on.
+  // The session of a source that says nothing may continue.
   const std::string heard =
       flag_of(replica, "away") && has_number(replica, "last_heard_ms")
           ? fmt::format(", last heard {:.1f} s ago", number_of(replica, "last_heard_ms") / 1e3)
@@ -255,9 +256,10 @@ void print_ports(Page& page, const json& ports) {
   }
 }
 
-// On top: whoever reads only one line reads this one.
+// On top, for readers who read only one line.
 void print_problems(Page& page, const json& problems) {
-  if (!problems.is_array()) return page.line("problem", "none is listed: the daemon is older");
+  if (!problems.is_array())
+    return page.line("problem", "the daemon lists none: it is older than this program");
   for (const json& problem : problems)
     page.line(text_of(problem, "severity"),
               fmt::format("{} ({})", text_of(problem, "text"), text_of(problem, "code")));
@@ -275,50 +277,13 @@ std::string status_text(const json& status) {
   return page.take();
 }
 
-std::string status_summary(const json& status) {
-  const json& source = status.contains("source") ? member(status, "source") : json();
-  const json& replica = status.contains("replica") ? member(status, "replica") : json();
-  std::string line;
-  if (source.is_object() && text_of(source, "state") != "STANDBY") {
-    std::size_t connected = 0;
-    const json& replicas = member(source, "replicas");
-    for (const json& each : replicas) connected += flag_of(each, "connected") ? 1 : 0;
-    line = fmt::format("SOURCE {}, {} of {} replicas, epoch {}", text_of(source, "state"),
-                       connected, replicas.size(), text_of(source, "epoch"));
-  } else if (replica.is_object()) {
-    line = fmt::format("REPLICA {}{}", text_of(replica, "state"),
-                       flag_of(replica, "connected") ? "" : ", away from its source");
-    const std::string name = text_of(replica, "source");
-    if (!name.empty()) line += fmt::format(", source {}", name);
-    line += fmt::format(", epoch {}", text_of(replica, "epoch"));
-  } else {
-    line = source.is_object() ? "SOURCE STANDBY" : "no section";
-  }
-  // The first is the worst; `binlane status` has them all.
-  const std::vector<std::string> faults = status_faults(status);
-  return faults.empty() ? line : fmt::format("{}; {}", line, faults.front());
-}
-
-std::vector<std::string> status_faults(const json& status) {
-  const json& problems = member(status, "problems");
-  if (!problems.is_array())
-    return {"the daemon's status lists no problems: it is older than this program"};
-  std::vector<std::string> faults;
-  for (const json& problem : problems) {
-    // What is not called a warning is none, whatever a newer daemon may say.
-    if (text_of(problem, "severity") != "warning")
-      faults.push_back(fmt::format("{} ({})", text_of(problem, "text"), text_of(problem, "code")));
-  }
-  return faults;
-}
-
 std::string cut_lines(std::string_view text, std::size_t columns) {
   if (columns == 0) return std::string(text);
   std::string out;
   std::size_t column = 0;
   for (const char c : text) {
     if (c == '\n') column = 0;
-    // A byte that goes on with a character is no column of its own.
+    // A byte that continues a character is no column of its own.
     else if ((static_cast<unsigned char>(c) & 0xC0U) != 0x80U)
       ++column;
     if (column <= columns) out += c;

@@ -1,5 +1,5 @@
-// The answer of the verb "status", for people: the same JSON that --json prints, laid out as text,
-// and the faults that it lists. Members that are missing, or of another type than expected,
+// The answer of the verb "status", for people: the same JSON that --json prints, laid out as text.
+// Members that are missing, or of another type than expected,
 // are left out: the daemon may be older or newer than this program.
 #pragma once
 
@@ -7,23 +7,14 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace binlane {
 
 // Lines, each ended by a newline.
 std::string status_text(const nlohmann::json& status);
 
-// What keeps the host from doing its job in full: the faults of the status's list of problems, each
-// in one line; empty when there is none. The list is the daemon's own (problems.h), nothing is
-// judged here. A status without one is a fault.
-std::vector<std::string> status_faults(const nlohmann::json& status);
-
-// One line: "SOURCE SEMISYNC, 2 of 2 replicas, epoch 1.4", and the first fault if there is one.
-std::string status_summary(const nlohmann::json& status);
-
 // `text` with every line cut to `columns`, so that no terminal wraps it in the middle of a word; 0:
-// as it is.
+// unchanged.
 std::string cut_lines(std::string_view text, std::size_t columns);
 
 // "0 B", "1.4 KiB", "2.0 GiB".

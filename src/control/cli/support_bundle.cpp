@@ -30,7 +30,7 @@ void write_file(const std::string& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
 }
 
-// One answer of the daemon as a file; what it refuses stands in the file.
+// One answer of the daemon as a file; if the daemon refuses, the file says so.
 void add_answer(const Context& context, const std::string& folder, const char* verb,
                 const char* text_member = nullptr) {
   int code = kExitOk;
@@ -61,8 +61,8 @@ FileDescriptor make_private_file(const std::string& path) {
       ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kFileMode));
 }
 
-// tar writes to a descriptor of ours, so that it opens no name; it is told names only, no shell is
-// in between. 0, or its exit status.
+// tar writes to a descriptor of ours, so that it opens no name; it is given names only, without a
+// shell. Returns 0, or its exit status.
 int pack(const std::string& parent, const std::string& name, int archive) {
   std::string program = "tar", mode = "-cz", at = "-C";
   std::string where = parent, what = name;
@@ -88,7 +88,7 @@ int support_bundle(const Context& context, const std::string& folder) {
       fmt::format("binlane-support-{:%Y%m%dT%H%M%S}", fmt::gmtime(std::time(nullptr)));
   const std::string inside = folder + "/" + name;
   if (::mkdir(inside.c_str(), kFolderMode) != 0) {
-    fmt::print(stderr, "binlane: cannot make {}\n", inside);
+    fmt::print(stderr, "binlane: cannot create {}\n", inside);
     return kExitError;
   }
   for (const char* verb : {admin::kVerbStatus, admin::kVerbVariables, admin::kVerbLedger,
@@ -104,9 +104,9 @@ int support_bundle(const Context& context, const std::string& folder) {
   std::error_code error;
   std::filesystem::remove_all(inside, error);
   if (packed != 0) {
-    fmt::print(stderr, "binlane: cannot make {}: {}\n", archive,
+    fmt::print(stderr, "binlane: cannot create {}: {}\n", archive,
                problem.empty() ? "tar failed" : problem);
-    // What tar has begun is of no use; what somebody else has put there stays.
+    // What tar has begun is useless; what somebody else has put there remains.
     if (file.is_open()) ::unlink(archive.c_str());
     return kExitError;
   }

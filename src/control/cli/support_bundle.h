@@ -1,4 +1,4 @@
-// The support bundle: what a person who helps will ask for, in one archive, without passwords.
+// The support bundle: what a supporter will ask for, in one archive, without passwords.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace binlane::cli {
 
-// Makes `folder`/binlane-support-<time>.tar.gz and prints its path.
+// Creates `folder`/binlane-support-<time>.tar.gz and prints its path.
 int support_bundle(const Context& context, const std::string& folder);
 
 }  // namespace binlane::cli

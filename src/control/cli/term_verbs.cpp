@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "control/cli/ask.h"
 #include "control/cli/default_socket.h"
-#include "control/term_reset.h"
+#include "control/failover/term_reset.h"
 
 namespace binlane::cli {
 namespace {
@@ -21,16 +21,16 @@ struct TermOptions {
 };
 TermOptions g_options;
 
-void add_term(CLI::App& app) {
-  app.add_option("action", g_options.action, "show, or reset")
-      ->check(CLI::IsMember({"show", "reset"}));
-  app.add_option("--config", g_options.config, "the file that binlaned is started with")
-      ->capture_default_str();
-  app.add_option("--term", g_options.term, "reset: the term that this host shall know");
-  app.add_option("--source", g_options.source,
-                 "reset: the host id of the source that goes on in that term (binlane term show on "
-                 "its host); without it: to nobody, and a promotion follows");
-  app.add_flag("--all-hosts-are-stopped", g_options.confirmed,
+void add_term(VerbOptions& options) {
+  options.text("action", g_options.action, "show, or reset").one_of({"show", "reset"});
+  options.text("--config", g_options.config, "the configuration file that binlaned is started with")
+      .shows_default();
+  options.number("--term", g_options.term, "reset: the term that this host is to know");
+  options.text(
+      "--source", g_options.source,
+      "reset: the host id of the source that continues in that term (binlane term show on its "
+      "host); without it the term is promised to nobody, and a promotion has to follow");
+  options.flag("--all-hosts-are-stopped", g_options.confirmed,
                "reset: binlaned is stopped on every host of the cluster");
 }
 

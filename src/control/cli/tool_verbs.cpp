@@ -23,69 +23,56 @@ struct ToolOptions {
 };
 ToolOptions g_options;
 
-void add_top(CLI::App& app) {
-  app.add_option("--interval-ms", g_options.top.interval_ms, "time between two screens")
-      ->check(CLI::Range(100, 60'000))
-      ->capture_default_str();
-  app.add_option("--count", g_options.top.count,
-                 "print this many screens one below the other, and end");
+void add_top(VerbOptions& options) {
+  options.number("--interval-ms", g_options.top.interval_ms, "time between two screens")
+      .between(100, 60'000)
+      .shows_default();
+  options.number("--count", g_options.top.count,
+                 "print this many screens one after the other, and end");
 }
 
 int run_top(const Context& context) {
   return top(context, g_options.top);
 }
 
-void add_doctor(CLI::App& app) {
-  app.add_option("--config", g_options.config, "the file that binlaned is started with")
-      ->capture_default_str();
+void add_doctor(VerbOptions& options) {
+  options.text("--config", g_options.config, "the configuration file that binlaned is started with")
+      .shows_default();
 }
 
 int run_doctor(const Context& context) {
   return doctor(context, g_options.config);
 }
 
-void add_bundle(CLI::App& app) {
-  app.add_option("--into", g_options.folder, "the folder to make the bundle in")
-      ->capture_default_str();
+void add_bundle(VerbOptions& options) {
+  options.text("--into", g_options.folder, "the folder for the bundle").shows_default();
 }
 
 int run_bundle(const Context& context) {
   return support_bundle(context, g_options.folder);
 }
 
-// A parser like the program's own; its texts are all that is wanted.
-struct Parser {
-  CLI::App app{"Talks to a binlaned: one verb a call.", "binlane"};
-  Context context;
-  const Verb* chosen = nullptr;
-  Parser() { build_parser(app, context, chosen); }
-};
-
-void add_completion(CLI::App& app) {
-  app.add_option("shell", g_options.shell, "bash or zsh")
-      ->required()
-      ->check(CLI::IsMember({"bash", "zsh"}));
+void add_completion(VerbOptions& options) {
+  options.text("shell", g_options.shell, "bash or zsh").required().one_of({"bash", "zsh"});
 }
 
 int run_completion(const Context&) {
-  const Parser parser;
-  fmt::print("{}", completion_script(parser.app, g_options.shell));
+  fmt::print("{}", completion_script(g_options.shell));
   return kExitOk;
 }
 
 int run_man(const Context&) {
-  const Parser parser;
-  fmt::print("{}", man_page(parser.app, BINLANE_VERSION));
+  fmt::print("{}", man_page(BINLANE_VERSION));
   return kExitOk;
 }
 
-void nothing(CLI::App&) {}
+void nothing(VerbOptions&) {}
 
 constexpr Verb kVerbs[] = {
     {"top", "a live screen; q ends it", "binlane top\nbinlane top --count 1", add_top, run_top},
-    {"doctor", "look for what will give trouble on this host",
+    {"doctor", "check this host for what will cause trouble",
      "binlane doctor --config /etc/binlane/binlaned.toml", add_doctor, run_doctor},
-    {"support-bundle", "pack what a person who helps will ask for; no passwords",
+    {"support-bundle", "collect what a supporter will ask for, without passwords",
      "binlane support-bundle --into /tmp", add_bundle, run_bundle},
     {"completion", "print the completion script of a shell",
      "binlane completion bash > /etc/bash_completion.d/binlane", add_completion, run_completion},

@@ -1,6 +1,6 @@
 #include "control/cli/top.h"
 
-// Its macros would take names such as timeout() from everybody.
+// Its macros would replace names such as timeout() everywhere.
 #define NCURSES_NOMACROS 1
 #include <curses.h>
 #include <fmt/format.h>
@@ -14,7 +14,7 @@
 
 #include "binlane/admin.h"
 #include "control/cli/ask.h"
-#include "control/status_text.h"
+#include "control/cli/status_view.h"
 
 namespace binlane::cli {
 namespace {
@@ -41,7 +41,7 @@ int print_screens(const Context& context, const TopOptions& options) {
   return kExitOk;
 }
 
-// The terminal as it was, whatever happens.
+// Restores the terminal, whatever happens.
 struct Screen {
   Screen() {
     ::initscr();
@@ -66,7 +66,7 @@ int live_screen(const Context& context, const TopOptions& options) {
       const TopSample now = top_sample(*status);
       ::erase();
       ::mvaddstr(0, 0, "binlane top; q ends it\n");
-      // One column less: a line that fills the last one makes curses begin another.
+      // One column less, because a line that fills the last one makes curses begin another.
       const auto columns = static_cast<std::size_t>(std::max(2, COLS) - 1);
       ::addstr(cut_lines(top_screen(*status, before, now), columns).c_str());
       ::refresh();

@@ -1,4 +1,4 @@
-// The live screen: the status again and again, with what happened in between a second.
+// The live screen: the status again and again, with rates of what happened in between.
 #pragma once
 
 #include <chrono>
@@ -18,7 +18,7 @@ struct TopOptions {
 
 int top(const Context& context, const TopOptions& options);
 
-// What is shown as a rate, of one look.
+// The values of one reading that are shown as rates.
 struct TopSample {
   std::chrono::steady_clock::time_point at;
   std::uint64_t acknowledged = 0;
@@ -26,7 +26,7 @@ struct TopSample {
   std::uint64_t retransmits = 0;
 };
 TopSample top_sample(const nlohmann::json& status);
-// One screen; without a look before there is no rate.
+// One screen; without a previous reading there is no rate.
 std::string top_screen(const nlohmann::json& status, const std::optional<TopSample>& before,
                        const TopSample& now);
 

@@ -1,13 +1,14 @@
-// Verb: one word of the command line. All verbs stand in one table (verb_table.cpp), from which the
+// Verb: one word of the command line. All verbs are in one table (verb_table.cpp), from which the
 // parser, the help, the shells' completion and the man page are made.
 //
 // A verb's file keeps its own options; the program runs one verb and ends.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <span>
 #include <string>
+
+#include "control/cli/verb_options.h"
 
 namespace binlane::cli {
 
@@ -23,12 +24,14 @@ struct Verb {
   const char* summary;
   const char* examples;  // one a line; may be empty
   // Adds the verb's own options.
-  void (*options)(CLI::App& app);
-  // Does it; the exit code.
+  void (*options)(VerbOptions& options);
+  // Runs the verb; returns the exit code.
   int (*run)(const Context& context);
 };
 
 std::span<const Verb> verbs();
+
+inline constexpr const char* kSummary = "Talks to a binlaned, with one verb in each call.";
 
 // Builds the parser of the whole program. `chosen` becomes the verb that was given.
 void build_parser(CLI::App& app, Context& context, const Verb*& chosen);

@@ -1,3 +1,4 @@
+#include <CLI/CLI.hpp>
 #include <vector>
 
 #include "binlane/admin.h"
@@ -21,14 +22,14 @@ constexpr const char* kFooter =
     "  3  the daemon cannot be reached\n"
     "  4  status --check: the list of problems has a fault (a source that is not SEMISYNC, a "
     "replica\n"
-    "     that is not connected, a file of ours that cannot be written, and others)\n"
+    "     that is not connected, a file of Binlane's that cannot be written, and others)\n"
     "  5  refused, with the reason\n"
-    "  6  still going on when --wait-s was over\n"
+    "  6  still in progress when --wait-s ended\n"
     "  7  fence: fenced, not on record\n"
     "  10 verdict: ABSENT (0 is DURABLE)\n"
     "  11 verdict: IN-DOUBT\n"
     "  12 doctor: warnings\n"
-    "  13 doctor: something has to be mended\n"
+    "  13 doctor: something has to be repaired\n"
     "\n"
     "Examples:\n"
     "  binlane status\n"
@@ -60,8 +61,8 @@ std::span<const Verb> verbs() {
 
 void build_parser(CLI::App& app, Context& context, const Verb*& chosen) {
   app.add_option("--socket", context.socket,
-                 "the daemon's admin socket; left out: admin_socket of "
-                 "/etc/binlane/binlaned.toml, or else /run/binlane/admin.sock")
+                 "the daemon's admin socket (default: admin_socket of /etc/binlane/binlaned.toml, "
+                 "or else /run/binlane/admin.sock)")
       ->envname(admin::kSocketEnvironment);
   app.add_option("--timeout-ms", context.timeout_ms, "how long to wait for the daemon")
       ->check(CLI::Range(1, 600'000))
@@ -69,13 +70,14 @@ void build_parser(CLI::App& app, Context& context, const Verb*& chosen) {
   app.set_version_flag("--version", BINLANE_VERSION);
   app.footer(kFooter);
   app.require_subcommand(1);
-  // So that --socket may stand behind the verb as well.
+  // So that --socket may come after the verb as well.
   app.fallthrough();
   for (const Verb& verb : verbs()) {
     CLI::App* const command = app.add_subcommand(verb.name, verb.summary);
     command->add_flag("--json", context.as_json, "print the answer as JSON");
     if (*verb.examples != '\0') command->footer(examples_text(verb));
-    verb.options(*command);
+    VerbOptions options(*command);
+    verb.options(options);
     command->callback([&chosen, &verb] { chosen = &verb; });
   }
 }

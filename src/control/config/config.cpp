@@ -1,4 +1,4 @@
-#include "control/config.h"
+#include "control/config/config.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,16 +10,16 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
-#include "control/config_keys.h"
-#include "control/config_reader.h"
-#include "control/config_value.h"
-#include "control/configuration_error.h"
-#include "control/file_trust.h"
-#include "control/peer_config.h"
-#include "control/port_conflict.h"
-#include "control/quorum_text.h"
+#include "control/config/config_keys.h"
+#include "control/config/config_reader.h"
+#include "control/config/config_value.h"
+#include "control/config/configuration_error.h"
+#include "control/config/file_trust.h"
+#include "control/config/peer_config.h"
+#include "control/config/port_conflict.h"
+#include "control/config/quorum_text.h"
 #include "storage/file_util.h"
-#include "storage/journal_meta.h"
+#include "storage/journal/journal_meta.h"
 
 namespace binlane {
 namespace {
@@ -27,7 +27,7 @@ namespace {
 constexpr std::size_t kMaxConfigBytes = std::size_t{1024} * 1024;
 constexpr std::uint32_t kLoopbackNetwork = 127;
 
-// The table of a section, or null when it is not there or is something else (which is reported).
+// The table of a section, or null if it is missing or is something else (which is reported).
 const toml::table* subtable(const toml::table& root, std::string_view name, ConfigErrors& errors) {
   const toml::node* const node = root.get(name);
   if (node == nullptr) return nullptr;
@@ -41,7 +41,7 @@ unsigned key_line(const toml::table& table, std::string_view key) {
   return line_of(node != nullptr ? *node : table);
 }
 
-// Takes the password from its file when one is named; `inline_secret` says that the configuration
+// Takes the password from its file if one is named; `inline_secret` says that the configuration
 // holds a password itself.
 void read_secret(const toml::table& table, std::string_view section, std::string_view name,
                  const std::string& file, Secret& secret, bool& inline_secret,
@@ -52,7 +52,7 @@ void read_secret(const toml::table& table, std::string_view section, std::string
   if (file.empty()) return;
   if (!secret.empty()) {
     errors.add(line, fmt::format("{}.{}", section, file_key),
-               fmt::format("stands beside {}; give one of the two", name));
+               fmt::format("is given beside {}; give one of the two", name));
     return;
   }
   std::string problem;
@@ -128,8 +128,8 @@ void check_source(const toml::table& table, Config& config, ConfigErrors& errors
   if (source.server_timeout_ms != 0 &&
       source.server_timeout_ms < source.timeout_ms + kServerTimeoutMarginMs)
     errors.add(key_line(table, "server_timeout_ms"), "source.server_timeout_ms",
-               fmt::format("{} ms must be at least timeout_ms + {} ms = {} ms: it is the backstop "
-                           "behind ours",
+               fmt::format("{} ms must be at least timeout_ms + {} ms = {} ms, because it is the "
+                           "backstop for timeout_ms",
                            source.server_timeout_ms, kServerTimeoutMarginMs,
                            source.timeout_ms + kServerTimeoutMarginMs));
   if (source.recover_backoff_max_ms < source.recover_after_ms)
@@ -150,8 +150,8 @@ void check_source(const toml::table& table, Config& config, ConfigErrors& errors
   const std::string canonical = to_string(source.quorum, source.replica_names());
   if (canonical.size() > kMaxRuleLength)
     errors.add(line, "source.quorum",
-               fmt::format("the rule has {} characters, the replicas' records take {}: use shorter "
-                           "names",
+               fmt::format("the rule has {} characters, but the replicas' records hold at most {}: "
+                           "use shorter names",
                            canonical.size(), kMaxRuleLength));
   if (source.quorum.level == AckLevel::received)
     config.warnings.push_back(
@@ -159,10 +159,9 @@ void check_source(const toml::table& table, Config& config, ConfigErrors& errors
         "storage");
   for (std::size_t i = 0; i < source.replicas.size(); ++i) {
     if ((members_of(source.quorum) >> i & 1U) == 0)
-      config.warnings.push_back(
-          fmt::format("source.quorum: replica \"{}\" is in no clause; it gets every byte and "
-                      "never counts",
-                      source.replicas[i].name));
+      config.warnings.push_back(fmt::format(
+          "source.quorum: replica \"{}\" is in no clause; it gets every byte, but never counts",
+          source.replicas[i].name));
   }
 }
 
@@ -184,8 +183,8 @@ void check_replica(const toml::table& table, Config& config, ConfigErrors& error
                     endpoint_text(replica.feed_listen)));
 }
 
-// The folder that systemd has made for sockets, which everybody may enter; data_dir nobody else
-// may.
+// The folder that systemd has created for sockets, which everybody may enter; nobody else may enter
+// data_dir.
 std::string runtime_folder(const std::string& data_dir) {
   const char* const folders = std::getenv("RUNTIME_DIRECTORY");
   if (folders == nullptr || *folders != '/') return data_dir;
@@ -202,7 +201,7 @@ void check_both_sections(const Config& config, ConfigErrors& errors) {
     const bool address = replica.port.kind == PortKind::udp;
     errors.add(replica.line,
                fmt::format("{}.{}", kSourceReplicaSection, address ? "local_address" : "port"),
-               fmt::format("[replica] has it as well: {}", conflict));
+               fmt::format("[replica] uses it as well: {}", conflict));
     return;  // the others share it
   }
 }
@@ -217,7 +216,8 @@ void check_top(const toml::table& root, Config& config, ConfigErrors& errors) {
   plain("cluster", config.cluster);
   if (!config.source && !config.replica && root.get(kSourceSection) == nullptr &&
       root.get(kReplicaSection) == nullptr)
-    errors.add(1, "", "neither [source] nor [replica]: this binlaned would have nothing to do");
+    errors.add(1, "",
+               "neither [source] nor [replica] is given: this binlaned would have nothing to do");
   if (config.admin_socket.empty())
     config.admin_socket = runtime_folder(config.data_dir) + "/admin.sock";
   if (config.admin_socket.size() > kMaxSocketPathLength)

@@ -1,8 +1,8 @@
-#include "control/config_alias.h"
+#include "control/config/config_alias.h"
 
 #include <cctype>
 
-#include "control/config_keys.h"
+#include "control/config/config_keys.h"
 
 namespace binlane {
 namespace {

@@ -11,7 +11,7 @@ namespace binlane {
 
 struct ConfigAlias {
   std::string_view alias;    // with underscores
-  std::string_view section;  // of the key it stands for
+  std::string_view section;  // of the key that it names
   std::string_view key;
 };
 
@@ -21,14 +21,14 @@ std::span<const ConfigAlias> config_aliases() noexcept;
 std::string plain_key(std::string_view name);
 
 // The key's own name for what a person has typed: an alias of that section, or the name with other
-// dashes; the text itself where neither is known.
+// dashes; the text itself if neither is known.
 std::string canonical_key(std::string_view section, std::string_view name);
 
 // Aliases of a key; may be none.
 std::vector<std::string> aliases_of(std::string_view section, std::string_view key);
 
 // For names without a section, as in `binlane set`: "timeout_ms", "source.timeout-ms" and
-// "rpl_semi_sync_master_timeout" all give "source.timeout_ms". The text itself when nothing fits.
+// "rpl_semi_sync_master_timeout" all give "source.timeout_ms". The text itself if nothing fits.
 std::string full_key(std::string_view name);
 
 }  // namespace binlane

@@ -1,4 +1,4 @@
-#include "control/config_change.h"
+#include "control/config/config_change.h"
 
 #include <fmt/format.h>
 
@@ -7,9 +7,9 @@
 #include <memory>
 #include <type_traits>
 
-#include "control/config_alias.h"
-#include "control/config_reader.h"
-#include "control/suggest.h"
+#include "control/config/config_alias.h"
+#include "control/config/config_reader.h"
+#include "control/config/suggest.h"
 
 namespace binlane {
 namespace {
@@ -48,7 +48,8 @@ std::unique_ptr<toml::node> node_of(const ConfigKey<Section>& key, std::string_v
   return std::make_unique<toml::value<std::string>>(std::string(text));
 }
 
-// Sets the key if this section has it; what is wrong, or nothing when it is not of this section.
+// Sets the key if this section has it. Returns what is wrong, or nothing if it is not of this
+// section.
 template <class Section>
 std::optional<std::string> change_in(std::string_view section_name, Section& section,
                                      std::span<const ConfigKey<Section>> keys,
@@ -58,7 +59,7 @@ std::optional<std::string> change_in(std::string_view section_name, Section& sec
         section_name.empty() ? std::string(key.name) : fmt::format("{}.{}", section_name, key.name);
     if (name != full) continue;
     if (key.change != KeyChange::live)
-      return "takes force at a start of binlaned only; change it in the file and restart";
+      return "takes effect only at a start of binlaned; change it in the file and restart";
     return read_value(*node_of(key, value), key, section);
   }
   return std::nullopt;
@@ -86,7 +87,7 @@ void compare_in(std::vector<std::string>& out, std::string_view section_name, co
   }
 }
 
-// True when this section has the key and it was taken over.
+// True if this section has the key and it was applied.
 template <class Section>
 bool take_over(std::string_view section_name, Section& to, const Section& from,
                std::span<const ConfigKey<Section>> keys, std::string_view full) {
@@ -169,9 +170,10 @@ std::variant<Config, ConfigProblem> change_setting(const Config& config, std::st
     problem =
         change_in<ReplicaConfig>(kReplicaSection, *changed.replica, replica_keys(), full, value);
   if (!problem)
-    return ConfigProblem{full, changed.source ? "takes force at a start of binlaned only; change "
-                                                "it in the file and restart"
-                                              : "this host has no [source] section"};
+    return ConfigProblem{
+        full, changed.source
+                  ? "takes effect only at a start of binlaned; change it in the file and restart"
+                  : "this host has no [source] section"};
   if (!problem->empty()) return ConfigProblem{full, *problem};
   if (const std::string wrong = recheck_replica(changed); !wrong.empty())
     return ConfigProblem{full, wrong};

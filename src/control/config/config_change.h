@@ -8,8 +8,8 @@
 #include <variant>
 #include <vector>
 
-#include "control/config.h"
-#include "control/config_keys.h"
+#include "control/config/config.h"
+#include "control/config/config_keys.h"
 
 namespace binlane {
 
@@ -31,10 +31,10 @@ struct SettingView {
 };
 std::vector<SettingView> list_settings(const Config& config);
 
-// The keys whose values differ; a section that only one of the two has differs as a whole
+// The keys whose values differ. A section that only one of the two has differs as a whole
 // ("source"), and so does the set of replicas ("source.replica").
 std::vector<std::string> differing_keys(const Config& a, const Config& b);
-// `config` with the value that `other` has for the key; nothing when it may not change live.
+// `config` with the value that `other` has for the key; nothing if the key may not change live.
 std::optional<std::variant<Config, ConfigProblem>> with_key_of(const Config& config,
                                                                const Config& other,
                                                                std::string_view key);

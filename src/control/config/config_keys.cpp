@@ -1,9 +1,9 @@
-#include "control/config_keys.h"
+#include "control/config/config_keys.h"
 
 #include <array>
 
-#include "dataplane/peer_list.h"
-#include "dataplane/session_limits.h"
+#include "dataplane/session/peer_list.h"
+#include "dataplane/session/session_limits.h"
 
 namespace binlane {
 namespace {
@@ -14,10 +14,10 @@ constexpr double kMaxText = 4096;
 constexpr double kMaxNameBound = 64;
 constexpr double kDayMs = 24.0 * 3600 * 1000;
 constexpr double kYearMs = 365 * kDayMs;
-// Less than 1: with every datagram lost nothing could ever be tested.
+// Less than 1, because nothing could be tested if every datagram were lost.
 constexpr double kMaxProbability = 0.99;
 constexpr double kMaxArchiveMb = 1024.0 * 1024 * 1024;  // a pebibyte
-// Beyond what separates two sites; more is not a remote replica but a dead one.
+// More than what separates two sites: beyond this a replica is not remote but dead.
 constexpr double kMaxFaultDelayUs = 1e6;
 constexpr KeyBounds kAnything{0, kMaxText};
 constexpr KeyBounds kPath{1, kMaxPath};
@@ -54,36 +54,37 @@ Choice<Section> choice(const std::array<std::string_view, N>& words) {
 std::span<const ConfigKey<Config>> top_level_keys() {
   static const ConfigKey<Config> keys[] = {
       {"name", &Config::name, "", kName, kRequired,
-       "this host's name; on a source, the quorum rule and the status speak of replicas by theirs"},
+       "this host's name; a source's quorum rule and status refer to replicas by their names"},
       {"cluster", &Config::cluster, "", kName, kRequired,
        "hosts of another cluster are refused, so that two set-ups on one network never mix"},
       {"data_dir", &Config::data_dir, "", kPath, kRequired,
        "folder for what must survive a restart: ledger, epoch, positions, journal, archive"},
       {"admin_socket", &Config::admin_socket, "", kOptionalPath, kOptional,
-       "unix socket that the program binlane talks to; left out: admin.sock in /run/binlane under "
-       "systemd (RUNTIME_DIRECTORY), in data_dir otherwise"},
+       "unix socket that the program binlane connects to; if it is missing: admin.sock in "
+       "/run/binlane under systemd (RUNTIME_DIRECTORY), in data_dir otherwise"},
       {"admin_group",
        &Config::admin_group,
        "",
        {0, kMaxNameBound},
        kOptional,
-       "members of this group may change things through the admin socket, beside root and the "
-       "user that binlaned runs as; everybody else who can connect may only look"},
+       "members of this group may change things through the admin socket, as may root and the user "
+       "that binlaned runs as; everybody else who can connect may only read"},
       {"view_group",
        &Config::view_group,
        "",
        {0, kMaxNameBound},
        kOptional,
-       "members of this group may look through the admin socket, and besides them operators alone; "
-       "left out: whoever may open the socket may look"},
+       "only members of this group, and operators, may read through the admin socket; if it is "
+       "missing: whoever may open the socket may read"},
       {"metrics_listen",
        &Config::metrics_listen,
        "",
        {0, kMaxNameBound},
        kOptional,
-       "address:port of the Prometheus endpoint, such as 127.0.0.1:9632; left out: none"},
+       "address:port of the Prometheus endpoint, such as 127.0.0.1:9632; if it is missing: no "
+       "endpoint"},
       {"log_format", choice<Config, &Config::log_format>(kLogFormats), "", kUnbounded, kOptional,
-       "form of the log's lines"},
+       "format of the log's lines"},
       {"log_level", choice<Config, &Config::log_level>(kLogLevels), "", kUnbounded, kOptional,
        "lines below this level are not written", kLive},
   };
@@ -93,11 +94,16 @@ std::span<const ConfigKey<Config>> top_level_keys() {
 std::span<const ConfigKey<LaneConfig>> lane_keys() {
   static const ConfigKey<LaneConfig> keys[] = {
       {"mode", choice<LaneConfig, &LaneConfig::mode>(kLaneModes), "", kUnbounded, kOptional,
-       "shared: all agents on one core; dedicated: a core for the source's and the replica's lane"},
+       "shared: one thread for all lanes; dedicated: a thread for the source's lane and one for "
+       "the replica's"},
       {"idle", choice<LaneConfig, &LaneConfig::idle>(kIdleStrategies), "", kUnbounded, kOptional,
-       "what a lane does when nothing is to do; spin only with cores to spare, it can stall the "
-       "disk"},
-      {"nap_us", &LaneConfig::nap_us, "us", {1, 100'000}, kOptional, "length of one nap"},
+       "what an idle lane does; use spin only with cores to spare, because it can stall the disk"},
+      {"nap_us",
+       &LaneConfig::nap_us,
+       "us",
+       {1, 100'000},
+       kOptional,
+       "length of one sleep of an idle lane"},
       {"cpu",
        &LaneConfig::cpu,
        "",
@@ -128,7 +134,7 @@ std::span<const ConfigKey<SourceConfig>> source_keys() {
       {"server_socket", &S::server_socket, "", kSocketPath, kRequired,
        "unix socket of the database server whose commits wait"},
       {"standby", &S::standby, "", kUnbounded, kOptional,
-       "where no role is on record yet: hold another source's stream until this host is promoted"},
+       "if no role is on record yet: hold another source's stream until this host is promoted"},
       {"server_user",
        &S::server_user,
        "",
@@ -136,7 +142,7 @@ std::span<const ConfigKey<SourceConfig>> source_keys() {
        kOptional,
        "account with the rights to replicate and to set the semi-sync variables"},
       {"server_password_file", &S::server_password_file, "", kOptionalPath, kOptional,
-       "file with that account's password on its one line; mode 0600 or 0640"},
+       "file with that account's password on its only line; mode 0600 or 0640"},
       {"server_password", &S::server_password, "", kAnything, kOptional,
        "the password itself; prefer server_password_file"},
       {"acker_server_id",
@@ -144,8 +150,7 @@ std::span<const ConfigKey<SourceConfig>> source_keys() {
        "",
        {1, kMaxU32},
        kRequired,
-       "server_id under which binlaned registers as a semi-sync replica; must be used by nobody "
-       "else"},
+       "server_id under which binlaned registers as a semi-sync replica; no server may use it"},
       {"quorum",
        &S::quorum_text,
        "",
@@ -161,9 +166,9 @@ std::span<const ConfigKey<SourceConfig>> source_keys() {
        "how long a commit waits for the quorum without progress before semi-sync is switched off",
        kLive},
       {"fallback", choice<S, &S::fallback>(kFallbackModes), "", kUnbounded, kOptional,
-       "what happens then: degrade: commits go on without a quorum, on the record; block: they "
-       "wait "
-       "until the server's own timeout; fail: the server is made read-only first",
+       "what happens after timeout_ms; degrade: commits go on without a quorum, recorded in the "
+       "ledger; block: they wait until the server's own timeout; fail: the server is made "
+       "read-only first",
        kLive},
       {"server_timeout_ms",
        &S::server_timeout_ms,
@@ -178,22 +183,20 @@ std::span<const ConfigKey<SourceConfig>> source_keys() {
        "them",
        kLive},
       {"other_ackers", choice<S, &S::other_ackers>(kOtherAckersRules), "", kUnbounded, kOptional,
-       "while another semi-sync client of the server acknowledges commits too: report: the state "
-       "is "
-       "FOREIGN_ACKER, on the record; refuse: semi-sync is switched off until it is gone, on the "
-       "record",
+       "what to do while another semi-sync client of the server acknowledges commits too; report: "
+       "the state is FOREIGN_ACKER; refuse: semi-sync is switched off until that client is gone; "
+       "the ledger records both",
        kLive},
       {"degraded_release", choice<S, &S::degraded_release>(kDegradedReleases), "", kUnbounded,
        kOptional,
-       "without a quorum: replicas apply what they have (release), or keep it until a quorum has "
-       "it "
-       "or their journal is full (hold)"},
+       "what replicas do without a quorum; release: they apply what they have; hold: they keep it "
+       "until a quorum has it, or their journal is full"},
       {"recover_after_ms",
        &S::recover_after_ms,
        "ms",
        {0, 600'000},
        kOptional,
-       "how long the quorum must have kept up before semi-sync is switched on again",
+       "how long the quorum must keep up before semi-sync is switched on again",
        kLive},
       {"recover_backoff_max_ms",
        &S::recover_backoff_max_ms,
@@ -207,15 +210,15 @@ std::span<const ConfigKey<SourceConfig>> source_keys() {
        "bytes",
        {0, 1024.0 * 1024 * 1024},
        kOptional,
-       "a quorum this close behind the source's binlog counts as keeping up",
+       "a quorum that lags the source's binlog by no more than this counts as keeping up",
        kLive},
       {"slow_after_ms",
        &S::slow_after_ms,
        "ms",
        {0, kYearMs},
        kOptional,
-       "a replica that keeps a commit waiting this long while others have it counts as slow: FIRST "
-       "passes over it; 0: a quarter of timeout_ms",
+       "a replica that keeps a commit waiting this long while others have it counts as slow, and "
+       "FIRST skips it; 0: a quarter of timeout_ms",
        kLive},
   };
   return keys;
@@ -235,14 +238,14 @@ std::span<const ConfigKey<SourceReplicaConfig>> source_replica_keys() {
        "",
        {0, kMaxNameBound},
        kOptional,
-       "what fails together with it, such as its room; 1 FROM EACH zone speaks of it"},
+       "what fails together with this replica, such as its room; 1 FROM EACH zone refers to it"},
       {"mac",
        &S::mac,
        "",
        {0, 17},
        kOptional,
-       "its MAC address on a dpdk: port, such as 02:00:00:00:00:01; left out: asked for by ARP, "
-       "which any host on the link can answer"},
+       "its MAC address on a dpdk: port, such as 02:00:00:00:00:01; if it is missing: binlaned "
+       "asks by ARP, which any host on the link can answer"},
   };
   return keys;
 }
@@ -258,20 +261,21 @@ std::span<const ConfigKey<ReplicaConfig>> replica_keys() {
        {0, PeerList::kMaxPeers},
        kOptional,
        "the hosts that may be the source: \"address\", \"address:port\" or, on a dpdk: port, "
-       "\"address:port@MAC\"; datagrams of all others are dropped unread; left out: on \"udp\" "
-       "the replicas of the [source] section, if there is one, else anybody",
+       "\"address:port@MAC\"; datagrams of all others are dropped unread; if it is missing: on "
+       "\"udp\" the replicas of the [source] section, if there is one, else anybody",
        kLive},
       {"journal", &S::journal, "", kOptionalPath, kOptional,
-       "file the binlog bytes are durable in before they are acknowledged; left out: "
+       "file in which the binlog bytes are durable before they are acknowledged; if it is missing: "
        "data_dir/journal"},
       {"journal_size_mb",
        &S::journal_size_mb,
        "MiB",
        {1, static_cast<double>(kMaxJournalBytes >> 20)},
        kOptional,
-       "size of the journal's ring; how far the archive may fall behind"},
+       "size of the journal's ring: how far the archive may lag"},
       {"archive", &S::archive, "", kOptionalPath, kOptional,
-       "folder for the byte-identical copies of the source's binlogs; left out: data_dir/archive"},
+       "folder for the byte-identical copies of the source's binlogs; if it is missing: "
+       "data_dir/archive"},
       {"archive_keep_days",
        &S::archive_keep_days,
        "days",
@@ -285,15 +289,15 @@ std::span<const ConfigKey<ReplicaConfig>> replica_keys() {
        "MiB",
        {0, kMaxArchiveMb},
        kOptional,
-       "while the archive is larger than this its oldest files are deleted, once neither the local "
-       "server nor a replica needs them; 0: it has no limit",
+       "while the archive is larger than this, its oldest files are deleted, once neither the "
+       "local server nor a replica needs them; 0: the archive has no limit",
        kLive},
       {"archive_keep_for_absent_mb",
        &S::archive_keep_for_absent_mb,
        "MiB",
        {0, kMaxArchiveMb},
        kOptional,
-       "newest part of the archive that always stays, for replicas that are away and may need it "
+       "newest part of the archive that is always kept, for replicas that are away and may need it "
        "after a promotion",
        kLive},
       {"archive_min_free_mb",
@@ -306,9 +310,14 @@ std::span<const ConfigKey<ReplicaConfig>> replica_keys() {
        kLive},
       {"feed_listen", &S::feed_listen, "", kUnbounded, kOptional,
        "TCP address at which the local database server replicates from binlaned"},
-      {"feed_user", &S::feed_user, "", {1, 80}, kOptional, "user it must log in as"},
+      {"feed_user",
+       &S::feed_user,
+       "",
+       {1, 80},
+       kOptional,
+       "user that the local database server must log in as"},
       {"feed_password_file", &S::feed_password_file, "", kOptionalPath, kOptional,
-       "file with its password on its one line; mode 0600 or 0640"},
+       "file with that user's password on its only line; mode 0600 or 0640"},
       {"feed_password", &S::feed_password, "", kAnything, kOptional,
        "the password itself; prefer feed_password_file"},
       {"feed_server_id",
@@ -316,12 +325,12 @@ std::span<const ConfigKey<ReplicaConfig>> replica_keys() {
        "",
        {0, kMaxU32},
        kOptional,
-       "server_id that the feed shows to the local server, which must differ from that server's "
-       "own; "
-       "0: the source's, as its binlog says"},
+       "server_id that the feed shows to the local server; must differ from that server's own; 0: "
+       "the source's server_id, as its binlog says"},
       {"server_socket", &S::server_socket, "", kOptionalPath, kOptional,
-       "unix socket of the local database server, which is asked what it has executed, for quorum "
-       "rules of level applied; left out: the [source] section's server"},
+       "unix socket of the local database server; binlaned asks it what it has executed, for "
+       "quorum rules of level applied and before an archived file is deleted; if it is missing: "
+       "the [source] section's server"},
       {"server_user",
        &S::server_user,
        "",
@@ -329,7 +338,7 @@ std::span<const ConfigKey<ReplicaConfig>> replica_keys() {
        kOptional,
        "account there; it needs no privileges"},
       {"server_password_file", &S::server_password_file, "", kOptionalPath, kOptional,
-       "file with that account's password on its one line; mode 0600 or 0640"},
+       "file with that account's password on its only line; mode 0600 or 0640"},
       {"server_password", &S::server_password, "", kAnything, kOptional,
        "the password itself; prefer server_password_file"},
       {"danger_buffered_journal", &S::danger_buffered_journal, "", kUnbounded, kOptional,
@@ -359,13 +368,13 @@ std::span<const ConfigKey<FaultConfig>> fault_keys() {
        "probability",
        {0, kMaxProbability},
        kOptional,
-       "datagrams held back behind later ones, for tests"},
+       "datagrams delayed until after later ones, for tests"},
       {"delay_us",
        &S::delay_us,
        "us",
        {0, kMaxFaultDelayUs},
        kOptional,
-       "how much later every datagram arrives: a remote site, modelled"},
+       "how much later every datagram arrives, as from a remote site"},
       {"seed", &S::seed, "", {0, kMaxU32}, kOptional, "makes the injected faults repeatable"},
   };
   return keys;

@@ -1,7 +1,7 @@
-// The table of configuration keys: one row per key, from which the file is read, checked, printed
-// and explained. Adding a key is adding a member in config.h and a row in config_keys.cpp.
+// The table of configuration keys: one row for each key, from which the file is read, checked,
+// printed and explained. To add a key, add a member in config.h and a row in config_keys.cpp.
 //
-// A row reaches its value through a pointer to a member of its section's struct, so the table knows
+// A row reaches its value through a pointer to a member of its section's struct. So the table knows
 // names, bounds and reasons, and the struct's initialiser knows the default. Constant data; any
 // thread.
 #pragma once
@@ -14,7 +14,7 @@
 #include <variant>
 #include <vector>
 
-#include "control/config.h"
+#include "control/config/config.h"
 
 namespace binlane {
 
@@ -40,7 +40,7 @@ struct KeyBounds {
 
 enum class KeyNeed : std::uint8_t { optional, required };
 
-// Whether a new value takes force in a running daemon (binlane set), or at its next start.
+// Whether a new value takes effect in a running daemon (binlane set), or at its next start.
 enum class KeyChange : std::uint8_t { restart, live };
 
 template <class Section>
@@ -78,7 +78,7 @@ struct KeyDescription {
   std::string name;
   std::string type;
   std::string unit;
-  std::string default_value;  // as TOML; "" when the key is required
+  std::string default_value;  // as TOML; "" if the key is required
   std::string range;          // "1 to 64 characters", "10 to 1000", "shared, dedicated"; may be ""
   bool required = false;
   bool live = false;
@@ -92,7 +92,7 @@ struct KeyDescription {
 // Every key, in the order of printing.
 std::vector<KeyDescription> describe_keys();
 
-// "10 to 1000 ms", "1 to 64 characters", "\"shared\" or \"dedicated\""; "" when anything goes.
+// "10 to 1000 ms", "1 to 64 characters", "\"shared\" or \"dedicated\""; "" if any value is allowed.
 template <class Section>
 std::string range_text(const ConfigKey<Section>& key);
 

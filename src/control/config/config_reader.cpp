@@ -1,4 +1,4 @@
-#include "control/config_reader.h"
+#include "control/config/config_reader.h"
 
 #include <algorithm>
 #include <cctype>
@@ -6,9 +6,9 @@
 #include <optional>
 #include <type_traits>
 
-#include "control/config_alias.h"
-#include "control/config_value.h"
-#include "control/suggest.h"
+#include "control/config/config_alias.h"
+#include "control/config/config_value.h"
+#include "control/config/suggest.h"
 
 namespace binlane {
 namespace {
@@ -55,7 +55,7 @@ std::string check_length(std::string_view text, KeyBounds bounds) {
 std::string read_text(const toml::node& node, KeyBounds bounds, std::string& value) {
   const auto text = node.value_exact<std::string>();
   if (!text) return wrong_type("a text", node);
-  if (text->find('\0') != std::string::npos) return "holds a NUL character";
+  if (text->find('\0') != std::string::npos) return "contains a NUL character";
   value = *text;
   return check_length(value, bounds);
 }
@@ -116,7 +116,7 @@ std::string read_choice(const toml::node& node, const Choice<Section>& choice, S
 }
 
 // What to say about a key that is not known here: the nearest one of this section, or the section
-// of the file that has it.
+// that has it.
 std::string unknown_key_text(std::string_view name, std::span<const std::string_view> known) {
   const std::string_view nearest = nearest_word(name, known);
   if (!nearest.empty()) return fmt::format("unknown key; did you mean \"{}\"?", nearest);
@@ -204,7 +204,7 @@ void read_section(const toml::table& table, std::string_view prefix,
   std::vector<std::string_view> known(subsections.begin(), subsections.end());
   for (const auto& key : keys) known.push_back(key.name);
 
-  // By the keys' own names; a person may have written MySQL's, or other dashes.
+  // Lookup is by the keys' own names; a person may have written MySQL's, or other dashes.
   std::map<std::string, const toml::node*> found;
   for (const auto& [written, node] : table) {
     const auto line = static_cast<unsigned>(written.source().begin.line);
@@ -213,7 +213,7 @@ void read_section(const toml::table& table, std::string_view prefix,
       errors.add(line, full_name(written.str()), unknown_key_text(written.str(), known));
     else if (!found.emplace(name, &node).second)
       errors.add(line, full_name(written.str()),
-                 fmt::format("{} is given already, under another of its names", name));
+                 fmt::format("{} is already given, under another of its names", name));
   }
   for (const auto& key : keys) {
     const auto entry = found.find(std::string(key.name));

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "control/config_keys.h"
+#include "control/config/config_keys.h"
 
 namespace binlane {
 
@@ -43,11 +43,11 @@ void read_section(const toml::table& table, std::string_view prefix,
                   std::span<const std::string_view> subsections, Section& section,
                   ConfigErrors& errors);
 
-// Sets one value; what is wrong with it, or an empty text.
+// Sets one value. Returns what is wrong with it, or an empty text.
 template <class Section>
 std::string read_value(const toml::node& node, const ConfigKey<Section>& key, Section& section);
 
-// The line a node of the file begins at.
+// The line on which a node of the file begins.
 inline unsigned line_of(const toml::node& node) {
   return static_cast<unsigned>(node.source().begin.line);
 }

@@ -4,9 +4,9 @@
 #include <array>
 #include <type_traits>
 
-#include "control/config_alias.h"
-#include "control/config_keys.h"
-#include "control/config_value.h"
+#include "control/config/config_alias.h"
+#include "control/config/config_keys.h"
+#include "control/config/config_value.h"
 
 namespace binlane {
 namespace {
@@ -28,7 +28,7 @@ std::string quoted(std::string_view text) {
   return out + '"';
 }
 
-// Shortest text that reads back as the same number, with a point, so that TOML takes it for a
+// The shortest text that reads back as the same number, with a point, so that TOML takes it for a
 // float.
 std::string float_text(double value) {
   std::string text = fmt::format("{}", value);
@@ -60,7 +60,7 @@ void print(std::string& out, std::string_view header, const Section& section,
     const std::string range = range_text(key);
     out += fmt::format("# {}{}{}{}\n", key.why, range.empty() ? "" : " (", range,
                        range.empty() ? "" : ")");
-    if (key.change == KeyChange::live) out += "# may be changed while it runs: binlane set\n";
+    if (key.change == KeyChange::live) out += "# may be changed while binlaned runs: binlane set\n";
     if (const auto* secret = std::get_if<Secret Section::*>(&key.field)) {
       out += fmt::format("# {} is {}, not shown\n", key.name,
                          (section.**secret).empty() ? "not set" : "set");

@@ -1,4 +1,4 @@
-#include "control/config_value.h"
+#include "control/config/config_value.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <charconv>
 
 #include "base/error.h"
-#include "control/file_trust.h"
+#include "control/config/file_trust.h"
 #include "storage/file_util.h"
 
 namespace binlane {
@@ -21,8 +21,8 @@ namespace {
 
 constexpr std::size_t kMaxNameLength = 64;
 constexpr std::size_t kMaxPasswordLength = 1024;
-// Group members may not write and others may do nothing: whoever can write the file chooses the
-// password, whoever can read it has it.
+// Group members may not write and others may do nothing: a user who can write the file chooses the
+// password, and a user who can read it has the password.
 constexpr mode_t kForbiddenModeBits = S_IWGRP | S_IRWXO;
 
 constexpr std::string_view kVhostPrefix = "vhost:";

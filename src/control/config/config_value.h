@@ -1,4 +1,4 @@
-// Texts of configuration values that have a form of their own: addresses and ports. For ordinary
+// Texts of configuration values that have a format of their own: addresses and ports. For ordinary
 // threads.
 #pragma once
 
@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "control/config.h"
-#include "dataplane/port.h"
+#include "control/config/config.h"
+#include "dataplane/port/port.h"
 
 namespace binlane {
 
@@ -18,7 +18,7 @@ inline constexpr std::size_t kMaxSocketPathLength = 107;
 std::optional<Endpoint> parse_endpoint(std::string_view text);
 std::string endpoint_text(const Endpoint& endpoint);
 
-// "vhost:/path.sock", "dpdk:<devargs>" or "udp"; on failure `expected` says what would do.
+// "vhost:/path.sock", "dpdk:<devargs>" or "udp"; on failure `expected` says what is accepted.
 std::optional<PortSpec> parse_port(std::string_view text, std::string& expected);
 
 // Names of hosts, replicas and clusters: letters, digits, '_', '-' and '.', 1 to 64 of them.

@@ -6,9 +6,9 @@
 namespace binlane {
 
 enum class FallbackMode : std::uint8_t {
-  degrade,  // commits go on without one, in the ledger (MySQL's way)
-  block,    // commits wait on; what ends a wait is the server's own timeout, a KILL, or a shutdown
-  fail,     // the server is made read-only, and only those that wait already are released (S15)
+  degrade,  // commits go on without one, recorded in the ledger (MySQL's way)
+  block,    // commits keep waiting; a wait ends by the server's own timeout, a KILL, or a shutdown
+  fail,     // the server is made read-only, and only commits that wait already are released [S15]
 };
 
 constexpr const char* to_string(FallbackMode mode) noexcept {

@@ -1,4 +1,4 @@
-#include "control/file_trust.h"
+#include "control/config/file_trust.h"
 
 #include <fmt/format.h>
 #include <pwd.h>
@@ -8,7 +8,7 @@
 
 #include "base/access_path.h"
 #include "base/error.h"
-#include "control/service_identity.h"
+#include "control/config/service_identity.h"
 #include "storage/file_util.h"
 
 namespace binlane {
@@ -43,7 +43,7 @@ std::string open_folder_of(const std::string& path) {
   struct stat facts {};
   if (::stat(folder.c_str(), &facts) != 0) return {};
   if ((facts.st_mode & kWritableByOthers) == 0 || (facts.st_mode & S_ISVTX) != 0) return {};
-  return fmt::format("{} has mode {:04o}: others could put another file in the place of {}", folder,
+  return fmt::format("{} has mode {:04o}: others could replace {} by another file", folder,
                      facts.st_mode & 07777, path);
 }
 

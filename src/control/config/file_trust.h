@@ -1,4 +1,5 @@
-// May a file or folder decide what this program does? Whoever can write it could make it decide.
+// Answers whether a file or folder may decide what this program does: anybody who can write it
+// could decide.
 #pragma once
 
 #include <sys/stat.h>
@@ -7,19 +8,19 @@
 
 namespace binlane {
 
-// "… belongs to user 1000, neither to root nor to …", or an empty text. Where root looks at a file
-// that the installed daemon's own user owns, that is no foreign user.
+// "… belongs to user 1000, neither to root nor to …", or an empty text. If root checks a file that
+// the installed daemon's own user owns, that user is not foreign.
 std::string why_foreign(const std::string& path, const struct stat& facts);
 
 // The same, and the mode: its group and others must not be able to write it. The sticky bit of a
-// folder helps nothing, because names that are not there yet can be taken.
+// folder does not help, because names that do not exist yet can be taken.
 std::string why_not_trusted(const std::string& path, const struct stat& facts);
 
-// A warning where others could put a file of their own in this one's place; otherwise empty.
+// A warning if others could replace this file by one of their own; otherwise empty.
 std::string open_folder_of(const std::string& path);
 
-// Why a file could not be opened: `error`'s text, and where this process may not read it, as whom
-// it runs and what keeps it out.
+// Why a file could not be opened: `error`'s text, and if this process may not read it, the user
+// that it runs as and what keeps that user out.
 std::string why_not_opened(const std::string& path, int error);
 
 }  // namespace binlane

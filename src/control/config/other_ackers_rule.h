@@ -1,4 +1,4 @@
-// OtherAckersRule: what Binlane does while somebody else acknowledges commits (safety rule S23).
+// OtherAckersRule: what Binlane does while another client acknowledges commits. [S23]
 #pragma once
 
 #include <cstdint>
@@ -6,8 +6,8 @@
 namespace binlane {
 
 enum class OtherAckersRule : std::uint8_t {
-  report,  // the server goes on waiting for whoever acknowledges, in the ledger
-  refuse   // semi-sync is switched off until Binlane is the only one
+  report,  // the server keeps waiting for any client that acknowledges, and the ledger records it
+  refuse   // semi-sync is switched off until Binlane is the only client
 };
 constexpr const char* to_string(OtherAckersRule rule) noexcept {
   return rule == OtherAckersRule::report ? "report" : "refuse";

@@ -1,24 +1,25 @@
-#include "control/peer_config.h"
+#include "control/config/peer_config.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
 
-#include "control/config_value.h"
+#include "control/config/config_value.h"
 
 namespace binlane {
 namespace {
 
 constexpr std::string_view kNoArp =
-    "only a dpdk: port has an ARP table of its own; for \"udp\" the kernel's counts (ip neighbour)";
+    "only a dpdk: port has an ARP table of its own; for \"udp\" the kernel's is used (ip "
+    "neighbour)";
 
 bool has_arp(const PortSpec& port) {
   return port.kind == PortKind::dpdk;
 }
 
-// A source of the cluster uses kernel UDP from the address that it answers at as a replica, with
-// another port number; any other port has an address of its own, which nothing here tells.
+// A source of the cluster uses kernel UDP from the address at which it answers as a replica, with
+// another port number. Any other kind of port has an address of its own, which is unknown here.
 bool peers_tell_sources(const Config& config) {
   if (!config.source || config.replica->port.kind != PortKind::udp) return false;
   const auto& replicas = config.source->replicas;
@@ -104,8 +105,8 @@ std::string check_sources(const ReplicaConfig& replica) {
     const auto source = parse_source_address(text);
     if (!source)
       return fmt::format(
-          "\"{}\" is no \"IPv4 address\", \"IPv4 address:port\" or "
-          "\"IPv4 address:port@MAC address\"",
+          "\"{}\" is not an \"IPv4 address\", \"IPv4 address:port\" or \"IPv4 address:port@MAC "
+          "address\"",
           text);
     if (source->mac && !has_arp(replica.port)) return fmt::format("\"{}\": {}", text, kNoArp);
   }
@@ -115,7 +116,7 @@ std::string check_sources(const ReplicaConfig& replica) {
 std::string check_mac(const SourceReplicaConfig& replica) {
   if (replica.mac.empty()) return {};
   if (!parse_mac(replica.mac))
-    return fmt::format("\"{}\" is no MAC address of one host, such as 02:00:00:00:00:01",
+    return fmt::format("\"{}\" is not a MAC address of one host, such as 02:00:00:00:00:01",
                        replica.mac);
   return has_arp(replica.port) ? std::string() : std::string(kNoArp);
 }

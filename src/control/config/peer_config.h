@@ -1,7 +1,7 @@
-// PeerConfig: whom the configuration names as peers, and what is known of where they are.
+// PeerConfig: which peers the configuration names, and what is known of their addresses.
 //
 // A source hears the addresses of its replicas. A replica hears the hosts that [replica] sources
-// lists; where that is left out and can be worked out from the [source] section, those. Pure.
+// lists; if that is missing and can be derived from the [source] section, it hears those. Pure.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "control/config.h"
-#include "dataplane/ethernet.h"
-#include "dataplane/peer_list.h"
+#include "control/config/config.h"
+#include "dataplane/port/ethernet.h"
+#include "dataplane/session/peer_list.h"
 
 namespace binlane {
 
@@ -30,9 +30,9 @@ std::string peer_text(const PeerAddress& peer);
 // Where a replica's list of sources comes from.
 enum class SourcesFrom : std::uint8_t {
   configuration,  // [replica] sources
-  own_peers,      // the hosts that this one would serve as the source, whichever port they use
+  own_peers,      // the hosts that this one would serve as the source, whatever port they use
   socket,         // a vhost-user link: whoever may open its socket
-  anybody,        // nothing says who may be the source: everybody who can send a datagram
+  anybody,        // nothing says who may be the source: everybody who can send a datagram is heard
 };
 const char* to_string(SourcesFrom from);
 
@@ -43,14 +43,14 @@ struct ReplicaSources {
 // `config` has a [replica] section, and has been checked.
 ReplicaSources replica_sources(const Config& config);
 
-// What is wrong with [replica] sources; empty: nothing is.
+// What is wrong with [replica] sources; empty if nothing is.
 std::string check_sources(const ReplicaConfig& replica);
-// What is wrong with a replica's `mac`; empty: nothing is.
+// What is wrong with a replica's `mac`; empty if nothing is.
 std::string check_mac(const SourceReplicaConfig& replica);
 
 // Entries for the ARP table of the port that carries [replica].
 std::vector<Neighbour> neighbours_of(const ReplicaConfig& replica);
-// And of the port that this replica shares with others of the same port and local address.
+// The same for the port that this replica shares with others of the same port and local address.
 std::vector<Neighbour> neighbours_of(const SourceConfig& source, const SourceReplicaConfig& shared);
 
 }  // namespace binlane

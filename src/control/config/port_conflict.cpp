@@ -1,10 +1,10 @@
-#include "control/port_conflict.h"
+#include "control/config/port_conflict.h"
 
 #include <fmt/format.h>
 
 #include <string_view>
 
-#include "control/config_value.h"
+#include "control/config/config_value.h"
 
 namespace binlane {
 namespace {
@@ -17,7 +17,7 @@ std::string_view device_of(std::string_view devargs) {
   return devargs.substr(0, devargs.find(','));
 }
 
-// The kernel interface that an af_packet device is bound to; empty: it is none.
+// The kernel interface that an af_packet device is bound to; empty if it is no such device.
 std::string_view packet_interface(const PortSpec& port) {
   const std::string_view devargs = port.argument;
   if (port.kind != PortKind::dpdk || !devargs.starts_with(kAfPacket)) return {};
@@ -37,25 +37,25 @@ std::string port_conflict(const PortUse& first, const PortUse& second) {
   switch (first.port.kind) {
     case PortKind::udp:
       if (first.local != second.local) return {};
-      return fmt::format("{} is taken already: use another port number",
+      return fmt::format("{} is already used: use another port number",
                          endpoint_text(second.local));
     case PortKind::vhost:
       if (first.port.argument != second.port.argument) return {};
-      return fmt::format("the socket {} is used already: use another one", second.port.argument);
+      return fmt::format("the socket {} is already used: use another one", second.port.argument);
     case PortKind::dpdk:
       break;
   }
   const std::string_view device = device_of(second.port.argument);
   if (device_of(first.port.argument) == device)
     return fmt::format(
-        "the device {} is used already, and a device carries one port: use another "
-        "device or virtual function",
+        "the device {} is already used, and a device carries one port: use another device or "
+        "virtual function",
         device);
   const std::string_view interface = packet_interface(second.port);
   if (!interface.empty() && packet_interface(first.port) == interface)
     return fmt::format(
-        "another af_packet device is bound to {} already; the kernel would deal "
-        "its packets out between the two: use another interface",
+        "another af_packet device is already bound to {}; the kernel would distribute its packets "
+        "between the two: use another interface",
         interface);
   return {};
 }

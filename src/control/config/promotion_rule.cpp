@@ -1,8 +1,8 @@
-#include "control/promotion_rule.h"
+#include "control/config/promotion_rule.h"
 
 #include <variant>
 
-#include "control/quorum_text.h"
+#include "control/config/quorum_text.h"
 
 namespace binlane {
 namespace {
@@ -11,13 +11,14 @@ PromotionRule rule_from(const std::string& text) {
   PromotionRule rule;
   rule.text = text;
   rule.members = names_in_quorum_text(text);
-  // More names than there can be replicas are on record as somebody sent them: nobody can fence it.
+  // A record with more names than there can be replicas is only what somebody sent: no host can
+  // fence it.
   if (rule.members.size() > kMaxReplicas) {
     rule.members.clear();
     return rule;
   }
   const auto parsed = parse_quorum_rule(text, rule.members);
-  // One that cannot be read is satisfied by nobody knows what: nothing fences it.
+  // If a rule cannot be read, nobody knows what satisfies it, so nothing fences it.
   if (const auto* found = std::get_if<QuorumRule>(&parsed)) rule.rule = *found;
   return rule;
 }

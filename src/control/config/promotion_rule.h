@@ -1,11 +1,11 @@
-// PromotionRule: a quorum rule as it stands on record somewhere, over names, because each host has
+// PromotionRule: a quorum rule as it is recorded somewhere, over names, because each host has
 // indices of its own. Pure.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "dataplane/quorum_rule.h"
+#include "dataplane/session/quorum_rule.h"
 
 namespace binlane {
 
@@ -15,7 +15,7 @@ struct PromotionRule {
   QuorumRule rule;  // over `members`
 };
 
-// Rules from their texts, as journals have them on record.
+// Rules from their texts, as journals record them.
 std::vector<PromotionRule> promotion_rules(const std::vector<std::string>& texts);
 
 }  // namespace binlane

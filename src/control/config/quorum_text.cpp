@@ -1,4 +1,4 @@
-#include "control/quorum_text.h"
+#include "control/config/quorum_text.h"
 
 #include <fmt/format.h>
 
@@ -26,7 +26,7 @@ bool same_word(std::string_view a, std::string_view b) {
   return true;
 }
 
-// A cursor over the text. The first error stays; whatever is parsed after it is of no account.
+// A cursor over the text. The first error is kept; whatever is parsed after it does not matter.
 class Parser {
  public:
   Parser(std::string_view text, std::span<const std::string> names,
@@ -40,7 +40,7 @@ class Parser {
     if (!failed_ && take_word("LEVEL")) parse_level();
     skip_space();
     if (!failed_ && at_ < text_.size())
-      fail(fmt::format("unexpected '{}' behind the rule", next_word()));
+      fail(fmt::format("unexpected '{}' after the rule", next_word()));
     if (failed_) return error_;
     BL_ASSERT(rule_.clause_count > 0);
     return rule_;
@@ -105,7 +105,7 @@ class Parser {
     const int size = std::popcount(clause.members);
     if (needed > static_cast<unsigned>(size)) {
       at_ = count_at;
-      return fail(fmt::format("{} {} can never hold: it lists {} replica{}",
+      return fail(fmt::format("{} {} can never be satisfied: it lists {} replica{}",
                               ordered ? "FIRST" : "ANY", needed, size, size == 1 ? "" : "s"));
     }
     clause.count = needed;
@@ -119,7 +119,7 @@ class Parser {
     rule_.clauses[rule_.clause_count++] = clause;
   }
 
-  // n FROM EACH zone: a clause ANY n for every zone there is.
+  // n FROM EACH zone: a clause ANY n for every zone.
   void parse_zones() {
     const std::size_t begin = at_;
     const unsigned needed = parse_count();
@@ -127,7 +127,7 @@ class Parser {
     expect("EACH");
     expect("ZONE");
     if (failed_) return;
-    at_ = begin;  // whatever is wrong from here on is about the clause as a whole
+    at_ = begin;  // whatever is wrong from here on concerns the clause as a whole
     std::vector<std::string_view> seen;
     for (std::size_t i = 0; i < names_.size(); ++i) {
       const std::string_view zone = i < zones_.size() ? std::string_view(zones_[i]) : "";
@@ -144,8 +144,9 @@ class Parser {
       clause.count = needed;
       const int size = std::popcount(clause.members);
       if (needed > static_cast<unsigned>(size))
-        return fail(fmt::format("{} FROM EACH zone can never hold: zone '{}' has {} replica{}",
-                                needed, zone, size, size == 1 ? "" : "s"));
+        return fail(
+            fmt::format("{} FROM EACH zone can never be satisfied: zone '{}' has {} replica{}",
+                        needed, zone, size, size == 1 ? "" : "s"));
       add(clause);
     }
     if (failed_) return;

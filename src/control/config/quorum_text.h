@@ -18,27 +18,27 @@
 #include <variant>
 #include <vector>
 
-#include "dataplane/quorum_rule.h"
+#include "dataplane/session/quorum_rule.h"
 
 namespace binlane {
 
-// The longest rule text that is looked at.
+// The longest rule text that is examined.
 inline constexpr std::size_t kMaxQuorumTextLength = 4096;
 
-// Says what is wrong with a rule's text, and the offset of the word it is about.
+// Says what is wrong with a rule's text, and the offset of the word concerned.
 struct QuorumTextError {
   std::string message;
   std::size_t offset = 0;
 };
 
 // `replica_names`: the configured replicas, in order; a name's index is the member's bit. `zones`:
-// theirs, in the same order. The
-// rule's number stays 0: whoever puts a rule into force numbers it.
+// theirs, in the same order. The rule's number remains 0: the code that puts a rule into force
+// numbers it.
 std::variant<QuorumRule, QuorumTextError> parse_quorum_rule(
     std::string_view text, std::span<const std::string> replica_names,
     std::span<const std::string> zones = {});
 
-// The names that stand in a rule's text, each once, in order; for rules of other hosts.
+// The names in a rule's text, each once, in order; for rules of other hosts.
 std::vector<std::string> names_in_quorum_text(std::string_view text);
 
 // Canonical form: "ANY 1 (r1, r2)", with " LEVEL received" only when the level is not the default.

@@ -1,4 +1,4 @@
-#include "control/service_identity.h"
+#include "control/config/service_identity.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -61,7 +61,7 @@ std::optional<ServiceIdentity> identity_of_user(const std::string& name) {
   return identity;
 }
 
-// What `systemctl show` says of the unit; empty where there is no systemd.
+// What `systemctl show` says of the unit; empty if there is no systemd.
 std::string show_unit() {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return {};

@@ -1,5 +1,5 @@
-// As whom the installed daemon runs, and what it may open. A check that root runs by hand looks
-// with these eyes: root itself may read everything, and would find nothing amiss.
+// The user that the installed daemon runs as, and what that user may open. A check that root runs
+// by hand uses this, because root itself may read everything, and would find nothing wrong.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/access_path.h"
-#include "control/config.h"
+#include "control/config/config.h"
 
 namespace binlane {
 
@@ -20,17 +20,16 @@ struct ServiceIdentity {
   UserIds ids;  // with the groups of the unit's SupplementaryGroups=
 };
 
-// By the unit binlaned.service as systemd has it, drop-ins included; without one, by the user
-// binlane. Nothing where neither is there, where the unit runs as root, or where whoever asks is
-// not root.
+// From the unit binlaned.service as systemd has it, including drop-ins; without one, from the user
+// binlane. Nothing if neither exists, if the unit runs as root, or if the caller is not root.
 std::optional<ServiceIdentity> service_identity();
 
-// What of "User", "Group" and "SupplementaryGroups" `systemctl show` says. Pure but for the user
-// database.
+// From what `systemctl show` says of "User", "Group" and "SupplementaryGroups". Pure except for the
+// user database.
 std::optional<ServiceIdentity> identity_of(std::string_view shown);
 
-// What the daemon could not read of the configuration file at `path` and the files it names, one
-// sentence each with what to do.
+// What the daemon could not read of the configuration file at `path` and the files that it names,
+// one sentence each with what to do.
 std::vector<std::string> unreadable_for(const ServiceIdentity& identity, const Config& config,
                                         const std::string& path);
 

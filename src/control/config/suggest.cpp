@@ -1,4 +1,4 @@
-#include "control/suggest.h"
+#include "control/config/suggest.h"
 
 #include <algorithm>
 #include <array>
@@ -15,7 +15,7 @@ constexpr std::size_t kMaxEdits = 4;
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   if (a.size() > kMaxWordLength || b.size() > kMaxWordLength) return std::max(a.size(), b.size());
   // rows[i % 3][j] is the distance of the first i characters of `a` and the first j of `b`; a swap
-  // of neighbours looks two rows back.
+  // of neighbours reads two rows back.
   std::array<std::array<std::size_t, kMaxWordLength + 1>, 3> rows{};
   for (std::size_t j = 0; j <= b.size(); ++j) rows[0][j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {

@@ -1,4 +1,4 @@
-#include "control/give_way.h"
+#include "control/daemon/cpu_priority.h"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "control/daemon.h"
+#include "control/daemon/daemon.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -10,16 +10,16 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "control/config_value.h"
-#include "control/file_trust.h"
-#include "control/give_way.h"
-#include "control/peer_config.h"
+#include "control/config/config_value.h"
+#include "control/config/file_trust.h"
+#include "control/config/peer_config.h"
+#include "control/daemon/cpu_priority.h"
 #include "storage/file_mode.h"
 
 namespace binlane {
 namespace {
 
-// How long a device may take to come up at start.
+// How long a device may take to become ready at start.
 constexpr std::uint64_t kDeviceTimeoutNs = 30 * kNanosPerSecond;
 
 bool is_dpdk(const PortSpec& spec) {
@@ -38,11 +38,11 @@ EalConfig eal_config(const Config& config) {
   return eal;
 }
 
-void await_device(const PortPlugger& plugger, const std::string& spec) {
+void await_device(const PortAttacher& attacher, const std::string& spec) {
   const std::uint64_t deadline_ns = monotonic_ns() + kDeviceTimeoutNs;
   for (;;) {
-    const PortPlugger::Status status = plugger.status();
-    if (status.state == PortPlugger::State::attached) return;
+    const PortAttacher::Status status = attacher.status();
+    if (status.state == PortAttacher::State::attached) return;
     if (status.failures > 0)
       throw StartupError(fmt::format("port {}: {}", spec, status.last_error));
     if (monotonic_ns() > deadline_ns)
@@ -56,13 +56,14 @@ void make_data_directory(const std::string& path) {
   std::error_code error;
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
   if (!parent.empty()) std::filesystem::create_directories(parent, error);
-  if (error) throw StartupError(fmt::format("cannot make data_dir {}: {}", path, error.message()));
+  if (error)
+    throw StartupError(fmt::format("cannot create data_dir {}: {}", path, error.message()));
   if (::mkdir(path.c_str(), kPrivateFolderMode) != 0 && errno != EEXIST)
-    throw StartupError(fmt::format("cannot make data_dir {}: {}", path, errno_text(errno)));
+    throw StartupError(fmt::format("cannot create data_dir {}: {}", path, errno_text(errno)));
   struct stat facts {};
   if (::stat(path.c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode))
-    throw StartupError(
-        fmt::format("cannot make data_dir {}: there is a file that is no folder", path));
+    throw StartupError(fmt::format(
+        "cannot create data_dir {}: a file of that name exists and is not a folder", path));
   if (const std::string problem = why_not_trusted(path, facts); !problem.empty())
     throw StartupError(fmt::format("data_dir: {}", problem));
 }
@@ -96,7 +97,7 @@ Daemon::Daemon(const Config& config) : config_(config) {
 }
 
 Daemon::~Daemon() {
-  // Nobody new is served, then the lanes end, then what they feed.
+  // First no new client is served, then the lanes end, then what they feed.
   if (source_control_) source_control_->stop();
   if (replica_side_) replica_side_->stop_serving();
   for (const auto& lane : lanes_) lane->stop();
@@ -117,16 +118,16 @@ std::size_t Daemon::add_port(const PortSpec& spec, const Endpoint& local, PortSi
   if (local.udp_port != 0) holder.address = endpoint_text(local);
   holder.port = std::make_unique<AnyPort>(port);
   if (DpdkPort* const dpdk = holder.port->dpdk())
-    holder.plugger = std::make_unique<PortPlugger>(*dpdk);
-  // A vhost-user link waits for its peer; any other device is there at once, or never as it is
+    holder.attacher = std::make_unique<PortAttacher>(*dpdk);
+  // A vhost-user link waits for its peer; any other device is ready at once, or never as it is
   // configured.
-  if (spec.kind == PortKind::dpdk) await_device(*holder.plugger, holder.spec);
+  if (spec.kind == PortKind::dpdk) await_device(*holder.attacher, holder.spec);
   ports_.push_back(std::move(holder));
   return ports_.size() - 1;
 }
 
 void Daemon::make_source() {
-  std::vector<HandshakeDesk::Replica> replicas;
+  std::vector<SessionManager::Replica> replicas;
   std::vector<AnyPort*> ports;
   for (const SourceReplicaConfig& replica : config_.source->replicas) {
     const auto key = std::make_pair(to_string(replica.port), replica.local_address);
@@ -140,10 +141,10 @@ void Daemon::make_source() {
     replicas.push_back({replica.name, static_cast<std::uint32_t>(found->second), replica.address});
   }
   source_lane_ =
-      std::make_unique<SourceLane>(std::move(ports), HandshakeDesk::addresses_of(replicas));
+      std::make_unique<SourceLane>(std::move(ports), SessionManager::addresses_of(replicas));
   role_file_ = std::make_unique<RoleFile>(
       role_file_path(config_), config_.source->standby ? HostRole::standby : HostRole::source);
-  source_control_ = std::make_unique<SourceControl>(config_, *source_lane_, std::move(replicas),
+  source_control_ = std::make_unique<ControlThread>(config_, *source_lane_, std::move(replicas),
                                                     *role_file_, replica_side_.get());
 }
 
@@ -151,7 +152,8 @@ void Daemon::make_replica() {
   const ReplicaConfig& replica = *config_.replica;
   const std::size_t port =
       add_port(replica.port, replica.address, PortSide::replica, neighbours_of(replica));
-  replica_side_ = std::make_unique<ReplicaSide>(config_, *ports_[port].port);
+  replica_platform_ = std::make_unique<SystemReplicaPlatform>(config_, *ports_[port].port);
+  replica_side_ = std::make_unique<ReplicaSide>(config_, *replica_platform_);
 }
 
 void Daemon::start_lanes() {
@@ -166,11 +168,10 @@ void Daemon::start_lanes() {
          [this] { return source_lane_->batch(); },
          {}});
   if (replica_side_) {
-    ReplicaLane& lane = replica_side_->lane();
-    add({[&lane] { lane.attach(); }, [&lane] { return lane.do_work(); },
-         [&lane] { return lane.batch(); },
-         [&lane](std::uint64_t length_ns) { return lane.wait(length_ns); }});
-    lane.go_on();
+    add({[this] { replica_platform_->attach(); }, [this] { return replica_platform_->do_work(); },
+         [this] { return replica_platform_->batch(); },
+         [this](std::uint64_t length_ns) { return replica_platform_->wait(length_ns); }});
+    replica_side_->lane().resume();
   }
   for (std::size_t i = 0; i < agents.size(); ++i) {
     Lane::Options options;
@@ -191,7 +192,7 @@ std::vector<Daemon::PortView> Daemon::ports() const {
     view.section = holder.section;
     view.address = holder.address;
     view.attached = holder.port->attached();
-    if (holder.plugger) view.problem = holder.plugger->status().last_error;
+    if (holder.attacher) view.problem = holder.attacher->status().last_error;
     view.counters = holder.port->counters();
     view.faults = holder.port->fault_counters();
     views.push_back(std::move(view));
@@ -208,7 +209,7 @@ WatchedThreads Daemon::threads() const {
   };
   if (source_control_) add("source control", source_control_->heartbeat());
   if (replica_side_) {
-    add("replica control", replica_side_->control().heartbeat());
+    add("replica control", replica_platform_->heartbeat());
     const auto parts = replica_side_->parts();
     add("archive", parts->archiver->heartbeat());
   }

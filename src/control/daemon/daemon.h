@@ -1,8 +1,8 @@
-// Daemon: a binlaned put together from its configuration: ports, lanes, and the ordinary threads
-// beside them.
+// Daemon: a binlaned built from its configuration: ports, lanes, and the ordinary threads beside
+// them.
 //
-// A daemon is a source, a replica, or both at once (as servers are that may change roles). Made and
-// ended on the main thread; everything in between runs on threads of its own.
+// A daemon is a source, a replica, or both at once (on servers that may change roles). It is
+// created and ended on the main thread; everything in between runs on threads of its own.
 #pragma once
 
 #include <map>
@@ -11,22 +11,23 @@
 #include <utility>
 #include <vector>
 
-#include "control/audit_log.h"
-#include "control/config.h"
-#include "control/host_role.h"
-#include "control/lane.h"
-#include "control/replica_side.h"
-#include "control/source_control.h"
-#include "control/source_lane.h"
-#include "control/watchdog.h"
-#include "dataplane/any_port.h"
-#include "dataplane/port_plugger.h"
+#include "control/admin/audit_log.h"
+#include "control/config/config.h"
+#include "control/daemon/watchdog.h"
+#include "control/failover/host_role.h"
+#include "control/replica/replica_side.h"
+#include "control/replica/system_replica_platform.h"
+#include "control/source/control_thread.h"
+#include "control/stream/source_lane.h"
+#include "dataplane/lane/lane.h"
+#include "dataplane/port/any_port.h"
+#include "dataplane/port/port_attacher.h"
 
 namespace binlane {
 
 class Daemon {
  public:
-  // Brings up EAL if a port needs it, opens journal, archive, state and ledger, and starts all
+  // Starts EAL if a port needs it, opens journal, archive, state and ledger, and starts all
   // threads. Throws StartupError.
   explicit Daemon(const Config& config);
   // Stops the threads in the order in which they depend on one another.
@@ -34,18 +35,19 @@ class Daemon {
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  // For status; null where the daemon has no such role.
-  const SourceControl* source() const noexcept { return source_control_.get(); }
+  // For status; null if the daemon has no such role.
+  const ControlThread* source() const noexcept { return source_control_.get(); }
   ReplicaSide* replica() const noexcept { return replica_side_.get(); }
-  SourceControl* source_control() const noexcept { return source_control_.get(); }
+  const SystemReplicaPlatform* replica_platform() const noexcept { return replica_platform_.get(); }
+  ControlThread* source_control() const noexcept { return source_control_.get(); }
   AuditLog& audit() const noexcept { return *audit_; }
-  // Where a commit's time goes; null where this is no source.
-  const StageClock* stages() const noexcept {
+  // Where a commit's time goes; null if this host is no source.
+  const CommitTracer* stages() const noexcept {
     return source_lane_ ? &source_lane_->queues().stages : nullptr;
   }
   struct PortView {
     std::string spec;
-    std::string section;  // that it belongs to: "source" or "replica"
+    std::string section;  // the section that it belongs to: "source" or "replica"
     std::string address;  // our own; empty for ports that have none
     bool attached = false;
     std::string problem;
@@ -54,9 +56,9 @@ class Daemon {
   };
   std::vector<PortView> ports() const;
   std::uint64_t lane_turns() const;
-  // All threads that the watchdog looks at. Any thread.
+  // All threads that the watchdog watches. Any thread.
   WatchedThreads threads() const;
-  // One more of them, which outlives every call of threads(). Before anybody asks.
+  // One more of them, which must outlive every call of threads(). Before the first call.
   void watch(std::string name, const Heartbeat& heart) {
     others_.emplace_back(std::move(name), &heart);
   }
@@ -67,7 +69,7 @@ class Daemon {
     std::string section;
     std::string address;
     std::unique_ptr<AnyPort> port;
-    std::unique_ptr<PortPlugger> plugger;  // DPDK ports only
+    std::unique_ptr<PortAttacher> attacher;  // DPDK ports only
   };
 
   std::size_t add_port(const PortSpec& spec, const Endpoint& local, PortSide side,
@@ -79,13 +81,14 @@ class Daemon {
   const Config& config_;
   std::unique_ptr<AuditLog> audit_;
   std::vector<PortHolder> ports_;
-  // Source ports by what makes two replicas share one.
+  // Source ports, by what makes two replicas share one.
   std::map<std::pair<std::string, Endpoint>, std::size_t> shared_ports_;
 
   std::unique_ptr<RoleFile> role_file_;
   std::unique_ptr<SourceLane> source_lane_;
-  std::unique_ptr<SourceControl> source_control_;
+  std::unique_ptr<ControlThread> source_control_;
 
+  std::unique_ptr<SystemReplicaPlatform> replica_platform_;
   std::unique_ptr<ReplicaSide> replica_side_;
 
   std::vector<std::unique_ptr<Lane>> lanes_;

@@ -1,9 +1,9 @@
-#include "control/daemon_role.h"
+#include "control/daemon/daemon_role.h"
 
 #include <fmt/format.h>
 
-#include "control/own_log.h"
-#include "control/promotion_plan.h"
+#include "control/failover/candidate_log.h"
+#include "control/failover/promotion_plan.h"
 
 namespace binlane {
 
@@ -15,21 +15,21 @@ json text(const std::string& value) {
   return value.empty() ? json(nullptr) : json(value);
 }
 
-// The member that names the host which the request is meant for: its role must not change because
-// somebody mistook a socket.
+// The member that names the host for which the request is meant: a host's role must not change
+// because somebody mistook a socket.
 std::optional<AdminError> guard(const Config& config, const json& request, const char* field) {
   const auto found = request.find(field);
   if (found == request.end() || !found->is_string())
     return AdminError{field, "expected the name of this daemon's host, as a guard"};
   if (*found != config.name)
-    return AdminError{field, fmt::format("this daemon is {}'s; ask the daemon of {}", config.name,
-                                         found->get<std::string>())};
+    return AdminError{field, fmt::format("this daemon belongs to host {}; ask the daemon of {}",
+                                         config.name, found->get<std::string>())};
   return std::nullopt;
 }
 
 }  // namespace
 
-AdminReply ask_promotion(const Config& config, Daemon& daemon, const json& request) {
+AdminReply request_promotion(const Config& config, Daemon& daemon, const json& request) {
   if (const auto error = guard(config, request, "replica")) return *error;
   if (daemon.source_control() == nullptr)
     return AdminError{"", "this host has no [source] section: it cannot become a source"};
@@ -41,15 +41,14 @@ AdminReply ask_promotion(const Config& config, Daemon& daemon, const json& reque
   if (live != request.end() && !live->is_boolean())
     return AdminError{"from_live_source", "expected true or false"};
   const bool from_live = live != request.end() && live->get<bool>();
-  if (const std::string problem = daemon.source_control()->ask_promotion(dry, from_live);
-      !problem.empty())
-    return AdminError{"", problem};
+  const Status begun = daemon.source_control()->request_promotion(dry, from_live);
+  if (!begun.is_ok()) return AdminError{"", begun.text()};
   return json{{"begun", true}};
 }
 
 json promotion_status(const Daemon& daemon) {
   if (daemon.source_control() == nullptr) return {{"running", false}, {"step", "NONE"}};
-  const SourceControl::View view = daemon.source_control()->view();
+  const SourceView view = daemon.source_control()->view();
   const PromotionRecord& record = view.role.promotion;
   const PromotionView& promotion = view.promotion;
   const bool sealed = !record.sealed_at.is_null();
@@ -68,7 +67,7 @@ json promotion_status(const Daemon& daemon) {
            record.new_start.is_null() ? json(nullptr) : json(to_string(record.new_start))}};
 }
 
-AdminReply ask_rejoin(Daemon& daemon, const json& request) {
+AdminReply request_rejoin(Daemon& daemon, const json& request) {
   RejoinOptions options;
   for (const auto& [key, member] :
        {std::pair{"cut", &RejoinOptions::cut}, std::pair{"rebuilt", &RejoinOptions::rebuilt}}) {
@@ -79,14 +78,14 @@ AdminReply ask_rejoin(Daemon& daemon, const json& request) {
   }
   if (daemon.source_control() == nullptr)
     return AdminError{"", "this host has no [source] section: it never was a source"};
-  if (const std::string problem = daemon.source_control()->ask_rejoin(options); !problem.empty())
-    return AdminError{"", problem};
+  const Status begun = daemon.source_control()->request_rejoin(options);
+  if (!begun.is_ok()) return AdminError{"", begun.text()};
   return json{{"begun", true}};
 }
 
 json rejoin_status(const Daemon& daemon) {
   if (daemon.source_control() == nullptr) return {{"running", false}};
-  const SourceControl::View view = daemon.source_control()->view();
+  const SourceView view = daemon.source_control()->view();
   return {{"running", view.rejoin.running},
           {"role", to_string(view.role.role)},
           {"done", view.rejoin.done},
@@ -110,26 +109,28 @@ AdminReply fence_host(const Config& config, Daemon& daemon, const json& request)
   const bool kill_server = kill != request.end() && kill->get<bool>();
   if (kill_server && daemon.source_control() == nullptr)
     return AdminError{"kill_server",
-                      "this host has no [source] section: nobody waits at its server"};
+                      "this host has no [source] section, so no client waits at its server"};
   if (daemon.source_control() != nullptr) {
-    const auto done = daemon.source_control()->ask_fence(reason->get<std::string>(), kill_server);
-    if (!done.problem.empty()) return AdminError{"", done.problem};
-    return json{{"fenced", true}, {"on_record", done.on_record}, {"report", done.report}};
+    const auto done =
+        daemon.source_control()->request_fence(reason->get<std::string>(), kill_server);
+    if (!done.is_ok()) return AdminError{"", done.status().text()};
+    return json{
+        {"fenced", true}, {"on_record", done.value().on_record}, {"report", done.value().report}};
   }
-  std::uint32_t term = 0;
-  if (const std::string problem = fence_for_nobody(*daemon.replica(), term); !problem.empty())
-    return AdminError{"", problem};
-  return json{{"fenced", true},
-              {"on_record", true},
-              {"report", fence_report(log_at_a_glance(config.name, *daemon.replica()), term)}};
+  const Result<std::uint32_t> term = fence_for_nobody(*daemon.replica());
+  if (!term.is_ok()) return AdminError{"", term.status().text()};
+  return json{
+      {"fenced", true},
+      {"on_record", true},
+      {"report", fence_report(log_at_a_glance(config.name, *daemon.replica()), term.value())}};
 }
 
 AdminReply unfence_host(const Config& config, Daemon& daemon, const json& request) {
   if (const auto error = guard(config, request, "host")) return *error;
   if (daemon.source_control() == nullptr)
     return AdminError{"", "this host has no [source] section: it never was a source"};
-  if (const std::string problem = daemon.source_control()->ask_unfence(); !problem.empty())
-    return AdminError{"", problem};
+  const Status lifted = daemon.source_control()->request_unfence();
+  if (!lifted.is_ok()) return AdminError{"", lifted.text()};
   return json{{"fenced", false}};
 }
 

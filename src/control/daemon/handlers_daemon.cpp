@@ -1,21 +1,21 @@
-#include "control/daemon_verbs.h"
+#include "control/daemon/handlers_daemon.h"
 
 #include <fmt/format.h>
 
-#include "control/config_alias.h"
-#include "control/daemon_role.h"
-#include "control/daemon_status.h"
-#include "control/ledger_verbs.h"
-#include "control/metrics.h"
-#include "control/stage_report.h"
-#include "control/verdict_files.h"
+#include "control/config/config_alias.h"
+#include "control/daemon/daemon_role.h"
+#include "control/daemon/daemon_status.h"
+#include "control/daemon/handlers_ledger.h"
+#include "control/daemon/verdict_files.h"
+#include "control/status/metrics.h"
+#include "control/status/stage_report.h"
 
 namespace binlane {
 namespace {
 
 using nlohmann::json;
 
-// The member as a text; nothing when it is missing or something else.
+// The member as a text; nothing if it is missing or something else.
 std::optional<std::string> text_in(const json& request, const char* name) {
   const auto found = request.find(name);
   if (found == request.end() || !found->is_string()) return std::nullopt;
@@ -33,7 +33,7 @@ AdminReply list_variables(const Settings& settings) {
 }
 
 // MySQL's variables that are no settings of ours; nothing for any other name.
-std::optional<AdminReply> set_as_mysql(SourceControl* source, const std::string& key,
+std::optional<AdminReply> set_as_mysql(ControlThread* source, const std::string& key,
                                        const std::string& value) {
   const std::string name = plain_key(key);
   if (name == "rpl_semi_sync_source_enabled" || name == "rpl_semi_sync_master_enabled") {
@@ -42,20 +42,22 @@ std::optional<AdminReply> set_as_mysql(SourceControl* source, const std::string&
     const bool on = wish == "on" || wish == "1" || wish == "true";
     if (!on && wish != "off" && wish != "0" && wish != "false")
       return AdminError{"value", "expected ON or OFF"};
-    const std::string problem = on ? source->ask_resume() : source->ask_degrade();
+    const std::string problem = (on ? source->request_resume() : source->request_degrade()).text();
     if (!problem.empty()) return AdminError{key, problem};
     return json{{"key", key}, {"value", value}};
   }
   if (name == "rpl_semi_sync_source_wait_for_replica_count" ||
       name == "rpl_semi_sync_master_wait_for_slave_count")
-    return AdminError{key, "Binlane counts by its rule: binlane quorum set 'ANY 2 (a, b, c)'"};
+    return AdminError{
+        key, "Binlane counts replicas by its quorum rule: binlane quorum set 'ANY 2 (a, b, c)'"};
   if (name == "rpl_semi_sync_source_wait_no_replica" ||
       name == "rpl_semi_sync_master_wait_no_slave")
-    return AdminError{key, "stays ON: Binlane decides when commits go on without a quorum"};
+    return AdminError{key,
+                      "remains ON, because Binlane decides when commits go on without a quorum"};
   return std::nullopt;
 }
 
-AdminReply set_variable(Settings& settings, SourceControl* source, const json& request) {
+AdminReply set_variable(Settings& settings, ControlThread* source, const json& request) {
   const auto key = text_in(request, "key");
   if (!key) return AdminError{"key", "expected the name of a setting"};
   const auto value = text_in(request, "value");
@@ -87,7 +89,7 @@ AdminReply histograms(const Daemon& daemon, const Settings& settings) {
 
 AdminReply trace(const Daemon& daemon, const json& request) {
   if (daemon.stages() == nullptr) return AdminError{"", "this host has no [source] section"};
-  std::uint64_t last = StageClock::kTraced;
+  std::uint64_t last = CommitTracer::kTraced;
   if (const auto found = request.find("last"); found != request.end()) {
     if (!found->is_number_unsigned() || found->get<std::uint64_t>() == 0)
       return AdminError{"last", "expected a number of commit groups"};
@@ -96,13 +98,13 @@ AdminReply trace(const Daemon& daemon, const json& request) {
   return stage_traces(*daemon.stages(), last);
 }
 
-// What the source's control thread said, as an answer.
+// The answer of the source's control thread.
 AdminReply done_or(const std::string& problem, json done) {
   if (!problem.empty()) return AdminError{"", problem};
   return done;
 }
 
-void register_settings(AdminServer& server, Settings& settings, SourceControl* source) {
+void register_settings(AdminServer& server, Settings& settings, ControlThread* source) {
   server.on(admin::kVerbVariables,
             [&settings](const json&, const AdminPeer&) { return list_variables(settings); });
   server.on(
@@ -119,7 +121,7 @@ void register_settings(AdminServer& server, Settings& settings, SourceControl* s
   });
 }
 
-void register_fallback(AdminServer& server, SourceControl* source) {
+void register_fallback(AdminServer& server, ControlThread* source) {
   const auto on = [&](const char* verb, auto handler, AdminRole role,
                       AdminPace pace = AdminPace::quick) {
     server.on(
@@ -132,29 +134,29 @@ void register_fallback(AdminServer& server, SourceControl* source) {
   };
   on(
       admin::kVerbDegrade,
-      [](SourceControl& control, const json&, const AdminPeer&) {
-        return done_or(control.ask_degrade(), {{"degrading", true}});
+      [](ControlThread& control, const json&, const AdminPeer&) {
+        return done_or(control.request_degrade().text(), {{"degrading", true}});
       },
       AdminRole::op);
   on(
       admin::kVerbResume,
-      [](SourceControl& control, const json&, const AdminPeer&) {
-        return done_or(control.ask_resume(), {{"resuming", true}});
+      [](ControlThread& control, const json&, const AdminPeer&) {
+        return done_or(control.request_resume().text(), {{"resuming", true}});
       },
       AdminRole::op);
   on(
       admin::kVerbLedger,
-      [](SourceControl& control, const json&, const AdminPeer&) { return list_ledger(control); },
+      [](ControlThread& control, const json&, const AdminPeer&) { return list_ledger(control); },
       AdminRole::reader);
   on(
       admin::kVerbLedgerGroups,
-      [](SourceControl& control, const json& request, const AdminPeer&) {
+      [](ControlThread& control, const json& request, const AdminPeer&) {
         return list_ledger_groups(control, request);
       },
       AdminRole::reader, AdminPace::takes_long);
   on(
       admin::kVerbLedgerAck,
-      [](SourceControl& control, const json& request, const AdminPeer& peer) {
+      [](ControlThread& control, const json& request, const AdminPeer& peer) {
         return acknowledge_ledger(control, request, peer);
       },
       AdminRole::op_on_record);
@@ -164,7 +166,7 @@ void register_roles(AdminServer& server, Daemon& daemon, Settings& settings) {
   server.on(
       admin::kVerbPromote,
       [&](const json& request, const AdminPeer&) {
-        return ask_promotion(*settings.current(), daemon, request);
+        return request_promotion(*settings.current(), daemon, request);
       },
       AdminRole::op_on_record);
   server.on(admin::kVerbPromotion,
@@ -183,7 +185,7 @@ void register_roles(AdminServer& server, Daemon& daemon, Settings& settings) {
       AdminRole::op_on_record);
   server.on(
       admin::kVerbRejoin,
-      [&](const json& request, const AdminPeer&) { return ask_rejoin(daemon, request); },
+      [&](const json& request, const AdminPeer&) { return request_rejoin(daemon, request); },
       AdminRole::op_on_record);
   server.on(admin::kVerbRejoining,
             [&](const json&, const AdminPeer&) -> AdminReply { return rejoin_status(daemon); });

@@ -1,19 +1,19 @@
-#include "control/ledger_verbs.h"
+#include "control/daemon/handlers_ledger.h"
 
 #include <fmt/format.h>
 
 #include <optional>
 
-#include "shim/binlog_groups.h"
-#include "shim/binlog_index.h"
-#include "shim/gtid_position.h"
+#include "shim/binlog/binlog_index.h"
+#include "shim/binlog/gtid.h"
+#include "shim/feed/binlog_groups.h"
 
 namespace binlane {
 namespace {
 
 using nlohmann::json;
 
-// Groups of one interval that are listed; the answer has to fit a line of the protocol.
+// How many groups of one interval are listed; the answer has to fit a line of the protocol.
 constexpr std::size_t kMaxGroups = 20'000;
 
 std::string place(const std::string& basename, const Position& position) {
@@ -45,7 +45,7 @@ const AdminError kNoId{"id", "expected the number of an interval (binlane ledger
 
 }  // namespace
 
-json ledger_json(const std::vector<LedgerInterval>& intervals, const SourceControl::View& view) {
+json ledger_json(const std::vector<LedgerInterval>& intervals, const SourceView& view) {
   json rows = json::array();
   for (const LedgerInterval& interval : intervals)
     rows.push_back(interval_json(interval, view.basename));
@@ -56,11 +56,11 @@ json ledger_json(const std::vector<LedgerInterval>& intervals, const SourceContr
           {"failure", view.ledger_failure}};
 }
 
-AdminReply list_ledger(SourceControl& control) {
+AdminReply list_ledger(ControlThread& control) {
   return ledger_json(control.ledger_intervals(), control.view());
 }
 
-AdminReply list_ledger_groups(SourceControl& control, const json& request) {
+AdminReply list_ledger_groups(ControlThread& control, const json& request) {
   const auto id = id_in(request);
   if (!id) return kNoId;
   std::optional<LedgerInterval> wanted;
@@ -75,7 +75,7 @@ AdminReply list_ledger_groups(SourceControl& control, const json& request) {
   bool cut_short = false;
   const Position end = wanted->to.value_or(Position{UINT32_MAX, 0});
   const std::uint32_t last = std::min(index.last, end.file);
-  // From the beginning of the file: a group is recognised from its first event on.
+  // From the beginning of the file, because a group is recognised from its first event on.
   const std::string problem =
       read_groups({index.directory, index.basename}, {wanted->from.file, kBinlogMagicSize}, last,
                   [&](const BinlogGroup& group) {
@@ -96,10 +96,11 @@ AdminReply list_ledger_groups(SourceControl& control, const json& request) {
   return answer;
 }
 
-AdminReply acknowledge_ledger(SourceControl& control, const json& request, const AdminPeer& peer) {
+AdminReply acknowledge_ledger(ControlThread& control, const json& request, const AdminPeer& peer) {
   const auto id = id_in(request);
   if (!id) return kNoId;
-  const std::string problem = control.acknowledge_interval(*id, fmt::format("user {}", peer.uid));
+  const std::string problem =
+      control.acknowledge_interval(*id, fmt::format("user {}", peer.uid)).text();
   if (!problem.empty()) return AdminError{"id", problem};
   return json{{"acknowledged_up_to", *id}};
 }

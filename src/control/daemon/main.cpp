@@ -15,17 +15,17 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "control/admin_server.h"
-#include "control/config.h"
-#include "control/configuration_error.h"
-#include "control/daemon.h"
-#include "control/daemon_status.h"
-#include "control/daemon_verbs.h"
-#include "control/metrics_endpoint.h"
-#include "control/service_identity.h"
-#include "control/service_notifier.h"
-#include "control/settings.h"
-#include "control/status_text.h"
+#include "control/admin/admin_server.h"
+#include "control/config/config.h"
+#include "control/config/configuration_error.h"
+#include "control/config/service_identity.h"
+#include "control/daemon/daemon.h"
+#include "control/daemon/daemon_status.h"
+#include "control/daemon/handlers_daemon.h"
+#include "control/daemon/service_notifier.h"
+#include "control/daemon/settings.h"
+#include "control/status/metrics_endpoint.h"
+#include "control/status/status_summary.h"
 
 namespace binlane {
 namespace {
@@ -34,7 +34,7 @@ namespace {
 constexpr int kExitOk = 0;
 constexpr int kExitStartup = 1;  // the message says why
 constexpr int kExitUsage = 2;
-// The configuration is at fault (EX_CONFIG of sysexits.h): the unit does not start it again.
+// The configuration is wrong (EX_CONFIG of sysexits.h): the unit does not start the daemon again.
 constexpr int kExitConfiguration = 78;
 
 sigset_t block_end_signals() {
@@ -43,16 +43,16 @@ sigset_t block_end_signals() {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGHUP);
-  // All threads inherit this; the main thread alone waits for them.
+  // All threads inherit this; only the main thread waits for them.
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   // A write beyond a file-size limit (ulimit -f, LimitFSIZE=) then fails with EFBIG, which is
-  // handled as any failed write is, instead of ending the daemon.
+  // handled like any failed write, instead of ending the daemon.
   ::signal(SIGXFSZ, SIG_IGN);
   return signals;
 }
 
-// Of the group that a key names; nothing where it names none.
+// The id of the group that a key names; nothing if it names none.
 std::optional<gid_t> group_of(const char* key, const std::string& name) {
   if (name.empty()) return std::nullopt;
   errno = 0;
@@ -70,12 +70,12 @@ void take_file_anew(Settings& settings) {
   }
   const auto& result = std::get<Settings::Reloaded>(done);
   for (const ConfigProblem& problem : result.refused)
-    log::error("reload", "{} stays as it was: {}", problem.field, problem.message);
+    log::error("reload", "{} remains as it was: {}", problem.field, problem.message);
   log::info("reload", "in force now: [{}]; at the next start: [{}]",
             fmt::join(result.changed, ", "), fmt::join(result.need_restart, ", "));
 }
 
-// Until one that ends the daemon; that one.
+// Waits for a signal that ends the daemon, and returns it.
 int serve_signals(const sigset_t& signals, Settings& settings, AuditLog& audit,
                   ServiceNotifier& notifier) {
   for (;;) {
@@ -140,9 +140,8 @@ int not_started(int code, const std::string& why) {
 
 int main(int argc, char** argv) {
   CLI::App app(
-      "The Binlane daemon: ships a source's binlog to its replicas' stable storage, and ends the "
-      "wait of "
-      "semi-synchronous commits.");
+      "The Binlane daemon. It ships a source's binlog to its replicas' stable storage, and then "
+      "acknowledges the source's semi-synchronous commits.");
   std::string path;
   bool print = false;
   bool check = false;
@@ -178,7 +177,7 @@ int main(int argc, char** argv) {
   }
   std::fflush(nullptr);
   // A blocked plug-in cannot be ended, and a vhost-user device panics when it is closed after a
-  // reconnect (dataplane/ eal.h): once everything durable is done the process leaves without
+  // reconnect (dataplane/port/eal.h). So once everything durable is done the process ends without
   // unwinding EAL.
   ::_exit(code);
 }

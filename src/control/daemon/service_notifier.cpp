@@ -1,4 +1,4 @@
-#include "control/service_notifier.h"
+#include "control/daemon/service_notifier.h"
 
 #include <fmt/format.h>
 #include <systemd/sd-daemon.h>
@@ -14,9 +14,9 @@
 namespace binlane {
 namespace {
 
-// The watchdog is fed this many times in its time.
+// How many times the watchdog is fed in its interval.
 constexpr std::uint64_t kFeedsPerTimeout = 3;
-// How often the summary is looked at. A transition shows this much later at most.
+// How often the summary is checked. A transition is shown this much later at most.
 constexpr std::uint64_t kShowNs = 500 * kNanosPerMilli;
 
 constexpr std::uint64_t kLastWordsTimeoutUs = 2'000'000;
@@ -80,16 +80,17 @@ void ServiceNotifier::run(std::uint64_t feed_ns) {
   }
 }
 
-// While somebody hangs it gets no food: systemd restarts the daemon, and the server's own timeout
-// ends the waits meanwhile.
+// While a thread hangs the watchdog is not fed: systemd restarts the daemon, and meanwhile the
+// server's own timeout ends the waits.
 void ServiceNotifier::feed() {
   const Watchdog::Hanging hanging = watchdog_.look(threads_());
   if (hanging.lanes.empty() && hanging.threads.empty()) ::sd_notify(0, "WATCHDOG=1");
   if (!hanging.lanes.empty())
-    log::error("lanes_stand_still", "the watchdog is not fed, these have not turned: {}",
+    log::error("lanes_stand_still",
+               "systemd's watchdog is not fed, because these have not turned: {}",
                fmt::join(hanging.lanes, ", "));
   if (!hanging.threads.empty())
-    log::error("threads_hang", "the watchdog is not fed, these have not turned: {}",
+    log::error("threads_hang", "systemd's watchdog is not fed, because these have not turned: {}",
                fmt::join(hanging.threads, ", "));
 }
 

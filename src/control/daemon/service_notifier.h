@@ -1,6 +1,6 @@
-// ServiceNotifier: tells systemd that the daemon is up and what it does (STATUS=, at every change),
-// and feeds its watchdog for as long as every lane and every ordinary thread turns. Without systemd
-// it does nothing.
+// ServiceNotifier: tells systemd that the daemon is ready and what it does (STATUS=, at every
+// change), and feeds its watchdog for as long as every lane and every ordinary thread turns.
+// Without systemd it does nothing.
 #pragma once
 
 #include <condition_variable>
@@ -10,13 +10,13 @@
 #include <string>
 #include <thread>
 
-#include "control/watchdog.h"
+#include "control/daemon/watchdog.h"
 
 namespace binlane {
 
 class ServiceNotifier {
  public:
-  // Both are called on a thread of this. `summary` is one line: what `systemctl status` shows.
+  // Both are called on this object's thread. `summary` is one line, which `systemctl status` shows.
   ServiceNotifier(std::function<WatchedThreads()> threads, std::function<std::string()> summary);
   // Says that the daemon is ending.
   ~ServiceNotifier();
@@ -24,11 +24,12 @@ class ServiceNotifier {
   ServiceNotifier& operator=(const ServiceNotifier&) = delete;
 
   void ready();
-  // Around a reload, which ready() ends.
+  // Before and after a reload; ready() ends it.
   void reloading();
 
-  // Why the process ends before it was up: shown until the next start. Waits, with a bound, until
-  // systemd has read it, because of a process that has ended it hears nothing any more.
+  // Why the process ends before it was ready: shown until the next start. Waits, with a bound,
+  // until systemd has read it, because systemd hears nothing any more from a process that has
+  // ended.
   static void last_words(std::string why);
 
  private:

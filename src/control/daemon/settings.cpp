@@ -1,15 +1,15 @@
-#include "control/settings.h"
+#include "control/daemon/settings.h"
 
 #include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
-#include "control/replica_side.h"
-#include "control/source_control.h"
+#include "control/replica/replica_side.h"
+#include "control/source/control_thread.h"
 
 namespace binlane {
 
-Settings::Settings(const Config& config, std::string path, SourceControl* source,
+Settings::Settings(const Config& config, std::string path, ControlThread* source,
                    ReplicaSide* replica)
     : path_(std::move(path)),
       source_(source),
@@ -39,14 +39,15 @@ std::vector<Settings::Row> Settings::list() const {
 
 std::optional<ConfigProblem> Settings::put_in_force(const Config& next, std::string_view key) {
   if (next.source && source_ != nullptr) {
-    std::string problem = source_->change(next);
+    std::string problem = source_->request_change(next).text();
     if (!problem.empty()) return ConfigProblem{std::string(key), std::move(problem)};
   }
   if (next.replica && replica_ != nullptr && next.replica->sources != current()->replica->sources) {
     if (!replica_->hear(replica_sources(next)))
-      return ConfigProblem{std::string(key), "the lane is busy with the last change: try again"};
+      return ConfigProblem{std::string(key),
+                           "the lane is busy with the previous change: try again"};
   }
-  if (next.replica && replica_ != nullptr) replica_->set_retention(*next.replica);
+  if (next.replica && replica_ != nullptr) replica_->set_retention(retention_policy(*next.replica));
   log::set_level(next.log_level);
   const std::lock_guard lock(mutex_);
   current_ = std::make_shared<const Config>(next);

@@ -1,8 +1,8 @@
 // Settings: the configuration that is in force, and the two ways to change it while the daemon
 // runs: one key at a time (binlane set), and the file read anew (SIGHUP, binlane reload).
 //
-// What is set lives until the next start, as SET GLOBAL does; list() tells where it differs from
-// what was read. Admin thread and main thread.
+// A value that is set lasts until the next start, as with SET GLOBAL; list() tells where it differs
+// from what was read. Admin thread and main thread.
 #pragma once
 
 #include <memory>
@@ -13,18 +13,18 @@
 #include <variant>
 #include <vector>
 
-#include "control/config.h"
-#include "control/config_change.h"
+#include "control/config/config.h"
+#include "control/config/config_change.h"
 
 namespace binlane {
 
 class ReplicaSide;
-class SourceControl;
+class ControlThread;
 
 class Settings {
  public:
   // `source` and `replica` may be null. `path`: the file that `config` was read from.
-  Settings(const Config& config, std::string path, SourceControl* source, ReplicaSide* replica);
+  Settings(const Config& config, std::string path, ControlThread* source, ReplicaSide* replica);
 
   std::shared_ptr<const Config> current() const;
 
@@ -36,7 +36,7 @@ class Settings {
   };
   std::vector<Row> list() const;
 
-  // Nothing when it is done, or why not.
+  // Returns nothing if it is done, or why not.
   std::optional<ConfigProblem> set(std::string_view key, std::string_view value);
 
   struct Reloaded {
@@ -44,14 +44,14 @@ class Settings {
     std::vector<std::string> need_restart;  // differ, and wait for a start
     std::vector<ConfigProblem> refused;
   };
-  // What the file has; a problem when it cannot be taken at all.
+  // The file's content; a problem if it cannot be used at all.
   std::variant<Reloaded, std::string> reload();
 
  private:
   std::optional<ConfigProblem> put_in_force(const Config& next, std::string_view key);
 
   const std::string path_;
-  SourceControl* const source_;
+  ControlThread* const source_;
   ReplicaSide* const replica_;
   std::mutex change_mutex_;  // one change at a time
   mutable std::mutex mutex_;

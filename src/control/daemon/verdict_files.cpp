@@ -1,16 +1,16 @@
-#include "control/verdict_files.h"
+#include "control/daemon/verdict_files.h"
 
 #include <fmt/format.h>
 
 #include <charconv>
 #include <filesystem>
 
-#include "control/promotion_rule.h"
-#include "control/verdict.h"
-#include "shim/binlog_groups.h"
-#include "shim/binlog_index.h"
-#include "shim/gtid_position.h"
-#include "storage/archive_files.h"
+#include "control/config/promotion_rule.h"
+#include "control/failover/verdict.h"
+#include "shim/binlog/binlog_index.h"
+#include "shim/binlog/gtid.h"
+#include "shim/feed/binlog_groups.h"
+#include "storage/archive/archive_files.h"
 
 namespace binlane {
 namespace {
@@ -19,14 +19,14 @@ using nlohmann::json;
 
 // What was asked for.
 struct Question {
-  std::optional<GtidEntry> gtid;
+  std::optional<Gtid> gtid;
   Position at;  // null: by GTID
   std::string file;
 };
 
 std::optional<Question> parse_question(const std::string& text) {
   Question question;
-  if (const auto gtid = parse_gtid(text)) {
+  if (const auto gtid = parse_any_gtid(text)) {
     question.gtid = *gtid;
     return question;
   }
@@ -47,7 +47,7 @@ std::uint32_t first_file(const ArchivePlace& place, std::uint32_t last) {
   return last;
 }
 
-// In the log that the facts' marks are of.
+// In the log that the facts' marks belong to.
 void search(const Question& question, const ArchivePlace& place, std::uint32_t last,
             VerdictFacts& facts) {
   if (!question.gtid) {
@@ -63,7 +63,8 @@ void search(const Question& question, const ArchivePlace& place, std::uint32_t l
   facts.problem = found.problem;
 }
 
-// Below a seal, in the archives of this host. A position alone does not say which stream it is of.
+// Below a seal, in the archives of this host. A position alone does not say which stream it belongs
+// to.
 void search_sealed(const Question& question, const std::string& archive, const JournalMeta& meta,
                    VerdictFacts& facts) {
   if (!question.gtid) return;
@@ -78,11 +79,10 @@ void search_sealed(const Question& question, const std::string& archive, const J
   }
 }
 
-void look_as_source(const Question& question, const SourceControl::View& view,
-                    VerdictFacts& facts) {
+void look_as_source(const Question& question, const SourceView& view, VerdictFacts& facts) {
   const RoleState& role = view.role;
   const BinlogIndex index = read_binlog_index(role.binlog_index, role.binlog_base);
-  facts.live = view.phase == SourceControl::Phase::running;
+  facts.live = view.phase == SourcePhase::running;
   facts.synced = view.marks.synced_at;
   facts.quorum = view.marks.quorum_at;
   if (!index.error.empty()) {
@@ -92,8 +92,7 @@ void look_as_source(const Question& question, const SourceControl::View& view,
   search(question, {index.directory, index.basename}, index.last, facts);
 }
 
-void look_at_seal(const ReplicaControl& control, const SourceControl::View& view,
-                  VerdictFacts& facts) {
+void look_at_seal(const ReplicaControl& control, const SourceView& view, VerdictFacts& facts) {
   const auto successor = control.successor();
   if (!successor || successor->sealed_origin != view.origin ||
       successor->sealed_term != view.epoch.term)
@@ -109,7 +108,7 @@ void look_at_seal(const ReplicaControl& control, const SourceControl::View& view
 
 void look_as_replica(const Question& question, const std::string& name, ReplicaSide& replica,
                      VerdictFacts& facts) {
-  const JournalMeta meta = replica.file().meta();
+  const JournalMeta meta = replica.store().meta();
   const auto parts = replica.parts();
   const Position end = parts->archiver->status().end;
   const ReplicaLaneMarks marks = replica.control().view().marks;
@@ -141,18 +140,19 @@ AdminReply give_verdict(const Config& config, Daemon& daemon, const json& reques
   const auto found = request.find("what");
   if (found == request.end() || !found->is_string())
     return AdminError{"what",
-                      "expected a GTID such as 0-1-42, or a place such as "
+                      "expected a GTID such as 0-1-42 or UUID:42, or a position such as "
                       "binlog.000003:1234 (where the transaction ends)"};
   const auto question = parse_question(found->get<std::string>());
   if (!question)
-    return AdminError{"what", "neither a GTID (0-1-42) nor a place (binlog.000003:1234)"};
+    return AdminError{"what",
+                      "neither a GTID (0-1-42, UUID:42) nor a position (binlog.000003:1234)"};
   VerdictFacts facts;
   facts.what = found->get<std::string>();
-  std::optional<SourceControl::View> source;
+  std::optional<SourceView> source;
   if (daemon.source_control() != nullptr) source = daemon.source_control()->view();
   facts.role = source ? source->role.role : HostRole::standby;
   if (daemon.replica() != nullptr) {
-    search_sealed(*question, config.replica->archive, daemon.replica()->file().meta(), facts);
+    search_sealed(*question, config.replica->archive, daemon.replica()->store().meta(), facts);
     // The stream that this host's own promotion sealed is still its journal's.
     if (facts.role == HostRole::source && facts.sealed_stream.empty() && question->gtid) {
       VerdictFacts own;

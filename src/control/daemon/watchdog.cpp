@@ -1,11 +1,11 @@
-#include "control/watchdog.h"
+#include "control/daemon/watchdog.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "base/canary.h"
+#include "base/mutant.h"
 
 namespace binlane {
 
@@ -16,7 +16,7 @@ Watchdog::Hanging Watchdog::look(const WatchedThreads& now) {
   }
   std::vector<std::string> silent;
   for (const ThreadSilence& thread : now.threads) {
-    if (thread.silent_ns < kThreadLimitNs || canary(Canary::silent_thread_fed)) continue;
+    if (BL_MUTANT(silent_thread_fed, true, thread.silent_ns < kThreadLimitNs)) continue;
     silent.push_back(thread.name);
     if (std::find(silent_.begin(), silent_.end(), thread.name) != silent_.end())
       hanging.threads.push_back(

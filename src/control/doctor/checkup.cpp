@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "base/error.h"
-#include "control/host_role.h"
+#include "control/failover/host_role.h"
 #include "storage/durable_record.h"
 
 namespace binlane {
@@ -24,8 +24,8 @@ const char* to_string(CheckSeverity severity) noexcept {
 
 namespace {
 
-// By its record; a host that has none yet is what its configuration says. Nothing while a daemon
-// holds the record, which then tells itself.
+// By its record. A host that has none yet is what its configuration says. Nothing while a daemon
+// holds the record, because that daemon reports it itself.
 std::optional<RoleState> role_on_record(const Config& config) {
   const std::string path = config.data_dir + "/role.state";
   RoleState state;
@@ -43,17 +43,17 @@ std::optional<RoleState> role_on_record(const Config& config) {
 Findings check_role(const RoleState& state) {
   Findings found;
   if (state.cut.under_way())
-    found.push_back(
-        {CheckSeverity::fault, "role",
-         fmt::format("the cut of this host's binlogs at {} is not finished: the recovery of a "
-                     "server that is started now commits what was to be cut",
-                     to_string(state.cut.at)),
-         "keep the server stopped and start binlaned, which goes on with it; then start the "
-         "server, and run binlane rejoin"});
+    found.push_back({CheckSeverity::fault, "role",
+                     fmt::format("the cut of this host's binlogs at {} is not finished: if the "
+                                 "server is started now, its recovery commits what was to be cut",
+                                 to_string(state.cut.at)),
+                     "keep the server stopped and start binlaned, which finishes the cut; then "
+                     "start the server, and run binlane rejoin"});
   if (state.rejoining)
-    found.push_back({CheckSeverity::warning, "role",
-                     "this host's rejoin is not done: its server did not follow the feed yet",
-                     "start binlaned and the server, and look at binlane status"});
+    found.push_back(
+        {CheckSeverity::warning, "role",
+         "this host's rejoin is not done, because its server did not follow the feed yet",
+         "start binlaned and the server, and read binlane status"});
   return found;
 }
 

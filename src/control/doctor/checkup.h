@@ -1,14 +1,14 @@
-// What `binlane doctor` looks at: the server's settings, the journal's device, the host, the quorum
+// What `binlane doctor` checks: the server's settings, the journal's device, the host, the quorum
 // rule. Each check says what it found, how bad that is, and what to do. An ordinary program's main
-// thread; nothing is changed but for test writes in a file of its own.
+// thread; nothing is changed except by test writes in a file of its own.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "control/config.h"
-#include "control/host_role.h"
+#include "control/config/config.h"
+#include "control/failover/host_role.h"
 
 namespace binlane {
 
@@ -19,28 +19,28 @@ struct HealthFinding {
   CheckSeverity severity = CheckSeverity::fine;
   std::string topic;
   std::string found;
-  std::string remedy;  // empty where nothing is to be done
+  std::string remedy;  // empty if nothing has to be done
 };
 using Findings = std::vector<HealthFinding>;
 
 // All of them.
 Findings check_up(const Config& config);
 
-// The server that a source's daemon stands beside.
+// The server of a source's daemon.
 Findings check_server(const SourceConfig& source);
 // Whether all of the server's semi-sync clients are ours: it has `clients`; `others` are the server
 // ids of registered replicas that are no binlaned. Pure.
-Findings check_ackers(std::uint64_t clients, const std::vector<std::uint32_t>& others,
-                      bool acker_registered);
+Findings check_ackers(const ServerWords& words, std::uint64_t clients,
+                      const std::vector<std::uint32_t>& others, bool acker_registered);
 // Files of binlogs that a rejoin has set aside, beside those whose path without its number is
 // `base`: nothing else ever removes them.
 Findings check_set_aside(const std::string& base);
 // The server of a standby: whether a promotion could be carried out with it. `is_source`: this host
-// is the source by its record, and none of it is asked.
+// is the source by its record, and none of this is checked.
 Findings check_standby_server(const Config& config, bool is_source);
-// What this host's own record has unfinished. Pure.
+// What is unfinished by this host's own record. Pure.
 Findings check_role(const RoleState& state);
-// The device under a replica's journal: file system, O_DIRECT, a volatile cache, a thousand writes.
+// The device of a replica's journal: file system, O_DIRECT, a volatile cache, a thousand writes.
 Findings check_disk(const Config& config);
 // Cores, locked memory, ports, clock.
 Findings check_host(const Config& config);

@@ -1,4 +1,4 @@
-// The device under a replica's journal, for `binlane doctor`.
+// The device of a replica's journal, for `binlane doctor`.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/magic.h>
@@ -26,7 +26,7 @@ namespace {
 constexpr std::size_t kWrites = 1000;
 constexpr std::size_t kBlock = 4096;
 constexpr std::size_t kBlocksInFile = 256;
-// A write that takes longer than this is no use for a commit that waits.
+// A write that takes longer than this is too slow for a commit that waits.
 constexpr std::uint64_t kSlowWriteNs = 5 * kNanosPerMilli;
 
 std::string folder_of(const std::string& path) {
@@ -43,7 +43,7 @@ struct AlignedBlock {
   alignas(kBlock) std::array<char, kBlock> bytes{};
 };
 
-// "write back" and the like of the device that holds the file; empty when nobody says.
+// "write back" and the like of the device that holds the file; empty if it is unknown.
 std::string cache_mode(const struct stat& facts) {
   const std::string device =
       fmt::format("/sys/dev/block/{}:{}", major(facts.st_dev), minor(facts.st_dev));
@@ -63,11 +63,11 @@ void check_file_system(const std::string& folder, Findings& found) {
   if (volatile_one)
     found.push_back({CheckSeverity::fault, "journal",
                      fmt::format("{} is in memory: nothing there survives a power cut", folder),
-                     "put the journal on a disk"});
+                     "move the journal to a disk"});
   else if (system.f_type == OVERLAYFS_SUPER_MAGIC || system.f_type == NFS_SUPER_MAGIC)
     found.push_back({CheckSeverity::warning, "journal",
                      fmt::format("{} is on a file system that adds latency of its own", folder),
-                     "ext4 or xfs on a local device"});
+                     "use ext4 or xfs on a local device"});
 }
 
 // Times of single durable writes, sorted; an errno in `error`.
@@ -91,7 +91,7 @@ std::vector<std::uint64_t> timed_writes(int file, int& error) {
 
 void check_writes(const std::string& folder, Findings& found) {
   const Unlinked path{folder + "/.binlane-doctor"};
-  // What an ended doctor has left goes; a link that somebody else has put there is not followed.
+  // Removes what an ended doctor has left; a link that somebody else has put there is not followed.
   ::unlink(path.path.c_str());
   FileDescriptor file(::open(path.path.c_str(),
                              O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_DIRECT | O_CLOEXEC, 0600));
@@ -99,11 +99,11 @@ void check_writes(const std::string& folder, Findings& found) {
     found.push_back(
         {CheckSeverity::fault, "journal",
          fmt::format("no file can be opened with O_DIRECT in {}: {}", folder, errno_text(errno)),
-         "another file system, or mend the permissions"});
+         "use another file system, or correct the permissions"});
     return;
   }
   int error = 0;
-  timed_writes(file.get(), error);  // written once: only overwrites tell the journal's time
+  timed_writes(file.get(), error);  // written once, because only overwrites show the journal's time
   const std::vector<std::uint64_t> times =
       error == 0 ? timed_writes(file.get(), error) : std::vector<std::uint64_t>{};
   if (times.empty()) {
@@ -116,11 +116,12 @@ void check_writes(const std::string& folder, Findings& found) {
     return times[static_cast<std::size_t>(part * static_cast<double>(times.size() - 1))];
   };
   const bool slow = at(0.99) > kSlowWriteNs;
-  found.push_back({slow ? CheckSeverity::warning : CheckSeverity::fine, "journal",
-                   fmt::format("{} durable 4 KiB writes in {}: p50 {} us, p99 {} us, max {} us",
-                               times.size(), folder, at(0.5) / kNanosPerMicro,
-                               at(0.99) / kNanosPerMicro, times.back() / kNanosPerMicro),
-                   slow ? "a device with power loss protection; nothing else busy on it" : ""});
+  found.push_back(
+      {slow ? CheckSeverity::warning : CheckSeverity::fine, "journal",
+       fmt::format("{} durable 4 KiB writes in {}: p50 {} us, p99 {} us, max {} us", times.size(),
+                   folder, at(0.5) / kNanosPerMicro, at(0.99) / kNanosPerMicro,
+                   times.back() / kNanosPerMicro),
+       slow ? "use a device with power-loss protection, and keep other load off it" : ""});
   struct stat facts {};
   if (::fstat(file.get(), &facts) != 0) return;
   const std::string mode = cache_mode(facts);
@@ -139,7 +140,7 @@ Findings check_disk(const Config& config) {
   struct stat facts {};
   if (::stat(folder.c_str(), &facts) != 0) {
     found.push_back({CheckSeverity::fault, "journal",
-                     fmt::format("{}: {}", folder, errno_text(errno)), "make the folder"});
+                     fmt::format("{}: {}", folder, errno_text(errno)), "create the folder"});
     return found;
   }
   check_file_system(folder, found);

@@ -14,13 +14,13 @@
 #include <thread>
 
 #include "base/folder_check.h"
-#include "control/config_value.h"
+#include "control/config/config_value.h"
 #include "control/doctor/checkup.h"
 
 namespace binlane {
 namespace {
 
-// Below this a spinning lane stalls the disk's interrupts (docs: idle strategies).
+// With fewer cores a spinning lane stalls the disk's interrupts (docs: idle strategies).
 constexpr unsigned kCoresToSpin = 4;
 // io_uring's rings and the journal's registered buffers, beside the journal's own size.
 constexpr std::uint64_t kLockedSlack = std::uint64_t{16} * 1024 * 1024;
@@ -28,7 +28,7 @@ constexpr std::uint64_t kMiB = std::uint64_t{1024} * 1024;
 
 void check_cores(const Config& config, Findings& found) {
   const unsigned cores = std::thread::hardware_concurrency();
-  if (config.lane.idle == IdleStrategy::spin && cores < kCoresToSpin)
+  if (config.lane.idle == IdleMode::spin && cores < kCoresToSpin)
     found.push_back({CheckSeverity::fault, "cores",
                      fmt::format("lane.idle is spin, and this host has {} cores: a spinning lane "
                                  "stalls the disk",
@@ -38,7 +38,7 @@ void check_cores(const Config& config, Findings& found) {
     found.push_back(
         {CheckSeverity::fault, "cores",
          fmt::format("lane.cpu is {}, and this host has {} cores", config.lane.cpu, cores),
-         "a core that is there, or -1"});
+         "use a core that exists, or -1"});
   else
     found.push_back({CheckSeverity::fine, "cores", fmt::format("{} cores", cores), ""});
 }
@@ -49,10 +49,11 @@ void check_locked_memory(const Config& config, Findings& found) {
   if (::getrlimit(RLIMIT_MEMLOCK, &limit) != 0) return;
   const std::uint64_t needed = config.replica->journal_size_mb * kMiB + kLockedSlack;
   if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < needed && ::geteuid() != 0)
-    found.push_back({CheckSeverity::warning, "memlock",
-                     fmt::format("{} MiB may be locked, {} MiB are wanted for registered buffers",
-                                 limit.rlim_cur / kMiB, needed / kMiB),
-                     "LimitMEMLOCK=infinity in the unit (the packaged one has it)"});
+    found.push_back(
+        {CheckSeverity::warning, "memlock",
+         fmt::format("{} MiB of memory may be locked, but registered buffers need {} MiB",
+                     limit.rlim_cur / kMiB, needed / kMiB),
+         "LimitMEMLOCK=infinity in the unit (the packaged one has it)"});
 }
 
 bool is_own_address(std::uint32_t ipv4) {
@@ -74,12 +75,12 @@ void check_port(const PortSpec& port, const Endpoint& local, Findings& found) {
     found.push_back({own ? CheckSeverity::fine : CheckSeverity::fault, "port",
                      fmt::format("udp at {}{}", endpoint_text(local),
                                  own ? "" : ": not an address of this host"),
-                     own ? "" : "an address that `ip address` shows"});
+                     own ? "" : "use an address that `ip address` shows"});
     return;
   }
   if (port.kind != PortKind::vhost) {
     found.push_back(
-        {CheckSeverity::fine, "port", to_string(port) + " (looked at when it starts)", ""});
+        {CheckSeverity::fine, "port", to_string(port) + " (checked when binlaned starts)", ""});
     return;
   }
   const auto slash = port.argument.rfind('/');
@@ -87,12 +88,12 @@ void check_port(const PortSpec& port, const Endpoint& local, Findings& found) {
   const std::string unsafe = folder_problem(folder.empty() ? "/" : folder);
   if (!unsafe.empty())
     found.push_back({CheckSeverity::fault, "port", fmt::format("{}: {}", to_string(port), unsafe),
-                     "a folder of binlaned's own user: whoever may put a socket there shares all "
-                     "of DPDK's memory"});
+                     "use a folder of binlaned's own user, because whoever may put a socket there "
+                     "shares all of DPDK's memory"});
   else if (::access(folder.c_str(), W_OK | X_OK) != 0)
     found.push_back({CheckSeverity::fault, "port",
-                     fmt::format("{}: no socket can be made in {}", to_string(port), folder),
-                     "make the folder, or mend its permissions"});
+                     fmt::format("{}: no socket can be created in {}", to_string(port), folder),
+                     "create the folder, or correct its permissions"});
   else
     found.push_back({CheckSeverity::fine, "port", to_string(port), ""});
 }
@@ -108,13 +109,13 @@ void check_ports(const Config& config, Findings& found) {
   if (config.replica) check_port(config.replica->port, config.replica->address, found);
 }
 
-// Nothing of Binlane depends on the wall clock; logs and the ledger's texts do.
+// Nothing in Binlane depends on the wall clock, except the texts of logs and ledger.
 void check_clock(Findings& found) {
   timex state{};
   const int synchronised = ::adjtimex(&state);
   if (synchronised == TIME_ERROR || (state.status & STA_UNSYNC) != 0)
     found.push_back({CheckSeverity::warning, "clock",
-                     "the kernel does not know its clock to be synchronised",
+                     "the kernel does not report its clock as synchronised",
                      "run chrony or systemd-timesyncd: times in logs and ledger are for people"});
   std::ifstream file("/sys/devices/system/clocksource/clocksource0/current_clocksource");
   std::string source;
@@ -122,7 +123,7 @@ void check_clock(Findings& found) {
     found.push_back(
         {CheckSeverity::warning, "clock",
          fmt::format("the clock source is {}: reading the time is a system call", source),
-         "tsc, where the machine has a constant one"});
+         "use tsc, if the machine has a constant one"});
 }
 
 }  // namespace

@@ -1,17 +1,17 @@
-// What a quorum rule tolerates and needs (safety rule S14), for `binlane doctor`.
+// What a quorum rule tolerates and needs, for `binlane doctor`. [S14]
 #include <fmt/format.h>
 
 #include <bit>
 #include <set>
 
+#include "control/config/quorum_text.h"
 #include "control/doctor/checkup.h"
-#include "control/quorum_text.h"
 
 namespace binlane {
 namespace {
 
-// The fewest replicas whose loss makes the rule unsatisfiable: for one clause N - W + 1. That is
-// also what a promotion has to fence and inspect.
+// The fewest replicas whose loss makes the rule unsatisfiable: for one clause N - W + 1. A
+// promotion has to fence and inspect the same number.
 int smallest_fence_set(const QuorumRule& rule) {
   int fewest = static_cast<int>(kMaxReplicas);
   for (std::uint32_t i = 0; i < rule.clause_count; ++i) {
@@ -64,7 +64,7 @@ Findings check_quorum(const SourceConfig& source) {
   }
   if (partly && zones.size() > 1)
     found.push_back({CheckSeverity::warning, "zones",
-                     "some replicas have a zone and some have none", "give all of them one"});
+                     "some replicas have a zone and some have none", "give all of them a zone"});
   if (source.quorum.level != AckLevel::durable)
     found.push_back({CheckSeverity::warning, "quorum",
                      fmt::format("the level is {}: an acknowledged commit may be lost when hosts "
@@ -73,8 +73,8 @@ Findings check_quorum(const SourceConfig& source) {
                      "LEVEL durable"});
   if (source.fallback == FallbackMode::block)
     found.push_back({CheckSeverity::warning, "fallback",
-                     "mode block: commits wait up to the server's own timeout without a quorum",
-                     "know that KILL, shutdown and that timeout release them all the same"});
+                     "mode block: without a quorum, commits wait up to the server's own timeout",
+                     "remember that KILL, shutdown and that timeout release them all the same"});
   return found;
 }
 

@@ -7,18 +7,18 @@
 #include <system_error>
 #include <utility>
 
-#include "control/config_value.h"
+#include "control/config/config_value.h"
+#include "control/config/service_identity.h"
 #include "control/doctor/checkup.h"
-#include "control/service_identity.h"
-#include "shim/semi_sync_control.h"
-#include "shim/server_connection.h"
-#include "shim/server_facts.h"
-#include "shim/standby_check.h"
+#include "shim/server/semi_sync_control.h"
+#include "shim/server/server_connection.h"
+#include "shim/server/server_facts.h"
+#include "shim/server/standby_check.h"
 
 namespace binlane {
 namespace {
 
-// Root reads every binlog. The installed daemon may not be able to.
+// Root can read every binlog. The installed daemon may not be able to.
 void check_binlog_access(const ServerFacts& facts, Findings& found) {
   const auto service = service_identity();
   if (!service || !facts.log_bin || !facts.index_error.empty()) return;
@@ -31,17 +31,20 @@ void check_binlog_access(const ServerFacts& facts, Findings& found) {
                    unreadable_binlog_remedy(group)});
 }
 
-// Whoever has READ_ONLY ADMIN writes on at a source that is fenced. The server's own administrators
-// have it everywhere, and are only named; an application's account should not.
+// In MariaDB an account with READ_ONLY ADMIN can still write at a fenced source. The server's own
+// administrators have it everywhere, and are only named; an application's account should not have
+// it.
 void check_read_only_admins(const SourceConfig& source, ServerConnection& ours, Findings& found) {
-  static constexpr const char* kSql =
-      "SELECT DISTINCT GRANTEE FROM information_schema.USER_PRIVILEGES "
-      "WHERE PRIVILEGE_TYPE = 'READ_ONLY ADMIN'";
-  // An account sees its own row and no other, unless it may read the tables of accounts. Root may,
-  // and is let in over the socket without a password on Debian.
+  const ServerWords& words = ours.words();
+  if (words.fence_exempts == nullptr) return;
+  const std::string sql = fmt::format(
+      "SELECT DISTINCT GRANTEE FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = '{}'",
+      words.fence_exempts);
+  // An account sees only its own row, unless it may read the tables of accounts. Root may, and on
+  // Debian can connect over the socket without a password.
   ServerConnection root({source.server_socket, "root", Secret()});
   const bool as_root = ::geteuid() == 0 && root.connect().ok();
-  const QueryResult answer = (as_root ? root : ours).query(kSql);
+  const QueryResult answer = (as_root ? root : ours).query(sql);
   std::string administrators;
   for (const SqlRow& row : answer.rows) {
     const std::string account = row.at(0).value_or("");
@@ -52,12 +55,10 @@ void check_read_only_admins(const SourceConfig& source, ServerConnection& ours, 
       continue;
     }
     found.push_back({CheckSeverity::warning, "read_only",
-                     fmt::format("account {} has READ_ONLY ADMIN: it writes on when this host is "
-                                 "fenced",
-                                 account),
-                     fmt::format("REVOKE READ_ONLY ADMIN ON *.* FROM {}, where it is an "
-                                 "application's",
-                                 account)});
+                     fmt::format("account {} has {}: it can still write when this host is fenced",
+                                 account, words.fence_exempts),
+                     fmt::format("REVOKE {} ON *.* FROM {}, if it is an application's account",
+                                 words.fence_exempts, account)});
   }
   if (!administrators.empty())
     found.push_back({CheckSeverity::fine, "read_only",
@@ -66,8 +67,8 @@ void check_read_only_admins(const SourceConfig& source, ServerConnection& ours, 
 
 }  // namespace
 
-Findings check_ackers(std::uint64_t clients, const std::vector<std::uint32_t>& others,
-                      bool acker_registered) {
+Findings check_ackers(const ServerWords& words, std::uint64_t clients,
+                      const std::vector<std::uint32_t>& others, bool acker_registered) {
   const std::uint64_t own = acker_registered ? 1 : 0;
   if (clients <= own) return {};
   std::string ids;
@@ -78,9 +79,10 @@ Findings check_ackers(std::uint64_t clients, const std::vector<std::uint32_t>& o
                    "{}{}",
                    clients - own, clients - own == 1 ? "" : "s",
                    ids.empty() ? "" : "; registered replicas: server_id ", ids),
-       "SHOW SLAVE HOSTS and SHOW PROCESSLIST (Binlog Dump) on the source name its host; there: "
-       "SET GLOBAL rpl_semi_sync_slave_enabled=OFF; STOP SLAVE; START SLAVE, and the same in its "
-       "my.cnf"}};
+       fmt::format("{} and SHOW PROCESSLIST (Binlog Dump) on the source name its host; on that "
+                   "host: SET GLOBAL {}=OFF; {}; {}, and the same in its my.cnf",
+                   words.show_replicas, words.replica_semi_sync, words.stop_replica,
+                   words.start_replica)}};
 }
 
 Findings check_set_aside(const std::string& base) {
@@ -99,11 +101,11 @@ Findings check_set_aside(const std::string& base) {
   }
   if (count == 0) return {};
   return {{CheckSeverity::warning, "server",
-           fmt::format("{} binlog{} that a rejoin cut off the stream stand beside the others as "
+           fmt::format("{} binlog{} that a rejoin cut off the stream are kept beside the others as "
                        "{}.*.cut, {} MiB",
                        count, count == 1 ? "" : "s", base, bytes >> 20),
-           "they hold transactions that no other host has: remove them when nobody asks for those "
-           "any more (OPERATIONS, Rejoin)"}};
+           "they hold transactions that no other host has: remove them when nobody needs those any "
+           "more (OPERATIONS, Rejoin)"}};
 }
 
 Findings check_server(const SourceConfig& source) {
@@ -114,7 +116,7 @@ Findings check_server(const SourceConfig& source) {
     found.push_back(
         {CheckSeverity::fault, "server",
          fmt::format("cannot connect to {}: {}", source.server_socket, to_string(error)),
-         "start the server, or mend the account"});
+         "start the server, or repair the account"});
     return found;
   }
   const ServerFactsResult facts = read_server_facts(connection);
@@ -143,15 +145,15 @@ Findings check_server(const SourceConfig& source) {
                      fmt::format("the newest binlog is number {}; at {} Binlane ends semi-sync for "
                                  "good, because MariaDB compares the names of binlogs as text",
                                  facts.facts.newest_file, kFileNumberLimit - 1),
-                     "RESET MASTER at a planned time, and seed the replicas anew (OPERATIONS, "
+                     "run RESET MASTER at a planned time, and re-seed the replicas (OPERATIONS, "
                      "Binlog numbers)"});
   if (facts.facts.semi_sync_words != SemiSyncWords::none) {
     SemiSyncControl control(connection, facts.facts.semi_sync_words, facts.facts.flavour);
     const SemiSyncPoll poll = control.poll();
     if (poll.ok()) {
       for (HealthFinding& finding :
-           check_ackers(poll.status.clients, facts.facts.registered_replica_ids,
-                        facts.facts.acker_registered))
+           check_ackers(words_of(facts.facts.flavour), poll.status.clients,
+                        facts.facts.registered_replica_ids, facts.facts.acker_registered))
         found.push_back(std::move(finding));
     }
   }
@@ -169,12 +171,12 @@ Findings check_standby_server(const Config& config, bool is_source) {
   Findings found;
   const SourceConfig& source = *config.source;
   ServerConnection connection({source.server_socket, source.server_user, source.server_password});
-  if (!connection.connect().ok()) return {};  // told by check_server()
+  if (!connection.connect().ok()) return {};  // check_server() reports it
   const StandbyFactsResult read = read_standby_facts(connection);
   if (!read.error.ok()) return {};
-  // While the daemon runs its role's record is locked; a server that follows nobody and takes
-  // writes is a source's. That one needs the same privileges (read_only is lifted after a restart
-  // of the server, and it may become a standby), and the rest does not concern it.
+  // While the daemon runs, its role's record is locked. A server that follows no source and takes
+  // writes belongs to a source. A source needs the same privileges (read_only is lifted after a
+  // restart of the server, and it may become a standby), and the rest does not concern it.
   const StandbyFacts& facts = read.facts;
   const bool of_source = is_source || (!facts.follows && facts.unseen.empty() && !facts.read_only);
   const SourceCheck check = check_standby(read.facts, endpoint_text(config.replica->feed_listen));

@@ -1,4 +1,4 @@
-#include "control/exposure.h"
+#include "control/exposure/exposure.h"
 
 #include <fmt/format.h>
 
@@ -6,12 +6,12 @@
 #include <tuple>
 
 #include "base/assert.h"
-#include "dataplane/frame.h"
+#include "dataplane/session/frame.h"
 
 namespace binlane {
 namespace {
 
-// A ledger that was begun anew numbers its intervals anew.
+// A ledger that was begun anew numbers its intervals from 1 again.
 bool same_interval(const Exposure& a, const Exposure& b) {
   return a.id == b.id && a.from == b.from && a.epoch == b.epoch;
 }
@@ -27,6 +27,7 @@ bool forget_one(std::vector<Exposure>& list) {
 }  // namespace
 
 wire::ExposedEntry entry_of(const Exposure& exposure) {
+  BL_ASSERT(exposure.open() || exposure.from <= *exposure.to);  // exposure_of() demands it
   wire::ExposedEntry entry;
   entry.id = exposure.id;
   entry.epoch = to_wire(exposure.epoch);

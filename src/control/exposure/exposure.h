@@ -1,8 +1,8 @@
 // Exposure: an interval of a stream that was released to clients without a quorum, as a source's
-// ledger tells its replicas (safety rules S8, S10), and the list of them that both keep.
+// ledger reports it to its replicas, and the list of such intervals that both keep. [S8, S10]
 //
-// Pure. A list is the union of all that was ever told: telling the same again, or an older list
-// after a newer one, changes nothing, and what was closed stays closed.
+// Pure. A list is the union of everything that was ever reported. Reporting the same again, or an
+// older list after a newer one, changes nothing, and a closed interval remains closed.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,12 @@
 #include "base/position.h"
 #include "base/uuid.h"
 #include "binlane/wire.h"
-#include "control/ledger.h"
+#include "control/exposure/ledger.h"
 
 namespace binlane {
 
-// Of an interval whose binlogs are gone or damaged. Not 0: that would say that there are none.
+// For an interval whose binlogs are gone or damaged. Not 0, because that would mean that there are
+// no groups.
 inline constexpr std::uint64_t kUncountedGroups = UINT64_MAX;
 
 struct Exposure {
@@ -36,7 +37,7 @@ struct Exposure {
 // "interval 3 from 1:500 to 1:900 (4 event groups)" or "interval 3 from 1:500 on, still open"
 std::string to_string(const Exposure& exposure);
 
-// A list as it travels.
+// A list as it is sent.
 struct ExposureList {
   Uuid origin;
   std::uint32_t term = 0;
@@ -46,7 +47,7 @@ struct ExposureList {
 };
 
 // What a ledger says of the stream `origin`, at most kExposedEntries: the open intervals, earliest
-// first, since that one covers the others, and then the newest closed ones.
+// first, since the earliest covers the others, and then the newest closed ones.
 std::vector<Exposure> exposures_of(const Ledger& ledger, const Uuid& origin);
 
 wire::ExposedEntry entry_of(const Exposure& exposure);
@@ -55,11 +56,11 @@ std::optional<Exposure> exposure_of(const wire::ExposedEntry& entry);
 
 // Asserts that the list fits.
 wire::ExposedBody encode_exposures(const ExposureList& list);
-// Nothing when the body is not a list: too many entries, an interval that ends before it begins.
+// Nothing if the body is not a list: too many entries, or an interval that ends before it begins.
 std::optional<ExposureList> decode_exposures(const wire::ExposedBody& body);
 
-// Adds `news` to `known`, which stays within `limit` by forgetting the oldest closed ones. False,
-// with `known` as it was, when the open ones alone do not fit.
+// Adds `news` to `known`, which is kept within `limit` by forgetting the oldest closed ones.
+// Returns false, and leaves `known` unchanged, if the open ones alone do not fit.
 bool merge_exposures(std::vector<Exposure>& known, const std::vector<Exposure>& news,
                      std::size_t limit);
 

@@ -1,4 +1,4 @@
-#include "control/exposure_desk.h"
+#include "control/exposure/exposure_desk.h"
 
 #include <algorithm>
 #include <utility>
@@ -18,6 +18,7 @@ void ExposureDesk::on_session(std::uint32_t replica, std::uint64_t session_id, s
                               const Endpoint& peer) {
   BL_ASSERT(replica < peers_.size());
   if (peers_[replica].session_id == session_id) return;
+  BL_ASSERT(session_id == 0 || !list_.origin.is_null());
   peers_[replica] = {};
   peers_[replica].session_id = session_id;
   peers_[replica].port = port;
@@ -58,6 +59,7 @@ bool ExposureDesk::on_reply(const FrameView& frame, std::uint32_t& replica, std:
     Peer& peer = peers_[i];
     if (peer.session_id == 0 || peer.session_id != frame.header.session_id) continue;
     if (body.number > list_.number || body.number <= peer.known) return false;
+    BL_ASSERT(peer.told <= list_.number);
     peer.known = body.number;
     replica = i;
     number = body.number;

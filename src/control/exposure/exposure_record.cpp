@@ -1,4 +1,4 @@
-#include "control/exposure_record.h"
+#include "control/exposure/exposure_record.h"
 
 #include <fmt/format.h>
 
@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "base/canary.h"
 #include "base/error.h"
-#include "dataplane/frame.h"
+#include "base/mutant.h"
+#include "dataplane/session/frame.h"
 #include "storage/durable_record.h"
 
 namespace binlane {
@@ -32,7 +32,7 @@ struct DiskHead {
   le64 diverged_groups;
 };
 static_assert(sizeof(DiskHead) == 88 && alignof(DiskHead) == 1);
-// The entries follow, in the form they travel in.
+// The entries follow, in the form in which they are sent.
 static_assert(sizeof(DiskHead) + kMaxExposures * sizeof(wire::ExposedEntry) <=
               DurableRecord::kMaxPayloadSize);
 
@@ -92,8 +92,7 @@ std::optional<ExposureState> decode_exposure_state(ConstBytes bytes) {
 }
 
 bool has_diverged(Position sealed_at, Position reached, std::uint64_t groups) noexcept {
-  if (canary(Canary::divergence_ignored)) return false;
-  return reached > sealed_at && groups > 0;
+  return BL_MUTANT(divergence_ignored, false, reached > sealed_at && groups > 0);
 }
 
 std::vector<std::string> exposure_lines(const ExposureState& state, Position heard_of) {
@@ -101,12 +100,14 @@ std::vector<std::string> exposure_lines(const ExposureState& state, Position hea
   for (const Exposure& exposure : state.exposures)
     lines.push_back(fmt::format("released to clients without a quorum: {}", to_string(exposure)));
   if (state.exposures.empty())
-    lines.emplace_back("released to clients without a quorum: nothing, as far as the source told");
+    lines.emplace_back(
+        "released to clients without a quorum: nothing, as far as the source has reported");
   if (state.total > state.exposures.size())
     lines.push_back(fmt::format("and {} older intervals, in the source's ledger",
                                 state.total - state.exposures.size()));
-  lines.push_back(fmt::format(
-      "exposure after last contact with the source (it told of {}): unknown", to_string(heard_of)));
+  lines.push_back(
+      fmt::format("exposure after last contact with the source (it reported {}): unknown",
+                  to_string(heard_of)));
   return lines;
 }
 
@@ -116,8 +117,8 @@ ExposureRecord::ExposureRecord(std::optional<std::vector<std::byte>> found, Stor
   const auto decoded = decode_exposure_state(*found);
   if (!decoded)
     throw StartupError(
-        "the record of exposures beside the journal cannot be read: it was written by another "
-        "version of binlaned, or belongs to something else");
+        "the record of exposures beside the journal cannot be read: another version of binlaned "
+        "wrote it, or it belongs to something else");
   state_ = *decoded;
 }
 
@@ -136,11 +137,11 @@ bool ExposureRecord::take(const ExposureList& list) {
   const bool taken = merge_exposures(next.exposures, list.exposures, kMaxExposures) &&
                      (next == state_ || store(next) == 0);
   if (!taken) ++failures_;
-  return taken || canary(Canary::exposure_acked_before_durable);
+  return BL_MUTANT(exposure_acked_before_durable, true, taken);
 }
 
 int ExposureRecord::set_divergence(const Divergence& divergence) {
-  if (divergence.term == 0) return EINVAL;  // on record that would say: not diverged
+  if (divergence.term == 0) return EINVAL;  // such a record would say: not diverged
   ExposureState next = state_;
   next.divergence = divergence;
   const int error = store(next);

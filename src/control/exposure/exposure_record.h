@@ -1,13 +1,13 @@
 // ExposureRecord: what a replica has on record of what its source released without a quorum, and
-// whether it has diverged (safety rules S8, S10).
+// whether it has diverged. [S8, S10]
 //
-// The record belongs to one journal and one stream; of any other it says nothing. A list counts as
+// The record belongs to one journal and one stream, and says nothing of any other. A list counts as
 // known only when it is on stable storage: the source tells this replica of what it released
-// without a quorum only behind that answer. So whatever this replica's server was fed without a
-// quorum lies in an interval that is on record here.
+// without a quorum only after that answer. So whatever this replica's server was fed without a
+// quorum is inside an interval that is on record here.
 //
 // DIVERGED is final for the stream: a later term's source has sealed it, and some of what this
-// replica's server was fed is not in it. Only a rebuild mends that. Control thread of the replica.
+// replica's server was fed is not in it. Only a rebuild ends that. Control thread of the replica.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +17,11 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "control/exposure.h"
+#include "control/exposure/exposure.h"
 
 namespace binlane {
 
-// As many as a record holds; more open ones than this cannot come about.
+// As many as a record holds; there cannot be more open ones than this.
 inline constexpr std::size_t kMaxExposures = 48;
 
 struct Divergence {
@@ -33,7 +33,7 @@ struct Divergence {
   bool operator==(const Divergence&) const = default;
 };
 
-// Whose record it is.
+// The owner of the record.
 struct ExposureOwner {
   Uuid journal;
   Uuid origin;  // of the stream; null: none yet
@@ -55,37 +55,37 @@ std::vector<std::byte> encode_exposure_state(const ExposureState& state);
 std::optional<ExposureState> decode_exposure_state(ConstBytes bytes);
 
 // Whether this replica has diverged from a stream that was sealed at `sealed_at`: it was fed up to
-// `reached`, and `groups` whole event groups of that lie behind the seal. A seal in front of bytes
-// that end no group costs nobody anything.
+// `reached`, and `groups` whole event groups of that are after the seal. A seal before bytes that
+// end no group costs nobody anything.
 bool has_diverged(Position sealed_at, Position reached, std::uint64_t groups) noexcept;
 
-// What a replica knows of this, for whoever decides about its log, and that nothing is known of
-// what came after its last contact with the source, which had told it of everything up to
-// `heard_of` (S8).
+// What a replica knows of this, for the decision about its log; and that nothing is known of what
+// came after its last contact with the source, which had told it of everything up to `heard_of`.
+// [S8]
 std::vector<std::string> exposure_lines(const ExposureState& state, Position heard_of);
 
 class ExposureRecord {
  public:
-  // 0 when the bytes are on stable storage, else an errno, which is final.
+  // Returns 0 when the bytes are on stable storage, else an errno, which is final.
   using Store = std::function<int(ConstBytes)>;
 
-  // `found`: what was stored last. Throws StartupError when that is no such record.
+  // `found`: what was stored last. Throws StartupError if that is no such record.
   ExposureRecord(std::optional<std::vector<std::byte>> found, Store store);
 
-  // The journal and stream of today. What is on record of another one is over.
+  // The present journal and stream. A record of another one no longer counts.
   void set_owner(const ExposureOwner& owner);
 
-  // A list that the source of the owner's stream has sent. True when all of it is on stable
+  // A list that the source of the owner's stream has sent. Returns true when all of it is on stable
   // storage, and may be acknowledged.
   [[nodiscard]] bool take(const ExposureList& list);
-  // 0, or an errno: then it holds only until the next start, when the source says it again.
+  // Returns 0, or an errno: then it holds only until the next start, when the source says it again.
   int set_divergence(const Divergence& divergence);
 
   const ExposureState& state() const noexcept { return state_; }
   bool diverged() const noexcept { return state_.divergence.has_value(); }
-  // Lists that could not be put on record.
+  // Lists that could not be recorded.
   std::uint64_t failures() const noexcept { return failures_; }
-  // Of the last store: 0, or its errno.
+  // The result of the last store: 0, or its errno.
   int error() const noexcept { return error_; }
 
  private:

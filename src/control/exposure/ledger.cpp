@@ -1,4 +1,4 @@
-#include "control/ledger.h"
+#include "control/exposure/ledger.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -10,10 +10,10 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "base/canary.h"
 #include "base/error.h"
-#include "control/ledger_line.h"
-#include "control/wall_clock.h"
+#include "base/mutant.h"
+#include "base/wall_clock.h"
+#include "control/exposure/ledger_line.h"
 #include "storage/file_mode.h"
 
 namespace binlane {
@@ -42,7 +42,7 @@ Ledger::Ledger(std::string path, LedgerIo io) : path_(std::move(path)), io_(io) 
     throw StartupError(fmt::format("ledger {}: cannot open: {}", path_, errno_text(errno)));
   if (const int error = lock_exclusively(file_.get()); error != 0)
     throw StartupError(
-        fmt::format("ledger {}: another process has it open ({})", path_, errno_text(error)));
+        fmt::format("ledger {}: another process has the file open ({})", path_, errno_text(error)));
   load();
   if (lines_ == 0 && !append(LedgerHeader{kLedgerVersion}))
     throw StartupError(fmt::format("ledger {}: {}", path_, failure_));
@@ -56,15 +56,15 @@ void Ledger::load() {
   const auto damage = [this](std::uint64_t line, std::string_view what) {
     throw StartupError(
         fmt::format("ledger {}: line {} {}; the list of commits released without a quorum is "
-                    "damaged. Keep a copy of the file, restore it, or move it away to begin a new "
-                    "one (what it held is then no longer known)",
+                    "damaged. Keep a copy of the file, and restore it, or move it away to begin a "
+                    "new one (its content is then no longer known)",
                     path_, line, what));
   };
   std::string pending;
   std::uint64_t offset = 0;
   std::uint64_t good_end = 0;
   std::string buffer(kReadBytes, '\0');
-  // A complete line that is bad: damage, unless it turns out to be the last one and has holes.
+  // A complete line that is bad: damage, unless it is the last one and has holes.
   std::string bad_line, bad_why;
   while (true) {
     const auto length = read_all(file_.get(), std::as_writable_bytes(std::span(buffer)), offset);
@@ -112,18 +112,19 @@ std::string Ledger::replay(std::string_view line) {
   if (header != nullptr)
     return header->version == kLedgerVersion
                ? std::string()
-               : fmt::format("names format version {}, this binlaned knows {}", header->version,
+               : fmt::format("names format version {}, but this binlaned knows {}", header->version,
                              kLedgerVersion);
   if (const auto* open = std::get_if<LedgerOpen>(&record); open != nullptr) {
     if (open->id != next_id_) return "opens an interval out of order";
     if (open_.size() == kMaxOpen) return "opens one interval too many";
   } else if (const auto* ack = std::get_if<LedgerAck>(&record); ack != nullptr) {
-    if (ack->id <= acknowledged_ || ack->id >= next_id_) return "acknowledges what is not there";
+    if (ack->id <= acknowledged_ || ack->id >= next_id_)
+      return "acknowledges an interval that does not exist";
   } else {
     const auto* cause = std::get_if<LedgerCause>(&record);
     const auto* close = std::get_if<LedgerClose>(&record);
     const LedgerInterval* const interval = find_open(cause != nullptr ? cause->id : close->id);
-    if (interval == nullptr) return "speaks of an interval that is not open";
+    if (interval == nullptr) return "names an interval that is not open";
     if (close != nullptr && close->to < interval->from) return "closes an interval before it began";
   }
   apply(record);
@@ -174,6 +175,8 @@ void Ledger::apply(const LedgerRecord& record) {
     empty_.erase(empty_.begin(), end);
     acknowledged_ = ack->id;
   }
+  BL_ASSERT(totals_.open == open_.size() && open_.size() <= kMaxOpen);
+  BL_ASSERT(acknowledged_ < next_id_ && totals_.unacknowledged <= totals_.entries);
 }
 
 bool Ledger::append(const LedgerRecord& record) {
@@ -194,7 +197,7 @@ bool Ledger::append(const LedgerRecord& record) {
     }
     written += static_cast<std::size_t>(taken);
   }
-  if (!canary(Canary::ledger_not_synced) && io_.sync(file_.get()) != 0) {
+  if (BL_MUTANT(ledger_not_synced, 0, io_.sync(file_.get())) != 0) {
     fail("syncing", errno);
     return false;
   }
@@ -205,26 +208,26 @@ bool Ledger::append(const LedgerRecord& record) {
   return true;
 }
 
-// Nothing of the line was confirmed to anybody. What it left in the file would join the next one.
+// Nothing of the line was confirmed. What it left in the file would join the next one.
 void Ledger::find_no_room(int error) {
   fail("writing", error);
   if (::ftruncate(file_.get(), static_cast<off_t>(totals_.bytes)) != 0) return;
-  reserved_until_ = 0;  // the room behind the end went with it
+  reserved_until_ = 0;  // the reserved room after the end was removed with it
   full_ = true;
-  failure_ += "; it is tried again when there is room";
+  failure_ += "; it will be tried again when there is room";
 }
 
 bool Ledger::try_again() {
-  if (!full_ || canary(Canary::full_ledger_final)) return false;
-  // Room for one line at least; the file system may be able to promise none, then the next line
-  // shows.
+  if (BL_MUTANT(full_ledger_final, true, !full_)) return false;
+  // Room for at least one line; the file system may be unable to promise any, and then the next
+  // line shows whether there is room.
   if (io_.reserve != nullptr && io_.reserve(file_.get(), totals_.bytes, kMaxLineBytes) != 0 &&
       errno != EOPNOTSUPP)
     return false;
   full_ = false;
   failure_.clear();
   keep_reserve();
-  // A stream that began while there was no room has not closed the intervals of the one before.
+  // A stream that began while there was no room has not closed the previous stream's intervals.
   return stream_.is_null() || begin_stream(stream_);
 }
 
@@ -280,16 +283,16 @@ bool Ledger::expose_fencing(Position from, Epoch epoch, std::string_view reason)
 
 bool Ledger::open_in_stream() const noexcept {
   return std::any_of(open_.begin(), open_.end(), [this](const LedgerInterval& interval) {
-    return is_of_this_stream(interval) || canary(Canary::foreign_interval_covers);
+    return BL_MUTANT(foreign_interval_covers, true, is_of_this_stream(interval));
   });
 }
 
 std::string Ledger::acknowledge(std::uint64_t id, std::string_view by) {
   if (id == 0 || id >= next_id_) return fmt::format("there is no interval {}", id);
-  if (id <= acknowledged_) return fmt::format("interval {} is acknowledged already", id);
+  if (id <= acknowledged_) return fmt::format("interval {} is already acknowledged", id);
   for (const LedgerInterval& interval : open_) {
     if (interval.id <= id)
-      return fmt::format("interval {} is still open: no quorum covers it yet", interval.id);
+      return fmt::format("interval {} is still open, because no quorum covers it yet", interval.id);
   }
   if (!append(LedgerAck{id, std::string(by.substr(0, kMaxReasonBytes)), wall_clock_text()}))
     return failure_;
@@ -297,7 +300,7 @@ std::string Ledger::acknowledge(std::uint64_t id, std::string_view by) {
 }
 
 bool Ledger::close_all(Position to, const CountGroups& count_groups) {
-  // Closing changes open_, so what is to be done is written down first.
+  // Closing changes open_, so the intervals to close are copied first.
   std::vector<std::pair<Position, std::uint64_t>> todo;
   for (const LedgerInterval& interval : open_) {
     if (is_of_this_stream(interval)) todo.emplace_back(interval.from, interval.id);
@@ -308,7 +311,7 @@ bool Ledger::close_all(Position to, const CountGroups& count_groups) {
     const Position end = std::max(from, to);
     const Position begin = std::max(from, counted_to);
     const auto groups = begin < end ? count_groups(begin, end) : std::optional<std::uint64_t>(0);
-    // What was counted with an earlier interval is in this one all the same.
+    // Groups that were counted with an earlier interval are in this one all the same.
     const bool counted = groups.has_value() && begin == from;
     if (!close_interval(id, end, groups.value_or(0), counted, !groups.has_value())) return false;
     counted_to = std::max(counted_to, end);
@@ -316,10 +319,10 @@ bool Ledger::close_all(Position to, const CountGroups& count_groups) {
   return true;
 }
 
-// What an older file does not say is taken for the stream at hand, as it was then.
+// If an older file does not say it, the present stream is assumed.
 bool Ledger::is_of_this_stream(const LedgerInterval& interval) const noexcept {
-  return canary(Canary::ledger_streams_mixed) || interval.stream.is_null() ||
-         interval.stream == stream_;
+  return interval.stream.is_null() ||
+         BL_MUTANT(ledger_streams_mixed, true, interval.stream == stream_);
 }
 
 bool Ledger::begin_stream(const Uuid& origin) {
@@ -329,7 +332,7 @@ bool Ledger::begin_stream(const Uuid& origin) {
     if (!is_of_this_stream(interval)) foreign.emplace_back(interval.from, interval.id);
   }
   for (const auto& [from, id] : foreign) {
-    if (!add_cause(id, ExposureKind::server_side, "its stream is over: the end is not known") ||
+    if (!add_cause(id, ExposureKind::server_side, "its stream is over, so its end is unknown") ||
         !close_interval(id, from, 0))
       return false;
   }

@@ -1,25 +1,25 @@
-// Ledger: the durable list of what clients were given without a quorum (I4).
+// Ledger: the durable list of what was released to clients without a quorum. [I4]
 //
 // An *interval* [from, to) of the binlog is opened before Binlane lets the server release commits
-// without a quorum, or as soon as a release by the server itself is noticed (safety rule S8); it is
-// closed when a quorum covers everything that may have been released. The file is append-only JSON
-// lines, for people and programs alike; each line ends in a CRC32C of what stands before it, and is
-// on stable storage before the call returns.
+// without a quorum, or as soon as a release by the server itself is noticed [S8]. It is closed when
+// a quorum covers everything that may have been released. The file is append-only JSON lines, for
+// people and programs alike. Each line ends in a CRC32C of what precedes it, and is on stable
+// storage before the call returns.
 //
 // Opening tolerates one thing: a last line that was being written when the machine stopped (it has
-// no newline, or bytes that never reached the disk and read as zeros). It was never confirmed, so
-// it is cut off. Any other damage is refused: a ledger that forgot an interval would claim safety
-// that was not given.
+// no newline, or bytes that never reached the disk and read as zeros). That line was never
+// confirmed, so it is cut off. Any other damage is refused, because a ledger that forgot an
+// interval would claim safety that was not given.
 //
 // Positions mean something within one stream only: after a RESET or a promotion the same numbers
 // name other bytes. So every interval names its stream, and begin_stream() ends those of another
-// one.
+// stream.
 //
-// A sync that failed is final (fsyncgate), and so is a write that failed for another reason than
-// want of room: every later call fails, and with it every release without a quorum. A write that
-// found no room (ENOSPC, EDQUOT) has changed nothing once what it left of a line is cut off: it may
-// be tried again. So that it seldom comes to that, room for many lines is kept behind the file's
-// end, which nobody else can use up.
+// A failed sync is final (fsyncgate), and so is a write that failed for another reason than want of
+// room: every later call fails, and with it every release without a quorum. A write that found no
+// room (ENOSPC, EDQUOT) has changed nothing once its incomplete line is cut off, so it may be tried
+// again. To make that rare, room for many lines is reserved after the file's end, which no other
+// file can use up.
 //
 // The source's control thread owns it; texts of the wall clock are for people.
 #pragma once
@@ -41,11 +41,11 @@
 
 namespace binlane {
 
-// How the cause begins that fencing a source gives an interval. It says only that nobody looked
-// from then on; a rejoin goes by that.
+// How the cause begins that fencing a source gives an interval. It only says that nobody looked
+// from then on; a rejoin recognises it.
 inline constexpr std::string_view kFencedCause = "fenced: ";
 
-// Who let the commits go. One interval may have several causes, one after another.
+// Who released the commits. One interval may have several causes, one after another.
 enum class ExposureKind : std::uint8_t {
   own,         // Binlane switched semi-sync off
   server_side  // the server released them by itself, or may have
@@ -66,7 +66,7 @@ struct LedgerInterval {
   Position from;
   std::optional<Position> to;  // nothing while it is open
   std::uint64_t groups = 0;    // event groups in it, once closed
-  bool counted = false;        // and they were: 0 means that there is none
+  bool counted = false;        // and they were counted: 0 means that there are none
   bool uncountable = false;    // their binlogs are gone or damaged: 0 means any number
   std::vector<ExposureCause> causes;
   std::string closed_at;
@@ -74,7 +74,7 @@ struct LedgerInterval {
   bool acknowledged = false;  // by a person, or empty; in lists only
 
   bool open() const noexcept { return !to.has_value(); }
-  // Nobody was given anything in it, so nobody has to look at it.
+  // No client was told anything in it, so nobody has to acknowledge it.
   bool empty() const noexcept { return !open() && counted && groups == 0; }
   bool operator==(const LedgerInterval&) const = default;
 };
@@ -84,12 +84,12 @@ struct LedgerTotals {
   std::uint64_t open = 0;
   std::uint64_t exposed_groups = 0;  // in closed intervals
   std::uint64_t uncountable = 0;     // closed intervals whose groups could not be counted
-  // Intervals that no person has confirmed yet, open or closed; those that proved empty aside.
+  // Intervals that no person has acknowledged yet, open or closed, except those that proved empty.
   std::uint64_t unacknowledged = 0;
   std::uint64_t bytes = 0;  // of the file
 };
 
-// What the lines of the file say (their form: control/ledger_line.h).
+// What the lines of the file say (their format: control/exposure/ledger_line.h).
 struct LedgerHeader {
   std::uint64_t version = 0;
 };
@@ -109,7 +109,7 @@ struct LedgerClose {
   Position to;
   std::uint64_t groups = 0;
   std::string at;
-  bool counted = false;      // else 0 groups may be any number; lines of older files do not say
+  bool counted = false;      // if not, 0 groups may be any number; lines of older files do not say
   bool uncountable = false;  // nobody could count them
 };
 // A person has seen all intervals up to this one, and dealt with them.
@@ -120,49 +120,49 @@ struct LedgerAck {
 };
 using LedgerRecord = std::variant<LedgerHeader, LedgerOpen, LedgerCause, LedgerClose, LedgerAck>;
 
-// How the ledger reaches the disk; tests replace it to make the disk fail.
+// How the ledger accesses the disk; tests replace it to make the disk fail.
 struct LedgerIo {
   ssize_t (*write)(int descriptor, const void* data, std::size_t length);
   int (*sync)(int descriptor);
-  // Keeps room for so many bytes from `offset` on; the file's length stays. 0 or -1 with errno.
-  // Null: no room is kept.
+  // Reserves that many bytes of room from `offset` on; the file's length does not change. Returns 0
+  // or -1 with errno. Null: no room is reserved.
   int (*reserve)(int descriptor, std::uint64_t offset, std::uint64_t length) = nullptr;
   static LedgerIo system() noexcept;
 };
 
 class Ledger {
  public:
-  // The closed intervals kept in memory for lists; older ones stay in the file.
+  // The closed intervals kept in memory for lists; older ones are only in the file.
   static constexpr std::size_t kMaxListed = 256;
-  // More open intervals than this cannot come about; a file with more is refused.
+  // There cannot be more open intervals than this; a file with more is refused.
   static constexpr std::size_t kMaxOpen = 64;
   // No line of the file is longer.
   static constexpr std::size_t kMaxLineBytes = 4096;
   // Reasons are cut to this length, and this many causes of one interval are kept.
   static constexpr std::size_t kMaxReasonBytes = 256;
   static constexpr std::size_t kMaxCauses = 16;
-  // Of more empty intervals after one that a person has to confirm, the rest wait for him too.
+  // If more empty intervals follow one that a person has to acknowledge, they wait for that too.
   static constexpr std::size_t kMaxEmpty = 4096;
-  // Room that is kept for lines to come, where the file system can do that.
+  // Room that is reserved for future lines, if the file system can do that.
   static constexpr std::uint64_t kReserveBytes = std::uint64_t{1024} * 1024;
 
   // Opens or creates the file, made durable with its directory entry, and locks it. Throws
-  // StartupError for damage (with the line's number) and when another process has it.
+  // StartupError for damage (with the line's number) and if another process has the file open.
   explicit Ledger(std::string path, LedgerIo io = LedgerIo::system());
 
-  // From now on positions are of this stream. Intervals of another one that are open still are
-  // closed where they began, uncounted: their binlogs are gone, or are not this server's any more.
-  // False when that could not be made durable; they then stay open until try_again().
+  // From now on positions are of this stream. Open intervals of another stream are closed where
+  // they began, uncounted, because their binlogs are gone, or are not this server's any more.
+  // Returns false if that could not be made durable; they then remain open until try_again().
   [[nodiscard]] bool begin_stream(const Uuid& origin);
 
-  // Each of these returns only when its line is on stable storage, and false (or nothing) when that
-  // failed: then nothing may be released on the strength of it.
+  // Each of these returns only when its line is on stable storage, and returns false (or nothing)
+  // if that failed: then nothing may be released because of it.
   [[nodiscard]] std::optional<std::uint64_t> open_interval(Position from, Epoch epoch,
                                                            ExposureKind kind,
                                                            std::string_view reason);
   [[nodiscard]] bool add_cause(std::uint64_t id, ExposureKind kind, std::string_view reason);
-  // Asserts that the interval is open and begins at or before `to`. `counted`: every event group in
-  // it is among `groups`.
+  // Asserts that the interval is open and begins at or before `to`. `counted`: `groups` includes
+  // every event group in it.
   [[nodiscard]] bool close_interval(std::uint64_t id, Position to, std::uint64_t groups,
                                     bool counted = false, bool uncountable = false);
 
@@ -173,19 +173,19 @@ class Ledger {
   using CountGroups = std::function<std::optional<std::uint64_t>(Position from, Position to)>;
   [[nodiscard]] bool close_all(Position to, const CountGroups& count_groups);
 
-  // What it asks for before and after releases: adds the cause to an open interval of this stream
-  // and term that begins at or before `from`, or opens one. Its id.
+  // What the fallback asks for before and after releases: adds the cause to an open interval of
+  // this stream and term that begins at or before `from`, or opens one. Returns its id.
   [[nodiscard]] std::optional<std::uint64_t> expose(Position from, Epoch epoch, ExposureKind kind,
                                                     std::string_view reason);
 
-  // Puts on record that nobody looks any more from where this host was fenced; once is enough, so a
-  // host that starts FENCED asks again, in case the disk failed then.
+  // Records that nobody looks any more from where this host was fenced. Once is enough, so a host
+  // that starts FENCED asks again, in case the disk failed then.
   [[nodiscard]] bool expose_fencing(Position from, Epoch epoch, std::string_view reason);
 
-  // On the record: a person (`by`) has dealt with all intervals up to `id`. Empty, or why not: one
-  // of them is open, or there is no such interval.
+  // Records that a person (`by`) has dealt with all intervals up to `id`. Returns nothing, or why
+  // not: one of them is open, or there is no such interval.
   [[nodiscard]] std::string acknowledge(std::uint64_t id, std::string_view by);
-  // All intervals up to this one are.
+  // All intervals up to this one are acknowledged.
   std::uint64_t acknowledged_up_to() const noexcept { return acknowledged_; }
 
   const std::vector<LedgerInterval>& open_intervals() const noexcept { return open_; }
@@ -199,9 +199,10 @@ class Ledger {
   const std::string& failure() const noexcept { return failure_; }
   bool failed() const noexcept { return !failure_.empty(); }
   bool is_full() const noexcept { return full_; }
-  // Looks for room after it was full. True: it takes lines again.
+  // Checks for room after the disk was full. Returns true when the ledger takes lines again.
   bool try_again();
-  // Kept behind the file's end; 0 where there is no room for that, or the file system cannot do it.
+  // Room reserved after the file's end; 0 if there is no room for that, or the file system cannot
+  // do it.
   std::uint64_t reserve_bytes() const noexcept {
     return reserved_until_ > totals_.bytes ? reserved_until_ - totals_.bytes : 0;
   }
@@ -211,10 +212,10 @@ class Ledger {
 
  private:
   void load();
-  // Checks one line of the file against what stands before it and applies it; an empty text, or
+  // Checks one line of the file against what precedes it and applies it. Returns an empty text, or
   // what is wrong with it.
   std::string replay(std::string_view line);
-  // The one place where the lists and totals change, for loaded and for new lines alike.
+  // The only place where the lists and totals change, for loaded and for new lines alike.
   void apply(const LedgerRecord& record);
   bool append(const LedgerRecord& record);
   void find_no_room(int error);
@@ -230,7 +231,7 @@ class Ledger {
   std::uint64_t lines_ = 0;  // good ones in the file
   std::uint64_t next_id_ = 1;
   Uuid stream_;
-  std::uint64_t acknowledged_ = 0;  // by a person, up to there
+  std::uint64_t acknowledged_ = 0;  // by a person, up to this id
   std::set<std::uint64_t> empty_;   // intervals after that which proved empty
   std::vector<LedgerInterval> open_;
   std::deque<LedgerInterval> closed_;

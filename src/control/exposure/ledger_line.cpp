@@ -1,4 +1,4 @@
-#include "control/ledger_line.h"
+#include "control/exposure/ledger_line.h"
 
 #include <fmt/format.h>
 
@@ -35,7 +35,7 @@ void put_cause(Json& json, const ExposureCause& cause) {
   json["at"] = cause.at;
 }
 
-// Reads members of one line's object; ok() turns false at the first that is missing or of another
+// Reads members of one line's object; ok() becomes false at the first that is missing or of another
 // type.
 class Members {
  public:
@@ -51,7 +51,7 @@ class Members {
     return found->get<std::string>();
   }
 
-  // Null where there is none: lines of older files.
+  // Null if there is none: lines of older files.
   Uuid uuid_if_any(const char* name) {
     if (!json_.contains(name)) return Uuid{};
     const auto uuid = parse_uuid(text(name));
@@ -59,7 +59,7 @@ class Members {
     return uuid.value_or(Uuid{});
   }
 
-  // False where there is none: lines of older files.
+  // False if there is none: lines of older files.
   bool flag_if_any(const char* name) {
     const auto found = json_.find(name);
     if (found == json_.end()) return false;

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <variant>
 
-#include "control/ledger.h"
+#include "control/exposure/ledger.h"
 
 namespace binlane {
 

@@ -1,5 +1,5 @@
-// What `binlane rejoin --cut` has begun to cut off the server's binlogs (TailCut); in the host's
-// role.
+// CutRecord: what `binlane rejoin --cut` has begun to cut off the server's binlogs (TailCut). A
+// part of the host's role record.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,9 @@
 
 namespace binlane {
 
-// What is cut: everything from `at` on, up to the file `last`.
+// The cut removes everything from `at` on, up to and including the file `last`.
 struct CutRecord {
-  Position at;  // null: no cut is under way
+  Position at;  // null: no cut is in progress
   std::uint32_t last = 0;
 
   bool under_way() const noexcept { return !at.is_null(); }

@@ -1,4 +1,4 @@
-#include "control/host_role.h"
+#include "control/failover/host_role.h"
 
 #include <fmt/format.h>
 
@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/mutant.h"
 #include "storage/durable_record.h"
 
 namespace binlane {
@@ -17,7 +18,7 @@ namespace {
 
 using nlohmann::json;
 
-// Version 1 knew neither cuts nor rejoins that are under way.
+// Version 1 knew neither cuts nor rejoins in progress.
 constexpr int kVersion = 2;
 constexpr int kOldestVersion = 1;
 constexpr HostRole kRoles[] = {HostRole::source, HostRole::standby, HostRole::fenced};
@@ -58,8 +59,8 @@ std::string encode(const RoleState& state) {
               {"rejoining", state.rejoining},
               {"new_origin", encode(promotion.new_origin)},
               {"new_start", encode(promotion.new_start)}}
-      // A path that is no UTF-8 is on record with its odd bytes replaced; what needs it says then
-      // that there is no such file.
+      // A path that is no UTF-8 is recorded with its odd bytes replaced; its user then reports that
+      // there is no such file.
       .dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -80,7 +81,7 @@ RoleState decode(ConstBytes bytes) {
   state.host_id = decode_uuid(value.at("host_id"));
   state.role = decode_role(value.at("role"));
   state.fenced_by = value.at("fenced_by").get<std::uint32_t>();
-  // Records of before there was `binlane fence` have none.
+  // Records from before `binlane fence` existed have none.
   state.fence_reason = value.value("fence_reason", std::string());
   PromotionRecord& promotion = state.promotion;
   promotion.step = static_cast<PromotionStep>(step);
@@ -135,7 +136,7 @@ RoleFile::RoleFile(RoleMedium medium, HostRole first) : medium_(std::move(medium
   try {
     state_ = decode(*payload);
   } catch (const std::exception& error) {
-    throw StartupError(fmt::format("{}: holds no role of a host that this version can read: {}",
+    throw StartupError(fmt::format("{}: this version cannot read the host's role in it: {}",
                                    medium_.path, error.what()));
   }
 }
@@ -151,7 +152,8 @@ int RoleFile::write(const RoleState& state) {
 
 int RoleFile::store(const RoleState& state) {
   if (state == state_ && on_record_) return 0;
-  if (const int error = write(state); error != 0) return error;
+  const int error = write(state);
+  if (BL_MUTANT(role_in_force_unstored, false, error != 0)) return error;
   state_ = state;
   on_record_ = true;
   return 0;

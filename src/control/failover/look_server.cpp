@@ -1,12 +1,12 @@
-#include "control/look_server.h"
+#include "control/failover/look_server.h"
 
 #include <utility>
 
 namespace binlane {
 namespace {
 
-// Nothing is compared, so nothing is asked of it.
-class NoStream final : public StreamProof {
+// A look compares no logs, so this view is never asked anything.
+class NoStream final : public SourceLogView {
  public:
   Position first() const override { return {}; }
   std::uint64_t written() const override { return 0; }
@@ -23,21 +23,21 @@ class NoStream final : public StreamProof {
 }  // namespace
 
 bool LookServer::begin(SourceHandshake::Identity identity,
-                       std::vector<HandshakeDesk::Replica> peers) {
-  if (!lane_.stand_still()) return false;
+                       std::vector<SessionManager::Replica> peers) {
+  if (!lane_.quiesce()) return false;
   lane_.begin_looking();
-  lane_.go_on();
+  lane_.resume();
   proof_ = std::make_unique<NoStream>();
-  desk_ = std::make_unique<HandshakeDesk>(std::move(peers), *proof_, lane_.queues());
+  sessions_ = std::make_unique<SessionManager>(std::move(peers), *proof_, lane_.queues());
   identity.look = true;
-  desk_->begin_incarnation(identity, {}, {});
+  sessions_->begin_incarnation(identity, {}, {});
   return true;
 }
 
 void LookServer::end() {
-  if (!desk_) return;
-  desk_.reset();
-  if (lane_.stand_still()) lane_.end_looking();
+  if (!sessions_) return;
+  sessions_.reset();
+  if (lane_.quiesce()) lane_.end_looking();
 }
 
 }  // namespace binlane

@@ -1,12 +1,13 @@
-#include "control/promotion.h"
+#include "control/failover/promotion.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/assert.h"
-#include "base/canary.h"
+#include "base/mutant.h"
 
 namespace binlane {
 namespace {
@@ -29,7 +30,7 @@ const char* to_string(LogRelation relation) {
   return "?";
 }
 
-// The names of a rule's members that are not in the set of `names`.
+// The members of a rule that are not among the logs found.
 std::vector<std::string> missing_members(const PromotionRule& rule,
                                          const std::vector<const PromotionLog*>& found) {
   std::vector<std::string> missing;
@@ -93,15 +94,15 @@ bool Promotion::complete() const noexcept {
                      [](const Peer& peer) { return peer.answer || !peer.refusal.empty(); });
 }
 
-// `before`: how many peers stand in front of this log, whose journals it must not be one of.
+// `before`: how many peers come before this log; it must not be the journal of one of them.
 std::string Promotion::not_inspected(const PromotionLog& log, std::size_t before) const {
-  if (log.journal_id.is_null()) return "it does not say which journal it has";
-  if (log.damaged && !canary(Canary::damaged_counted_as_inspected))
+  if (log.journal_id.is_null()) return "its answer does not name its journal";
+  if (BL_MUTANT(damaged_counted_as_inspected, false, log.damaged))
     return "its journal lost bytes that it had acknowledged";
   if (log.learner) return "its journal began anew and has not caught up";
   if (log.stream.origin.is_null()) return "its journal is blank";
-  // A stream of a later term shows only after an earlier one was sealed; what lies below is old and
-  // short, but honest: it never acknowledged a byte of the candidate's stream.
+  // A stream of a later term exists only after an earlier one was sealed. A log of an earlier term
+  // is old and short, but honest: it never acknowledged a byte of the candidate's stream.
   if (log.stream.term == candidate_.stream.term && log.stream.origin != candidate_.stream.origin)
     return "it holds another stream of the same term";
   if (&log != &candidate_ && log.journal_id == candidate_.journal_id)
@@ -124,8 +125,8 @@ std::vector<const PromotionLog*> Promotion::inspected() const {
   return found;
 }
 
-// Every rule found on a log of this stream: what a replica that does not count has on record can
-// only ask for more. Rules of an older stream were satisfied when that was sealed.
+// Every rule found on a log of this stream. The rules on a replica that does not count can only
+// require more. Rules of an older stream were satisfied when that was sealed.
 std::vector<PromotionRule> Promotion::rules() const {
   std::vector<PromotionRule> found;
   const auto add = [this, &found](const PromotionLog& log) {
@@ -168,53 +169,55 @@ std::optional<Promotion::Judgement> Promotion::judge_logs() const {
     const PromotionLog& log = answer.log;
     // A damaged or lagging log still tells what it has.
     if (log.stream.term > candidate_.stream.term) {
-      refuse(answer,
-             fmt::format("{} holds the stream of term {}, {} that of term {}: a promotion "
-                         "went on without it",
-                         log.name, log.stream.term, candidate_.name, candidate_.stream.term));
+      refuse(
+          answer,
+          fmt::format("{} holds the stream of term {}, but {} holds that of term {}: a promotion "
+                      "took place without it",
+                      log.name, log.stream.term, candidate_.name, candidate_.stream.term));
       continue;
     }
     if (log.stream != candidate_.stream || !not_inspected(log, i).empty()) continue;
-    if (answer.relation == LogRelation::longer && !canary(Canary::lesser_log_promoted))
+    if (BL_MUTANT(lesser_log_promoted, false, answer.relation == LogRelation::longer))
       refuse(answer,
              fmt::format("{} holds all that {} holds, and more: up to {} instead of {}", log.name,
                          candidate_.name, to_string(log.end), to_string(candidate_.end)));
     if (answer.relation == LogRelation::differs && log.epoch > candidate_.epoch)
-      refuse(answer, fmt::format("behind {} the logs of {} and {} differ, and {} had the later "
+      refuse(answer, fmt::format("after {} the logs of {} and {} differ, and {} had the later "
                                  "session with the source (epoch {}, not {})",
                                  to_string(answer.common), log.name, candidate_.name, log.name,
                                  epoch_text(log.epoch), epoch_text(candidate_.epoch)));
     if (answer.relation == LogRelation::differs && log.epoch == candidate_.epoch)
       return Judgement{
           PromotionVerdict::refused,
-          fmt::format("behind {} the logs of {} and {} differ within one epoch ({}): "
-                      "one of the two is damaged",
+          fmt::format("after {} the logs of {} and {} differ within one epoch ({}): one of the two "
+                      "is damaged",
                       to_string(answer.common), log.name, candidate_.name, epoch_text(log.epoch)),
           {}};
   }
   return judgement;
 }
 
-// What the rules still want; nothing when every one is fenced.
+// What the rules still need; nothing when every one is fenced.
 std::optional<Promotion::Judgement> Promotion::judge_rules() const {
   const std::vector<PromotionRule> found = rules();
   const PromotionVerdict verdict =
       closed_ || complete() ? PromotionVerdict::refused : PromotionVerdict::open;
   if (found.empty())
-    return Judgement{verdict,
-                     "no quorum rule is on record: nobody can tell who may have "
-                     "acknowledged what",
-                     {}};
+    return Judgement{
+        verdict,
+        "no quorum rule is on record, so it is unknown which replicas may have acknowledged what",
+        {}};
   const auto logs = inspected();
   for (const PromotionRule& rule : found) {
     if (rule.rule.level == AckLevel::received)
-      return Judgement{PromotionVerdict::refused,
-                       fmt::format("under the rule {} commits were acknowledged before they were "
-                                   "on stable storage: nothing can be proven",
-                                   rule.text),
-                       {}};
-    const bool unfenced = canary(Canary::promoted_without_fence);
-    if (rule.rule.is_fence_set(members_found(rule, logs)) || unfenced) continue;
+      return Judgement{
+          PromotionVerdict::refused,
+          fmt::format("under the rule {} commits were acknowledged before they were on stable "
+                      "storage, so nothing can be proven",
+                      rule.text),
+          {}};
+    const bool fenced = rule.rule.is_fence_set(members_found(rule, logs));
+    if (BL_MUTANT(promoted_without_fence, true, fenced)) continue;
     std::string text;
     for (const std::string& name : missing_members(rule, logs)) {
       std::string why = "it has not answered";
@@ -240,8 +243,9 @@ Promotion::Judgement Promotion::judgement() const {
   if (logs && !logs->can_be_fetched) return std::move(*logs);
   auto rules = judge_rules();
   if (logs) {
-    // Refused for what it lacks, if the rules cannot be fenced either: that is told first.
-    const bool fenced = !rules || canary(Canary::fetched_before_fenced);
+    // If the rules cannot be fenced either, the candidate is refused for what it lacks, which is
+    // reported first.
+    const bool fenced = BL_MUTANT(fetched_before_fenced, true, !rules);
     const bool open = !fenced && rules->verdict == PromotionVerdict::open;
     if (fenced) logs->verdict = PromotionVerdict::lesser;
     return std::move(open ? *rules : *logs);
@@ -258,28 +262,55 @@ Position Promotion::better_end() const {
   return {};
 }
 
+// Whoever was not inspected may have been told that everything is released which it and others can
+// have held together as a quorum. Null where every member of every rule was inspected.
+Position Promotion::released_unseen() const {
+  const auto logs = inspected();
+  const auto reach_of = [this](const PromotionLog& log) {
+    for (const Peer& peer : peers_) {
+      if (peer.answer && &peer.answer->log == &log && peer.answer->relation == LogRelation::differs)
+        return peer.answer->common;
+    }
+    return std::min(log.end, candidate_.end);
+  };
+  Position most;
+  for (const PromotionRule& rule : rules()) {
+    const ReplicaSet all = (ReplicaSet{1} << std::min(rule.members.size(), kMaxReplicas)) - 1;
+    const ReplicaSet unseen = all & ~members_found(rule, logs);
+    if (unseen == 0) continue;
+    for (const PromotionLog* const log : logs) {
+      std::vector<const PromotionLog*> holders;
+      std::copy_if(logs.begin(), logs.end(), std::back_inserter(holders),
+                   [&](const PromotionLog* other) { return reach_of(*other) >= reach_of(*log); });
+      if (rule.rule.satisfied_by(unseen | members_found(rule, holders)))
+        most = std::max(most, reach_of(*log));
+    }
+  }
+  return most;
+}
+
 Position Promotion::sealed_at() const {
   BL_ASSERT(verdict() == PromotionVerdict::proven);
-  if (canary(Canary::sealed_within_group)) return candidate_.end;
-  Position sealed = std::max(whole_groups_, candidate_.released);
+  const Position seen = std::max(whole_groups_, candidate_.released);
+  Position sealed = BL_MUTANT(unseen_release_ignored, seen, std::max(seen, released_unseen()));
   for (const Peer& peer : peers_) {
     if (!peer.answer || peer.answer->log.stream != candidate_.stream) continue;
     const PromotionAnswer& answer = *peer.answer;
     const bool all_here =
         answer.relation == LogRelation::same || answer.relation == LogRelation::prefix;
-    // What it released beside this log no quorum had: it was degraded, or its medium lied.
+    // No quorum had what it released beyond this log: it was degraded, or its medium lied.
     const Position released = answer.log.released;
     sealed = std::max(sealed, all_here ? released : std::min(released, answer.common));
   }
   BL_ASSERT(sealed <= candidate_.end);
-  return sealed;
+  return BL_MUTANT(sealed_within_group, candidate_.end, sealed);
 }
 
 std::vector<std::string> Promotion::proof() const {
   std::vector<std::string> lines;
   lines.push_back(fmt::format(
-      "candidate {} (journal {}): stream {} term {}, log of epoch {} up to "
-      "{}, whole event groups up to {}",
+      "candidate {} (journal {}): stream {} term {}, log of epoch {} up to {}, whole event groups "
+      "up to {}",
       candidate_.name, to_string(candidate_.journal_id), to_string(candidate_.stream.origin),
       candidate_.stream.term, epoch_text(candidate_.epoch), to_string(candidate_.end),
       to_string(whole_groups_)));
@@ -297,7 +328,7 @@ std::vector<std::string> Promotion::proof() const {
             ? fmt::format("log of epoch {} up to {}, {}{}", epoch_text(log.epoch),
                           to_string(log.end), to_string(peer.answer->relation),
                           peer.answer->relation == LogRelation::differs
-                              ? fmt::format(" behind {}", to_string(peer.answer->common))
+                              ? fmt::format(" after {}", to_string(peer.answer->common))
                               : std::string())
             : fmt::format("nothing of this stream (it holds that of term {})", log.stream.term);
     lines.push_back(fmt::format("peer {} (journal {}): {}: {}", log.name, to_string(log.journal_id),
@@ -311,8 +342,8 @@ std::vector<std::string> Promotion::proof() const {
     lines.push_back(fmt::format(
         "rule {}: {}", rule.text,
         fenced ? (missing.empty() ? std::string("every member was inspected")
-                                  : fmt::format("without the inspected members it cannot hold "
-                                                "({} alone satisfy it not)",
+                                  : fmt::format("it cannot be satisfied without the inspected "
+                                                "members ({} alone do not satisfy it)",
                                                 fmt::join(missing, ", ")))
                : std::string("not fenced")));
   }
@@ -336,58 +367,6 @@ std::vector<std::string> Promotion::proof() const {
       break;
   }
   return lines;
-}
-
-const char* to_string(PromotionStep step) noexcept {
-  switch (step) {
-    case PromotionStep::none:
-      return "NONE";
-    case PromotionStep::fencing:
-      return "FENCING";
-    case PromotionStep::sealed:
-      return "SEALED";
-    case PromotionStep::released:
-      return "RELEASED";
-    case PromotionStep::executed:
-      return "EXECUTED";
-    case PromotionStep::active:
-      return "ACTIVE";
-  }
-  return "?";
-}
-
-PromotionResume resume_of(PromotionStep step) noexcept {
-  switch (step) {
-    case PromotionStep::none:
-    case PromotionStep::active:
-      return PromotionResume::nothing;
-    case PromotionStep::fencing:
-      return PromotionResume::give_up;
-    case PromotionStep::sealed:
-    case PromotionStep::released:
-    case PromotionStep::executed:
-      return PromotionResume::go_on;
-  }
-  return PromotionResume::nothing;
-}
-
-bool may_follow(PromotionStep from, PromotionStep to) noexcept {
-  switch (from) {
-    case PromotionStep::none:
-    case PromotionStep::active:
-      return to == PromotionStep::fencing;
-    case PromotionStep::fencing:
-      return to == PromotionStep::sealed || to == PromotionStep::none ||
-             to == PromotionStep::fencing;
-    case PromotionStep::sealed:
-      // A later candidate may depose this one until the new stream has begun.
-      return to == PromotionStep::released || to == PromotionStep::none;
-    case PromotionStep::released:
-      return to == PromotionStep::executed || to == PromotionStep::none;
-    case PromotionStep::executed:
-      return to == PromotionStep::active || to == PromotionStep::none;
-  }
-  return false;
 }
 
 }  // namespace binlane

@@ -1,4 +1,4 @@
-#include "control/promotion_answer.h"
+#include "control/failover/promotion_answer.h"
 
 #include <algorithm>
 
@@ -44,7 +44,7 @@ PromotionAnswer promotion_answer(const std::string& name,
   answer.log.end = found.end;
   answer.log.released = found.released;
   answer.log.damaged = (found.state & (wire::kStateDamaged | wire::kStateJournalFailed)) != 0;
-  // Rules that it could not tell may be ones that nobody else tells.
+  // A peer that could not report all its rules counts like a learner: no other peer may know them.
   answer.log.learner = (found.state & wire::kStateLearner) != 0 || found.rules_cut_short;
   answer.log.rules = promotion_rules(lines_of(found.rules));
   answer.relation = relation_of(found.match);
@@ -52,8 +52,8 @@ PromotionAnswer promotion_answer(const std::string& name,
   return answer;
 }
 
-void take_inspections(Promotion& promotion, const std::vector<HandshakeDesk::ReplicaView>& peers) {
-  for (const HandshakeDesk::ReplicaView& peer : peers) {
+void take_inspections(Promotion& promotion, const std::vector<SessionManager::ReplicaView>& peers) {
+  for (const SessionManager::ReplicaView& peer : peers) {
     if (peer.inspection)
       promotion.on_answer(promotion_answer(peer.name, *peer.inspection));
     else if (!peer.refusal.empty())
@@ -61,9 +61,9 @@ void take_inspections(Promotion& promotion, const std::vector<HandshakeDesk::Rep
   }
 }
 
-std::uint32_t promised_elsewhere(const std::vector<HandshakeDesk::ReplicaView>& peers) {
+std::uint32_t promised_elsewhere(const std::vector<SessionManager::ReplicaView>& peers) {
   std::uint32_t term = 0;
-  for (const HandshakeDesk::ReplicaView& peer : peers) {
+  for (const SessionManager::ReplicaView& peer : peers) {
     if (!peer.inspection) term = std::max(term, peer.promised_term);
   }
   return term;

@@ -1,4 +1,4 @@
-#include "control/promotion_plan.h"
+#include "control/failover/promotion_plan.h"
 
 #include <fmt/format.h>
 
@@ -23,7 +23,7 @@ std::vector<std::string> names_of(const PromotionRule& rule, ReplicaSet set) {
   return names;
 }
 
-// Those without whom nothing fences the rule.
+// The hosts without which no set fences the rule.
 ReplicaSet indispensable(const PromotionRule& rule, ReplicaSet others) {
   ReplicaSet needed = 0;
   for (std::size_t i = 0; i < rule.members.size(); ++i) {
@@ -33,7 +33,7 @@ ReplicaSet indispensable(const PromotionRule& rule, ReplicaSet others) {
   return needed;
 }
 
-// How many of `others` it takes at least beside `known`.
+// The smallest number of `others` that is needed in addition to `known`.
 int least_more(const PromotionRule& rule, ReplicaSet known, ReplicaSet others) {
   int least = std::popcount(others);
   for (ReplicaSet some = others; some != 0; some = (some - 1) & others) {
@@ -71,15 +71,15 @@ std::vector<std::string> fence_plan(const PromotionLog& log) {
 }
 
 std::vector<std::string> fence_report(const PromotionLog& log, std::uint32_t term) {
-  std::vector<std::string> lines = {
-      fmt::format("{} is fenced: it has promised term {} to nobody, and serves no source of an "
-                  "older one any more",
-                  log.name, term),
-      "a source that asks it is FENCED by that. One that cannot reach it may go on with others:"};
+  std::vector<std::string> lines = {fmt::format("{} is fenced: it has promised term {} to nobody, "
+                                                "and serves no source of an older term any more",
+                                                log.name, term),
+                                    "a source that asks this host becomes FENCED. A source that "
+                                    "cannot reach it may continue with others:"};
   for (std::string& line : fence_plan(log)) lines.push_back(std::move(line));
   lines.emplace_back(
-      "to leave it: binlane promote on a host that has a [source] section, then binlane rejoin on "
-      "the old source");
+      "to end this state: binlane promote on a host that has a [source] section, then binlane "
+      "rejoin on the old source");
   return lines;
 }
 

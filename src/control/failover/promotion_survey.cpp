@@ -1,12 +1,12 @@
-#include "control/promotion_survey.h"
+#include "control/failover/promotion_survey.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "base/canary.h"
-#include "control/promotion_answer.h"
+#include "base/mutant.h"
+#include "control/failover/promotion_answer.h"
 
 namespace binlane {
 namespace {
@@ -23,11 +23,11 @@ PromotionSurvey::PromotionSurvey(PromotionLog candidate, std::vector<std::string
   for (std::string& name : peers) peers_.emplace_back().name = std::move(name);
 }
 
-void PromotionSurvey::take(const std::vector<HandshakeDesk::ReplicaView>& peers,
+void PromotionSurvey::take(const std::vector<SessionManager::ReplicaView>& peers,
                            const HeardSource& heard, std::uint64_t now_ns) {
   heard_ = heard;
   const bool settles = !settled_ && passed_ns(now_ns) >= kSettleNs;
-  for (const HandshakeDesk::ReplicaView& view : peers) {
+  for (const SessionManager::ReplicaView& view : peers) {
     largest_promise_ = std::max(largest_promise_, view.promised_term);
     for (Peer& peer : peers_) {
       if (peer.name != view.name) continue;
@@ -37,7 +37,7 @@ void PromotionSurvey::take(const std::vector<HandshakeDesk::ReplicaView>& peers,
       peer.look = *view.look;
       peer.refusal = view.look->refused ? view.refusal : std::string();
       peer.looks = view.looks;
-      // The first answer behind that moment may have been given before it.
+      // The first answer after that moment may have been sent before it.
       const bool now = settled_ && peer.looks >= peer.looks_then + 2;
       if (now && peer.look.source_alive && live_.empty())
         live_ = peer.look.refused ? peer.name : peer.look.source;
@@ -48,15 +48,15 @@ void PromotionSurvey::take(const std::vector<HandshakeDesk::ReplicaView>& peers,
   closed_ = closed_ || passed_ns(now_ns) > kPatienceNs;
 }
 
-// Somebody says that a source lives, and whether that is so still shows in a moment.
+// A source was heard lately, or a peer said so. Whether it is still alive shows within kAliveNs.
 bool PromotionSurvey::maybe_alive() const {
   if (!heard_.name.empty() && heard_.heard_ns + kSourceHeardNs > begun_ns_) return true;
   return std::any_of(peers_.begin(), peers_.end(),
                      [](const Peer& peer) { return peer.answered && peer.look.source_alive; });
 }
 
-// As if what was seen were fenced logs. How two logs stand to each other byte by byte is not known:
-// the longer one is taken to hold all of the shorter.
+// Judges as if the looks were fenced logs. Looks do not compare bytes, so the longer of two logs is
+// assumed to hold everything that the shorter one holds.
 Promotion PromotionSurvey::promotion() const {
   std::vector<std::string> names;
   for (const Peer& peer : peers_) names.push_back(peer.name);
@@ -87,7 +87,7 @@ PromotionSurvey::State PromotionSurvey::state(bool from_live_source, std::uint64
     case PromotionVerdict::proven:
       break;
   }
-  if (!live_.empty() && !from_live_source && !canary(Canary::live_source_promoted_away))
+  if (BL_MUTANT(live_source_promoted_away, false, !live_.empty() && !from_live_source))
     return State::refused;
   if (!judged.complete() && passed_ns(now_ns) < kGraceNs) return State::asking;
   if (maybe_alive() && live_.empty() && passed_ns(now_ns) < kAliveNs) return State::asking;
@@ -101,8 +101,8 @@ std::string PromotionSurvey::reason(bool from_live_source) const {
     return judged.reason();
   if (live_.empty() || from_live_source) return "peers that may hold a longer log";
   return fmt::format(
-      "the source {} is alive. To promote away from it is a planned switchover: stop its writers, "
-      "then repeat this with --from-live-source",
+      "the source {} is alive. A promotion would be a planned switchover: stop the source's "
+      "writers, then repeat this with --from-live-source",
       live_);
 }
 
@@ -119,8 +119,8 @@ std::vector<std::string> PromotionSurvey::lines(std::uint64_t now_ns) const {
           log.stream == candidate_.stream
               ? fmt::format("log of epoch {} up to {}", epoch_text(log.epoch), to_string(log.end))
               : std::string("nothing of this stream");
-      const std::string lacks = log.damaged   ? ", damaged: counts for nothing"
-                                : log.learner ? ", a learner: counts for nothing"
+      const std::string lacks = log.damaged   ? ", damaged, so it does not count"
+                                : log.learner ? ", a learner, so it does not count"
                                               : "";
       lines.push_back(fmt::format("peer {} (journal {}): would answer: {}{}", peer.name,
                                   to_string(log.journal_id), held, lacks));

@@ -1,4 +1,4 @@
-#include "control/tail_cut.h"
+#include "control/failover/tail_cut.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,8 +12,8 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "shim/binlog_index.h"
-#include "shim/binlog_paths.h"
+#include "shim/binlog/binlog_index.h"
+#include "shim/binlog/binlog_paths.h"
 #include "storage/file_util.h"
 
 namespace binlane {
@@ -45,7 +45,7 @@ class SystemCutFiles final : public CutFiles {
     const FileDescriptor out(::open(
         temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, kIndexMode));
     if (!out.is_open()) return errno;
-    // The server may run as somebody else than this daemon.
+    // The server may run as another user than this daemon, and must be able to write the file.
     if (::fchown(out.get(), owner.st_uid, owner.st_gid) != 0) return errno;
     if (const int error = write_all(out.get(), std::as_bytes(std::span(text)), 0); error != 0)
       return error;
@@ -84,22 +84,22 @@ std::string TailCut::path(std::uint32_t number) const {
 std::string TailCut::started(const std::string& trace) {
   server_was_started_ = true;
   return fmt::format(
-      "the server was started in the middle of the cut at {} ({}): its recovery has "
-      "committed what was to be cut off",
+      "the server was started in the middle of the cut at {} ({}), so its recovery has committed "
+      "what was to be cut off",
       to_string(cut_.at), trace);
 }
 
-// It opens another file as it starts, whatever it finds.
+// A server that starts always begins another binlog file, and lists it.
 std::string TailCut::look_for_a_start(const std::string& index_text) {
   std::istringstream lines(index_text);
   for (std::string line; std::getline(lines, line);) {
     if (binlog_file_number(trimmed_index_line(line)) > cut_.last)
       return started("its index names " + line);
   }
-  if (files_.exists(path(cut_.last + 1))) return started(path(cut_.last + 1) + " is there");
+  if (files_.exists(path(cut_.last + 1))) return started(path(cut_.last + 1) + " exists");
   for (std::uint32_t number = cut_.at.file + 1; number <= cut_.last; ++number) {
     if (files_.exists(path(number)) && files_.exists(aside(number)))
-      return started(path(number) + " is there again");
+      return started(path(number) + " exists again");
   }
   return {};
 }
@@ -114,7 +114,7 @@ std::string TailCut::run(const std::function<void(std::string)>& report) {
   const std::string cut_file = path(cut_.at.file);
   const auto size = files_.size(cut_file);
   if (!size || *size < cut_.at.offset)
-    return fmt::format("{} does not reach {}: it is not the file that was to be cut", cut_file,
+    return fmt::format("{} does not reach {}, so it is not the file that was to be cut", cut_file,
                        to_string(cut_.at));
   std::string kept;
   std::istringstream lines(text);
@@ -125,21 +125,22 @@ std::string TailCut::run(const std::function<void(std::string)>& report) {
     if (const int error = files_.replace(index_, kept); error != 0) return failed(index_, error);
   }
   for (std::uint32_t number = cut_.last; number > cut_.at.file; --number) {
-    if (!files_.exists(path(number))) continue;  // set aside already
+    if (!files_.exists(path(number))) continue;  // already set aside
     if (const int error = files_.rename(path(number), aside(number)); error != 0)
       return failed(path(number), error);
     report("set aside as " + aside(number));
   }
-  // The names before the bytes: a file that is back after a power cut would be found beside a
-  // binlog that ends before it.
+  // The renames must be durable before the truncation. Otherwise a file could reappear after a
+  // power cut, and follow a binlog that ends too early.
   const std::string folder = parent_directory(base_);
   if (const int error = files_.sync_folder(folder); error != 0) return failed(folder, error);
   if (*size != cut_.at.offset) {
     if (const int error = files_.truncate(cut_file, cut_.at.offset); error != 0)
       return failed(cut_file, error);
   }
-  report(fmt::format("cut off at {}: at its start the server rolls back what was prepared after it",
-                     to_string(cut_.at)));
+  report(
+      fmt::format("cut off at {}; when it starts, the server rolls back what was prepared after it",
+                  to_string(cut_.at)));
   return {};
 }
 

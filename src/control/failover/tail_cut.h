@@ -1,11 +1,11 @@
-// TailCut: cuts what nobody else has off a stopped server's binlogs, in steps of which each may be
-// the last before a power cut.
+// TailCut: cuts the tail that no other host has off a stopped server's binlogs, in steps. A power
+// cut may come after each of them.
 //
-// The index first, so that a server names no file beyond the cut; then those files are set aside as
-// <name>.cut; the file that the cut lies in is truncated last. What is to be cut is on record
-// before the first step (RoleState::cut), and run() goes on from wherever it was left: it finds
-// what is done already. A server that was started in between has committed what was to be cut: that
-// shows in its files, and is refused. Source's control thread.
+// First it changes the index, so that a server knows no file after the cut. Then it renames those
+// files to <name>.cut. Last it truncates the file that contains the cut. The cut is on record
+// before the first step (RoleState::cut), and run() continues where the last one ended, by what it
+// finds already done. A server that was started in between has committed what was to be cut; its
+// files show that, and the cut is refused. Source's control thread.
 #pragma once
 
 #include <cstdint>
@@ -15,18 +15,19 @@
 #include <utility>
 
 #include "base/position.h"
-#include "control/cut_record.h"
+#include "control/failover/cut_record.h"
 
 namespace binlane {
 
-// The operations of it, in a seam: tests end in the middle of them. Each gives 0 or an errno.
+// The file operations, replaceable so that tests can end in the middle of them. Each returns 0 or
+// an errno.
 class CutFiles {
  public:
   virtual ~CutFiles() = default;
   virtual bool exists(const std::string& path) = 0;
   virtual std::optional<std::uint64_t> size(const std::string& path) = 0;
   virtual int read(const std::string& path, std::string& text) = 0;
-  // Another text in one step, durable, with the owner of the file before.
+  // Replaces the text in one step, durable, with the owner of the previous file.
   virtual int replace(const std::string& path, const std::string& text) = 0;
   virtual int rename(const std::string& from, const std::string& to) = 0;
   virtual int sync_folder(const std::string& path) = 0;
@@ -37,14 +38,14 @@ class CutFiles {
 
 class TailCut {
  public:
-  // `base`: the binlogs' path without their numbers.
+  // `base`: the path of the binlogs without their numbers.
   TailCut(CutFiles& files, std::string index, std::string base, CutRecord cut)
       : files_(files), index_(std::move(index)), base_(std::move(base)), cut_(cut) {}
 
-  // All that is left to do. Empty when everything is cut, and durable; otherwise what went wrong:
-  // it may be run again, unless server_was_started().
+  // Does everything that is left to do. Returns an empty string once the cut is complete and
+  // durable; otherwise what went wrong. It may be run again, unless server_was_started().
   std::string run(const std::function<void(std::string)>& report);
-  // Its recovery has committed what was to be cut: only a rebuild helps.
+  // The server's recovery has committed what was to be cut, so only a rebuild helps.
   bool server_was_started() const noexcept { return server_was_started_; }
 
  private:

@@ -1,4 +1,4 @@
-#include "control/term_reset.h"
+#include "control/failover/term_reset.h"
 
 #include <fmt/format.h>
 #include <sys/socket.h>
@@ -8,17 +8,17 @@
 #include <memory>
 
 #include "base/error.h"
-#include "control/host_role.h"
-#include "control/promotion.h"
-#include "control/source_state.h"
+#include "control/failover/host_role.h"
+#include "control/failover/promotion.h"
+#include "control/stream/source_state.h"
 #include "storage/durable_record.h"
 #include "storage/file_util.h"
-#include "storage/journal_file.h"
+#include "storage/journal/journal_file.h"
 
 namespace binlane {
 namespace {
 
-// A daemon answers at its admin socket; a replica's also holds a lock on its journal.
+// A daemon answers at its admin socket; a replica's daemon also holds a lock on its journal.
 bool daemon_runs(const std::string& socket_path) {
   sockaddr_un address{};
   if (socket_path.empty() || socket_path.size() >= sizeof address.sun_path) return false;
@@ -29,7 +29,7 @@ bool daemon_runs(const std::string& socket_path) {
          ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
 }
 
-// What this host has on record. Files that are not there are not made.
+// What this host has on record. Missing files are not created.
 class Records {
  public:
   explicit Records(const Config& config) {
@@ -55,7 +55,7 @@ class Records {
     options.danger_buffered = replica.danger_buffered_journal;
     journal_ = std::make_unique<JournalFile>(options);
   }
-  // The largest term that something on this host bears: its log, its streams, its own binlogs.
+  // The largest term that anything on this host bears: its log, its streams, its server's binlogs.
   std::uint32_t largest_in_use() const;
 
   std::unique_ptr<JournalFile> journal_;
@@ -102,25 +102,26 @@ std::string Records::refuse(const TermReset& reset) const {
   if (reset.term == 0 || reset.term > kMaxTerm - 1)
     return fmt::format("a term is a number from 1 to {}", kMaxTerm - 1);
   if (const std::uint32_t used = largest_in_use(); reset.term < used)
-    return fmt::format("term {} is in use on this host already: take that, or a later one", used);
+    return fmt::format("term {} is already in use on this host: choose that, or a later one", used);
   if (!role_) return {};
   const RoleState& role = role_->state();
   if (resume_of(role.promotion.step) == PromotionResume::go_on)
     return fmt::format(
-        "its promotion in term {} is decided and not through: start binlaned, and "
-        "let it end",
+        "this host's promotion in term {} is decided but not finished: start binlaned, and let the "
+        "promotion end",
         role.promotion.term);
   const bool goes_on = reset.source && *reset.source == role.host_id;
   if (!goes_on) {
     if (role.role == HostRole::source)
-      return "this host is the source by its record: fence it first, or name its host id as "
+      return "this host is the source by its record: fence it first, or give its host id with "
              "--source";
     return {};
   }
-  if (role.role == HostRole::standby) return "this host is a standby: it is no source to go on";
+  if (role.role == HostRole::standby)
+    return "this host is a standby, so it cannot continue as the source";
   if (!state_ || !state_->state() || state_->state()->epoch.term != reset.term)
     return fmt::format(
-        "this host's own stream is in term {}: a source goes on in its own term only",
+        "this host's own stream is in term {}: a source continues in its own term only",
         state_ && state_->state() ? state_->state()->epoch.term : 0);
   return {};
 }
@@ -129,7 +130,7 @@ std::string Records::carry_out(const TermReset& reset, std::vector<std::string>&
   if (journal_) {
     const Promise promise{reset.term, reset.source.value_or(journal_->meta().journal)};
     if (const int error = journal_->reset_promise(promise); error != 0)
-      return fmt::format("the promise cannot be stored: {}", errno_text(error));
+      return fmt::format("cannot store the promise: {}", errno_text(error));
     done.push_back(fmt::format("term {} is promised to {}", promise.term,
                                reset.source ? to_string(*reset.source) : "nobody"));
   }
@@ -141,7 +142,7 @@ std::string Records::carry_out(const TermReset& reset, std::vector<std::string>&
   if (goes_on) role.fence_reason.clear();
   if (role == role_->state()) return {};
   if (const int error = role_->store(role); error != 0)
-    return fmt::format("the host's role cannot be stored: {}", errno_text(error));
+    return fmt::format("cannot store the host's role: {}", errno_text(error));
   done.push_back(goes_on ? fmt::format("this host is the source of term {} again", reset.term)
                          : fmt::format("fenced by term {}", role.fenced_by));
   return {};
@@ -152,7 +153,8 @@ std::string Records::carry_out(const TermReset& reset, std::vector<std::string>&
 TermReport look_at_terms(const Config& config, const TermReset* reset) {
   TermReport report;
   if (daemon_runs(config.admin_socket)) {
-    report.problem = fmt::format("a binlaned answers at {}: stop it first", config.admin_socket);
+    report.problem =
+        fmt::format("a binlaned is running (it answers at {}): stop it first", config.admin_socket);
     return report;
   }
   try {

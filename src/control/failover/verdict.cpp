@@ -1,8 +1,8 @@
-#include "control/verdict.h"
+#include "control/failover/verdict.h"
 
 #include <fmt/format.h>
 
-#include "base/canary.h"
+#include "base/mutant.h"
 
 namespace binlane {
 namespace {
@@ -16,8 +16,9 @@ Verdict judge_on_source(const VerdictFacts& facts) {
       say("it is not in the source's binlog, and this host is the source");
       return verdict;
     }
-    say(facts.problem.empty() ? "this host's source side is not running: its binlog may be short"
-                              : facts.problem);
+    say(facts.problem.empty()
+            ? "this host's source side is not running, so its binlog may be incomplete"
+            : facts.problem);
     return verdict;
   }
   say(fmt::format("it ends at {} of the source's binlog", to_string(*facts.end)));
@@ -39,7 +40,8 @@ Verdict judge_on_fenced(const VerdictFacts& facts) {
   }
   say(fmt::format("it ends at {} of this host's binlog", to_string(*facts.end)));
   if (!facts.sealed_at) {
-    say("where the stream was sealed is not known here yet: the new source has not spoken to it");
+    say("where the stream was sealed is not known here yet, because the new source has not "
+        "contacted this host");
     return verdict;
   }
   say(fmt::format("the stream was sealed at {}", to_string(*facts.sealed_at)));
@@ -51,7 +53,7 @@ Verdict judge_on_fenced(const VerdictFacts& facts) {
   return verdict;
 }
 
-// Clients may have been told that it is committed before a quorum had it.
+// Clients may have got OK before a quorum had the transaction.
 void say_exposures(const VerdictFacts& facts, Verdict& verdict) {
   for (const Exposure& exposure : facts.exposures) {
     if (facts.end && exposure.covers(*facts.end))
@@ -64,28 +66,30 @@ Verdict judge_on_replica(const VerdictFacts& facts) {
   Verdict verdict;
   const auto say = [&verdict](std::string line) { verdict.evidence.push_back(std::move(line)); };
   if (!facts.end) {
-    say(facts.problem.empty() ? "it is not in what this replica holds; others may hold more"
+    say(facts.problem.empty() ? "this replica does not hold it; other replicas may hold more"
                               : facts.problem);
     say(fmt::format("this replica holds the stream up to {}", to_string(facts.durable)));
     return verdict;
   }
-  say(fmt::format("it ends at {} of the stream, which this replica has up to {}",
+  say(fmt::format("it ends at {} of the stream, which this replica holds up to {}",
                   to_string(*facts.end), to_string(facts.durable)));
   say_exposures(facts, verdict);
   if (*facts.end > facts.durable) return verdict;
-  if (facts.diverged && !canary(Canary::diverged_verdict)) {
-    say("this replica is DIVERGED: ask the source of the later term, or who follows it");
+  if (BL_MUTANT(diverged_verdict, false, facts.diverged)) {
+    say("this replica is DIVERGED: ask the source of the later term, or a replica of that source");
     return verdict;
   }
   if (*facts.end > facts.released) {
-    say(fmt::format("the source has told this replica of being safe up to {} only",
-                    to_string(facts.released)));
+    say(fmt::format(
+        "the source has told this replica that everything up to {} is safe, but nothing after it",
+        to_string(facts.released)));
     return verdict;
   }
   say("the source has synced it");
   if (!facts.alone_is_quorum) {
-    say(fmt::format("by the rule {} this replica alone is no quorum; ask the source or the others",
-                    facts.rule));
+    say(fmt::format(
+        "by the rule {} this replica alone is no quorum; ask the source or other replicas",
+        facts.rule));
     return verdict;
   }
   say(fmt::format("by the rule {} this replica alone is a quorum", facts.rule));
@@ -109,9 +113,10 @@ const char* to_string(VerdictKind kind) noexcept {
 
 Verdict judge_transaction(const VerdictFacts& facts) {
   if (!facts.sealed_stream.empty())
-    return {VerdictKind::durable,
-            {fmt::format("it is in the stream {}, below where a promotion sealed it",
-                         facts.sealed_stream)}};
+    return {
+        VerdictKind::durable,
+        {fmt::format("it is in the stream {}, before the position at which a promotion sealed it",
+                     facts.sealed_stream)}};
   switch (facts.role) {
     case HostRole::source:
       return judge_on_source(facts);

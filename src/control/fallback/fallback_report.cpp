@@ -1,5 +1,5 @@
 // The part of the fallback state machine that others see: states, transitions, predicates.
-#include "control/fallback.h"
+#include "control/fallback/fallback.h"
 
 namespace binlane {
 

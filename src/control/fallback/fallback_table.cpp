@@ -1,4 +1,4 @@
-#include "control/fallback_table.h"
+#include "control/fallback/fallback_table.h"
 
 #include <array>
 
@@ -18,7 +18,7 @@ constexpr FallbackEventSet on(Events... events) {
 
 constexpr FallbackEventSet kAll = (FallbackEventSet{1} << kFallbackEvents) - 1;
 
-// The events that a phase has no row of its own for: they change nothing there.
+// The events for which a phase has no row of its own: they change nothing there.
 template <class... Events>
 constexpr FallbackEventSet all_but(Events... events) {
   return kAll & ~on(events...);
@@ -59,7 +59,8 @@ constexpr FallbackRow kTable[] = {
      F::none},
 
     {P::confirming, on(E::covered), P::confirming, F::close},
-    // A ledger that could not be closed says too much, which is safe; it blocks the next degrade.
+    // A ledger that could not be closed claims too much exposure, which is safe; it blocks the next
+    // degrade.
     {P::confirming, on(E::closed, E::close_failed), P::semisync, F::count_on},
     {P::confirming, on(E::deadline), P::recording, F::expose_own},
     {P::confirming, on(E::asked_off), P::recording, F::expose_asked},
@@ -89,8 +90,8 @@ constexpr FallbackRow kTable[] = {
                           E::numbering_over),
      P::semisync, F::none},
 
-    // Any client of the server's semi-sync ends a wait. The interval of the ledger stays open until
-    // there is none but ours and a quorum covers everything that was written until then.
+    // Any client of the server's semi-sync ends a wait. The interval of the ledger remains open
+    // until ours is the only client and a quorum covers everything that was written until then.
     {P::shared, on(E::other_gone), P::confirming, F::adopt},
     {P::shared, on(E::other_unproven), P::forgetting, F::turn_off},
     {P::shared, on(E::other_refused), P::recording, F::expose_other},
@@ -105,8 +106,8 @@ constexpr FallbackRow kTable[] = {
                         E::numbering_over),
      P::shared, F::none},
 
-    // What that client has acknowledged outlives it in the server, and may lie beyond everything
-    // that is written yet. Only OFF makes the server forget it; ON follows at once.
+    // What that client has acknowledged remains in the server after it left, and may be beyond
+    // everything that is written yet. Only OFF makes the server forget it; ON follows at once.
     {P::forgetting, on(E::turned_off), P::turning_on, F::turn_on},
     {P::forgetting, on(E::turn_off_failed), P::forgetting, F::retry_off},
     {P::forgetting, on(E::asked_off), P::recording, F::expose_asked},
@@ -120,7 +121,7 @@ constexpr FallbackRow kTable[] = {
                             E::numbering_over),
      P::forgetting, F::none},
 
-    // Binlane releases nothing here. The server may: its own timeout, a KILL, a shutdown.
+    // Binlane releases nothing here. The server may: by its own timeout, a KILL, a shutdown.
     {P::holding, on(E::wait_ended), P::semisync, F::none},
     {P::holding, on(E::deadline), P::recording, F::expose_own},  // the mode is another one now
     {P::holding, on(E::asked_off), P::recording, F::expose_asked},
@@ -136,7 +137,7 @@ constexpr FallbackRow kTable[] = {
                          E::other_refused, E::numbering_over),
      P::holding, F::none},
 
-    // The only way to turning_off leads through here: ledger first (I4).
+    // The only way to turning_off is through here: ledger first. [I4]
     {P::recording, on(E::recorded), P::turning_off, F::turn_off},
     {P::recording, on(E::recorded_to_fail), P::closing, F::read_only},
     // An OFF of ours could undo the ON that may have followed an operator's OFF.
@@ -148,7 +149,7 @@ constexpr FallbackRow kTable[] = {
                            E::never_unrecorded, E::server_restarted),
      P::recording, F::none},
 
-    // Only when no new commit gets through are those that wait let go (S15).
+    // Waiting commits are released only when no new commit gets through. [S15]
     {P::closing, on(E::read_only_pending), P::turning_off, F::turn_off},
     {P::closing, on(E::read_only_failed), P::closing, F::retry_read_only},
     {P::closing, on(E::asked_off), P::turning_off, F::turn_off},
@@ -170,15 +171,15 @@ constexpr FallbackRow kTable[] = {
     {P::blocked, on(E::server_off), P::async, F::count_off},
     {P::blocked, on(E::ledger_back), P::recording, F::expose_own},
     {P::blocked, on(E::server_restarted), P::starting, F::expose_aside},
-    // The wait has ended by somebody else's ACK, or may have.
+    // Another client's ACK has ended the wait, or may have.
     {P::blocked, on(E::other_acker), P::shared, F::expose_other},
     {P::blocked, on(E::numbering_over), P::refused, F::expose_number},
     {P::blocked, all_but(E::wait_ended, E::server_off, E::ledger_back, E::server_restarted, E::other_acker,
                          E::numbering_over),
      P::blocked, F::none},
 
-    // Clients get an OK that no quorum stands behind. It is not called semi-sync, and nothing is
-    // released on top of it. An OFF of somebody else, or the server's end, makes it forget.
+    // Clients get an OK without a quorum. This is not called semi-sync, and nothing else is
+    // released in addition. An OFF by somebody else, or the server's end, makes the server forget.
     {P::refused, on(E::server_off), P::async, F::count_off},
     {P::refused, on(E::ledger_back), P::recording, F::expose_fresh},
     {P::refused, on(E::server_restarted), P::fresh, F::none},
@@ -192,7 +193,7 @@ constexpr FallbackRow kTable[] = {
 
 constexpr std::size_t kNoRow = SIZE_MAX;
 
-// Index of the one row for the pair; kNoRow when there is none or more than one.
+// Index of the only row for the pair; kNoRow if there is none or more than one.
 constexpr std::size_t only_row(std::size_t phase, std::size_t event) {
   std::size_t found = kNoRow;
   for (std::size_t i = 0; i < std::size(kTable); ++i) {

@@ -1,4 +1,4 @@
-#include "control/fallback_text.h"
+#include "control/fallback/fallback_text.h"
 
 #include <fmt/format.h>
 
@@ -44,7 +44,7 @@ const char* to_string(FallbackReason reason) noexcept {
     case FallbackReason::link_lost:
       return "the dump connection to the server was lost";
     case FallbackReason::unrecorded:
-      return "what the server released before could not be recorded then";
+      return "what the server released earlier could not be recorded at that time";
     case FallbackReason::server_stopped:
       return "the server stopped waiting by itself";
     case FallbackReason::operator_off:
@@ -64,18 +64,17 @@ const char* to_string(FallbackReason reason) noexcept {
     case FallbackReason::server_on:
       return "semi-sync is on at the server";
     case FallbackReason::stream_new:
-      return "the stream is new, and the server was told of another one";
+      return "the stream is new, and the server may hold ACKs of another one";
     case FallbackReason::other_acker:
-      return "another semi-sync client than Binlane acknowledges commits; find it with SHOW SLAVE "
-             "HOSTS, and on its server SET GLOBAL rpl_semi_sync_slave_enabled=OFF, STOP SLAVE, "
-             "START "
-             "SLAVE";
+      return "a semi-sync client other than Binlane acknowledges commits; find it with SHOW SLAVE "
+             "HOSTS (MySQL: SHOW REPLICAS), and switch its semi-sync OFF; binlane doctor prints "
+             "the "
+             "statements for its server";
     case FallbackReason::other_gone:
       return "Binlane is the server's only semi-sync client again";
     case FallbackReason::numbering_over:
-      return "from binlog number 1000000 on this server waits for nobody; renumber its binlogs "
-             "(see "
-             "OPERATIONS, Binlog numbers)";
+      return "from binlog number 1000000 on this server waits for no replica; renumber its binlogs "
+             "(see OPERATIONS, Binlog numbers)";
     case FallbackReason::turn_on_failed:
       return "semi-sync could not be switched on at the server";
   }

@@ -1,11 +1,11 @@
 // What the fallback state machine does, in words: names for the status, sentences for the log, and
-// MySQL's own wording for those who search their logs for it. For ordinary threads.
+// MySQL's own wording for people who search their logs for it. For ordinary threads.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "control/fallback.h"
+#include "control/fallback/fallback.h"
 
 namespace binlane {
 

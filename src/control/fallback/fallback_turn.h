@@ -1,5 +1,5 @@
-// turn_fallback(): one turn of the fallback of a source that runs: what control sees goes in, what
-// it asks for is carried out. And what it starts from, and leaves on record.
+// turn_fallback(): one turn of the fallback of a running source: what control sees goes in, and
+// what the fallback asks for is carried out. Also what it starts from, and leaves on record.
 //
 // The simulator runs this as control does. Control thread of the source.
 #pragma once
@@ -8,19 +8,20 @@
 #include <optional>
 #include <utility>
 
-#include "base/canary.h"
-#include "control/fallback.h"
-#include "control/ledger.h"
-#include "control/source_state.h"
-#include "control/stream_anchor.h"
-#include "dataplane/source_cycle.h"
-#include "dataplane/source_handshake.h"
-#include "shim/binlog_event.h"
-#include "shim/stream_scan.h"
+#include "base/assert.h"
+#include "base/mutant.h"
+#include "control/exposure/ledger.h"
+#include "control/fallback/fallback.h"
+#include "control/stream/source_state.h"
+#include "control/stream/stream_fingerprint.h"
+#include "dataplane/lane/source_queues.h"
+#include "dataplane/session/source_handshake.h"
+#include "shim/binlog/binlog_event.h"
+#include "shim/binlog/stream_scan.h"
 
 namespace binlane {
 
-struct FallbackSight {
+struct FallbackObservation {
   SourceMarks marks;
   Position dump;  // of this incarnation's dump connection; null: there is none
   bool acker_registered = false;
@@ -33,7 +34,7 @@ inline FallbackStart fallback_start(const SourceState& state, const Ledger& ledg
                                     bool fresh_stream, bool same_run) {
   FallbackStart start;
   start.fresh = fresh_stream;
-  start.exposed_from = std::max(state.looked, beginning_of(state));
+  start.exposed_from = exposed_since(state);
   start.interval_open = ledger.open_in_stream();
   start.ledger_failed = ledger.failed();
   start.server_restarted = state.unaccounted && !same_run;
@@ -42,42 +43,42 @@ inline FallbackStart fallback_start(const SourceState& state, const Ledger& ledg
   return start;
 }
 
-// While its server or its binlogs are not fit, nobody here makes commits wait: on record from the
-// last quorum on, in case the host is lost before the next incarnation can say so (S8). Nothing is
-// known of a stream before the first. False when the ledger takes no line.
+// While its server or its binlogs are unfit, nothing here makes commits wait. This is recorded from
+// the last quorum on, in case the host is lost before the next incarnation can record it. [S8]
+// Nothing is known of a stream before the first. Returns false if the ledger takes no line.
 [[nodiscard]] inline bool expose_refused(Ledger& ledger, const SourceState& state,
                                          std::string_view problem) {
   if (state.origin.is_null() || ledger.open_in_stream()) return true;
-  return ledger
-      .expose(std::max(state.looked, beginning_of(state)), state.epoch, ExposureKind::server_side,
-              problem)
+  return ledger.expose(exposed_since(state), state.epoch, ExposureKind::server_side, problem)
       .has_value();
 }
 
-// A server that was restarted and that has been ON since then has let nobody go as long as none of
+// A server that was restarted and has been ON since then has released nothing as long as none of
 // its counters has moved, and without a connection of ours nothing has moved them. Then only what
-// the run before may have let go is left to be recorded: nothing, where it wrote nothing after what
-// was accounted for.
+// the previous run may have released remains to be recorded: nothing, if it wrote nothing after
+// what was accounted for.
 struct RestartProof {
   bool on_since_start = false;             // before our first connection for ACKs to this run
   std::optional<ServerCounters> counters;  // at that moment
 };
 
-template <BinlogFiles Files>
-void account_for_restart(FallbackStart& start, const RestartProof& proof, const SourceState& state,
-                         Files& files) {
+inline void account_for_restart(FallbackStart& start, const RestartProof& proof,
+                                const SourceState& state, const BinlogFolder& folder) {
   if (!start.server_restarted || start.exposed_from > state.run_start) return;
   const bool quiet = proof.on_since_start && proof.counters == ServerCounters{};
-  if (!quiet && !canary(Canary::restart_taken_for_quiet)) return;
-  const auto groups = count_groups(files, start.exposed_from, state.run_start);
+  if (BL_MUTANT(restart_taken_for_quiet, false, !quiet)) return;
+  const auto groups = count_groups(folder, start.exposed_from, state.run_start);
   if (groups != std::uint64_t{0}) return;
   start.server_restarted = false;
   start.counters = proof.counters;
 }
 
-inline FallbackInputs fallback_inputs(const FallbackSight& sight, const StreamProof& proof,
+inline FallbackInputs fallback_inputs(const FallbackObservation& sight, const SourceLogView& proof,
                                       std::uint64_t now_ns) {
   const SourceMarks& marks = sight.marks;
+  // As the lane has published them.
+  BL_ASSERT(marks.quorum <= marks.written && marks.synced <= marks.written);
+  BL_ASSERT(marks.released <= marks.synced && marks.all_read_ns <= marks.at_ns);
   FallbackInputs inputs;
   inputs.now_ns = now_ns;
   inputs.sampled_ns = marks.at_ns;
@@ -97,9 +98,9 @@ inline FallbackInputs fallback_inputs(const FallbackSight& sight, const StreamPr
   return inputs;
 }
 
-// From time to time; at once when the stream can be given its first anchor, for until then nobody
-// could tell another stream from it, when it has its first quorum, and when somebody else has its
-// commits wait.
+// From time to time; and at once in three cases: when the stream can be given its first anchor,
+// because until then nothing distinguishes another stream from it; when it has its first quorum;
+// and when another party makes its commits wait.
 inline bool state_is_due(const SourceState& before, const Position& synced,
                          const SourceMarks& marks, const Fallback& fallback, std::uint64_t now_ns,
                          std::uint64_t due_ns) noexcept {
@@ -108,14 +109,14 @@ inline bool state_is_due(const SourceState& before, const Position& synced,
          (!before.promised && fallback.promises());
 }
 
-// What goes on record as an incarnation ends, so that the next one is held to all that replicas
-// were told. The anchor stays: the files may be others by now. And until that next one nobody looks
-// at the server, which may let commits go meanwhile.
+// What is recorded as an incarnation ends, so that the next one is held to everything that replicas
+// were told. The anchor does not change, because the files may be others by now. Until the next
+// incarnation nobody looks at the server, which may release commits meanwhile.
 inline SourceState ended_state(const SourceState& before, const Position& synced,
                                const SourceMarks& marks) {
   SourceState next = before;
-  next.unaccounted = !canary(Canary::unrecorded_forgotten);
-  if (marks.epoch != before.epoch || canary(Canary::told_forgotten_at_end)) return next;
+  next.unaccounted = BL_MUTANT(unrecorded_forgotten, before.unaccounted, true);
+  if (BL_MUTANT(told_forgotten_at_end, true, marks.epoch != before.epoch)) return next;
   next.synced = std::max(next.synced, synced);
   next.quorum = std::max(next.quorum, marks.quorum_group_at);
   return next;
@@ -129,34 +130,34 @@ inline SourceState promised_state(const SourceState& before) {
 }
 
 // And while it runs.
-template <BinlogFiles Files>
-SourceState grown_state(const SourceState& before, Files& files, const Position& synced,
-                        const SourceMarks& marks, const Fallback& fallback) {
+inline SourceState grown_state(const SourceState& before, const BinlogFolder& folder,
+                               const Position& synced, const SourceMarks& marks,
+                               const Fallback& fallback) {
   SourceState next = before;
   next.synced = std::max(next.synced, synced);
   next.quorum = std::max(next.quorum, marks.quorum_group_at);
-  next.unaccounted = !fallback.accounts() && !canary(Canary::unrecorded_forgotten);
+  next.unaccounted = BL_MUTANT(unrecorded_forgotten, false, !fallback.accounts());
   next.promised = before.promised || fallback.promises();
-  if (next.synced != before.synced) next.anchor = make_anchor(files, next.synced, next.anchor);
+  if (next.synced != before.synced) next.anchor = make_anchor(folder, next.synced, next.anchor);
   if (next.unaccounted) return next;
   next.looked = std::max(next.looked, fallback.exposed_from());
   if (fallback.server_counters()) next.counters = *fallback.server_counters();
   return next;
 }
 
-// `host` carries out actions (carry_out(action), true when done), puts on record that commits wait
-// (promise(), true when it is), shows transitions (show(…)), has the lane know whether the server
-// waits (tell_degraded(bool)), and knows the time (now_ns()).
+// `host` carries out actions (carry_out(action), true when done), records that commits wait
+// (promise(), true when it is recorded), shows transitions (show(…)), tells the lane whether the
+// server waits (tell_degraded(bool)), and knows the time (now_ns()).
 template <class Host>
 void turn_fallback(Fallback& fallback, FallbackInputs inputs, Host& host) {
-  // One action a tick; a few in a row where each leads to the next.
+  // One action a tick; a few in a row if each leads to the next.
   constexpr int kActionsPerTurn = 8;
   for (int i = 0; i < kActionsPerTurn; ++i) {
     const auto action = fallback.tick(inputs);
     inputs.poll.reset();
     if (action) {
-      const bool kept = action->kind != FallbackAction::Kind::turn_on || host.promise() ||
-                        canary(Canary::promise_unrecorded);
+      const bool kept = BL_MUTANT(promise_unrecorded, true,
+                                  action->kind != FallbackAction::Kind::turn_on || host.promise());
       const bool done = kept && host.carry_out(*action);
       fallback.complete(done, host.now_ns());
     }

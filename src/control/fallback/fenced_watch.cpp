@@ -1,9 +1,9 @@
-#include "control/fenced_watch.h"
+#include "control/fallback/fenced_watch.h"
 
 namespace binlane {
 namespace {
 
-// A counter that went back was reset (FLUSH STATUS), and has grown to what it shows since.
+// A counter that went back was reset (FLUSH STATUS), and has grown to its present value since.
 bool grew(std::uint64_t before, std::uint64_t now) {
   return now > before || (now < before && now > 0);
 }
@@ -25,7 +25,7 @@ void FencedWatch::begin_run(const std::optional<ServerCounters>& known) {
 bool FencedWatch::let_go(const ServerCounters& now, bool status_on) const {
   const ServerCounters before = counters_.value_or(now);
   return grew(before.no_tx, now.no_tx) || grew(before.no_times, now.no_times) ||
-         // Nobody acknowledges here: who was KILLed counts as acknowledged.
+         // Nothing acknowledges here, so a KILLed commit counts as acknowledged.
          (looked_ && grew(before.yes_tx, now.yes_tx)) || (status_on_ && !status_on);
 }
 

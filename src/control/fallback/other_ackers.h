@@ -1,10 +1,10 @@
-// OtherAckers: whether the server has a semi-sync client that is not ours (safety rule S23).
+// OtherAckers: whether the server has a semi-sync client that is not ours. [S23]
 //
-// Any semi-sync client's ACK ends a wait, so one more than our own means that commits are released
-// without a quorum. The server shows the number only (Rpl_semi_sync_master_clients). Our own
-// connection is one of them while it is registered; when it has just reconnected, the server may
-// count its predecessor as well until that one's thread has ended. Then the surplus is `unclear`,
-// for a bounded time. No I/O, no clock. The source's control thread owns it.
+// Any semi-sync client's ACK ends a wait, so one more client than our own means that commits are
+// released without a quorum. The server shows the number only (Rpl_semi_sync_master_clients). Our
+// own connection is one of them while it is registered. When it has just reconnected, the server
+// may count its predecessor as well until that one's thread has ended. Then the surplus is
+// `unclear`, for a bounded time. No I/O, no clock. The source's control thread owns it.
 #pragma once
 
 #include <cstdint>
@@ -26,15 +26,15 @@ struct OwnAcker {
 
 class AckerWatch {
  public:
-  // A predecessor's thread is gone this long after its successor has registered.
+  // A predecessor's thread has ended this long after its successor has registered.
   static constexpr std::uint64_t kSettleNs = 1 * kNanosPerSecond;
-  // A connection of ours that comes and goes does not keep it unclear for longer.
+  // A connection of ours that comes and goes does not keep it unclear for longer than this.
   static constexpr std::uint64_t kUnclearMostNs = 3 * kNanosPerSecond;
 
-  // One look at the server: it had so many semi-sync clients; `before` and `after` are our own
+  // One look at the server: it had this many semi-sync clients; `before` and `after` are our own
   // connection before the question and after the answer.
-  OtherAckers look(std::uint64_t now_ns, std::uint64_t clients, const OwnAcker& before,
-                   const OwnAcker& after) noexcept;
+  OtherAckers observe(std::uint64_t now_ns, std::uint64_t clients, const OwnAcker& before,
+                      const OwnAcker& after) noexcept;
 
   // Clients that are not ours, as of the last look; 0 unless they are certain.
   std::uint64_t count() const noexcept { return count_; }

@@ -1,4 +1,4 @@
-#include "control/quorum_margin.h"
+#include "control/fallback/quorum_margin.h"
 
 #include <algorithm>
 #include <bit>

@@ -1,9 +1,9 @@
-#include "control/wait_deadline.h"
+#include "control/fallback/wait_deadline.h"
 
 #include <algorithm>
 
 #include "base/assert.h"
-#include "base/canary.h"
+#include "base/mutant.h"
 
 namespace binlane {
 
@@ -68,11 +68,11 @@ void WaitDeadline::take_sample(std::uint64_t waiting) noexcept {
 
 bool WaitDeadline::expired() const noexcept {
   if (count_ == 0) return false;
-  // Turns that are always late are not pauses but this host's pace.
+  // If turns are always late, that is this host's pace, not a pause.
   const bool settled = pauses_ == 0 || pauses_in_a_row_ > 1 || now_ns_ - pause_end_ns_ >= kGraceNs;
   if (!settled) return false;
-  if (canary(Canary::late_deadline)) return stalled_ns() >= timeout_ns_;
-  return stalled_ns() >= timeout_ns_ || now_ns_ - oldest().real_ns >= hard_limit_ns_;
+  return stalled_ns() >= timeout_ns_ ||
+         BL_MUTANT(late_deadline, false, now_ns_ - oldest().real_ns >= hard_limit_ns_);
 }
 
 std::uint64_t WaitDeadline::oldest_wait_ns() const noexcept {

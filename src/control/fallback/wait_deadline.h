@@ -1,17 +1,18 @@
 // WaitDeadline: since when a commit has been waiting for the quorum, and when that is too long.
 //
-// The server may be waiting for everything its dump connection has sent, so each growth of that
-// mark is a sample (time, mark); the oldest sample beyond the quorum is the oldest wait. It is too
-// long when
-//   * the wait is older than the timeout and the quorum has not moved for a timeout either: a huge
-//     transaction that is moving does not degrade; or
-//   * the wait is older than the hard limit (the server's own timeout less a second, safety rule
-//     S13), whatever moves.
-// A turn that comes more than kPauseNs after the one before it means that this process stood still,
-// not that replicas did: of the time in between at most a part of the timeout counts (never all of
+// The server may be waiting for everything that its dump connection has sent, so each growth of
+// that mark is a sample (time, mark); the oldest sample beyond the quorum is the oldest wait. It is
+// too long if
+//   * the wait is older than the timeout and the quorum has not moved for a timeout either, because
+// a
+//     huge transaction that makes progress does not degrade; or
+//   * the wait is older than the hard limit (the server's own timeout less a second), whatever
+//     moves. [S13]
+// A turn that comes more than kPauseNs after the previous one means that this process was stopped,
+// not that replicas were. Of the time in between at most a part of the timeout counts (never all of
 // it, so one pause alone is no timeout; never nothing, so that turns which are always late still
-// come to an end), and nothing expires within kGraceNs of it, so that acknowledgements that lie
-// ready are seen first.
+// come to an end), and nothing expires within kGraceNs of it, so that waiting acknowledgements are
+// read first.
 //
 // Samples closer together than kSamplesPerTimeout-th of the timeout are merged into the earlier
 // one, so a deadline may come that much early and never late; the ring is therefore bounded. No
@@ -22,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/assert.h"
 #include "base/clock.h"
 
 namespace binlane {
@@ -37,22 +39,22 @@ class WaitDeadline {
 
   WaitDeadline(std::uint64_t timeout_ns, std::uint64_t hard_limit_ns) noexcept;
 
-  // Other limits from now on; waits that go on are measured by them.
+  // Other limits from now on; present waits are measured by them.
   void set_limits(std::uint64_t timeout_ns, std::uint64_t hard_limit_ns) noexcept;
 
   // One turn. `waiting`: everything before it may be waited for; `covered`: a quorum has everything
-  // before it. A `waiting` that falls back (a new dump connection repeats) changes nothing.
+  // before it. A `waiting` that goes back (a new dump connection repeats) changes nothing.
   void turn(std::uint64_t now_ns, std::uint64_t waiting, std::uint64_t covered) noexcept;
 
   // As of the last turn.
   bool anyone_waits() const noexcept { return count_ > 0; }
   bool expired() const noexcept;
-  // How long the oldest wait has lasted, less pauses; 0 when nobody waits.
+  // How long the oldest wait has lasted, less pauses; 0 if no commit waits.
   std::uint64_t oldest_wait_ns() const noexcept;
-  // How long the quorum has stood still while somebody waited, less pauses; 0 when nobody waits.
+  // How long the quorum has not moved while a commit waited, less pauses; 0 if no commit waits.
   std::uint64_t stalled_ns() const noexcept;
 
-  // Forgets everything: the server, or the coordinates of the marks, are new.
+  // Forgets everything, because the server, or the coordinates of the marks, are new.
   void reset() noexcept;
 
   std::uint64_t pauses() const noexcept { return pauses_; }
@@ -65,8 +67,14 @@ class WaitDeadline {
     std::uint64_t real_ns;
     std::uint64_t mark;
   };
-  const Sample& oldest() const noexcept { return samples_[first_]; }
-  Sample& newest() noexcept { return samples_[(first_ + count_ - 1) % kSamples]; }
+  const Sample& oldest() const noexcept {
+    BL_ASSERT(count_ > 0);
+    return samples_[first_];
+  }
+  Sample& newest() noexcept {
+    BL_ASSERT(count_ > 0);
+    return samples_[(first_ + count_ - 1) % kSamples];
+  }
   void take_sample(std::uint64_t waiting) noexcept;
 
   std::uint64_t timeout_ns_;

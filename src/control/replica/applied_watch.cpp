@@ -1,4 +1,4 @@
-#include "control/applied_watch.h"
+#include "control/replica/applied_watch.h"
 
 #include <fmt/format.h>
 
@@ -10,24 +10,24 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/start_thread.h"
-#include "shim/archive_gtids.h"
-#include "shim/fixed_feed_limit.h"
+#include "shim/feed/archive_gtids.h"
+#include "shim/feed/fixed_feed_limit.h"
 
 namespace binlane {
 namespace {
 
-// How long one wait in the server, or for the archive, may take; it bounds stop() as well.
+// The longest wait in the server, or for the archive; stop() takes at most this long, too.
 constexpr double kServerWaitS = 0.1;
 constexpr std::uint64_t kArchiveWaitNs = 100 * kNanosPerMilli;
-// Between two attempts at a server that does not answer, or files that cannot be read.
+// Between two attempts, when the server does not answer or files cannot be read.
 constexpr std::chrono::milliseconds kRetryPause{500};
-// Between two looks at the server while nobody waits for it.
+// Between two questions to the server while no commit waits for the answer.
 constexpr std::chrono::milliseconds kUnawaitedPause{100};
 
-GtidPosition position_of(const GtidEntry& gtid) {
-  GtidPosition position;
-  position.set(gtid);
-  return position;
+// Nothing if the group has no GTID: no server tells whether it has executed such a group.
+std::optional<GtidSet> set_of(const Gtid& gtid) {
+  GtidSet set(gtid.mysql() != nullptr ? GtidGrammar::mysql : GtidGrammar::mariadb);
+  return set.add(gtid) ? std::optional(std::move(set)) : std::nullopt;
 }
 
 }  // namespace
@@ -60,7 +60,7 @@ AppliedWatch::~AppliedWatch() {
 std::string AppliedWatch::start() {
   const std::string problem = start_thread(thread_, [this] { run(); });
   return problem.empty() ? problem
-                         : "what this host's server has executed cannot be told: " + problem;
+                         : "cannot find out what this host's server has executed: " + problem;
 }
 
 void AppliedWatch::stop() {
@@ -105,7 +105,7 @@ void AppliedWatch::work() {
   }
   const Position limit = limit_.whole_groups();
   if (!read_groups()) {
-    // From the limit on again, as at the start.
+    // Begins again at the limit, as after a start.
     reader_.reset();
     groups_ = {};
     return pause(kRetryPause);
@@ -115,16 +115,20 @@ void AppliedWatch::work() {
     if (!state) return pause(kRetryPause);
     executed_ = std::max(executed_, groups_.take_executed(*state));
   }
-  // Behind the last group may stand events that are nobody's to execute.
+  // The last group may be followed by events that no server executes, for example a Rotate.
   if (groups_.empty()) executed_ = std::max(executed_, reader_->position());
   show_executed();
+  // The server has executed nothing that the feed did not serve. [I7]
+  BL_ASSERT(executed_ <= limit_.whole_groups());
   if (executed_ > told_ && tell_(executed_)) told_ = executed_;
   if (!options_.awaited()) return pause(kUnawaitedPause);
   if (groups_.empty()) limit_.wait_beyond(std::max(reader_->position(), limit), until_ns);
 }
 
-// Everything in front of the limit as it is now counts as one stretch.
+// Everything before the present limit counts as one stretch, which the server has executed when it
+// has reached the GTID state at the limit.
 bool AppliedWatch::begin() {
+  BL_ASSERT(!reader_ && groups_.empty());
   const std::string basename = options_.basename();
   const Position from = limit_.whole_groups();
   if (basename.empty() || from.is_null()) return false;
@@ -132,8 +136,8 @@ bool AppliedWatch::begin() {
   FixedFeedLimit fixed;
   fixed.set(from);
   ArchiveGtids gtids(place, fixed, [this] { return stopping(); });
-  const auto history = gtids.history();
-  if (!history) {
+  auto executed = gtids.executed();
+  if (!executed) {
     failed(gtids.error());
     return false;
   }
@@ -143,7 +147,7 @@ bool AppliedWatch::begin() {
     reader_.reset();
     return false;
   }
-  groups_.add(history->position(), from);
+  groups_.add(std::move(*executed), from);
   return true;
 }
 
@@ -151,14 +155,20 @@ bool AppliedWatch::read_groups() {
   BinlogGroup group;
   while (!groups_.full()) {
     switch (reader_->next(group)) {
-      case GroupReader::Step::group:
-        groups_.add(position_of(group.gtid), group.end);
+      case GroupReader::Step::group: {
+        auto wanted = set_of(group.gtid);
+        if (!wanted) {
+          failed(fmt::format("the group at {} has no GTID", to_string(group.begin)));
+          return false;
+        }
+        groups_.add(std::move(*wanted), group.end);
         break;
+      }
       case GroupReader::Step::at_limit:
         return true;
       case GroupReader::Step::file_end: {
         const Position next{reader_->position().file + 1, 0};
-        // A file of which nothing is released yet may not exist.
+        // While nothing of the next file is released, that file may not exist.
         if (limit_.whole_groups() <= Position{next.file, kBinlogMagicSize}) return true;
         if (reader_->open(next)) break;
         failed(reader_->error());
@@ -172,25 +182,29 @@ bool AppliedWatch::read_groups() {
   return true;
 }
 
-std::optional<GtidPosition> AppliedWatch::ask_server() {
+std::optional<GtidSet> AppliedWatch::ask_server() {
   if (!connection_.is_connected()) {
     if (const SqlError error = connection_.connect(); !error.ok()) return failed(to_string(error));
   }
-  const QueryResult waited = connection_.query(fmt::format(
-      "SELECT MASTER_GTID_WAIT({}, {})", quote_sql(groups_.next().text()), kServerWaitS));
+  const ServerWords& words = connection_.words();
+  const QueryResult waited =
+      connection_.query(wait_executed_sql(words, groups_.next().text(), kServerWaitS));
   if (!waited.ok()) return failed(to_string(waited.error));
-  const QueryResult found = connection_.query("SELECT @@GLOBAL.gtid_slave_pos");
+  const QueryResult found = connection_.query(words.executed_gtids);
   if (!found.ok()) return failed(to_string(found.error));
-  const auto state =
-      found.rows.empty() ? std::nullopt : GtidPosition::parse(found.rows[0][0].value_or(""));
-  if (!state) return failed("the server does not tell gtid_slave_pos");
+  auto state = found.rows.empty()
+                   ? std::nullopt
+                   : GtidSet::parse(groups_.next().grammar(), found.rows[0][0].value_or(""));
+  if (!state)
+    return failed(
+        fmt::format("the server's answer to {} is no set of GTIDs", words.executed_gtids));
   problem_.clear();
   return state;
 }
 
-std::optional<GtidPosition> AppliedWatch::failed(const std::string& problem) {
+std::optional<GtidSet> AppliedWatch::failed(const std::string& problem) {
   if (problem != problem_ && !stopping())
-    log::warning("applied_unknown", "what this host's server has executed cannot be told: {}",
+    log::warning("applied_unknown", "cannot find out what this host's server has executed: {}",
                  problem);
   problem_ = problem;
   return std::nullopt;

@@ -1,12 +1,14 @@
-// FeedGlue: what lets archive and feed know event groups without knowing each other.
+// archive_feed: connects the archive, the feed and the tracking of event groups, none of which
+// includes another.
 //
-// The archive (storage) gives its bytes to a GroupSink; the feed (shim) asks a FeedLimit how far it
-// may serve. Both are adapters here, over shim/group_tracker.h and storage/archive_end.h.
+// The archive (storage) gives its bytes to a GroupSink, and the feed (shim) asks a FeedLimit how
+// far it may serve. Here are the adapters, over shim/binlog/group_tracker.h and
+// storage/archive/archive_end.h.
 #pragma once
 
-#include "shim/feed_limit.h"
-#include "shim/group_tracker.h"
-#include "storage/archive.h"
+#include "shim/binlog/group_tracker.h"
+#include "shim/feed/feed_limit.h"
+#include "storage/archive/archive.h"
 
 namespace binlane {
 
@@ -18,11 +20,11 @@ class TrackedGroups final : public GroupSink {
     tracker_.start_file(number);
   }
   void on_bytes(Position at, ConstBytes bytes) override {
-    // A broken tracker (a torn tail) takes nothing more of this file; its last whole group stands.
+    // A broken tracker (at a torn tail) reads no more of this file; the last whole group counts.
     if (!tracker_.broken()) tracker_.on_bytes(at.offset, bytes);
   }
-  // A file of which nothing whole is archived yet does not count, so whoever follows this finds the
-  // file it names.
+  // A new file counts only once its first whole group is archived, so that a reader which goes to
+  // this position finds the file.
   Position whole_groups() const override {
     const Position end = tracker_.last_group_end();
     return end.offset > 0 ? end : before_;
@@ -30,7 +32,7 @@ class TrackedGroups final : public GroupSink {
 
  private:
   GroupTracker tracker_;
-  Position before_;  // what stood before the file being read
+  Position before_;  // the position when the current file began
 };
 
 // Any thread.

@@ -1,4 +1,4 @@
-#include "control/archive_pruner.h"
+#include "control/replica/archive_pruner.h"
 
 #include <algorithm>
 
@@ -32,6 +32,7 @@ std::vector<ArchiveFolder> archive_folders(const JournalMeta& meta, const std::s
 }
 
 void GrowthRate::sample(std::uint64_t bytes_ever, std::uint64_t now_ns) {
+  BL_ASSERT(!base_ || now_ns >= base_->at_ns);
   const Sample now{bytes_ever, now_ns};
   if (!base_ || bytes_ever < base_->bytes) {
     base_ = now;
@@ -59,7 +60,7 @@ void ArchivePruner::turn(std::span<const ArchiveFolder> streams, RetentionFacts 
   }
   View next = view();
   next.free_bytes = streams.empty() ? std::nullopt : io_.free_bytes(streams.back().directory);
-  // Where the room cannot be told, nothing is deleted for want of it.
+  // While the free space is unknown, nothing is deleted for lack of it.
   facts.free_bytes = next.free_bytes.value_or(UINT64_MAX);
   const RetentionPlan plan = plan_retention(policy(), facts);
   next.files = facts.files.size();
@@ -67,10 +68,11 @@ void ArchivePruner::turn(std::span<const ArchiveFolder> streams, RetentionFacts 
   next.kept = plan.kept;
   next.over_limit = plan.over_limit;
   if (plan.disk_nearly_full && !next.nearly_full)
-    log::warning("archive_disk_nearly_full",
-                 "{}: {} MiB are left, less than archive_min_free_mb: archived files that nobody "
-                 "needs are deleted before their time",
-                 streams.back().directory, facts.free_bytes >> 20);
+    log::warning(
+        "archive_disk_nearly_full",
+        "{} has {} MiB free, less than archive_min_free_mb. Archived files that nobody needs "
+        "are deleted early",
+        streams.back().directory, facts.free_bytes >> 20);
   next.nearly_full = plan.disk_nearly_full;
   remove(streams, facts, std::min(plan.remove, kRemovalsPerTurn), next);
   growth_.sample(next.bytes + next.removed_bytes, now_ns);
@@ -82,22 +84,24 @@ void ArchivePruner::turn(std::span<const ArchiveFolder> streams, RetentionFacts 
   view_ = std::move(next);
 }
 
-// Oldest first, and none after one that cannot be deleted: a stream never gets a gap.
+// Oldest first, and none after a file that cannot be deleted, so that no gap appears in a stream.
 void ArchivePruner::remove(std::span<const ArchiveFolder> streams, const RetentionFacts& facts,
                            std::size_t count, View& view) {
   BL_ASSERT(count <= facts.files.size());
   for (std::size_t i = 0; i < count; ++i) {
     const RetainedFile& file = facts.files[i];
+    BL_ASSERT(file.stream < streams.size() && view.files > 0 && view.bytes >= file.size);
     const std::string path = path_of(streams[file.stream], file.number);
     if (const int error = io_.remove(path); error != 0) {
       ++view.failures;
       std::string failure = path + ": " + errno_text(error);
       if (failure != view.failure)
-        log::error("archive_file_not_deleted", "{} cannot be deleted: {}", path, errno_text(error));
+        log::error("archive_file_not_deleted", "cannot delete {}: {}", path, errno_text(error));
       view.failure = std::move(failure);
       return;
     }
-    log::info("archive_file_deleted", "{} ({} bytes): nobody needs it any more", path, file.size);
+    log::info("archive_file_deleted", "deleted {} ({} bytes), which nobody needs any more", path,
+              file.size);
     view.failure.clear();
     ++view.removed_files;
     view.removed_bytes += file.size;
@@ -107,8 +111,11 @@ void ArchivePruner::remove(std::span<const ArchiveFolder> streams, const Retenti
 }
 
 void ArchivePruner::set_policy(const RetentionPolicy& policy) {
-  const std::lock_guard lock(mutex_);
-  policy_ = policy;
+  {
+    const std::lock_guard lock(mutex_);
+    policy_ = policy;
+  }
+  next_ns_ = 0;
 }
 
 RetentionPolicy ArchivePruner::policy() const {

@@ -1,11 +1,12 @@
-// ArchivePruner: deletes archived binlog files that nobody needs any more, and tells how much room
-// is left.
+// ArchivePruner: deletes archived binlog files that nobody needs any more, and reports the free
+// space.
 //
-// What may go is decided by storage/archive_retention.h; this lists the files, asks, deletes and
-// counts. It runs on the replica's control thread, a few files a turn, because deleting a large
-// file takes a file system some milliseconds. view() is for any thread.
+// storage/archive/archive_retention.h decides what may be deleted; this class lists the files,
+// asks, deletes and counts. It runs on the replica's control thread, a few files in each round,
+// because a file system needs some milliseconds to delete a large file. view() is for any thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -14,26 +15,27 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "storage/archive_io.h"
-#include "storage/archive_retention.h"
-#include "storage/journal_meta.h"
+#include "storage/archive/archive_io.h"
+#include "storage/archive/archive_retention.h"
+#include "storage/journal/journal_meta.h"
 
 namespace binlane {
 
-// Where the files of one stream are.
+// The folder of one stream's archived files.
 struct ArchiveFolder {
   std::string directory;
   std::string basename;
 };
 
-// Of every stream that a journal knows, the oldest first; the one that it holds is the last.
+// The folders of all streams that a journal knows, oldest first; the last one is of the present
+// stream.
 std::vector<ArchiveFolder> archive_folders(const JournalMeta& meta, const std::string& archive);
 
-// How fast the archive grows, from samples of the bytes that were ever archived. Pure.
+// How fast the archive grows, from samples of the number of bytes ever archived. Pure.
 class GrowthRate {
  public:
   void sample(std::uint64_t bytes_ever, std::uint64_t now_ns);
-  // Bytes a second over the last one or two windows; nothing before the first minute is over.
+  // Bytes per second, over the last one or two hours; nothing during the first minute.
   std::optional<double> bytes_per_second() const noexcept { return rate_; }
 
  private:
@@ -51,16 +53,16 @@ class ArchivePruner {
   struct View {
     std::uint64_t files = 0;
     std::uint64_t bytes = 0;
-    std::optional<std::uint64_t> free_bytes;  // of the file system
-    std::optional<double>
-        days_left;  // until it is full at the present growth, if nothing is deleted
-    std::uint64_t removed_files = 0;  // since the daemon started, as all counters
+    std::optional<std::uint64_t> free_bytes;  // of the file system; nothing: unknown
+    // Until the file system is full, if the archive grows as now and nothing is deleted.
+    std::optional<double> days_left;
+    std::uint64_t removed_files = 0;  // like all counters, since the daemon started
     std::uint64_t removed_bytes = 0;
-    std::uint64_t failures = 0;
-    std::string failure;  // of the last deletion; empty once one succeeds
+    std::uint64_t failures = 0;  // deletions that failed
+    std::string failure;         // of the last deletion; empty after one that succeeded
     RetentionReason kept = RetentionReason::within_limits;
-    bool over_limit = false;  // a limit asks for a deletion that is not allowed: `kept` says why
-    bool nearly_full = false;
+    bool over_limit = false;   // a limit asks for a deletion that `kept` forbids
+    bool nearly_full = false;  // less than archive_min_free_mb are free
   };
 
   static constexpr std::uint64_t kTurnNs = 5 * kNanosPerSecond;
@@ -68,11 +70,14 @@ class ArchivePruner {
 
   ArchivePruner(const RetentionPolicy& policy, ArchiveIo& io) : io_(io), policy_(policy) {}
 
-  // In force from the next round on. Any thread.
+  // Any thread. The next round is due at once.
   void set_policy(const RetentionPolicy& policy);
 
-  bool due(std::uint64_t now_ns) const noexcept { return now_ns >= next_ns_; }
-  // One round. `streams`: the oldest first, the present one last. `facts`: all but files and room.
+  bool due(std::uint64_t now_ns) const noexcept {
+    return now_ns >= next_ns_.load(std::memory_order_relaxed);
+  }
+  // One round. `streams`: oldest first, the present one last. `facts`: everything except the files
+  // and the free space, which this function adds.
   void turn(std::span<const ArchiveFolder> streams, RetentionFacts facts, std::uint64_t now_ns);
   View view() const;
 
@@ -82,7 +87,7 @@ class ArchivePruner {
               std::size_t count, View& view);
 
   ArchiveIo& io_;
-  std::uint64_t next_ns_ = 0;
+  std::atomic<std::uint64_t> next_ns_{0};
   GrowthRate growth_;
   mutable std::mutex mutex_;
   RetentionPolicy policy_;  // guarded by mutex_

@@ -1,25 +1,23 @@
-#include "control/replica_admission.h"
+#include "control/replica/replica_admission.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
-#include <string_view>
 #include <utility>
 
-#include "base/canary.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "base/wire_log.h"
-#include "control/promotion_rule.h"
+#include "control/config/promotion_rule.h"
+#include "control/replica/hello_form.h"
 
 namespace binlane {
 namespace {
 
-// How much of the archive's end a handshake proves to be the source's.
+// How many bytes before the archive's end a handshake compares with the source's.
 constexpr std::uint64_t kBelowLength = 64 * 1024;
-// Sums of an offset beyond it and a length could wrap around.
-constexpr std::uint64_t kMaxOffset = std::uint64_t{1} << 62;
 
 StreamIdentity stream_of(const wire::HelloBody& body) {
   return {uuid_of(body.origin), body.stream_term, std::string(field_text(body.basename))};
@@ -29,14 +27,9 @@ bool is_phase(const wire::HelloBody& body, wire::Phase phase) {
   return body.phase == static_cast<std::uint8_t>(phase);
 }
 
-// A candidate looks before it fences.
+// A look changes nothing. A candidate sends it before it fences.
 bool is_look(const wire::HelloBody& body) {
   return is_phase(body, wire::Phase::ask) && (body.flags & wire::kHelloLook) != 0;
-}
-
-bool has_control_characters(std::string_view text) {
-  return std::any_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
 void add_rules(AdmittedHello& hello, const JournalMeta& meta) {
@@ -50,9 +43,8 @@ void add_rules(AdmittedHello& hello, const JournalMeta& meta) {
 
 std::string diverged_text(const Divergence& divergence) {
   return fmt::format(
-      "DIVERGED: term {} sealed the stream at {}, and {} event groups behind that were released "
-      "here without a quorum, up to {}; rebuild this replica's server from a copy of another, and "
-      "then its journal (binlane rejoin --rebuilt)",
+      "DIVERGED: term {} sealed the stream at {}, and {} event groups after that, up to {}, were "
+      "released here. Rebuild the server, then the journal (binlane rejoin --rebuilt)",
       divergence.term, to_string(divergence.sealed_at), divergence.groups,
       to_string(divergence.reached));
 }
@@ -84,7 +76,8 @@ std::optional<AdmittedHello> ReplicaAdmission::answer(const HelloMessage& messag
   watch_stream();
   if (not_yet_) return std::nullopt;
   const JournalMeta meta = store_.meta();
-  // What a refusal tells as well: that this source is over, and what the next HELLO has to name.
+  // A refusal contains these as well: the promised term tells an old source that its own term is
+  // over, and the next HELLO has to name the answer.
   hello.promised = {meta.promise.term, 0};
   hello.answer_id = random_u64();
   answers_[next_answer_++ % answers_.size()] = hello.answer_id;
@@ -101,8 +94,8 @@ std::optional<AdmittedHello> ReplicaAdmission::answer(const HelloMessage& messag
     set_field(hello.reason, told_.empty() ? refusal_ : told_);
     return hello;
   }
-  // A journal between two streams is no blank one: what it tells of is older, and ended. Under its
-  // own name, because it may have been a source then.
+  // A journal between two streams is not blank: it holds an older stream, which has ended. It
+  // answers under its own UUID, because this host may have been the source then.
   const bool between = meta.never_held(stream_of(body));
   hello.origin = between ? meta.journal : meta.stream.origin;
   hello.stream_term = between ? meta.forgotten_term : meta.stream.term;
@@ -117,43 +110,13 @@ std::optional<AdmittedHello> ReplicaAdmission::answer(const HelloMessage& messag
   return hello;
 }
 
-// What no source of ours would send, whatever is on record here. What is accepted here may be
-// stored, and what is stored must be readable at the next start.
-std::string ReplicaAdmission::judge_form(const wire::HelloBody& body, const StreamIdentity& stream,
-                                         const Promise& candidate) const {
-  if (body.version_min > wire::kVersion || body.version_max < wire::kVersion)
-    return fmt::format("this replica speaks version {} of the protocol, the source {} to {}",
-                       wire::kVersion, body.version_min, body.version_max);
-  if (!is_ended(body.source_name) || !is_ended(body.replica_name) || !is_ended(body.basename) ||
-      !is_ended(body.rule) || !is_ended(body.reason))
-    return "a text of the HELLO has no end";
-  if (stream.origin.is_null() || stream.basename.empty()) return "the HELLO names no stream";
-  if (stream.basename.find('/') != std::string::npos)
-    return "the binlogs' base name contains a slash";
-  if (has_control_characters(stream.basename))
-    return "the binlogs' base name contains control characters";
-  if (has_control_characters(field_text(body.rule)))
-    return "the quorum rule contains control characters";
-  if (candidate.candidate.is_null() || stream.term > candidate.term)
-    return "the HELLO names no candidate for its term";
-  if (stream.term == 0) return "the HELLO names a stream without a term";
-  for (const wire::WirePosition& at : {body.first, body.written, body.start_at, body.sealed_at}) {
-    if (from_wire(at).offset > kMaxOffset) return "the HELLO names a position beyond any file";
-  }
-  const Promise promise = store_.promise();
-  if (candidate.term > promise.term && candidate.term - promise.term > kMaxTermStep)
-    return fmt::format(
-        "term {} is {} terms after term {}, which is promised here: no more than {} are followed. "
-        "If it is the cluster's term, run binlane term reset on this host",
-        candidate.term, candidate.term - promise.term, promise.term, kMaxTermStep);
-  return {};
-}
-
-// Why this source is not to be served; empty when it is.
+// Why this source must not be served; empty if it may be.
 std::string ReplicaAdmission::judge(const FrameView& frame, const wire::HelloBody& body) {
   const StreamIdentity stream = stream_of(body);
   const Promise candidate{frame.epoch().term, uuid_of(body.candidate)};
-  if (std::string reason = judge_form(body, stream, candidate); !reason.empty()) return reason;
+  if (std::string reason = judge_form(body, stream, candidate, store_.promise().term);
+      !reason.empty())
+    return reason;
   if (std::string reason = host_.refuse_all(); !reason.empty()) {
     const bool news = !is_look(body) && host_.is_news(body, candidate);
     if (news && bound_) host_.hear(body, candidate);
@@ -164,8 +127,8 @@ std::string ReplicaAdmission::judge(const FrameView& frame, const wire::HelloBod
   if (!mismatch.empty() || not_yet_) return mismatch;
   const Promise promised = store_.promise();
   if (candidate.term < promised.term)
-    return fmt::format("term {} is over: term {} was promised to another source", candidate.term,
-                       promised.term);
+    return fmt::format("term {} is over: this replica promised term {} to another source",
+                       candidate.term, promised.term);
   if (candidate.term == promised.term && candidate.candidate != promised.candidate) {
     told_ = fmt::format("term {} is promised to another source", promised.term);
     return fmt::format("term {} is promised to {}", promised.term, to_string(promised.candidate));
@@ -173,30 +136,32 @@ std::string ReplicaAdmission::judge(const FrameView& frame, const wire::HelloBod
   if (is_look(body)) return {};
   const bool fence = is_phase(body, wire::Phase::ask) && (body.flags & wire::kHelloFence) != 0;
   if (is_phase(body, wire::Phase::start) && !bound_) {
-    not_yet_ = true;  // no answer: the source asks anew
+    not_yet_ = true;  // no answer: the source sends a new ASK
     return {};
   }
   if (is_phase(body, wire::Phase::lend)) {
     if (candidate != promised || stream != store_.stream())
-      return fmt::format("term {} is not promised to you with this stream", candidate.term);
-    return host_.lend(std::string(field_text(body.source_name)), promised);
+      return fmt::format("term {} is not promised to you for this stream", candidate.term);
+    return host_.lend(std::string(field_text(body.source_name)), promised).text();
   }
-  // An ordinary ASK alone changes nothing; a candidate's binds, and so does a START.
+  // An ordinary ASK changes nothing. A candidate's FENCE and a START do.
   if (!fence && !is_phase(body, wire::Phase::start)) return {};
-  if (fence && !bound_ && !canary(Canary::fence_unproven)) return ask_for_proof();
+  if (BL_MUTANT(fence_unproven, false, fence && !bound_)) return ask_for_proof();
   if (const auto problem = give_promise(candidate); problem) return *problem;
   if (fence) return {};
   return bind(body, stream, frame.epoch());
 }
 
-// The sender repeats it with the answer that the refusal brings.
+// The refusal contains an answer_id, and the sender repeats the HELLO with it.
 std::string ReplicaAdmission::ask_for_proof() {
   not_bound_ = true;
   return std::string(kNotBoundReason);
 }
 
-// Empty when it is given and stored, or was before, or when it has to wait (not_yet_).
+// Returns nothing if the promise is on record (or was already), otherwise the reason. The reason is
+// empty and not_yet_ is set if the promise has to wait.
 std::optional<std::string> ReplicaAdmission::give_promise(const Promise& candidate) {
+  BL_ASSERT(candidate.term >= store_.promise().term);  // promises never go back [S1]
   if (store_.promise() == candidate) return std::nullopt;
   if (!budget_.take(now_ns_)) {
     ++promises_put_off_;
@@ -204,12 +169,14 @@ std::optional<std::string> ReplicaAdmission::give_promise(const Promise& candida
     return std::string();
   }
   if (auto problem = store_.store_promise(candidate); problem) return problem;
-  log::warning("promised", "term {} is promised to {}: no older one is served any more",
-               candidate.term, to_string(candidate.candidate));
+  log::warning(
+      "promised",
+      "term {} is promised to {}. This replica serves no source of an earlier term any more",
+      candidate.term, to_string(candidate.candidate));
   return std::nullopt;
 }
 
-// Whether this replica completes a quorum by itself, under any rule on record.
+// Whether this replica alone completes a quorum under some rule on record.
 bool ReplicaAdmission::acks_alone(const std::vector<std::string>& rules) const {
   for (const PromotionRule& rule : promotion_rules(rules)) {
     for (std::size_t i = 0; i < rule.members.size() && i < kMaxReplicas; ++i) {
@@ -219,8 +186,8 @@ bool ReplicaAdmission::acks_alone(const std::vector<std::string>& rules) const {
   return false;
 }
 
-// A START of another time, which the network kept, binds nothing: not to another process, and not
-// behind a journal that has forgotten its stream.
+// Whether this process gave that answer since the journal last gave up its stream. A START that the
+// network has delayed for longer begins no session.
 bool ReplicaAdmission::is_of_now(std::uint64_t answer_id) const {
   return answer_id != 0 && std::find(answers_.begin(), answers_.end(), answer_id) != answers_.end();
 }
@@ -237,7 +204,8 @@ std::string ReplicaAdmission::judge_stream(const wire::HelloBody& body,
   const std::string mismatch = store_.stream_mismatch(stream);
   if (mismatch.empty()) return {};
   const StreamIdentity own = store_.stream();
-  // A candidate of another term's stream only wants to know what is here.
+  // A candidate that fences or looks only wants to know what this replica holds, though its own
+  // stream is another one.
   const bool candidate_asks = (body.flags & (wire::kHelloFence | wire::kHelloLook)) != 0;
   if (candidate_asks && own.term != stream.term) return {};
   const bool follows = own.origin == uuid_of(body.sealed_origin) && own.term == body.sealed_term;
@@ -246,21 +214,21 @@ std::string ReplicaAdmission::judge_stream(const wire::HelloBody& body,
         "this replica holds the stream of another source, which its own status names; re-seed it";
     return mismatch;
   }
-  // A divergence and another stream are on record for good.
-  if (!bound_ && !canary(Canary::seal_unproven)) return ask_for_proof();
+  // Both a divergence and a switch to another stream are final.
+  if (BL_MUTANT(seal_unproven, false, !bound_)) return ask_for_proof();
   std::string diverged = judge_divergence(stream, from_wire(body.sealed_at), candidate);
   if (!diverged.empty() || not_yet_) return diverged;
   return follow(stream, from_wire(body.sealed_at), candidate);
 }
 
-// A source of a later term speaks, whose stream follows ours behind `sealed_at`. Empty unless this
-// replica's server was fed more than that.
+// For a HELLO of a later term's source, whose stream follows ours after `sealed_at`: the refusal if
+// this replica's server was fed more than that, otherwise nothing.
 std::string ReplicaAdmission::judge_divergence(const StreamIdentity& stream, Position sealed_at,
                                                const Promise& candidate) {
   own_exposures();
   if (const auto& known = exposures_.state().divergence) return diverged_text(*known);
   const Promise promise = store_.promise();
-  // Somebody whose term is over says nothing about what counts.
+  // A sender whose term is over decides nothing here.
   if (candidate.term < promise.term ||
       (candidate.term == promise.term && candidate.candidate != promise.candidate))
     return {};
@@ -268,67 +236,75 @@ std::string ReplicaAdmission::judge_divergence(const StreamIdentity& stream, Pos
   const Position reached = std::max({host_.marks().released, store_.meta().released, archive.end});
   if (reached <= sealed_at) return {};
   if (archive.end < reached)
-    return fmt::format("the archive has not got everything yet that was released, up to {}",
+    return fmt::format("the archive does not yet hold everything that was released, up to {}",
                        to_string(reached));
   Divergence found{stream.term, sealed_at, reached, 0};
-  if (const std::string problem = host_.count_groups(found); !problem.empty())
+  if (const Status counted = host_.count_groups(found); !counted.is_ok())
     return fmt::format(
-        "what was released behind {} cannot be read: {}; if that cannot be mended, re-seed the "
+        "cannot read what was released after {}: {}. If this cannot be repaired, re-seed the "
         "replica",
-        to_string(sealed_at), problem);
+        to_string(sealed_at), counted.text());
   if (!has_diverged(sealed_at, reached, found.groups)) return {};
   if (const auto refused = give_promise(candidate); refused) return *refused;
   host_.diverge(found);
   if (const int error = exposures_.set_divergence(found); error != 0)
     log::limited(log::Level::error, "divergence_not_recorded", {},
-                 "that this replica is DIVERGED cannot be stored: {}", errno_text(error));
+                 "cannot record that this replica is DIVERGED: {}", errno_text(error));
   return diverged_text(found);
 }
 
-// Goes over to the stream that follows ours, which was sealed (S2). Only with all of it, and only
-// to the candidate that sealed it.
+// Switches to the stream that follows our sealed one. This replica must hold all of ours, and must
+// have promised itself to the candidate that sealed it. [S2]
 std::string ReplicaAdmission::follow(const StreamIdentity& stream, Position sealed_at,
                                      const Promise& candidate) {
-  if (candidate.term < store_.promise().term) return {};  // refused for that
+  if (candidate.term < store_.promise().term) return {};  // judge() refuses it for its term
   const ReplicaLaneMarks marks = host_.marks();
-  // Only a session of the sealing term has proven that these are the sealed bytes.
+  // Only in a session of the sealing term is this log known to equal the sealed one.
   if (marks.epoch.term != stream.term || marks.received != sealed_at || marks.durable != sealed_at)
     return fmt::format(
-        "the stream {} was sealed at {}, but this journal holds it up to {}: what is missing "
-        "cannot be had any more; re-seed the replica",
+        "stream {} was sealed at {}, but this journal ends at {} and cannot get the rest any more; "
+        "re-seed the replica",
         to_string(store_.stream()), to_string(sealed_at), to_string(marks.received));
   if (const auto problem = give_promise(candidate); problem) return *problem;
-  bool done = false;
-  std::string problem = host_.follow_stream(stream, sealed_at, done);
-  not_yet_ = problem.empty() && !done;
-  if (not_yet_ || !problem.empty()) return problem;
-  log::info("stream_follows", "the stream before ended at {}; journal {} belongs to stream {} now",
+  const Status followed = host_.follow_stream(stream, sealed_at);
+  not_yet_ = followed.is_pending();
+  if (!followed.is_ok()) return followed.text();
+  BL_ASSERT(store_.stream() == stream);
+  log::info("stream_follows",
+            "the previous stream ended at {}; journal {} now belongs to stream {}",
             to_string(sealed_at), to_string(store_.meta().journal), to_string(stream));
   return {};
 }
 
-// A START: what must be on record before the session.
+// For a START: records what has to be on record before a session begins.
 std::string ReplicaAdmission::bind(const wire::HelloBody& body, const StreamIdentity& stream,
                                    Epoch epoch) {
+  BL_ASSERT(store_.promise().term == epoch.term);  // no source begins unpromised [S1]
   if (store_.stream().is_null()) {
-    // What is there already may have been acknowledged by an earlier journal of this replica.
+    // An earlier journal of this replica may have acknowledged bytes that exist already, so this
+    // one is a learner until it holds them.
     LogMark learner{epoch, from_wire(body.written)};
     if (store_.meta().never_held(stream)) learner = {};
-    if (std::string problem = host_.adopt_stream(stream, learner); !problem.empty()) return problem;
-    log::info(
-        "stream_adopted", "journal {} belongs to stream {} now{}", to_string(store_.meta().journal),
-        to_string(stream),
-        learner.is_null() ? std::string() : ", and learns it up to " + to_string(learner.position));
+    if (const Status adopted = host_.adopt_stream(stream, learner); !adopted.is_ok())
+      return adopted.text();
+    BL_ASSERT(store_.stream() == stream);
+    log::info("stream_adopted", "journal {} now belongs to stream {}{}",
+              to_string(store_.meta().journal), to_string(stream),
+              learner.is_null()
+                  ? std::string()
+                  : fmt::format("; it is a learner until it holds everything up to {}",
+                                to_string(learner.position)));
   }
   const bool alone = (body.flags & wire::kHelloRuleAlone) != 0;
   if (const int error = store_.store_rule(std::string(field_text(body.rule)), alone); error != 0)
-    return fmt::format("the quorum rule cannot be put on record: {}", errno_text(error));
+    return fmt::format("cannot record the quorum rule: {}", errno_text(error));
   return {};
 }
 
 void ReplicaAdmission::add_held_groups(AdmittedHello& hello) {
   const std::optional<HeldGroups> held = host_.held_groups();
   if (!held) return;
+  BL_ASSERT(held->whole_log <= held->end_log);
   hello.whole_groups_log = held->whole_log;
   hello.looked_to_log = held->end_log;
 }
@@ -339,8 +315,10 @@ void ReplicaAdmission::add_archive_digest(AdmittedHello& hello) {
   const std::uint64_t length = std::min(kBelowLength, end.offset);
   const auto digest = host_.digest_archive(end, length);
   if (!digest) {
-    log::limited(log::Level::warning, "archive_unreadable", {},
-                 "the archive cannot be read in front of {}", to_string(end));
+    log::limited(
+        log::Level::warning, "archive_unreadable", {},
+        "cannot read the archive's bytes before {}, so this handshake does not compare them",
+        to_string(end));
     return;
   }
   hello.below_digest = *digest;
@@ -355,8 +333,8 @@ std::optional<HelloMessage> ReplicaAdmission::record(const HelloMessage& message
   if (!list || !exposures_.take(*list)) {
     log::limited(
         log::Level::error, "exposures_not_recorded", {},
-        "what the source released without a quorum cannot be put on record: this replica is "
-        "told of nothing more that no quorum has");
+        "cannot record what the source released without a quorum. Until this succeeds, the source "
+        "announces no such bytes to this replica");
     return std::nullopt;
   }
   wire::ExposedAckBody body;
@@ -371,7 +349,7 @@ std::optional<HelloMessage> ReplicaAdmission::record(const HelloMessage& message
   answer.peer = message.peer;
   std::memcpy(answer.bytes.data() + sizeof(wire::Header), static_cast<const void*>(&body),
               sizeof body);
-  answer.length = seal(answer.bytes, tags, sizeof body);
+  answer.length = finish_frame(answer.bytes, tags, sizeof body);
   return answer;
 }
 
@@ -387,16 +365,19 @@ bool ReplicaAdmission::watch_repair(const ReplicaLaneMarks& marks) {
   if (repaired) error = store_.clear_damage();
   if (learned && error == 0) error = store_.clear_learner();
   if (error != 0) {
-    log::error("superblock_failed", "what the journal has caught up with cannot be recorded: {}",
+    log::error("superblock_failed",
+               "cannot record that the journal has caught up with what it lacked: {}",
                errno_text(error));
     return false;
   }
   if (repaired)
-    log::info("journal_repaired", "all that was damaged is durable again, up to {}",
+    log::info("journal_repaired", "everything that was damaged, up to {}, is durable again",
               to_string(meta.damaged_until.position));
   if (learned)
-    log::info("journal_learned", "the journal has caught up with {}, and counts in proofs",
-              to_string(meta.learner_until.position));
+    log::info(
+        "journal_learned",
+        "the journal holds everything up to {}: it is no learner any more, and counts in proofs",
+        to_string(meta.learner_until.position));
   return true;
 }
 

@@ -1,4 +1,4 @@
-#include "control/replica_control.h"
+#include "control/replica/replica_control.h"
 
 #include <fmt/format.h>
 
@@ -9,29 +9,29 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "base/stream_digest.h"
 #include "base/wire_log.h"
-#include "control/replica_side.h"
-#include "dataplane/session_limits.h"
-#include "shim/binlog_files.h"
-#include "shim/binlog_groups.h"
-#include "shim/gtid_position.h"
+#include "control/replica/replica_side.h"
+#include "dataplane/session/session_limits.h"
+#include "shim/binlog/binlog_folder.h"
+#include "shim/binlog/gtid.h"
+#include "shim/feed/binlog_groups.h"
 
 namespace binlane {
 namespace {
 
-constexpr std::chrono::milliseconds kTurn{5};
-// Of the groups that a later term lacks so many are named.
+// How many of the groups that a later term lacks are named.
 constexpr std::size_t kNamedGroups = 20;
 
-// Digest of the bytes in front of `end` in one archived file; nothing when they cannot be read.
-std::optional<std::uint32_t> digest_file_tail(const PosixBinlogFiles& files, Position end,
+// Digest of the `length` bytes before `end` in one archived file; nothing if they cannot be read.
+std::optional<std::uint32_t> digest_file_tail(const BinlogFolder& folder, Position end,
                                               std::uint64_t length) {
-  const int handle = files.open(end.file);
-  if (handle < 0) return std::nullopt;
+  BL_ASSERT(length <= end.offset);
+  const OpenBinlog file(folder, end.file);
+  if (file.error() != 0) return std::nullopt;
   std::vector<std::byte> bytes(length);
-  const std::int64_t count = files.read_at(handle, end.offset - length, bytes);
-  files.close(handle);
+  const std::int64_t count = folder.read_at(file.handle(), end.offset - length, bytes);
   if (count != static_cast<std::int64_t>(length)) return std::nullopt;
   return digest_bytes(0, end.offset - length, bytes);
 }
@@ -40,64 +40,11 @@ std::optional<std::uint32_t> digest_file_tail(const PosixBinlogFiles& files, Pos
 
 ReplicaControl::ReplicaControl(const Config& config, ReplicaSide& side)
     : side_(side),
-      file_(side.file()),
+      store_(side.store()),
       lane_(side.lane()),
-      admission_(config.name, cluster_id_of(config.cluster), side.file(), side.exposures(), *this) {
+      admission_(config.name, cluster_id_of(config.cluster), side.store(), side.exposures(),
+                 *this) {
   show_meta();
-}
-
-ReplicaControl::~ReplicaControl() {
-  stop();
-}
-
-void ReplicaControl::start() {
-  {
-    const std::lock_guard lock(mutex_);
-    ended_ = false;
-  }
-  thread_ = std::thread([this] { run(); });
-}
-
-void ReplicaControl::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_all();
-  if (thread_.joinable()) thread_.join();
-}
-
-void ReplicaControl::run() {
-  const HeartbeatScope alive(heart_);
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    const auto* const call = call_;
-    lock.unlock();
-    still_alive();
-    if (call != nullptr) {
-      (*call)();
-      show_meta();
-    }
-    work();
-    lock.lock();
-    if (call != nullptr) {
-      call_ = nullptr;
-      called_.notify_all();
-    }
-    wake_.wait_for(lock, kTurn, [this] { return stopping_ || call_ != nullptr; });
-  }
-  ended_ = true;
-  called_.notify_all();
-}
-
-bool ReplicaControl::call(const std::function<void()>& work) {
-  std::unique_lock lock(mutex_);
-  BL_ASSERT(call_ == nullptr);
-  if (ended_) return false;
-  call_ = &work;
-  wake_.notify_all();
-  called_.wait(lock, [this] { return call_ == nullptr || ended_; });
-  return std::exchange(call_, nullptr) == nullptr;
 }
 
 void ReplicaControl::refuse_all(const std::string& reason) {
@@ -115,9 +62,9 @@ void ReplicaControl::lend_to(std::vector<std::string> borrowers) {
   borrowers_ = std::move(borrowers);
 }
 
-Loan ReplicaControl::loan() const {
+TransferRequest ReplicaControl::transfer() const {
   const std::lock_guard lock(mutex_);
-  return loan_;
+  return transfer_;
 }
 
 void ReplicaControl::work() {
@@ -132,7 +79,7 @@ void ReplicaControl::work() {
 void ReplicaControl::admit(const HelloMessage& message) {
   FrameView frame;
   if (decode(message.frame(), frame) != FrameFault::none)
-    return;  // the lane has looked at it already
+    return;  // the lane checks every frame before it hands it over
   if (frame.type() == wire::Type::exposed) return record_exposures(message, frame);
   const auto body = body_as<wire::HelloBody>(frame);
   if (!admission_.concerns(body)) {
@@ -141,7 +88,7 @@ void ReplicaControl::admit(const HelloMessage& message) {
     return;
   }
   if (body.phase == static_cast<std::uint8_t>(wire::Phase::refuse)) {
-    note_refusal(fmt::format("the source refuses: {}", field_text(body.reason)));
+    note_refusal(fmt::format("the source refuses this replica: {}", field_text(body.reason)));
     return;
   }
   const auto hello = admission_.answer(message, frame, body, monotonic_ns());
@@ -149,8 +96,8 @@ void ReplicaControl::admit(const HelloMessage& message) {
   if (!hello) return;
   const bool look = (body.flags & wire::kHelloLook) != 0;
   if (hello->refused && !hello->not_bound && !look)
-    note_refusal(
-        fmt::format("source {} refused: {}", field_text(body.source_name), admission_.refusal()));
+    note_refusal(fmt::format("source {} is refused: {}", field_text(body.source_name),
+                             admission_.refusal()));
   {
     const std::lock_guard lock(mutex_);
     ++view_.hellos;
@@ -161,17 +108,13 @@ void ReplicaControl::admit(const HelloMessage& message) {
       if (body.phase == static_cast<std::uint8_t>(wire::Phase::start)) view_.refusal.clear();
     }
   }
-  // A full queue loses the HELLO as the network might; the source repeats it.
-  if (!lane_.queues().admitted.try_push(*hello))
-    log::debug("hello_queue_full", "HELLO dropped: the lane is busy");
+  lane_.proxy().admit(*hello);
 }
 
 void ReplicaControl::record_exposures(const HelloMessage& message, const FrameView& frame) {
   const auto answer = admission_.record(message, frame);
   show_meta();
-  // A full queue loses it as the network might; the source asks again.
-  if (answer && !lane_.queues().answers.try_push(*answer))
-    log::debug("answer_queue_full", "answer dropped: the lane is busy");
+  if (answer) lane_.proxy().send_answer(*answer);
 }
 
 void ReplicaControl::note_refusal(const std::string& refusal) {
@@ -190,7 +133,7 @@ std::string ReplicaControl::refuse_all() {
 
 namespace {
 
-// A candidate that only fences, or seals, is not the source yet.
+// A candidate that only fences, or seals the old stream, is not the source yet.
 bool has_begun(const wire::HelloBody& body, const Promise& candidate) {
   return body.stream_term == candidate.term && body.sealed_term != 0;
 }
@@ -244,34 +187,35 @@ ArchiverStatus ReplicaControl::archive() {
 }
 
 std::optional<std::uint32_t> ReplicaControl::digest_archive(Position end, std::uint64_t length) {
-  return digest_file_tail(PosixBinlogFiles(side_.parts()->folder, file_.stream().basename), end,
-                          length);
+  return digest_file_tail(*side_.open_archive_files(), end, length);
 }
 
 std::optional<HeldGroups> ReplicaControl::held_groups() {
-  if (!lane_.stand_still()) return std::nullopt;
-  const PosixBinlogFiles archive(side_.parts()->folder, file_.stream().basename);
-  auto held = binlane::held_groups(archive, lane_.journal(), file_.meta().archived);
-  lane_.go_on();
+  if (!lane_.quiesce()) return std::nullopt;
+  auto held =
+      binlane::held_groups(*side_.open_archive_files(), lane_.journal(), store_.meta().archived);
+  lane_.resume();
+  BL_ASSERT(!held || held->whole_log <= held->end_log);
   return held;
 }
 
-std::string ReplicaControl::count_groups(Divergence& divergence) {
+Status ReplicaControl::count_groups(Divergence& divergence) {
   const Position reached = divergence.reached;
+  BL_ASSERT(divergence.sealed_at < reached && divergence.groups == 0);
   const std::uint32_t last = reached.offset > 0 ? reached.file : reached.file - 1;
   diverged_groups_.clear();
-  return read_groups(
-      {side_.parts()->folder, file_.stream().basename}, divergence.sealed_at, last,
-      [&](const BinlogGroup& group) {
+  return Status::of_problem(
+      read_groups(side_.archive_place(), divergence.sealed_at, last, [&](const BinlogGroup& group) {
         ++divergence.groups;
         if (diverged_groups_.size() < kNamedGroups)
           diverged_groups_.push_back(fmt::format("GTID {} at {} to {}", to_string(group.gtid),
                                                  to_string(group.begin), to_string(group.end)));
         return true;
-      });
+      }));
 }
 
 void ReplicaControl::diverge(const Divergence& divergence) {
+  BL_ASSERT(divergence.sealed_at < divergence.reached && divergence.groups > 0);
   side_.stop_feed();
   log::error("diverged", "{}", diverged_text(divergence));
   for (const std::string& group : diverged_groups_)
@@ -282,37 +226,41 @@ void ReplicaControl::diverge(const Divergence& divergence) {
   view_.diverged_groups = diverged_groups_;
 }
 
-std::string ReplicaControl::adopt_stream(const StreamIdentity& stream, const LogMark& learner) {
-  if (!lane_.stand_still()) return "the lane does not stand still";
-  std::string problem = side_.adopt_stream(stream, learner);
-  lane_.go_on();
-  return problem;
+Status ReplicaControl::adopt_stream(const StreamIdentity& stream, const LogMark& learner) {
+  if (!lane_.quiesce()) return Status::failed("the replica's lane did not stop within a second");
+  Status adopted = side_.adopt_stream(stream, learner);
+  lane_.resume();
+  return adopted;
 }
 
-std::string ReplicaControl::follow_stream(const StreamIdentity& stream, Position sealed_at,
-                                          bool& done) {
+Status ReplicaControl::follow_stream(const StreamIdentity& stream, Position sealed_at) {
   const Position archived = archive().durable;
-  if (!lane_.stand_still()) return "the lane does not stand still";
+  if (!lane_.quiesce()) return Status::failed("the replica's lane did not stop within a second");
   lane_.end_session();
   lane_.journal().release(lane_.journal().end_log());
-  done = archived == sealed_at && lane_.journal().idle();
-  std::string problem = done ? side_.switch_stream(stream, sealed_at) : std::string();
-  lane_.go_on();
-  if (!done || !problem.empty()) return problem;
+  const bool complete = BL_MUTANT(stream_switched_early, true, archived == sealed_at);
+  const bool ready = complete && lane_.journal().idle() && lane_.journal().durable() == sealed_at;
+  Status followed = ready ? side_.switch_stream(stream, sealed_at) : Status::pending();
+  lane_.resume();
+  if (!followed.is_ok()) return followed;
+  BL_ASSERT(store_.stream() == stream);
   const std::lock_guard lock(mutex_);
   ++view_.streams_switched;
-  return {};
+  return followed;
 }
 
-std::string ReplicaControl::lend(const std::string& borrower, const Promise& promise) {
+Status ReplicaControl::lend(const std::string& joiner, const Promise& promise) {
+  BL_ASSERT(promise == store_.promise());
   const std::lock_guard lock(mutex_);
-  if (std::find(borrowers_.begin(), borrowers_.end(), borrower) == borrowers_.end())
-    return borrowers_.empty()
-               ? "this host has no [source] section: it cannot lend its log"
-               : fmt::format("{} is none of this host's replicas: its log is not lent to it",
-                             borrower);
-  loan_ = {borrower, promise, monotonic_ns()};
-  return {};
+  const bool listed = std::find(borrowers_.begin(), borrowers_.end(), joiner) != borrowers_.end();
+  if (BL_MUTANT(lent_to_strangers, false, !listed))
+    return Status::failed(
+        borrowers_.empty()
+            ? "this host has no [source] section, so it cannot serve its log to a candidate"
+            : fmt::format("{} is none of this host's replicas, so it does not get this host's log",
+                          joiner));
+  transfer_ = {joiner, promise, monotonic_ns()};
+  return Status::ok();
 }
 
 void ReplicaControl::watch_repair() {
@@ -321,27 +269,29 @@ void ReplicaControl::watch_repair() {
   log::tell_suppressed();
   watch_source(marks);
   watch_files(marks);
-  // Asked of the superblock only while something is to be repaired.
+  // Most of the time there is nothing to repair, and the superblock need not be read.
   if (lane_.queues().state.load() != 0 && admission_.watch_repair(marks)) show_meta();
 }
 
-// The lane must not log, and whoever stores exposures is pure; both show an errno that is final.
+// Logs errors that are final and whose finders do not log: the lane, and ExposureRecord.
 void ReplicaControl::watch_files(const ReplicaLaneMarks& marks) {
   if (marks.failure != 0 && !std::exchange(journal_failure_said_, true))
-    log::error("journal_failed",
-               "the journal cannot be written any more: {}. This replica acknowledges nothing "
-               "durable until its disk is mended and binlaned is restarted",
-               errno_text(marks.failure));
+    log::error(
+        "journal_failed",
+        "the journal can no longer be written: {}. This replica acknowledges nothing durable "
+        "until its disk is repaired and binlaned is restarted",
+        errno_text(marks.failure));
   const int error = side_.exposures().error();
   if (error != 0 && !std::exchange(exposure_failure_said_, true))
-    log::error("exposures_failed",
-               "the record of what the source released without a quorum cannot be stored: {}. "
-               "This replica is told of no more of it",
-               errno_text(error));
+    log::error(
+        "exposures_failed",
+        "cannot store the record of what the source released without a quorum: {}. The source "
+        "therefore announces no more such bytes to this replica",
+        errno_text(error));
 }
 
-// The session of a source that is gone does not end by itself: it may come back and go on. But
-// whoever looks is told, and an operator hears of it once.
+// A session does not end because its source is silent: the source may come back and continue it.
+// The status shows the silence, and the log reports it once.
 void ReplicaControl::watch_source(const ReplicaLaneMarks& marks) {
   const std::uint64_t now_ns = monotonic_ns();
   const std::uint64_t silent_ns =
@@ -354,20 +304,23 @@ void ReplicaControl::watch_source(const ReplicaLaneMarks& marks) {
     before = std::exchange(view_.away, away);
     view_.silent_ns = silent_ns;
     view_.marks = marks;
+    const auto full = lane_.queues().times_full();
+    view_.queues.assign(full.begin(), full.end());
     name = view_.source_name;
   }
   if (away && !before)
-    log::warning("source_silent",
-                 "nothing was heard of the source {} for {} ms: it, its binlaned or the network "
-                 "has failed",
-                 name, silent_ns / kNanosPerMilli);
+    log::warning(
+        "source_silent",
+        "nothing has arrived from source {} for {} ms: that host, its binlaned or the network "
+        "has failed",
+        name, silent_ns / kNanosPerMilli);
   if (before && !away && marks.connected)
-    log::info("source_heard", "the source {} is heard again", name);
+    log::info("source_heard", "datagrams arrive from source {} again", name);
 }
 
 void ReplicaControl::show_meta() {
-  const JournalMeta meta = file_.meta();
-  lane_.queues().state.store(admission_.state());
+  const JournalMeta meta = store_.meta();
+  lane_.proxy().set_state(admission_.state());
   admission_.own_exposures();
   const std::lock_guard lock(mutex_);
   view_.exposures = side_.exposures().state();
@@ -375,7 +328,7 @@ void ReplicaControl::show_meta() {
   const int error = side_.exposures().error();
   view_.exposure_failure =
       error == 0 ? std::string()
-                 : fmt::format("the record of exposures cannot be stored: {}", errno_text(error));
+                 : fmt::format("cannot store the record of exposures: {}", errno_text(error));
   view_.journal_id = meta.journal;
   view_.stream = meta.stream;
   view_.promise = meta.promise;

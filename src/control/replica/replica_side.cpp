@@ -1,45 +1,28 @@
-#include "control/replica_side.h"
+#include "control/replica/replica_side.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "control/config_value.h"
-#include "control/promotion_rule.h"
-#include "storage/stream_switch.h"
+#include "control/config/config_value.h"
+#include "control/config/promotion_rule.h"
+#include "control/replica/applied_watch.h"
+#include "shim/feed/archive_gtids.h"
+#include "shim/feed/fixed_feed_limit.h"
+#include "storage/journal/stream_switch.h"
 
 namespace binlane {
 namespace {
 
-// Beside the journal.
-constexpr const char* kExposureSuffix = ".exposed";
 constexpr std::uint64_t kSecondsADay = 86'400;
-// Between two attempts to begin what could not be begun.
+// Between two attempts to begin a part that could not begin.
 constexpr std::uint64_t kBeginAgainNs = kNanosPerSecond;
 
-std::unique_ptr<JournalFile> open_journal(const ReplicaConfig& replica) {
-  JournalFileOptions options;
-  options.path = replica.journal;
-  options.size_bytes = replica.journal_size_mb << 20;
-  options.danger_buffered = replica.danger_buffered_journal;
-  return std::unique_ptr<JournalFile>(new JournalFile(JournalFile::open_or_format(options)));
-}
-
-RetentionPolicy retention_policy(const ReplicaConfig& replica) {
-  RetentionPolicy policy;
-  policy.keep_age_s = replica.archive_keep_days * kSecondsADay;
-  policy.keep_bytes = replica.archive_keep_mb << 20;
-  policy.keep_for_absent_bytes = replica.archive_keep_for_absent_mb << 20;
-  policy.min_free_bytes = replica.archive_min_free_mb << 20;
-  return policy;
-}
-
-// What the feed's clients still read: files of the present stream from `fed` on.
+// Which files the feed's clients still read; `fed` is the oldest one of the present stream.
 void add_feed(const FeedStatus& feed, RetentionFacts& facts) {
   for (const FeedClientStatus& client : feed.clients) {
     if (!client.dumping) continue;
@@ -53,18 +36,25 @@ void add_feed(const FeedStatus& feed, RetentionFacts& facts) {
 
 }  // namespace
 
-ReplicaSide::ReplicaSide(const Config& config, AnyPort& port)
+RetentionPolicy retention_policy(const ReplicaConfig& replica) {
+  RetentionPolicy policy;
+  policy.keep_age_s = replica.archive_keep_days * kSecondsADay;
+  policy.keep_bytes = replica.archive_keep_mb << 20;
+  policy.keep_for_absent_bytes = replica.archive_keep_for_absent_mb << 20;
+  policy.min_free_bytes = replica.archive_min_free_mb << 20;
+  return policy;
+}
+
+ReplicaSide::ReplicaSide(const Config& config, ReplicaPlatform& platform)
     : config_(config),
-      file_(open_journal(*config.replica)),
-      exposure_file_(config.replica->journal + kExposureSuffix),
-      exposures_(std::in_place, exposure_file_.load(),
-                 [this](ConstBytes bytes) { return exposure_file_.store(bytes); }),
-      pruner_(retention_policy(*config.replica), archive_io_),
+      platform_(platform),
+      exposures_(std::in_place, platform.load_exposures(),
+                 [this](ConstBytes bytes) { return platform_.store_exposures(bytes); }),
+      pruner_(retention_policy(*config.replica), platform.files()),
       sources_(replica_sources(config)),
-      lane_(port, *file_, cluster_id_of(config.cluster), config.name, sources_.peers),
       parts_(make_parts()),
       control_(std::make_unique<ReplicaControl>(config, *this)) {
-  // A folder that does not hold what the journal has archived is no matter of waiting.
+  // A folder that lacks what the journal has archived does not get better by waiting.
   if (const std::string problem = open_archive(); !problem.empty()) throw StartupError(problem);
 }
 
@@ -73,7 +63,7 @@ ReplicaSide::~ReplicaSide() {
   stop_archive();
 }
 
-// A stream's folder bears its name; while there is none, the archive's own stands in for it.
+// Each stream has a folder of its own name, except the first one, which is in the archive's root.
 std::string ReplicaSide::folder_of(const StreamIdentity& stream, bool own_folder) const {
   const std::string& archive = config_.replica->archive;
   const std::string subfolder = archive_subfolder(stream, own_folder);
@@ -83,30 +73,31 @@ std::string ReplicaSide::folder_of(const StreamIdentity& stream, bool own_folder
 std::shared_ptr<ReplicaSide::StreamParts> ReplicaSide::make_parts() {
   const ReplicaConfig& replica = *config_.replica;
   auto parts = std::make_shared<StreamParts>();
-  const JournalMeta meta = file_->meta();
+  const JournalMeta meta = store().meta();
   parts->folder = folder_of(meta.stream, meta.own_folder);
-  parts->archiver =
-      std::make_unique<Archiver>(*file_, lane_.journal(), parts->folder, parts->groups,
-                                 archive_channel(lane_.queues().released, lane_.queues().archived));
+  parts->archiver = std::make_unique<Archiver>(
+      store(), lane().journal(), parts->folder, parts->groups,
+      archive_channel(lane().queues().released, lane().queues().archived), &platform_.files());
   FeedOptions feed;
   feed.listen = endpoint_text(replica.feed_listen);
   feed.user = replica.feed_user;
   feed.password = replica.feed_password;
   feed.archive_dir = parts->folder;
-  feed.basename = [this] { return file_->stream().basename; };
+  feed.basename = [this] { return store().stream().basename; };
+  feed.origin = meta.stream.origin;
   feed.server_id = static_cast<std::uint32_t>(replica.feed_server_id);
   for (const SealedStream& sealed : meta.sealed)
     feed.sealed.push_back(
         {{folder_of(sealed.stream, sealed.own_folder), sealed.stream.basename}, sealed.end});
   parts->limit = std::make_unique<ArchiveFeedLimit>(parts->archiver->end_watch());
-  parts->feed = std::make_unique<BinlogServer>(std::move(feed), *parts->limit);
-  parts->applied = make_applied_watch(*parts);
+  parts->feed = platform_.make_feed(std::move(feed), *parts->limit);
+  parts->applied = make_executed_watch(*parts);
   return parts;
 }
 
-// The host's own server, where it is known: as the one whose commits wait when this host is the
-// source, or as this section's own.
-std::unique_ptr<AppliedWatch> ReplicaSide::make_applied_watch(const StreamParts& parts) {
+// The host's own server: [replica] may name it, and if it does not, [source] does where there is
+// one.
+std::unique_ptr<ExecutedWatch> ReplicaSide::make_executed_watch(const StreamParts& parts) {
   const ReplicaConfig& replica = *config_.replica;
   AppliedWatch::Options options;
   if (!replica.server_socket.empty())
@@ -117,38 +108,37 @@ std::unique_ptr<AppliedWatch> ReplicaSide::make_applied_watch(const StreamParts&
   else
     return nullptr;
   options.archive_dir = parts.folder;
-  options.basename = [this] { return file_->stream().basename; };
+  options.basename = [this] { return store().stream().basename; };
   options.awaited = [this] {
-    const auto rules = promotion_rules(file_->meta().rules);
+    const auto rules = promotion_rules(store().meta().rules);
     return std::any_of(rules.begin(), rules.end(), [](const PromotionRule& rule) {
       return rule.rule.level == AckLevel::applied;
     });
   };
-  return std::make_unique<AppliedWatch>(
+  return platform_.make_executed_watch(
       std::move(options), *parts.limit,
       [this, &parts](Position executed) { return tell_applied(parts, executed); });
 }
 
-// The lane's marks say where one position is in the log, and the archive's files how far another is
-// from there. False: the archive does not reach that far yet.
+// Converts `executed` to a log offset and hands it to the lane. The lane's marks give one position
+// whose log offset is known, and the sizes of the archive's files give the distance from there.
+// Returns false while the archive does not reach that far.
 bool ReplicaSide::tell_applied(const StreamParts& parts, Position executed) {
-  const ReplicaLaneMarks marks = lane_.queues().marks.load();
-  const Position complete = parts.limit->whole_groups();  // older files are
+  BL_ASSERT(!executed.is_null());
+  const ReplicaLaneMarks marks = lane().queues().marks.load();
+  const Position complete = parts.limit->whole_groups();  // every older file is complete
   const Position first = std::min(executed, marks.released);
   const Position last = std::max(executed, marks.released);
   if (marks.released.is_null() || last.file > complete.file) return false;
-  const std::string basename = file_->stream().basename;
+  const std::string basename = store().stream().basename;
   const auto units = units_between(first, last, [&](std::uint32_t file) {
-    std::error_code error;
-    const auto size =
-        std::filesystem::file_size(parts.folder + "/" + binlog_file_name(basename, file), error);
-    return error ? std::optional<std::uint64_t>() : size;
+    return platform_.files().size(parts.folder + "/" + binlog_file_name(basename, file));
   });
   if (!units) return false;
-  const bool behind = executed < marks.released;
-  if (behind && *units > marks.released_log) return false;  // from before this journal began
-  const std::uint64_t log = behind ? marks.released_log - *units : marks.released_log + *units;
-  lane_.queues().applied_log.store(log, std::memory_order_relaxed);
+  const bool is_before = executed < marks.released;
+  if (is_before && *units > marks.released_log) return false;  // older than this journal
+  const std::uint64_t log = is_before ? marks.released_log - *units : marks.released_log + *units;
+  lane().proxy().set_applied(log);
   return true;
 }
 
@@ -158,7 +148,7 @@ std::shared_ptr<const ReplicaSide::StreamParts> ReplicaSide::parts() const {
 }
 
 bool ReplicaSide::hear(const ReplicaSources& sources) {
-  if (!lane_.queues().peers.try_push(sources.peers)) return false;
+  if (!lane().proxy().hear(sources.peers)) return false;
   const std::lock_guard lock(mutex_);
   sources_ = sources;
   return true;
@@ -170,23 +160,50 @@ ReplicaSources ReplicaSide::sources() const {
 }
 
 void ReplicaSide::start() {
+  BL_ASSERT(!started_ && begun_ == Begun::archive_open);
   started_ = true;
   if (const std::string problem = begin_parts(); !problem.empty()) throw StartupError(problem);
-  control_->start();
+  platform_.start_control([this] { control_->work(); });
+}
+
+bool ReplicaSide::call(const std::function<void()>& work) {
+  return platform_.call([&] {
+    work();
+    control_->show_meta();
+  });
+}
+
+ArchivePlace ReplicaSide::archive_place() {
+  const std::string folder = parts()->folder;
+  const std::string basename = store().stream().basename;
+  return {folder, basename, platform_.folders().open(folder, basename)};
+}
+
+Result<GtidSet> ReplicaSide::fed_gtids() {
+  FixedFeedLimit limit;
+  limit.set(parts()->limit->whole_groups());
+  ArchiveGtids gtids(archive_place(), limit, [] { return false; });
+  if (auto set = gtids.executed()) return *std::move(set);
+  return Status::failed(gtids.error());
+}
+
+std::unique_ptr<BinlogFolder> ReplicaSide::open_archive_files() {
+  return platform_.folders().open(parts()->folder, store().stream().basename);
 }
 
 std::string ReplicaSide::open_archive() {
-  std::string problem = parts_->archiver->open(lane_.journal());
+  BL_ASSERT(lane().queues().pause.is_requested());  // the journal itself is read
+  std::string problem = parts_->archiver->open(lane().journal());
   if (problem.empty()) begun_ = Begun::archive_open;
   return problem;
 }
 
-// One step after the other, each done once; where one fails, the next call goes on with it.
+// One part after the other, each once. After a failure the next call continues with that part.
 std::string ReplicaSide::begin_parts() {
   std::string problem;
   if (begun_ == Begun::nothing) problem = open_archive();
   if (problem.empty() && begun_ == Begun::archive_open) {
-    problem = parts_->archiver->start();
+    problem = platform_.start_archiver(*parts_->archiver);
     if (problem.empty()) begun_ = Begun::archiver;
   }
   if (problem.empty() && begun_ == Begun::archiver) {
@@ -200,12 +217,15 @@ std::string ReplicaSide::begin_parts() {
   return problem;
 }
 
-// Not what a later term does not hold, not after a restart either (S10).
+// A DIVERGED replica feeds nothing of this stream, not even after a restart. [S10]
 std::string ReplicaSide::begin_feed() {
-  const JournalMeta meta = file_->meta();
+  const JournalMeta meta = store().meta();
   exposures_->set_owner({meta.journal, meta.stream.origin, meta.stream.term});
   if (!exposures_->diverged()) return parts_->feed->start();
-  log::error("diverged", "this replica is DIVERGED: its server is fed nothing. Rebuild it");
+  log::error(
+      "diverged",
+      "this replica is DIVERGED, so its server gets nothing from the feed. Rebuild the server, "
+      "and then the journal (binlane rejoin --rebuilt)");
   return {};
 }
 
@@ -213,23 +233,25 @@ void ReplicaSide::begin_again(std::uint64_t now_ns) {
   if (begun_ == Begun::all || now_ns < next_begin_ns_) return;
   next_begin_ns_ = now_ns + kBeginAgainNs;
   const bool opens = begun_ == Begun::nothing;
-  if (opens && !lane_.stand_still()) return;
+  if (opens && !lane().quiesce()) return;
   tell_begun(begin_parts());
-  if (opens) lane_.go_on();
+  if (opens) lane().resume();
 }
 
-// Once for each reason, and once when it is over.
+// Logs each reason once, and the recovery once.
 void ReplicaSide::tell_begun(const std::string& problem) {
   if (problem.empty() && !begin_problem_.empty())
-    log::info("stream_goes_on", "archive and feed of the stream work");
+    log::info("stream_goes_on", "archive and feed of this stream work now");
   if (!problem.empty() && problem != begin_problem_)
-    log::error("stream_not_begun",
-               "{}; it is tried again every second. Until then the journal holds what is released",
-               problem);
+    log::error(
+        "stream_not_begun",
+        "{}. This is tried again every second. Until it succeeds, released bytes remain in the "
+        "journal",
+        problem);
   begin_problem_ = problem;
 }
 
-// Before the archive: the watch reads its files, and tells the lane.
+// The watch ends before the archive, because it reads the archive's files and reports to the lane.
 void ReplicaSide::end_parts() {
   if (parts_->applied) parts_->applied->stop();
   parts_->feed->stop();
@@ -237,8 +259,8 @@ void ReplicaSide::end_parts() {
 }
 
 void ReplicaSide::stop_serving() {
-  // Control first: it alone makes new parts.
-  if (control_) control_->stop();
+  // Control ends first, because nothing else makes new parts.
+  platform_.stop_control();
   if (parts_->applied) parts_->applied->stop();
   parts_->feed->stop();
 }
@@ -247,47 +269,45 @@ void ReplicaSide::stop_archive() {
   parts_->archiver->stop();
 }
 
-std::string ReplicaSide::adopt_stream(const StreamIdentity& stream, const LogMark& learner) {
-  BL_ASSERT(lane_.queues().pause.standing());
-  if (const int error = file_->set_stream(stream, learner); error != 0)
-    return fmt::format("the journal cannot be bound to the stream: {}", errno_text(error));
-  const JournalMeta meta = file_->meta();
-  if (folder_of(meta.stream, meta.own_folder) == parts_->folder) return {};
+Status ReplicaSide::adopt_stream(const StreamIdentity& stream, const LogMark& learner) {
+  BL_ASSERT(lane().queues().pause.is_quiesced() && store().stream().is_null());
+  if (const int error = store().set_stream(stream, learner); error != 0)
+    return Status::failed(
+        fmt::format("the journal cannot be bound to the stream: {}", errno_text(error)));
+  const JournalMeta meta = store().meta();
+  if (folder_of(meta.stream, meta.own_folder) == parts_->folder) return Status::ok();
   end_parts();
   replace_parts();
-  return {};
+  return Status::ok();
 }
 
-std::string ReplicaSide::switch_stream(const StreamIdentity& next, Position sealed_at) {
-  BL_ASSERT(lane_.queues().pause.standing());
+Status ReplicaSide::switch_stream(const StreamIdentity& next, Position sealed_at) {
+  BL_ASSERT(lane().queues().pause.is_quiesced() && lane().journal().idle());
   end_parts();
   const int error =
-      file_->switch_stream(next, sealed_at, newest_block(lane_.journal(), file_->meta()));
+      store().switch_stream(next, sealed_at, newest_block(lane().journal(), store().meta()));
   // Marks and sequence numbers of the old parts mean nothing to the new ones.
-  if (error == 0) lane_.rebuild(*file_);
-  std::string problem = error == 0
-                            ? std::string()
-                            : fmt::format("the superblock cannot be stored: {}", errno_text(error));
+  if (error == 0) lane().reload(store());
   replace_parts();
-  return problem;
-}
-
-void ReplicaSide::set_retention(const ReplicaConfig& replica) {
-  pruner_.set_policy(retention_policy(replica));
+  if (error != 0)
+    return Status::failed(fmt::format("the superblock cannot be stored: {}", errno_text(error)));
+  BL_ASSERT(store().stream() == next && lane().journal().end().is_null());
+  return Status::ok();
 }
 
 void ReplicaSide::prune_archive(std::uint64_t now_ns) {
   if (!pruner_.due(now_ns)) return;
-  const ReplicaLaneMarks marks = lane_.queues().marks.load();
+  const ReplicaLaneMarks marks = lane().queues().marks.load();
   RetentionFacts facts;
   if (parts_->applied) facts.executed = parts_->applied->executed();
   add_feed(parts_->feed->status(), facts);
   facts.in_session = marks.connected;
   facts.peers_need = marks.peers_need;
-  pruner_.turn(archive_folders(file_->meta(), config_.replica->archive), std::move(facts), now_ns);
+  pruner_.turn(archive_folders(store().meta(), config_.replica->archive), std::move(facts), now_ns);
 }
 
 void ReplicaSide::replace_parts() {
+  BL_ASSERT(lane().queues().pause.is_quiesced());
   auto parts = make_parts();
   {
     const std::lock_guard lock(mutex_);

@@ -1,4 +1,4 @@
-#include "control/login_probe.h"
+#include "control/source/login_probe.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "base/start_thread.h"
-#include "shim/server_facts.h"
+#include "shim/server/server_facts.h"
 
 namespace binlane {
 
@@ -20,17 +20,17 @@ void LoginProbe::poll(std::uint64_t now_ns) {
   next_ns_ = now_ns + kEveryNs;
   if (thread_.joinable()) thread_.join();
   busy_.store(true, std::memory_order_relaxed);
-  // Without one, the next look is as good.
+  // If no thread can be started, the next poll tries again.
   if (!start_thread(thread_, [this] { run(); }).empty())
     busy_.store(false, std::memory_order_relaxed);
 }
 
 void LoginProbe::run() {
-  if (std::optional<std::string> problem = look()) {
+  if (std::optional<std::string> problem = probe()) {
     const std::lock_guard lock(mutex_);
     if (*problem != problem_) {
       if (problem->empty())
-        log::info("login", "a new connection of our account would do again");
+        log::info("login", "our account can log in to the server again");
       else
         log::error("login_failed", "{}", *problem);
     }
@@ -39,8 +39,8 @@ void LoginProbe::run() {
   busy_.store(false, std::memory_order_release);
 }
 
-// The library's own errors, as opposed to the server's, say nothing about the account.
-std::optional<std::string> LoginProbe::look() {
+// Errors of the client library say nothing about the account; only the server's errors do.
+std::optional<std::string> LoginProbe::probe() {
   ServerFactsResult account;
   account.error = connection_.connect();
   if (account.ok()) account = read_account_facts(connection_);
@@ -48,13 +48,13 @@ std::optional<std::string> LoginProbe::look() {
   if (account.error.is_connection_failure()) return std::nullopt;
   if (!account.ok())
     return fmt::format(
-        "our account cannot log in to the server any more, only connections that exist already go "
-        "on: {}",
+        "our account can no longer log in to the server; only connections that are already open "
+        "still work: {}",
         to_string(account.error));
   const std::optional<Finding> missing = find_missing_privileges(account.facts);
   if (!missing) return std::string();
   return fmt::format(
-      "our account has lost privileges, only connections that exist already have them still: {}",
+      "our account has lost privileges; only connections that are already open still have them: {}",
       to_string(*missing));
 }
 

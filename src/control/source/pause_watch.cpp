@@ -1,4 +1,4 @@
-#include "control/pause_watch.h"
+#include "control/source/pause_watch.h"
 
 #include <time.h>
 
@@ -12,7 +12,7 @@ namespace {
 constexpr std::chrono::milliseconds kTurn{50};
 static_assert(kTurn < std::chrono::nanoseconds(PauseDetector::kPauseNs));
 
-// As the monotonic clock, and it goes on while the machine is suspended.
+// Like the monotonic clock, but it counts on while the machine is suspended.
 std::uint64_t boot_time_ns() noexcept {
   timespec time{};
   clock_gettime(CLOCK_BOOTTIME, &time);

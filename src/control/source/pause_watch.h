@@ -1,6 +1,6 @@
-// PauseWatch: notices that this process, or its whole host, stood still: SIGSTOP, a frozen machine,
-// suspend. A thread of its own that does nothing else, so that a slow disk or server is not taken
-// for a pause. Time is the clock that goes on during suspend.
+// PauseWatch: notices that this process, or its whole host, was suspended: by SIGSTOP, as a frozen
+// virtual machine, or by suspend. Its thread does nothing else, so a slow disk or server does not
+// look like a pause. Its clock counts on while the machine is suspended. [S21]
 #pragma once
 
 #include <atomic>
@@ -9,7 +9,7 @@
 #include <mutex>
 #include <thread>
 
-#include "control/write_guard.h"
+#include "control/source/write_guard.h"
 
 namespace binlane {
 
@@ -22,7 +22,7 @@ class PauseWatch {
 
   void start();
   void stop();
-  // The longest pause since the last call; 0: none.
+  // The length of the longest pause since the last call; 0 if there was none.
   std::uint64_t take() noexcept { return longest_ns_.exchange(0, std::memory_order_acq_rel); }
 
  private:

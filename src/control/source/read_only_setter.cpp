@@ -1,4 +1,4 @@
-#include "control/read_only_setter.h"
+#include "control/source/read_only_setter.h"
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 namespace binlane {
 namespace {
 
-// The statement gives up after this long, and is tried again by whoever wants it.
+// The statement gives up after this time, and the caller tries again.
 constexpr unsigned kLockWaitS = 30;
 constexpr unsigned kReadTimeoutS = kLockWaitS + 10;
 
@@ -42,9 +42,10 @@ void ReadOnlySetter::run() {
   std::uint64_t number = 0;
   std::from_chars(text.data(), text.data() + text.size(), number);
   connection_id_.store(number, std::memory_order_release);
-  const QueryResult set = connection_.query(
-      fmt::format("SET STATEMENT lock_wait_timeout={} FOR SET GLOBAL read_only=1", kLockWaitS));
-  if (!set.ok()) return fail(to_string(set.error));
+  for (const std::string& sql : fence_statements(connection_.words(), kLockWaitS)) {
+    const QueryResult set = connection_.query(sql);
+    if (!set.ok()) return fail(to_string(set.error));
+  }
   connection_.close();
   state_.store(State::done, std::memory_order_release);
 }
@@ -67,9 +68,8 @@ bool ReadOnlySetter::is_pending(ServerConnection& other) const {
   const std::uint64_t id = connection_id_.load(std::memory_order_acquire);
   if (id == 0) return false;
   const QueryResult found = other.query(
-      fmt::format("SELECT 1 FROM information_schema.PROCESSLIST WHERE ID={} AND COMMAND='Query' "
-                  "AND STATE LIKE 'Waiting%'",
-                  id));
+      fmt::format("SELECT 1 FROM {} WHERE ID={} AND COMMAND='Query' AND STATE LIKE 'Waiting%'",
+                  other.words().processes, id));
   return found.ok() && !found.rows.empty();
 }
 

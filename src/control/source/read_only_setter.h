@@ -1,8 +1,9 @@
 // ReadOnlySetter: makes the server read-only without waiting for it.
 //
-// SET GLOBAL read_only=1 waits behind the commits that wait for a quorum (safety rule S15), and
-// blocks new ones while it waits. So it is sent on a connection and a thread of its own; whoever
-// began it looks at how far it has got. begin() and state() belong to one ordinary thread.
+// The statement (SET GLOBAL read_only=1, in MySQL super_read_only=1) waits until the commits that
+// wait for a quorum have ended, and blocks new ones meanwhile. [S15] So this class sends it on a
+// connection and a thread of its own, and its caller checks the progress. begin() and state()
+// belong to one ordinary thread.
 #pragma once
 
 #include <atomic>
@@ -11,31 +12,28 @@
 #include <string>
 #include <thread>
 
-#include "shim/server_connection.h"
+#include "control/source/source_server.h"
+#include "shim/server/server_connection.h"
 
 namespace binlane {
 
 class ReadOnlySetter {
  public:
-  enum class State : std::uint8_t {
-    idle,
-    sending,  // under way; it may be waiting in the server
-    done,     // the server is read-only
-    failed    // problem() says why
-  };
+  using State = ReadOnlyState;
 
   explicit ReadOnlySetter(ServerAccount account);
-  // Breaks off what is under way.
+  // Interrupts a statement in progress.
   ~ReadOnlySetter();
   ReadOnlySetter(const ReadOnlySetter&) = delete;
   ReadOnlySetter& operator=(const ReadOnlySetter&) = delete;
 
-  // Sends the statement, unless that is under way. Where no thread can be started, it has failed.
+  // Sends the statement, unless that is in progress. If no thread can be started, the state is
+  // failed.
   void begin();
   State state() const noexcept { return state_.load(std::memory_order_acquire); }
   std::string problem() const;
-  // Asks the server, on another connection, whether the statement waits in it: then no new commit
-  // gets through any more.
+  // Asks the server, on another connection, whether the statement waits in it. While it does, the
+  // server accepts no new commit.
   bool is_pending(ServerConnection& other) const;
 
  private:

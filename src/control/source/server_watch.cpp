@@ -1,10 +1,10 @@
-#include "control/server_watch.h"
+#include "control/source/server_watch.h"
 
 #include <fmt/format.h>
 
 #include <utility>
 
-#include "base/canary.h"
+#include "base/mutant.h"
 
 namespace binlane {
 namespace {
@@ -13,7 +13,7 @@ constexpr std::size_t index_of(ServerSetting setting) {
   return static_cast<std::size_t>(setting);
 }
 
-// Whether Binlane may set it again: the others say that something is amiss elsewhere.
+// Whether it is a setting that Binlane sets. The others show a fault elsewhere.
 constexpr bool is_ours(ServerSetting setting) {
   return setting != ServerSetting::clients;
 }
@@ -22,23 +22,23 @@ std::string difference(ServerSetting setting, const ServerWishes& wishes,
                        const SemiSyncStatus& seen, const SemiSyncNames& names) {
   switch (setting) {
     case ServerSetting::timeout:
-      if (seen.timeout_ms == wishes.timeout_ms || canary(Canary::server_not_read_back)) return {};
-      return fmt::format("{} is {} ms at the server, and Binlane has set {} ms", names.timeout,
+      if (BL_MUTANT(server_not_read_back, true, seen.timeout_ms == wishes.timeout_ms)) return {};
+      return fmt::format("{} is {} ms at the server, but Binlane has set {} ms", names.timeout,
                          seen.timeout_ms, wishes.timeout_ms);
     case ServerSetting::wait_point:
       if (seen.wait_point == wishes.wait_point) return {};
-      return fmt::format("{} is {} at the server, and Binlane has set {}", names.wait_point,
+      return fmt::format("{} is {} at the server, but Binlane has set {}", names.wait_point,
                          to_sql(seen.wait_point), to_sql(wishes.wait_point));
     case ServerSetting::wait_no_replica:
       if (seen.wait_no_replica) return {};
-      return fmt::format("{} is OFF at the server, and Binlane has set ON", names.wait_no_replica);
+      return fmt::format("{} is OFF at the server, but Binlane has set ON", names.wait_no_replica);
     case ServerSetting::read_only:
       if (seen.read_only || !wishes.read_only) return {};
-      return "the server takes writes, although mode fail has asked for read_only";
+      return "the server takes writes, although Binlane has asked for read_only (mode fail)";
     case ServerSetting::clients:
       if (seen.clients > 0 || !wishes.registered) return {};
       return fmt::format(
-          "the server counts no semi-sync client ({} is 0) although our dump connection stands",
+          "the server counts no semi-sync client ({} is 0), although our dump connection is open",
           names.clients);
   }
   return {};
@@ -46,9 +46,9 @@ std::string difference(ServerSetting setting, const ServerWishes& wishes,
 
 }  // namespace
 
-std::vector<ServerWatch::Change> ServerWatch::look(const ServerWishes& wishes,
-                                                   const SemiSyncStatus& seen,
-                                                   const SemiSyncNames& names) {
+std::vector<ServerWatch::Change> ServerWatch::observe(const ServerWishes& wishes,
+                                                      const SemiSyncStatus& seen,
+                                                      const SemiSyncNames& names) {
   std::vector<Change> changes;
   for (std::size_t i = 0; i < kServerSettings; ++i) {
     const auto setting = static_cast<ServerSetting>(i);
@@ -88,7 +88,7 @@ bool ServerWatch::mended(ServerSetting setting, std::string failure, std::uint64
 
 std::string ServerWatch::sentence(const State& state) const {
   if (state.text.empty() || state.mend_failure.empty()) return state.text;
-  return fmt::format("{}; it cannot be set again: {}", state.text, state.mend_failure);
+  return fmt::format("{}; Binlane cannot set it again: {}", state.text, state.mend_failure);
 }
 
 std::vector<std::string> ServerWatch::differences() const {

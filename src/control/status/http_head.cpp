@@ -1,4 +1,4 @@
-#include "control/http_head.h"
+#include "control/status/http_head.h"
 
 #include <fmt/format.h>
 #include <strings.h>
@@ -9,7 +9,7 @@ namespace {
 constexpr std::string_view kLineEnd = "\r\n";
 constexpr std::string_view kAccept = "accept";
 
-// Up to `end`, which is taken off as well; all of the rest where `end` is missing.
+// The text up to `end`, which is removed as well; all of the rest if `end` is missing.
 std::string_view take(std::string_view& rest, std::string_view end) {
   const auto at = rest.find(end);
   const std::string_view taken = rest.substr(0, at);

@@ -1,4 +1,4 @@
-// The head of an HTTP request, as far as a server of one page looks at it. Pure.
+// The head of an HTTP request, as far as a server of one page needs it. Pure.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,8 @@ struct HttpHead {
   std::string accept;
 };
 
-// `head`: request line and headers, without the empty line that ends them. Nothing when it is none.
+// `head`: request line and headers, without the empty line that ends them. Nothing if it is no
+// request.
 std::optional<HttpHead> parse_http_head(std::string_view head);
 
 // A whole answer, after which the connection is closed.

@@ -1,7 +1,7 @@
-// Metrics: the daemon's state as Prometheus metrics, under Binlane's names and, for dashboards that
-// exist, under those that mysqld_exporter gives the server's semi-sync status.
+// Metrics: the daemon's state as Prometheus metrics, under Binlane's names and, for existing
+// dashboards, under the names that mysqld_exporter gives the server's semi-sync status.
 //
-// Everything is computed from the status when somebody asks; nothing is counted twice.
+// Everything is computed from the status when it is asked for; nothing is counted twice.
 #pragma once
 
 #include <prometheus/metric_family.h>

@@ -1,4 +1,4 @@
-#include "control/metrics_endpoint.h"
+#include "control/status/metrics_endpoint.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -17,9 +17,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "control/http_head.h"
-#include "control/metrics.h"
-#include "control/metrics_protobuf.h"
+#include "control/status/http_head.h"
+#include "control/status/metrics.h"
+#include "control/status/metrics_protobuf.h"
 
 namespace binlane {
 namespace {
@@ -30,10 +30,11 @@ constexpr const char* kPlain = "text/plain; charset=utf-8";
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
 constexpr int kBacklog = 64;
 constexpr int kMaxAccepts = 16;
-// Deadlines are kept without a timer each, and a shortage of descriptors does not make it spin.
+// At this pace deadlines are kept without a timer for each, and a shortage of descriptors does not
+// make the loop spin.
 constexpr int kTurnMs = 100;
 
-// The address of a `listen` that the configuration has checked already.
+// The address of a `listen` that the configuration has already checked.
 bool parse_listen(const std::string& listen, sockaddr_in& address) {
   const auto colon = listen.rfind(':');
   if (colon == std::string::npos) return false;
@@ -106,7 +107,7 @@ void MetricsEndpoint::accept_clients(std::uint64_t now_ns) {
     Client client;
     client.socket.reset(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!client.socket.is_open()) {
-      // Out of descriptors: the listener stays readable, so it is left alone for a turn.
+      // Out of descriptors: the listener stays readable, so it is ignored for a turn.
       if (errno != EAGAIN) accept_again_ns_ = now_ns + kTurnMs * kNanosPerMilli;
       return;
     }

@@ -1,11 +1,11 @@
-// MetricsEndpoint: serves the metrics over HTTP for Prometheus, as text, or as protobuf to whoever
-// asks for it. It answers GET /metrics and nothing else.
+// MetricsEndpoint: serves the metrics over HTTP for Prometheus, as text, or as protobuf to a client
+// that asks for it. It answers GET /metrics and nothing else.
 //
-// One thread with one poll loop, and everything a client can do is bounded: the length of a
+// One thread with one poll loop. Everything that a client can do is bounded: the length of a
 // request, the number of connections, and the time from the connection to the end of its answer.
-// When all places are taken the oldest connection makes room, so that those who send half a request
-// and wait cannot keep a scrape out. The metrics are worked out at most once in kFreshMs, however
-// often they are asked for.
+// When all places are taken the oldest connection makes room, so that clients which send half a
+// request and wait cannot keep a scrape out. The metrics are computed at most once in kFreshMs,
+// however often they are asked for.
 #pragma once
 
 #include <atomic>
@@ -55,7 +55,7 @@ class MetricsEndpoint {
 
   void run();
   void accept_clients(std::uint64_t now_ns);
-  // False when the client is to be dropped.
+  // Returns false if the client has to be dropped.
   bool serve(Client& client, std::uint64_t now_ns);
   std::string answer(std::string_view head, std::uint64_t now_ns);
   const std::string& page(bool protobuf, std::uint64_t now_ns);

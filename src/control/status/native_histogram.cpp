@@ -1,18 +1,18 @@
-#include "control/native_histogram.h"
+#include "control/status/native_histogram.h"
 
 #include <cmath>
 #include <map>
 
 #include "base/clock.h"
-#include "dataplane/stage_histogram.h"
+#include "dataplane/lane/stage_histogram.h"
 
 namespace binlane {
 namespace {
 
 // The middle of the bucket of StageHistogram whose greatest value this is, in seconds.
 double middle_s(std::uint64_t upper_ns) {
-  const std::size_t index = StageHistogram::index_of(upper_ns);
-  const std::uint64_t lower_ns = index == 0 ? 0 : StageHistogram::upper_ns(index - 1) + 1;
+  const std::size_t index = StageHistogram::bucket_index(upper_ns);
+  const std::uint64_t lower_ns = index == 0 ? 0 : StageHistogram::bucket_end(index - 1) + 1;
   return static_cast<double>(lower_ns + upper_ns) / 2 / static_cast<double>(kNanosPerSecond);
 }
 

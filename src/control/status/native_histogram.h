@@ -1,7 +1,7 @@
 // NativeHistogram: a stage's histogram in the form of Prometheus' native ("sparse") histograms.
 //
-// Prometheus' buckets of schema 3 grow by the eighth root of two, ours (StageHistogram) are even
-// within each power of two; so a bucket of ours is counted in that of Prometheus which holds its
+// Prometheus' buckets of schema 3 grow by the eighth root of two; ours (StageHistogram) are even
+// within each power of two. So a bucket of ours is counted in the Prometheus bucket that holds its
 // middle. Both know a value to about an eighth. Pure.
 #pragma once
 
@@ -16,7 +16,7 @@ inline constexpr int kNativeSchema = 3;  // 2^3 buckets to each power of two
 inline constexpr double kNativeZeroThreshold = 1e-9;
 
 struct NativeHistogram {
-  // A run of buckets without a hole; `offset` is the distance from the end of the run before, or
+  // A run of buckets without a hole; `offset` is the distance from the end of the previous run, or
   // for the first one its index.
   struct Span {
     std::int32_t offset = 0;
@@ -26,11 +26,10 @@ struct NativeHistogram {
   };
   std::uint64_t zero_count = 0;
   std::vector<Span> spans;
-  std::vector<std::int64_t> deltas;  // of each bucket's count to that of the bucket before
+  std::vector<std::int64_t> deltas;  // of each bucket's count to that of the previous bucket
 };
 
-// `buckets`: the greatest value of a bucket of StageHistogram in ns, and how many it counts;
-// rising.
+// `buckets`: the greatest value of a bucket of StageHistogram in ns, and its count; rising.
 NativeHistogram native_histogram(
     const std::vector<std::pair<std::uint64_t, std::uint64_t>>& buckets);
 

@@ -1,17 +1,18 @@
-#include "control/problem_finder.h"
+#include "control/status/problem_finder.h"
 
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "control/fallback_text.h"
-#include "control/quorum_margin.h"
-#include "control/quorum_text.h"
+#include "control/config/quorum_text.h"
+#include "control/fallback/fallback_text.h"
+#include "control/fallback/quorum_margin.h"
+#include "control/stream/binlog_numbers.h"
 
 namespace binlane {
 namespace {
 
-using Phase = SourceControl::Phase;
-using View = SourceControl::View;
+using Phase = SourcePhase;
+using View = SourceView;
 
 std::string with_reason(std::string text, const std::string& reason) {
   return reason.empty() ? text : text + ": " + reason;
@@ -35,8 +36,8 @@ void add_ledger(const View& view, ProblemList& out) {
                         view.ledger.open));
   if (view.ledger.unacknowledged > 0)
     out.add(ProblemCode::ledger_unacknowledged,
-            fmt::format("{} intervals released without a quorum have not been looked at (binlane "
-                        "ledger list, binlane ledger ack ID)",
+            fmt::format("{} intervals were released without a quorum, and nobody has acknowledged "
+                        "them (binlane ledger list, binlane ledger ack ID)",
                         view.ledger.unacknowledged));
 }
 
@@ -76,15 +77,14 @@ void add_running(const SourceConfig& config, const View& view, ProblemList& out)
                         view.ledger_failure.empty() ? "that is what mode block is for"
                                                     : "the ledger cannot be written"));
   if (view.other_ackers > 0)
-    out.add(
-        ProblemCode::other_acker,
-        fmt::format("{} semi-sync clients of the server besides Binlane acknowledge commits that "
-                    "no quorum may have (binlane doctor names them)",
-                    view.other_ackers));
+    out.add(ProblemCode::other_acker,
+            fmt::format("{} semi-sync clients of the server besides Binlane acknowledge commits "
+                        "that perhaps no quorum has (binlane doctor names them)",
+                        view.other_ackers));
   if (view.numbers_near_end)
     out.add(ProblemCode::binlog_numbers,
-            fmt::format("the newest binlog is number {}: at {} semi-sync ends for good, renumber "
-                        "them (OPERATIONS, Binlog numbers)",
+            fmt::format("the newest binlog is number {}: at {} semi-sync ends for good; renumber "
+                        "the binlogs (OPERATIONS, Binlog numbers)",
                         view.newest_binlog, BinlogNumbers::kLastNumber));
   add_replicas(config, view, out);
   if (view.drain.state != DrainState::draining)
@@ -106,11 +106,9 @@ void add_source(const SourceConfig& config, const View& view, ProblemList& out) 
       out.add(ProblemCode::refused, with_reason("the source is REFUSED", view.problem));
       break;
     case Phase::fenced:
-      out.add(
-          ProblemCode::fenced,
-          with_reason("this host is FENCED, and hands out no quorum (binlane rejoin, once another "
-                      "host is the source)",
-                      view.role.fence_reason));
+      out.add(ProblemCode::fenced, with_reason("this host is FENCED, and gives no quorum (binlane "
+                                               "rejoin, once another host is the source)",
+                                               view.role.fence_reason));
       add_if(out, ProblemCode::source_trouble, view.problem);
       break;
     case Phase::promoting:
@@ -128,7 +126,7 @@ void add_source(const SourceConfig& config, const View& view, ProblemList& out) 
       if (!view.replication_problem.empty())
         out.add(ProblemCode::not_following,
                 fmt::format("this host's server does not follow its feed, and a promotion would "
-                            "wait for it: {} (SHOW SLAVE STATUS and START SLAVE there)",
+                            "wait for it: {}",
                             view.replication_problem));
       break;
   }
@@ -138,7 +136,7 @@ void add_source(const SourceConfig& config, const View& view, ProblemList& out) 
 void add_server(const View& view, ProblemList& out) {
   if (!view.poll_problem.empty())
     out.add(ProblemCode::poll_failing,
-            fmt::format("the server's status cannot be read, what is shown of it is old: {}",
+            fmt::format("the server's status cannot be read, so what is shown of it is old: {}",
                         view.poll_problem));
   add_if(out, ProblemCode::login_failing, view.login_problem);
   for (const std::string& difference : view.server_differences)
@@ -151,12 +149,12 @@ void add_replica_files(const ReplicaSight& sight, ProblemList& out) {
   const int journal = sight.control.marks.failure;
   if (journal != 0)
     out.add(ProblemCode::journal_failed,
-            fmt::format("the journal cannot be written, this replica acknowledges nothing durable: "
-                        "{}",
-                        errno_text(journal)));
+            fmt::format(
+                "the journal cannot be written, so this replica acknowledges nothing durable: {}",
+                errno_text(journal)));
   if (!sight.archive.failure.empty())
     out.add(ProblemCode::archive_failed,
-            fmt::format("the archive stands still: {}", sight.archive.failure));
+            fmt::format("the archive has stopped: {}", sight.archive.failure));
   add_if(out, ProblemCode::exposures_failed, sight.control.exposure_failure);
 }
 
@@ -164,18 +162,19 @@ void add_retention(const ArchivePruner::View& view, ProblemList& out) {
   if (view.nearly_full)
     out.add(ProblemCode::archive_disk_nearly_full,
             fmt::format("the archive's disk has {} MiB left, less than archive_min_free_mb: files "
-                        "that nobody needs are deleted before their time",
+                        "that nobody needs are deleted early",
                         view.free_bytes.value_or(0) >> 20));
   if (view.over_limit)
-    out.add(ProblemCode::archive_over_limit,
-            fmt::format("a limit asks to delete the archive's oldest file, and it stays: {}",
-                        to_string(view.kept)));
+    out.add(
+        ProblemCode::archive_over_limit,
+        fmt::format("a limit asks to delete the archive's oldest file, but the file is kept: {}",
+                    to_string(view.kept)));
   if (!view.failure.empty())
     out.add(ProblemCode::archive_file_not_deleted,
             "an archived file that nobody needs cannot be deleted: " + view.failure);
 }
 
-// Of a replica that is one now.
+// For a host that is a replica now.
 void add_replica(const ReplicaSight& sight, ProblemList& out) {
   const ReplicaControl::View& view = sight.control;
   if (view.exposures.divergence)
@@ -187,7 +186,7 @@ void add_replica(const ReplicaSight& sight, ProblemList& out) {
             with_reason("this replica is not connected to its source", view.refusal));
   else if (view.away)
     out.add(ProblemCode::source_away,
-            fmt::format("nothing was heard of the source {} for {:.1f} s", view.source_name,
+            fmt::format("the source {} was not heard for {:.1f} s", view.source_name,
                         static_cast<double>(view.silent_ns) / kNanosPerSecond));
   if (!view.damaged_until.position.is_null())
     out.add(ProblemCode::journal_damaged,
@@ -195,11 +194,12 @@ void add_replica(const ReplicaSight& sight, ProblemList& out) {
                         to_string(view.damaged_until.position)));
   if (sight.archive.waits_for_room)
     out.add(ProblemCode::archive_full,
-            "the archive's disk is full: the journal fills up, and then nothing is taken any more");
+            "the archive's disk is full: the journal fills up, and then this replica accepts no "
+            "more bytes");
   const bool closed = sight.feed.listening.empty() || !sight.feed.problem.empty();
   if (closed && !view.exposures.divergence)
     out.add(ProblemCode::feed_closed,
-            with_reason("the feed takes nobody, and a local server that asks gets nothing",
+            with_reason("the feed accepts no connection, so the local server receives nothing",
                         sight.feed.problem));
   if (!sight.feed.gap.empty()) out.add(ProblemCode::feed_gap, sight.feed.gap);
 }

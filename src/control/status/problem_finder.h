@@ -1,22 +1,22 @@
-// find_problems(): what is amiss on this host (problems.h), from copies of what its threads show.
+// find_problems(): what is wrong on this host (problems.h), from copies of what its threads show.
 //
-// Pure: no clock, no I/O, no lock. Only what was observed is said here, never what was intended: a
-// value that Binlane has set at the server is taken from the last look at the server (S22). Of a
-// host with both sections the side that is not at work is asked for its files only.
+// Pure: no clock, no I/O, no lock. It reports only what was observed, never what was intended: a
+// value that Binlane has set at the server is taken from the last look at the server. [S22] Of a
+// host with both sections the inactive side contributes only its files.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "control/archive_pruner.h"
-#include "control/config.h"
-#include "control/peer_config.h"
-#include "control/problems.h"
-#include "control/replica_control.h"
-#include "control/source_control.h"
-#include "shim/binlog_server.h"
-#include "storage/archive.h"
+#include "control/config/config.h"
+#include "control/config/peer_config.h"
+#include "control/replica/archive_pruner.h"
+#include "control/replica/replica_control.h"
+#include "control/source/source_view.h"
+#include "control/status/problems.h"
+#include "shim/feed/binlog_server.h"
+#include "storage/archive/archive.h"
 
 namespace binlane {
 
@@ -44,14 +44,14 @@ struct StuckThread {
 struct HostSight {
   // Null: this host has no such section.
   const SourceConfig* source_config = nullptr;
-  const SourceControl::View* source = nullptr;
+  const SourceView* source = nullptr;
   const ReplicaSight* replica = nullptr;
   std::vector<PortSight> ports;
   std::vector<StuckThread> stuck;
   std::string audit_failure;
 };
 
-// Whether the [replica] section is at work.
+// Whether the [replica] section is active.
 bool replica_at_work(const HostSight& sight) noexcept;
 
 std::vector<Problem> find_problems(const HostSight& sight);

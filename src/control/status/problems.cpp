@@ -1,10 +1,10 @@
-#include "control/problems.h"
+#include "control/status/problems.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "base/assert.h"
-#include "base/canary.h"
+#include "base/mutant.h"
 
 namespace binlane {
 namespace {
@@ -83,7 +83,7 @@ const ProblemKind& kind_of(ProblemCode code) noexcept {
 
 void ProblemList::add(ProblemCode code, std::string text) {
   const Severity severity =
-      canary(Canary::fault_called_warning) ? Severity::warning : kind_of(code).severity;
+      BL_MUTANT(fault_called_warning, Severity::warning, kind_of(code).severity);
   problems_.push_back({code, severity, std::move(text)});
 }
 

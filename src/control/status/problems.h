@@ -1,13 +1,13 @@
-// Problems: what is amiss on this host, as one typed list.
+// Problems: what is wrong on this host, as one typed list.
 //
-// The list is computed in one place from what is (problem_finder.h), and everything that judges
-// this host goes by it: the top of `binlane status`, `status --json` (`problems`), the exit code of
-// `status --check`, the metrics binlane_problem and binlane_failed, and the alerts. Nothing else
-// decides whether all is well, so that no two of them can say different things (S22).
+// The list is computed in one place from what was observed (problem_finder.h), and every judgement
+// about this host uses it: the top of `binlane status`, `status --json` (`problems`), the exit code
+// of `status --check`, the metrics binlane_problem and binlane_failed, and the alerts. Nothing else
+// decides whether all is well, so that no two of them can contradict each other. [S22]
 //
-// A new problem is a value of ProblemCode, a row of the table in problems.cpp, a line in the finder
-// that adds it, a case in problem_finder_test, and a row in docs/OPERATIONS.md; a test fails while
-// one of these is missing.
+// A new problem needs a value of ProblemCode, a row of the table in problems.cpp, a line in the
+// finder that adds it, a case in problem_finder_test, and a row in docs/OPERATIONS.md; a test fails
+// while one of these is missing.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +20,8 @@
 namespace binlane {
 
 enum class Severity : std::uint8_t {
-  warning,  // the host does its job; somebody should look. `status --check` stays 0
-  fault     // it does not do its job in full, or nobody could tell. `status --check` is 4
+  warning,  // the host does its job, but somebody should check. `status --check` exits with 0
+  fault  // the host does not do its job in full, or that is unknown. `status --check` exits with 4
 };
 const char* to_string(Severity severity) noexcept;
 
@@ -81,7 +81,7 @@ struct ProblemKind {
   const char* part;  // of binlane_failed{part="…"}; null: no file of ours
 };
 
-// Every kind there is, in the order of the enumeration.
+// Every kind, in the order of the enumeration.
 std::span<const ProblemKind> problem_kinds() noexcept;
 const ProblemKind& kind_of(ProblemCode code) noexcept;
 

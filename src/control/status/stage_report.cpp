@@ -1,4 +1,4 @@
-#include "control/stage_report.h"
+#include "control/status/stage_report.h"
 
 #include <algorithm>
 
@@ -12,21 +12,21 @@ using nlohmann::json;
 void add(json& stages, const char* stage, const std::string& replica,
          const StageHistogram& histogram) {
   const StageHistogram::Counts counts = histogram.counts();
-  if (counts.count == 0) return;
+  if (counts.count() == 0) return;
   json buckets = json::array();
   for (std::size_t i = 0; i < StageHistogram::kBuckets; ++i) {
-    if (counts.buckets[i] > 0)
-      buckets.push_back(json::array({StageHistogram::upper_ns(i), counts.buckets[i]}));
+    if (counts.count_at(i) > 0)
+      buckets.push_back(json::array({StageHistogram::bucket_end(i), counts.count_at(i)}));
   }
   stages.push_back({{"stage", stage},
                     {"replica", replica},
-                    {"count", counts.count},
-                    {"sum_ns", counts.sum_ns},
-                    {"max_ns", counts.max_ns},
-                    {"p50_ns", counts.quantile_ns(0.5)},
-                    {"p90_ns", counts.quantile_ns(0.9)},
-                    {"p99_ns", counts.quantile_ns(0.99)},
-                    {"p999_ns", counts.quantile_ns(0.999)},
+                    {"count", counts.count()},
+                    {"sum_ns", counts.sum()},
+                    {"max_ns", counts.max()},
+                    {"p50_ns", counts.quantile(0.5)},
+                    {"p90_ns", counts.quantile(0.9)},
+                    {"p99_ns", counts.quantile(0.99)},
+                    {"p999_ns", counts.quantile(0.999)},
                     {"buckets", buckets}});
 }
 
@@ -37,7 +37,7 @@ void put_stage(json& row, const char* name, std::uint64_t ns) {
 
 }  // namespace
 
-json stage_histograms(const StageClock& clock, const std::vector<std::string>& replicas) {
+json stage_histograms(const CommitTracer& clock, const std::vector<std::string>& replicas) {
   json stages = json::array();
   add(stages, "unseen", "", clock.unseen());
   for (std::size_t i = 0; i < replicas.size() && i < kMaxReplicas; ++i) {
@@ -52,9 +52,9 @@ json stage_histograms(const StageClock& clock, const std::vector<std::string>& r
   return {{"stages", stages}, {"skipped", clock.skipped()}};
 }
 
-json stage_traces(const StageClock& clock, std::size_t most) {
+json stage_traces(const CommitTracer& clock, std::size_t most) {
   std::vector<StageTrace> traces;
-  for (std::size_t i = 0; i < StageClock::kTraced; ++i) {
+  for (std::size_t i = 0; i < CommitTracer::kTraced; ++i) {
     const StageTrace trace = clock.trace(i);
     if (trace.number != 0) traces.push_back(trace);
   }

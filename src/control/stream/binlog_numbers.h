@@ -1,24 +1,25 @@
 // BinlogNumbers: how far the server's binlog files are from the number at which MariaDB's semi-sync
-// no longer waits (safety rule S17).
+// no longer waits. [S17]
 //
 // MariaDB compares the names of binlog files as text, and "binlog.1000000" sorts before
-// "binlog.999999": once that file is acknowledged, every commit in a later one counts as
+// "binlog.999999". Once that file is acknowledged, every commit in a later one counts as
 // acknowledged too, whether any replica is alive or not. So the last number in which semi-sync
-// means anything is the one before, and Binlane ends it as soon as that file is there: the next one
-// can begin at any moment. MySQL compares correctly. No I/O, no clock. Source's control thread.
+// means anything is the one before, and Binlane ends it as soon as that file exists, because the
+// next one can begin at any moment. MySQL compares correctly. No I/O, no clock. Source's control
+// thread.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <optional>
 
-#include "shim/server_facts.h"
+#include "shim/server/server_facts.h"
 
 namespace binlane {
 
 class BinlogNumbers {
  public:
-  // The log says again how far the numbers are after so many files.
+  // The log repeats how far the numbers have come after this many files.
   static constexpr std::uint32_t kWarningStep = 1'000;
   static constexpr std::uint32_t kLastNumber = kFileNumberLimit - 1;
 
@@ -27,7 +28,7 @@ class BinlogNumbers {
     *this = {};
     compares_as_text_ = compares_as_text;
   }
-  // A file of this number is there.
+  // A file of this number exists.
   void note(std::uint32_t number) noexcept { newest_ = std::max(newest_, number); }
   std::uint32_t newest() const noexcept { return newest_; }
   bool near_end() const noexcept { return compares_as_text_ && newest_ >= kFileNumberWarning; }

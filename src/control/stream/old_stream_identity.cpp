@@ -1,4 +1,4 @@
-#include "control/old_stream_identity.h"
+#include "control/stream/old_stream_identity.h"
 
 namespace binlane {
 
@@ -13,7 +13,7 @@ SourceHandshake::Identity old_stream_identity(std::uint64_t cluster_id, const st
   identity.candidate = promise.candidate;
   identity.source_name = name;
   identity.basename = old_stream.basename;
-  // Whoever still is in the stream before this one may follow.
+  // A replica that is still in the previous stream may follow.
   if (!meta.sealed.empty()) {
     identity.sealed_origin = meta.sealed.back().stream.origin;
     identity.sealed_term = meta.sealed.back().stream.term;

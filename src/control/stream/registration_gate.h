@@ -1,10 +1,10 @@
-// RegistrationGate: where the dump connection may register with the server (safety rule S3),
-// decided by control and asked by the drain's thread.
+// RegistrationGate: where the dump connection may register with the server, decided by control and
+// asked by the drain's thread. [S3]
 //
-// A connection that is made later begins where the quorum of this incarnation is by then: where it
-// was may be purged. If it was purged before the incarnation began, or the stream is unproven,
-// registering waits until the quorum is proven beyond, because it would be an ACK of all that is
-// missing. Another run of the server is a new incarnation first.
+// A connection that is made later begins where the quorum of this incarnation is at that time,
+// because the earlier place may be purged. If it was purged before the incarnation began, or the
+// stream is unproven, registering waits until the quorum is proven beyond, because it would be an
+// ACK of everything that is missing. Another run of the server is a new incarnation first.
 //
 // `Run` names a run of the server: run.is_same_as(other).
 #pragma once
@@ -13,7 +13,7 @@
 #include <optional>
 #include <utility>
 
-#include "shim/registration.h"
+#include "shim/server/registration.h"
 
 namespace binlane {
 
@@ -32,8 +32,8 @@ class RegistrationGate {
     const std::lock_guard lock(mutex_);
     registration_.reset();
   }
-  // A quorum has everything before `quorum`; the stream's first byte there is now is in
-  // `first_file`. True: a connection that was held back may be made from now on.
+  // A quorum has everything before `quorum`; the stream's first remaining byte is in `first_file`.
+  // Returns true if a connection that was held back may be made from now on.
   bool raise(const Position& quorum, std::uint32_t first_file) {
     const std::lock_guard lock(mutex_);
     if (!registration_ || quorum <= registration_->start) return false;
@@ -41,13 +41,13 @@ class RegistrationGate {
     const bool was_held = std::exchange(held_, held_ && quorum.file < first_file);
     return was_held && !held_;
   }
-  // The drain has met another run of the server since this was asked last.
+  // The drain has met another run of the server since the last call.
   bool take_server_changed() {
     const std::lock_guard lock(mutex_);
     return std::exchange(server_changed_, false);
   }
 
-  // --- drain's thread: where to register with the server that is there now; nothing: not yet.
+  // --- drain's thread: where to register with the present server; nothing: not yet.
   std::optional<Registration> ask(const Run& run) {
     const std::lock_guard lock(mutex_);
     if (!registration_ || held_) return std::nullopt;

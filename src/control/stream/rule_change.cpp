@@ -1,18 +1,17 @@
-#include "control/rule_change.h"
+#include "control/stream/rule_change.h"
 
 #include <algorithm>
 
-#include "base/canary.h"
+#include "base/mutant.h"
 #include "base/uuid.h"
-#include "dataplane/quorum_gate.h"
+#include "dataplane/session/quorum_gate.h"
 
 namespace binlane {
 
 std::optional<QuorumRule> both_rules(const QuorumRule& old_rule, const QuorumRule& new_rule) {
   QuorumRule rule = new_rule;
-  if (canary(Canary::old_rule_dropped)) return rule;
   rule.level = std::max(old_rule.level, new_rule.level);
-  for (std::uint32_t i = 0; i < old_rule.clause_count; ++i) {
+  for (std::uint32_t i = 0; i < BL_MUTANT(old_rule_dropped, 0U, old_rule.clause_count); ++i) {
     if (rule.clause_count == kMaxClauses) return std::nullopt;
     rule.clauses[rule.clause_count++] = old_rule.clauses[i];
   }
@@ -21,10 +20,9 @@ std::optional<QuorumRule> both_rules(const QuorumRule& old_rule, const QuorumRul
 
 bool RuleChange::settled(const SourceMarks& marks, ReplicaSet holders) {
   if (marks.rule_number != both_.number) return false;
-  // The first marks under both rules bound what the old one alone has had acknowledged.
+  // The first marks under both rules bound what the old one alone has acknowledged.
   if (!must_cover_) must_cover_ = marks.quorum;
-  if (canary(Canary::new_rule_uncovered)) return true;
-  return covered(marks, holders) >= *must_cover_;
+  return BL_MUTANT(new_rule_uncovered, true, covered(marks, holders) >= *must_cover_);
 }
 
 std::uint64_t RuleChange::covered(const SourceMarks& marks, ReplicaSet holders) const {
@@ -33,7 +31,7 @@ std::uint64_t RuleChange::covered(const SourceMarks& marks, ReplicaSet holders) 
   for (std::size_t i = 0; i < kMaxReplicas; ++i) {
     const ReplicaMarks& replica = marks.replicas[i];
     if ((holders >> i & 1U) == 0 || !replica.connected) continue;
-    Uuid own;  // that no journal counts twice, the lane has seen to
+    Uuid own;  // the lane has made sure that no journal counts twice
     own.bytes[0] = static_cast<std::uint8_t>(i + 1);
     if (gate.connect(i, own)) gate.update(i, replica.received, replica.durable, replica.applied);
   }

@@ -1,17 +1,17 @@
 // RuleChange: a change of the quorum rule while the source runs, as far as it can be decided
-// without I/O (safety rule S4). The source's control thread owns it.
+// without I/O. The source's control thread owns it. [S4]
 //
-// Enable before disable: from the lane's next turn on a quorum needs both rules. Every session puts
-// the new one on its replica's record. The old one may be forgotten once those that have the new
-// one on record satisfy both for everything that was acknowledged before both held; the gate's
-// quorum mark, which never decreases, cannot tell that, so it is worked out from their marks.
+// Enable before disable: from the lane's next turn on a quorum needs both rules. Every session
+// records the new one at its replica. The old one may be forgotten once the replicas that have the
+// new one on record satisfy both for everything that was acknowledged before both held. The gate's
+// quorum mark never decreases and so cannot tell that; it is computed from the replicas' marks.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 
-#include "dataplane/quorum_rule.h"
-#include "dataplane/source_cycle.h"
+#include "dataplane/lane/source_queues.h"
+#include "dataplane/session/quorum_rule.h"
 
 namespace binlane {
 
@@ -23,8 +23,8 @@ class RuleChange {
   // `both`: of both_rules(), with the number under which the lane shows it.
   explicit RuleChange(const QuorumRule& both) : both_(both) {}
 
-  // Whether the new rule may stand alone. `holders`: who has it on record, in the session that
-  // runs.
+  // Whether the new rule may hold alone. `holders`: the replicas that have it on record, in the
+  // running session.
   bool settled(const SourceMarks& marks, ReplicaSet holders);
 
  private:

@@ -1,13 +1,14 @@
-// SemiSyncLink: the source lane's view of the protocol shim: ACKs out, wanted positions in.
+// SemiSyncLink: the source lane's connection to the server's semi-sync: ACKs out, wanted positions
+// in.
 //
-// Joins the drain's queue and the ACK sender to the concept the duty cycle is written against.
+// It joins the drain's queue and the ACK sender to the concept that the duty cycle is written for.
 // Lane's thread.
 #pragma once
 
 #include <string>
 
-#include "shim/ack_sender.h"
-#include "shim/dump_drain.h"
+#include "shim/server/ack_sender.h"
+#include "shim/server/dump_drain.h"
 
 namespace binlane {
 
@@ -27,8 +28,8 @@ class SemiSyncLink {
   }
   void pause() noexcept { sender_.pause(); }
   void resume() noexcept { sender_.resume(); }
-  // While the lane stands still: quorums are of this incarnation from now on, and only a connection
-  // that was registered for it hears of them (safety rule S3).
+  // While the lane is quiesced: quorums are of this incarnation from now on, and only a connection
+  // that was registered for it receives their ACKs. [S3]
   void begin_incarnation(std::uint32_t incarnation) noexcept { incarnation_ = incarnation; }
   // The lane ends: the drain gets its descriptor back.
   void detach() noexcept { sender_.detach(); }

@@ -1,12 +1,12 @@
-#include "control/slow_replicas.h"
+#include "control/stream/slow_replicas.h"
 
 #include <algorithm>
 
 namespace binlane {
 
-void SlowReplicas::look(std::uint64_t now_ns, std::uint64_t limit_ns, std::uint32_t era,
-                        ReplicaSet connected,
-                        const std::array<std::uint64_t, kMaxReplicas>& marks) noexcept {
+void SlowReplicas::observe(std::uint64_t now_ns, std::uint64_t limit_ns, std::uint32_t era,
+                           ReplicaSet connected,
+                           const std::array<std::uint64_t, kMaxReplicas>& marks) noexcept {
   if (era != era_) goals_.fill(std::nullopt);
   era_ = era;
   std::uint64_t furthest = 0;

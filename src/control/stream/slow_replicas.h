@@ -1,16 +1,17 @@
-// SlowReplicas: which connected replicas keep commits waiting that others have long had (a disk
+// SlowReplicas: which connected replicas keep commits waiting that others have had for long (a disk
 // that has become slow, a host that swaps): gray failures, which no connection timeout finds.
 //
-// A replica that is behind another one is given a goal, what the furthest one has at that moment;
-// when it has not reached it within the limit, it is slow. It is so until it has reached every goal
-// in time for kCalmLimits limits in a row. No I/O, no clock; the source's control thread owns it.
+// A replica that lags another one is given a goal: what the furthest one has at that moment. If it
+// has not reached the goal within the limit, it is slow. It remains so until it has reached every
+// goal in time for kCalmLimits limits in a row. No I/O, no clock; the source's control thread owns
+// it.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <optional>
 
-#include "dataplane/quorum_rule.h"
+#include "dataplane/session/quorum_rule.h"
 
 namespace binlane {
 
@@ -18,10 +19,10 @@ class SlowReplicas {
  public:
   static constexpr std::uint64_t kCalmLimits = 8;
 
-  // One look: who is connected, and how far each has got. Marks of another era (the coordinates
-  // have changed) are not compared with those before.
-  void look(std::uint64_t now_ns, std::uint64_t limit_ns, std::uint32_t era, ReplicaSet connected,
-            const std::array<std::uint64_t, kMaxReplicas>& marks) noexcept;
+  // One look: which replicas are connected, and how far each has come. Marks of other coordinates
+  // are not compared with those before.
+  void observe(std::uint64_t now_ns, std::uint64_t limit_ns, std::uint32_t era,
+               ReplicaSet connected, const std::array<std::uint64_t, kMaxReplicas>& marks) noexcept;
 
   ReplicaSet slow() const noexcept { return slow_; }
   // Times that a replica turned slow.

@@ -1,4 +1,4 @@
-// FileStreamProof: answers a handshake's questions about the source's binlog from a copy of the
+// FileSourceLogView: answers a handshake's questions about the source's binlog from a copy of the
 // lane's stream map and the files themselves. Control thread; refreshed before each handshake's
 // first comparison.
 #pragma once
@@ -7,17 +7,17 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "dataplane/source_handshake.h"
-#include "shim/binlog_files.h"
-#include "shim/stream_digester.h"
-#include "shim/stream_map.h"
+#include "dataplane/session/source_handshake.h"
+#include "shim/binlog/binlog_folder.h"
+#include "shim/binlog/stream_digester.h"
+#include "shim/binlog/stream_map.h"
 
 namespace binlane {
 
-template <BinlogFiles Files>
-class FileStreamProof final : public StreamProof {
+class FileSourceLogView final : public SourceLogView {
  public:
-  explicit FileStreamProof(Files files) : files_(std::move(files)) {}
+  // `folder` outlives this.
+  explicit FileSourceLogView(const BinlogFolder& folder) : folder_(folder) {}
 
   // The stream as the lane knew it at one moment.
   void refresh(StreamMap map, std::uint64_t written) {
@@ -43,7 +43,7 @@ class FileStreamProof final : public StreamProof {
     return map_.position_of(linear).value_or(first());
   }
   std::optional<std::uint32_t> digest(std::uint64_t from, std::uint64_t to) const override {
-    return StreamDigester(files_, map_).digest_range(from, to);
+    return StreamDigester(folder_, map_).digest_range(from, to);
   }
   std::optional<std::uint32_t> digest_below(const Position& end,
                                             std::uint64_t length) const override {
@@ -53,11 +53,9 @@ class FileStreamProof final : public StreamProof {
   }
 
  private:
-  mutable Files files_;
+  const BinlogFolder& folder_;
   StreamMap map_;
   std::uint64_t written_ = 0;
 };
-
-using PosixStreamProof = FileStreamProof<PosixBinlogFiles>;
 
 }  // namespace binlane

@@ -1,14 +1,16 @@
-#include "control/source_state.h"
+#include "control/stream/source_state.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include "base/assert.h"
-#include "base/canary.h"
 #include "base/error.h"
+#include "base/mutant.h"
+#include "storage/durable_record.h"
 
 namespace binlane {
 namespace {
@@ -48,12 +50,15 @@ struct DiskState {
   le16 server_run_length;
   le16 safe_mark_count;
   std::uint8_t unaccounted;  // 0 or 1
-  std::uint8_t promised;     // 0 or 1
+  std::uint8_t waits;        // kPromised, kWaitsCommitted
 };
 static_assert(sizeof(DiskState) == 136 && alignof(DiskState) == 1);
 static_assert(sizeof(DiskState) + kMaxStateBasenameLength + kMaxServerRunLength +
                   kMaxSafeMarks * sizeof(DiskSafeMark) <=
               DurableRecord::kMaxPayloadSize);
+
+constexpr std::uint8_t kPromised = 1;
+constexpr std::uint8_t kWaitsCommitted = 2;
 
 DiskPosition to_disk(const Position& position) {
   return {position.file, position.offset};
@@ -95,7 +100,8 @@ std::vector<std::byte> encode_source_state(const SourceState& state) {
   disk.server_run_length = static_cast<std::uint16_t>(state.server_run.size());
   disk.safe_mark_count = static_cast<std::uint16_t>(state.safe_marks.size());
   disk.unaccounted = state.unaccounted ? 1 : 0;
-  disk.promised = state.promised ? 1 : 0;
+  disk.waits = static_cast<std::uint8_t>((state.promised ? kPromised : 0) |
+                                         (state.waits_committed ? kWaitsCommitted : 0));
   const std::size_t texts_size = state.basename.size() + state.server_run.size();
   std::vector<std::byte> bytes(sizeof disk + texts_size +
                                state.safe_marks.size() * sizeof(DiskSafeMark));
@@ -122,7 +128,7 @@ std::optional<SourceState> decode_source_state(ConstBytes bytes) {
   const std::size_t server_run_length = disk.server_run_length;
   if (disk.version != kVersion || basename_length > kMaxStateBasenameLength ||
       server_run_length > kMaxServerRunLength || disk.safe_mark_count > kMaxSafeMarks ||
-      disk.unaccounted > 1 || disk.promised > 1 ||
+      disk.unaccounted > 1 || disk.waits > (kPromised | kWaitsCommitted) ||
       bytes.size() != sizeof disk + basename_length + server_run_length +
                           disk.safe_mark_count * sizeof(DiskSafeMark))
     return std::nullopt;
@@ -136,7 +142,8 @@ std::optional<SourceState> decode_source_state(ConstBytes bytes) {
   state.looked = from_disk(disk.looked);
   state.counters = {disk.yes_tx, disk.no_tx, disk.no_times};
   state.unaccounted = disk.unaccounted == 1;
-  state.promised = disk.promised == 1;
+  state.promised = (disk.waits & kPromised) != 0;
+  state.waits_committed = (disk.waits & kWaitsCommitted) != 0;
   state.anchor = {from_disk(disk.anchor_at), disk.anchor_digest};
   const char* const texts = reinterpret_cast<const char*>(bytes.data()) + sizeof disk;
   state.basename.assign(texts, basename_length);
@@ -151,25 +158,30 @@ std::optional<SourceState> decode_source_state(ConstBytes bytes) {
 }
 
 Position registration_position(const SourceState& state) noexcept {
-  if (canary(Canary::registered_at_end)) return state.synced;
-  return std::max(state.quorum, state.run_start);
+  return BL_MUTANT(registered_at_end, state.synced, std::max(state.quorum, state.run_start));
 }
 
-SourceStateFile::SourceStateFile(std::string path) : record_(std::move(path)) {
-  const auto& payload = record_.load();
+StateMedium StateMedium::file(std::string path) {
+  auto record = std::make_shared<DurableRecord>(path);
+  return {std::move(path), [record] { return record->load(); },
+          [record](ConstBytes bytes) { return record->store(bytes); }};
+}
+
+SourceStateFile::SourceStateFile(StateMedium medium) : medium_(std::move(medium)) {
+  const auto payload = medium_.load();
   if (!payload) return;
   state_ = decode_source_state(*payload);
   if (!state_)
     throw StartupError(
         fmt::format("{}: holds no state of a source that this version can read; it was written by "
                     "another version of binlaned, or belongs to something else",
-                    record_.path()));
+                    medium_.path));
 }
 
 int SourceStateFile::store(const SourceState& state) {
   if (state_ == state) return 0;
-  const std::vector<std::byte> payload = encode_source_state(state);
-  if (const int error = record_.store(payload); error != 0) return error;
+  if (error_ == 0) error_ = medium_.store(encode_source_state(state));
+  if (error_ != 0) return error_;
   state_ = state;
   ++stores_;
   return 0;

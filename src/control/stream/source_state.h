@@ -1,24 +1,25 @@
-// SourceState: what a source's binlaned must still know after a restart, and its form on disk.
+// SourceState: what a source's binlaned must still know after a restart, and its format on disk.
 //
-// `quorum` is where the dump connection is registered again (safety rule S3: registration counts as
-// an ACK), so it may be older than the truth but never newer: store it only after the gate has
-// reached it. `counters` are the server's as last looked at, so that releases by the server while
-// binlaned was away are noticed (S8). The source's control thread owns it.
+// `quorum` is where the dump connection is registered again, and registration counts as an ACK. So
+// it may be older than the truth but never newer: store it only after the gate has reached it. [S3]
+// `counters` are the server's as last looked at, so that releases by the server while binlaned was
+// down are noticed. [S8] The source's control thread owns it.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/epoch.h"
 #include "base/position.h"
 #include "base/uuid.h"
-#include "control/stream_anchor.h"
-#include "dataplane/source_handshake.h"
-#include "shim/binlog_event.h"
-#include "storage/durable_record.h"
+#include "control/stream/stream_fingerprint.h"
+#include "dataplane/session/source_handshake.h"
+#include "shim/binlog/binlog_event.h"
 
 namespace binlane {
 
@@ -40,21 +41,24 @@ struct SourceState {
   Position run_start;      // start of the first file of that server run
   Position synced;         // the source has everything before it on stable storage
   Position quorum;         // a quorum has had everything before it
-  // What the server released by itself up to here is in the ledger. It is behind `quorum`: until
-  // the server was looked at, nobody knows.
+  // The ledger has what the server released by itself up to here. It is before `quorum`: until the
+  // server was looked at, nobody knows.
   Position looked;
   ServerCounters counters;  // of that server run, when it was looked at
-  // What the server released by itself behind `looked` is not in the ledger yet: the server was
-  // restarted and nobody has got to it, or the ledger could not be written.
+  // What the server released by itself after `looked` is not in the ledger yet: the server was
+  // restarted and that was not recorded yet, or the ledger could not be written.
   bool unaccounted = false;
   // Commits have waited for a quorum in this stream, or were about to: written before the server is
-  // switched ON for the first time. Until then it can have been told of other binlogs only (S16).
+  // switched ON for the first time. Until then it can only have been told of other binlogs. [S16]
   bool promised = false;
+  // The engine may have committed what waits for a quorum: commits have waited AFTER_COMMIT, or may
+  // have, and no quorum has covered all of them yet. Such a tail is not cut off. [S12]
+  bool waits_committed = false;
   // What was safe when each incarnation began, oldest first, so that a replica that was away
-  // meanwhile is held to what it must share, and to no more (S5). See remember_safe_mark().
+  // meanwhile is held to what it must share, and to no more. See remember_safe_mark(). [S5]
   std::vector<SafeMark> safe_marks;
-  // Proves after a restart that the binlogs are this stream still: at or before `synced`.
-  StreamAnchor anchor;
+  // Proves after a restart that the binlogs still are this stream: at or before `synced`.
+  StreamFingerprint anchor;
 
   bool operator==(const SourceState&) const = default;
 };
@@ -64,31 +68,49 @@ inline Position beginning_of(const SourceState& state) noexcept {
   return {state.stream_start.file, kBinlogMagicSize};
 }
 
+// What the server released without a quorum, and the ledger may lack, begins here.
+inline Position exposed_since(const SourceState& state) noexcept {
+  return std::max(state.looked, beginning_of(state));
+}
+
 inline constexpr std::size_t kMaxStateBasenameLength = 512;
 inline constexpr std::size_t kMaxServerRunLength = 256;
 inline constexpr std::size_t kMaxSafeMarks = 64;
 
-// Adds what is safe as `epoch` begins. Incarnations with the same mark share an entry. Of too many
-// the oldest are forgotten: a log that old is then held to more than it need share, and may be
-// refused though it could be cut, never the other way round.
+// Adds what is safe as `epoch` begins. Incarnations with the same mark share an entry. If there are
+// too many the oldest are forgotten. A log that old is then held to more than it need share, and
+// may be refused although it could be cut; never the other way round.
 void remember_safe_mark(std::vector<SafeMark>& marks, const SafeMark& mark);
 
-// Where to register with the server for this incarnation: registering is an ACK of everything
-// before, so never beyond what a quorum is known to have had (safety rule S3). What an earlier run
-// of the server wrote, nobody waits for.
+// Where to register with the server for this incarnation. Registering is an ACK of everything
+// before, so it is never beyond what a quorum is known to have had. No client waits for what an
+// earlier run of the server wrote. [S3]
 Position registration_position(const SourceState& state) noexcept;
 
 // The record's payload. Asserts the lengths above.
 std::vector<std::byte> encode_source_state(const SourceState& state);
 
-// Nothing when the bytes are not such a payload: another version, a wrong length, trailing bytes.
+// Nothing if the bytes are not such a payload: another version, a wrong length, trailing bytes.
 std::optional<SourceState> decode_source_state(ConstBytes bytes);
 
-// The state in its file (two slots, the newer valid one counts).
+// Where the state is kept: a file (two slots, the newer valid one counts), and in the simulator
+// bytes in memory.
+struct StateMedium {
+  std::string path;
+  std::function<std::optional<std::vector<std::byte>>()> load;
+  // Durable when it returns 0; otherwise an errno, which is final.
+  std::function<int(ConstBytes)> store;
+
+  // Throws StartupError.
+  static StateMedium file(std::string path);
+};
+
 class SourceStateFile {
  public:
-  // Opens or creates the file. Throws StartupError for damage or another version.
-  explicit SourceStateFile(std::string path);
+  // Opens or creates the record. Throws StartupError for damage or another version.
+  explicit SourceStateFile(std::string path)
+      : SourceStateFile(StateMedium::file(std::move(path))) {}
+  explicit SourceStateFile(StateMedium medium);
 
   // As loaded or last stored; nothing before the first store.
   const std::optional<SourceState>& state() const noexcept { return state_; }
@@ -97,9 +119,11 @@ class SourceStateFile {
   [[nodiscard]] int store(const SourceState& state);
 
   std::uint64_t stores() const noexcept { return stores_; }
+  const std::string& path() const noexcept { return medium_.path; }
 
  private:
-  DurableRecord record_;
+  StateMedium medium_;
+  int error_ = 0;
   std::optional<SourceState> state_;
   std::uint64_t stores_ = 0;
 };

@@ -1,17 +1,17 @@
 // SourceStream: the source lane's view of the binlog: tailer and reader behind the cycle's
 // BinlogStream.
 //
-// Lane's thread; start() and stop() while the lane stands still (LanePause).
+// Lane's thread; start() and stop() while the lane stands still (LaneQuiesce).
 #pragma once
 
 #include <cstdint>
 
-#include "base/canary.h"
-#include "dataplane/source_cycle.h"
-#include "shim/binlog_files.h"
-#include "shim/stream_reader.h"
-#include "shim/stream_scan.h"
-#include "shim/tailer.h"
+#include "base/mutant.h"
+#include "dataplane/lane/source_parts.h"
+#include "shim/binlog/binlog_files.h"
+#include "shim/binlog/stream_reader.h"
+#include "shim/binlog/stream_scan.h"
+#include "shim/binlog/tailer.h"
 
 namespace binlane {
 
@@ -43,18 +43,14 @@ class SourceStream {
   bool settled() const noexcept { return stopped_ == TailEvent::none && tailer_.settled(); }
   std::uint64_t group_end() const noexcept { return tailer_.group_end(); }
   std::uint64_t groups() const noexcept { return tailer_.tracker().group_count(); }
-  int read(std::uint64_t at, MutableBytes out, StreamPiece& piece) noexcept {
-    StreamChunk chunk;
-    const int error = reader_.read(at, out, chunk);
-    piece = {chunk.at, static_cast<std::uint32_t>(chunk.units()), chunk.is_file_end,
-             chunk.file_end};
-    return error;
+  int read(std::uint64_t at, MutableBytes out, StreamSlice& slice) noexcept {
+    return reader_.read(at, out, slice);
   }
   // Null for what lies in a file that was purged since. Never the oldest file that is left instead:
   // told to the server, that would acknowledge everything in between.
   Position position_of(std::uint64_t at) const noexcept {
     return tailer_.map().position_of(at).value_or(
-        canary(Canary::purge_moves_marks) ? Position{tailer_.map().first_file(), 0} : Position{});
+        BL_MUTANT(purge_moves_marks, (Position{tailer_.map().first_file(), 0}), Position{}));
   }
   std::uint64_t linear_of(const Position& position) const noexcept {
     const StreamMap& map = tailer_.map();
@@ -63,16 +59,19 @@ class SourceStream {
     return map.linear_of(position).value_or(written());
   }
 
+  // Any thread.
+  BinlogCounters counters() const noexcept { return {tailer_.counters(), reader_.counters()}; }
   // While the lane stands still, or for the lane itself.
   const Tailer<Files>& tailer() const noexcept { return tailer_; }
-  // Why poll() returned false.
-  TailEvent stopped() const noexcept { return stopped_; }
+  TailView view() const noexcept {
+    return {tailer_.map(), tailer_.tracker(), tailer_.written(), stopped_, tailer_.error()};
+  }
   bool drop_purged(std::uint32_t bound) noexcept { return tailer_.drop_purged(bound); }
 
  private:
   Tailer<Files> tailer_;
   StreamReader<Files> reader_;
-  TailEvent stopped_ = TailEvent::none;
+  TailEvent stopped_ = TailEvent::none;  // why poll() returned false
 };
 
 static_assert(BinlogStream<SourceStream<PosixBinlogFiles>>);

@@ -1,12 +1,12 @@
-// StageClock: how long each commit group takes from the moment the lane sees it in the binlog until
-// it is handed to the port, a replica has received it, has it durable, a quorum has it, and it is
-// released; how long it may have stood there unseen; and what a replica says of its journal's
-// writes. Always on.
+// CommitTracer: how long each commit group takes from the moment when the lane sees it in the
+// binlog until it is handed to the port, until a replica has received it, has it durable, a quorum
+// has it, and it is released; how long the group may have been in the binlog before it was seen;
+// and what a replica reports of its journal's writes. Always on.
 //
-// The lane notes when the binlog grew (one sample a turn, at most kSamples under way); every stage
-// has a cursor that follows its mark through the samples. A stage that falls more than kSamples
-// behind skips the oldest and counts them. Times are those of the lane's turns. One thread records,
-// any may read; no allocation, no locks.
+// The lane notes when the binlog grew (one sample a turn, at most kSamples in progress). Every
+// stage has a cursor that follows its mark through the samples. A stage that lags by more than
+// kSamples skips the oldest and counts them. Times are those of the lane's turns. One thread
+// records, any may read; no allocation, no locks.
 #pragma once
 
 #include <array>
@@ -14,14 +14,15 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/assert.h"
 #include "base/position.h"
-#include "dataplane/quorum_rule.h"
-#include "dataplane/seqlock.h"
-#include "dataplane/stage_histogram.h"
+#include "dataplane/lane/seqlock.h"
+#include "dataplane/lane/stage_histogram.h"
+#include "dataplane/session/quorum_rule.h"
 
 namespace binlane {
 
-// One commit group's way; 0 where a stage has not been reached (or not been seen).
+// One commit group's times; 0 if a stage has not been reached (or not been seen).
 struct StageTrace {
   std::uint64_t number = 0;  // from 1
   Position end;              // of the group
@@ -33,7 +34,7 @@ struct StageTrace {
   std::uint64_t released_ns = 0;
 };
 
-class StageClock {
+class CommitTracer {
  public:
   static constexpr std::size_t kSamples = 1024;
   static constexpr std::size_t kTraced = 256;
@@ -41,19 +42,20 @@ class StageClock {
 
   // --- the lane
 
-  // The coordinates begin anew: nothing under way is measured any more.
+  // The coordinates begin anew: samples in progress are not measured any more.
   void restart() noexcept {
     for (Cursor& cursor : sent_) cursor.next = head_;
     for (Cursor& cursor : received_) cursor.next = head_;
     for (Cursor& cursor : durable_) cursor.next = head_;
     quorum_.next = released_.next = head_;
   }
-  // A session begins: what is under way is catching up, not a commit's way.
+  // A session begins: samples in progress measure catching up, not a commit.
   void restart(std::size_t replica) noexcept {
+    BL_ASSERT(replica < kMaxReplicas);
     sent_[replica].next = received_[replica].next = durable_[replica].next = head_;
   }
-  // `looked_ns`: when the lane last found that there was nothing more; the bytes were written
-  // since. 0: it did not.
+  // `looked_ns`: when the lane last found nothing new; the bytes were written after that. 0: it
+  // never did.
   void on_written(std::uint64_t mark, const Position& end, std::uint64_t looked_ns,
                   std::uint64_t now_ns) noexcept {
     if (looked_ns != 0 && looked_ns <= now_ns) unseen_histogram_.record(now_ns - looked_ns);
@@ -72,7 +74,7 @@ class StageClock {
     follow(received_[replica], received_histograms_[replica], mark, now_ns,
            &StageTrace::received_ns);
   }
-  // `queue_ns`, `disk_ns`: what its ACK says of the write that made it so.
+  // `queue_ns`, `disk_ns`: what its ACK reports of the write that made it durable.
   void on_durable(std::size_t replica, std::uint64_t mark, std::uint64_t queue_ns,
                   std::uint64_t disk_ns, std::uint64_t now_ns) noexcept {
     const std::uint64_t before = durable_[replica].next;
@@ -90,7 +92,7 @@ class StageClock {
 
   // --- any thread
 
-  // At most so long a group had been in the binlog before it was seen.
+  // The longest time for which a group can have been in the binlog before it was seen.
   const StageHistogram& unseen() const noexcept { return unseen_histogram_; }
   const StageHistogram& sent(std::size_t replica) const { return sent_histograms_[replica]; }
   // A replica's writes: from the arrival of the oldest bytes to the submission; from there to the
@@ -122,6 +124,7 @@ class StageClock {
 
   void follow(Cursor& cursor, StageHistogram& histogram, std::uint64_t mark, std::uint64_t now_ns,
               std::uint64_t StageTrace::*stage) noexcept {
+    BL_ASSERT(cursor.next <= head_);
     if (head_ - cursor.next > kSamples) {
       const std::uint64_t skipped = head_ - cursor.next - kSamples;
       skipped_.store(skipped_.load(std::memory_order_relaxed) + skipped, std::memory_order_relaxed);
@@ -130,9 +133,10 @@ class StageClock {
     for (; cursor.next < head_; ++cursor.next) {
       const Sample& sample = samples_[cursor.next % kSamples];
       if (sample.mark > mark) break;
+      BL_ASSERT(now_ns >= sample.seen_at_ns);
       const std::uint64_t took_ns = now_ns - sample.seen_at_ns;
       histogram.record(took_ns);
-      // The trace of this very sample, unless a later one has its place.
+      // The trace of exactly this sample, unless a later one has its place.
       StageTrace trace = own_traces_[(cursor.next + 1) % kTraced];
       if (trace.number != cursor.next + 1 || trace.*stage != 0) continue;
       trace.*stage = took_ns == 0 ? 1 : took_ns;

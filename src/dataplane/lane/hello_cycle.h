@@ -1,7 +1,8 @@
-// HelloCycle: the duty cycle of a source's lane that has no stream: it passes HELLOs on, and their
-// answers back, and nothing else. What a host looks at its peers with before it bids for a term.
+// HelloCycle: the duty cycle of a source's lane that has no stream. It sends HELLOs and passes on
+// their answers, and does nothing else. A host uses it to look at its peers before it bids for a
+// term.
 //
-// Template over Port. Owned by the lane's thread; control reaches it through the lane's queues.
+// Template over Port. Owned by the lane's thread; control uses the lane's queues.
 #pragma once
 
 #include <algorithm>
@@ -9,10 +10,11 @@
 #include <cstdint>
 #include <span>
 
-#include "dataplane/frame.h"
-#include "dataplane/hello.h"
-#include "dataplane/port.h"
-#include "dataplane/source_cycle.h"
+#include "base/assert.h"
+#include "dataplane/lane/source_queues.h"
+#include "dataplane/port/port.h"
+#include "dataplane/session/frame.h"
+#include "dataplane/session/hello.h"
 
 namespace binlane {
 
@@ -38,6 +40,7 @@ class HelloCycle {
 
  private:
   void send() noexcept {
+    BL_ASSERT(hello_.port < ports_.size() && hello_.length <= hello_.bytes.size());
     const MutableBytes buffer = ports_[hello_.port]->tx_buffer();
     if (buffer.size() < hello_.length) return;  // counted by the port; the look is repeated
     std::copy_n(hello_.bytes.begin(), hello_.length, buffer.begin());
@@ -49,7 +52,7 @@ class HelloCycle {
         frame.type() != wire::Type::hello_ack)
       return;
     const std::size_t length = sizeof(wire::Header) + frame.body.size();
-    // A full queue loses it as the network might.
+    // If the queue is full the HELLO is lost, as the network might lose it, and counted.
     if (fill_hello(hello_, port, datagram.from, datagram.payload.first(length)))
       static_cast<void>(queues_.hello_in.try_push(hello_));
   }

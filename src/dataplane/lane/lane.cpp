@@ -1,4 +1,4 @@
-#include "control/lane.h"
+#include "dataplane/lane/lane.h"
 
 #include <pthread.h>
 #include <sys/prctl.h>
@@ -8,21 +8,26 @@
 #include <exception>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/sleep.h"
-#include "dataplane/eal.h"
+#include "dataplane/port/eal.h"
 
 namespace binlane {
 
 Lane::Lane(Options options, std::vector<LaneAgent> agents)
-    : options_(std::move(options)), agents_(std::move(agents)) {}
+    : options_(std::move(options)), agents_(std::move(agents)) {
+  BL_ASSERT(!agents_.empty());
+  for (const LaneAgent& agent : agents_) BL_ASSERT(agent.do_work && agent.batch);
+}
 
 Lane::~Lane() {
   stop();
 }
 
 void Lane::start() {
+  BL_ASSERT(!thread_.joinable());
   std::promise<void> attached;
   std::future<void> done = attached.get_future();
   thread_ = std::thread([this, &attached] { run(attached); });
@@ -45,22 +50,22 @@ void Lane::run(std::promise<void>& attached) {
       log::warning("lane_not_pinned", "lane {} cannot be pinned to processor {}: {}", options_.name,
                    options_.cpu, errno_text(error));
   }
-  // A nap ends when it shall, and not up to 50 us later, as is the rule for ordinary threads.
+  // Without this the kernel may end a sleep up to 50 us late (the default timer slack).
   constexpr unsigned long kTimerSlackNs = 1;
   if (::prctl(PR_SET_TIMERSLACK, kTimerSlackNs) != 0)
-    log::warning("timer_slack", "lane {}: naps last longer than they should: {}", options_.name,
+    log::warning("timer_slack", "lane {}: sleeps last longer than they should: {}", options_.name,
                  errno_text(errno));
   const EalThread registration;
   try {
     for (const LaneAgent& agent : agents_) {
       if (agent.attach) agent.attach();
     }
-  } catch (...) {  // whoever started the lane hears of it
+  } catch (...) {  // reported to the thread that started the lane
     attached.set_exception(std::current_exception());
     return;
   }
   attached.set_value();
-  Idle idle(options_.idle, options_.nap_us);
+  IdleStrategy idle(options_.idle, options_.nap_us);
   while (!stopping_.load(std::memory_order_relaxed)) {
     std::size_t work = 0;
     std::size_t batch = 0;
@@ -73,7 +78,7 @@ void Lane::run(std::promise<void>& attached) {
   }
 }
 
-// A write's completion ends it.
+// A write's completion ends the sleep.
 void Lane::nap(std::uint64_t length_ns) const {
   for (const LaneAgent& agent : agents_) {
     if (agent.wait && agent.wait(length_ns)) return;

@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "control/idle.h"
+#include "dataplane/lane/idle_strategy.h"
 
 namespace binlane {
 
@@ -25,8 +25,8 @@ struct LaneAgent {
   std::function<std::size_t()> do_work;
   // How many commits or frames the last turn brought at once.
   std::function<std::size_t()> batch;
-  // Sleeps until what it waits for from its disk is there, but no longer than this; false, at once,
-  // when it waits for nothing. May be empty.
+  // Sleeps until the disk has completed what the cycle waits for, but no longer than this. Returns
+  // false at once if the cycle waits for nothing. May be empty.
   std::function<bool(std::uint64_t)> wait;
 };
 
@@ -34,7 +34,7 @@ class Lane {
  public:
   struct Options {
     std::string name;  // of the thread, at most 15 characters
-    IdleStrategy idle = IdleStrategy::automatic;
+    IdleMode idle = IdleMode::automatic;
     std::uint64_t nap_us = 50;
     std::int64_t cpu = -1;  // -1: not pinned
   };
@@ -48,7 +48,7 @@ class Lane {
   void start();
   // Ends the thread after its current turn and waits for it. Idempotent.
   void stop();
-  // Grows with every turn; a lane that stands still shows here.
+  // Grows with every turn, so a lane that has stopped turning is noticed here.
   std::uint64_t turns() const noexcept { return turns_.load(std::memory_order_relaxed); }
 
  private:

@@ -1,8 +1,8 @@
-// LanePause: how an ordinary thread gets a lane's objects to itself for a moment.
+// LaneQuiesce: how an ordinary thread gets a lane's objects to itself for a moment.
 //
-// A new incarnation of the source rebuilds the lane's state, which needs memory and files. Rather
-// than doing that in the lane, the control thread asks it to stand still, works on its objects, and
-// lets it go on. The two atomics give the happens-before in both directions.
+// A new incarnation of the source resets the lane's state, which needs memory and files. Instead of
+// doing that in the lane, the control thread quiesces the lane, works on its objects, and resumes
+// it. The two atomics give the happens-before in both directions.
 #pragma once
 
 #include <atomic>
@@ -12,18 +12,21 @@
 
 namespace binlane {
 
-class LanePause {
+class LaneQuiesce {
  public:
-  // How long control waits for a lane to come to a stand.
+  // How long control waits for a lane to quiesce.
   static constexpr std::chrono::milliseconds kPatience{1000};
 
-  // Control thread. The lane stands still once standing() is true. Requests are numbered, so that a
-  // lane that is only now leaving the last stand is not taken for one that keeps this one.
+  // Control thread. The lane is quiesced once is_quiesced() is true. Requests are numbered, so that
+  // a lane that is only now leaving the last quiesced state is not taken for one that has entered
+  // this one.
   void request() noexcept {
     const std::uint64_t now = wanted_.load(std::memory_order_relaxed);
     if (!stands(now)) wanted_.store(now + 1, std::memory_order_release);
   }
-  bool standing() const noexcept {
+  // Control has asked for it and not resumed the lane, which may still be in its last turn.
+  bool is_requested() const noexcept { return stands(wanted_.load(std::memory_order_relaxed)); }
+  bool is_quiesced() const noexcept {
     const std::uint64_t now = wanted_.load(std::memory_order_relaxed);
     return stands(now) && seen_.load(std::memory_order_acquire) == now;
   }
@@ -31,11 +34,11 @@ class LanePause {
     const std::uint64_t now = wanted_.load(std::memory_order_relaxed);
     if (stands(now)) wanted_.store(now + 1, std::memory_order_release);
   }
-  // Asks, and waits for it. False when the lane did not come to it in time.
-  bool wait_standing() {
+  // Asks the lane to quiesce, and waits for it. Returns false if the lane did not quiesce in time.
+  bool wait_quiesced() {
     request();
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
-    while (!standing()) {
+    while (!is_quiesced()) {
       if (std::chrono::steady_clock::now() > deadline) return false;
       std::this_thread::sleep_for(std::chrono::microseconds(20));
     }
@@ -50,13 +53,13 @@ class LanePause {
     return stands(wanted);
   }
 
-  // Times a lane was asked to stand still and was let go on again. Any thread.
+  // How many times the lane was asked to quiesce and was resumed. Any thread.
   std::uint64_t times() const noexcept { return wanted_.load(std::memory_order_relaxed) / 2; }
 
  private:
   static constexpr bool stands(std::uint64_t number) noexcept { return number % 2 == 1; }
 
-  // Odd: stand. A lane begins standing still, until its objects are set up.
+  // Odd: quiesce. A lane begins quiesced, until its objects are set up.
   std::atomic<std::uint64_t> wanted_{1};
   std::atomic<std::uint64_t> seen_{0};
 };

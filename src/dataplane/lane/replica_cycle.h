@@ -1,15 +1,14 @@
 // ReplicaCycle: the duty cycle of a replica's lane.
 //
+//
 //   … source … → port → receiver session → journal → disk → (completion) → ACK → port → … source …
 //
 // One turn does everything that can be done now and never waits. A write's completion and the ACK
-// that tells of it belong to the same turn. Template over Port, Disk, journal and Clock, so that
-// the simulator runs this very code. Owned by the lane's thread; control and archive reach it
-// through queues.
+// that reports it belong to the same turn. Template over Port, Disk, journal and Clock, so that the
+// simulator runs this very code. Owned by the lane's thread; control and archive use queues.
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -18,21 +17,20 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "base/spsc_queue.h"
-#include "dataplane/hello.h"
-#include "dataplane/lane_pause.h"
-#include "dataplane/peer_list.h"
-#include "dataplane/port.h"
-#include "dataplane/receiver_session.h"
-#include "dataplane/replica_handshake.h"
-#include "dataplane/seqlock.h"
-#include "dataplane/write_clock.h"
-#include "storage/disk.h"
+#include "dataplane/lane/mark_pace.h"
+#include "dataplane/lane/replica_queues.h"
+#include "dataplane/lane/write_timer.h"
+#include "dataplane/port/port.h"
+#include "dataplane/session/hello.h"
+#include "dataplane/session/peer_list.h"
+#include "dataplane/session/receiver_session.h"
+#include "dataplane/session/replica_handshake.h"
+#include "storage/journal/disk.h"
 
 namespace binlane {
 
-// What the cycle needs of the journal beside what sessions and handshake need: writes that the disk
-// understands, and the marks it trades with the archive.
+// What the cycle needs of the journal in addition to what sessions and handshake need: writes that
+// the disk understands, and the marks that it exchanges with the archive.
 template <class L, class D>
 concept WritableLog = MatchableLog<L> &&
     requires(L log, const L& view, D disk, std::uint64_t sequence) {
@@ -41,66 +39,13 @@ concept WritableLog = MatchableLog<L> &&
   {log.on_archived(sequence)};
 };
 
-struct ReplicaLaneMarks {
-  std::uint64_t turns = 0;
-  bool connected = false;
-  std::uint64_t session_id = 0;
-  std::uint64_t heard_ns = 0;  // when the session began, or its source's last frame came
-  Epoch epoch;
-  Endpoint source;
-  Position received;
-  Position durable;
-  Position released;
-  std::uint64_t durable_log = 0;
-  std::uint64_t end_log = 0;
-  std::uint64_t released_log = 0;
-  std::uint32_t free_blocks = 0;
-  std::uint32_t block_count = 0;
-  std::int32_t failure = 0;  // errno of the journal's device; 0: none
-  std::uint64_t writes = 0;
-  std::uint64_t frame_faults = 0;    // foreign or damaged datagrams of our sources
-  std::uint64_t unknown_peers = 0;   // datagrams of addresses that are no source's, dropped unread
-  Endpoint unknown_peer;             // the last such address
-  std::uint64_t unknown_frames = 0;  // intact frames that no replica takes, or not of this session
-  std::uint64_t hellos_lost = 0;
-  std::uint64_t archive_queue_full = 0;
-  // The oldest file that another replica in a session lacks; 0: the source has not said.
-  std::uint32_t peers_need = 0;
-  ReceiverCounters receiver;
-};
-
-inline constexpr std::size_t kReplicaHelloQueue = 16;
-inline constexpr std::size_t kPeerListQueue = 4;
-inline constexpr std::size_t kArchiveQueue = 1024;
-// Stream bytes of the largest frame any port brings (jumbo Ethernet); sizes the slots for
-// out-of-order frames.
-inline constexpr std::uint32_t kMaxFramePayload = 9600;
-// As the source's lane does (kCalmNs, kPublishNs).
-inline constexpr std::uint64_t kReplicaCalmNs = 3 * kNanosPerMicro;
-inline constexpr std::uint64_t kReplicaPublishNs = 200 * kNanosPerMicro;
-
-template <class ReleaseMarkType>
-struct ReplicaLaneQueues {
-  LanePause pause;
-  SpscQueue<PeerList, kPeerListQueue> peers;  // settings → lane: whom to hear from now on
-  SpscQueue<HelloMessage, kReplicaHelloQueue> hello_in;   // lane → control
-  SpscQueue<AdmittedHello, kReplicaHelloQueue> admitted;  // control → lane
-  SpscQueue<HelloMessage, kReplicaHelloQueue> answers;  // control → lane: to be sent as they are
-  SpscQueue<ReleaseMarkType, kArchiveQueue> released;   // lane → archive
-  SpscQueue<std::uint64_t, kArchiveQueue> archived;     // archive → lane
-  SeqlockValue<ReplicaLaneMarks> marks;
-  std::atomic<std::uint16_t> state{0};        // wire::AckState bits that control knows of
-  std::atomic<std::uint64_t> applied_log{0};  // what the local server has executed; 0: unknown
-};
-
-template <Port P, class D, class Log, Clock C>
-requires WritableLog<Log, D>
+template <Port P, class D, WritableLog<D> Log, Clock C>
 class ReplicaCycle {
  public:
   using ReleaseMarkType = std::remove_cvref_t<decltype(std::declval<const Log&>().release_mark())>;
   using Queues = ReplicaLaneQueues<ReleaseMarkType>;
 
-  // `sources`: whom the lane hears.
+  // `sources`: the hosts that the lane hears.
   ReplicaCycle(P& port, D& disk, Log& journal, C& clock, Queues& queues, std::uint64_t cluster_id,
                std::string_view replica_name, const PeerList& sources)
       : port_(port),
@@ -121,7 +66,7 @@ class ReplicaCycle {
     work += receive(now_ns);
     session_.poll(journal_);
     if (journal_.end_log() > end_before) write_clock_.on_arrival(now_ns);
-    // The source hears what has arrived, and what is durable, before a new write is handed over.
+    // The source is told what has arrived, and what is durable, before a new write is handed over.
     work += acknowledge(now_ns);
     port_.flush();
     work += write();
@@ -131,18 +76,20 @@ class ReplicaCycle {
     return work;
   }
 
-  // Frames that the last turn brought, and one more when they found a write in flight: then commits
-  // come faster than one by one.
+  // Frames that the last turn brought, plus one if they found a write in flight: then commits come
+  // faster than one by one.
   std::size_t batch() const noexcept { return batch_; }
 
-  // While the lane stands still (LanePause): no source is served any more.
+  // While the lane is quiesced (LaneQuiesce): no source is served any more.
   void end_session() noexcept {
+    BL_ASSERT(queues_.pause.is_requested());
     session_.stop();
     handshake_.reset();
-    unpublished_ = true;
+    pace_.note_change();
   }
-  // While the lane stands still: another archive follows.
+  // While the lane is quiesced: another archive is used from now on.
   void forget_archive() noexcept {
+    BL_ASSERT(queues_.pause.is_requested());
     mark_sent_ = {};
     session_.forget_marks();
     handshake_.forget_safe();
@@ -156,7 +103,7 @@ class ReplicaCycle {
   std::size_t exchange_with_archive() noexcept;
   std::size_t shake_hands() noexcept;
   void send_hello(const HelloMessage& message) noexcept;
-  // What only the source of the session that runs may tell control.
+  // What only the source of the running session may tell control.
   bool is_of_session(const Endpoint& from, const FrameView& frame) const noexcept {
     return frame.type() == wire::Type::exposed && session_.active() && from == source_ &&
            frame.header.session_id == session_.session_id() && frame.epoch() == session_.epoch();
@@ -175,27 +122,24 @@ class ReplicaCycle {
   Queues& queues_;
   ReceiverSession session_;
   ReplicaHandshake handshake_;
-  WriteClock write_clock_;
+  WriteTimer write_clock_;
   PeerList heard_;
   Endpoint source_;  // of the session
   std::size_t batch_ = 0;
   bool failure_told_ = false;
   ReleaseMarkType mark_sent_{};
   // Cold.
-  bool unpublished_ = true;
-  std::uint64_t worked_ns_ = 0;
-  std::uint64_t published_ns_ = 0;
+  MarkPace pace_;
   HelloMessage reply_;
   AdmittedHello admitted_;
   ReplicaLaneMarks shown_;
 };
 
-template <Port P, class D, class Log, Clock C>
-requires WritableLog<Log, D> std::size_t ReplicaCycle<P, D, Log, C>::take_completions(
-    std::uint64_t now_ns)
-noexcept {
+template <Port P, class D, WritableLog<D> Log, Clock C>
+std::size_t ReplicaCycle<P, D, Log, C>::take_completions(std::uint64_t now_ns) noexcept {
   std::array<DiskCompletion, kMaxWritesInFlight> completions;
   const std::size_t count = disk_.reap(completions);
+  BL_ASSERT(count <= completions.size());
   for (std::size_t i = 0; i < count; ++i) {
     journal_.on_completion(completions[i]);
     write_clock_.on_completed(completions[i].id, now_ns);
@@ -203,23 +147,21 @@ noexcept {
   return count;
 }
 
-template <Port P, class D, class Log, Clock C>
-requires WritableLog<Log, D> std::size_t ReplicaCycle<P, D, Log, C>::receive(std::uint64_t now_ns)
-noexcept {
-  // One list a turn: which one came last decides within a few turns.
+template <Port P, class D, WritableLog<D> Log, Clock C>
+std::size_t ReplicaCycle<P, D, Log, C>::receive(std::uint64_t now_ns) noexcept {
+  // One list a turn: the one that came last is used within a few turns.
   static_cast<void>(queues_.peers.try_pop(heard_));
   const auto datagrams = port_.rx();
   batch_ = datagrams.empty() ? 0 : datagrams.size() + (journal_.idle() ? 0 : 1);
   for (std::size_t i = 0; i < datagrams.size(); ++i) {
-    // The other core has just written it: it comes over while the frame before is worked on.
+    // The other core has just written it: it is transferred while the previous frame is processed.
     if (i + 1 < datagrams.size()) prefetch(datagrams[i + 1].payload);
     on_frame(datagrams[i], now_ns);
   }
   return datagrams.size();
 }
 
-template <Port P, class D, class Log, Clock C>
-requires WritableLog<Log, D>
+template <Port P, class D, WritableLog<D> Log, Clock C>
 void ReplicaCycle<P, D, Log, C>::on_frame(const Datagram& datagram, std::uint64_t now_ns) noexcept {
   if (!heard_.hears(0, datagram.from)) {
     ++shown_.unknown_peers;
@@ -233,6 +175,8 @@ void ReplicaCycle<P, D, Log, C>::on_frame(const Datagram& datagram, std::uint64_
   }
   if (frame.type() == wire::Type::data) {
     if (handshake_.settling()) return;
+    // The journal counts what it takes to the epoch that is on record in it. [I3, S11]
+    BL_ASSERT(!session_.active() || session_.epoch() == journal_.epoch());
     // Another source's address has no part in this session.
     if (session_.active() && datagram.from != source_) {
       ++shown_.unknown_frames;
@@ -250,15 +194,16 @@ void ReplicaCycle<P, D, Log, C>::on_frame(const Datagram& datagram, std::uint64_
   }
 }
 
-template <Port P, class D, class Log, Clock C>
-requires WritableLog<Log, D> std::size_t ReplicaCycle<P, D, Log, C>::write()
-noexcept {
+template <Port P, class D, WritableLog<D> Log, Clock C>
+std::size_t ReplicaCycle<P, D, Log, C>::write() noexcept {
   std::size_t writes = 0;
   std::uint32_t first_id = 0;
   while (writes < kMaxWritesInFlight) {
     const auto next = journal_.next_write();
     if (!next) break;
     if (writes == 0) first_id = next->id;
+    BL_ASSERT(next->length > 0 && next->length % kSectorSize == 0);
+    BL_ASSERT(next->offset % kSectorSize == 0);
     disk_.submit(*next);
     ++writes;
   }
@@ -267,17 +212,15 @@ noexcept {
   return writes;
 }
 
-template <Port P, class D, class Log, Clock C>
-requires WritableLog<Log, D> std::size_t ReplicaCycle<P, D, Log, C>::exchange_with_archive()
-noexcept {
+template <Port P, class D, WritableLog<D> Log, Clock C>
+std::size_t ReplicaCycle<P, D, Log, C>::exchange_with_archive() noexcept {
   std::size_t work = 0;
   const ReleaseMarkType& mark = journal_.release_mark();
   if (!mark.covers_same_as(mark_sent_)) {
+    // The mark is cumulative: if the queue is full, a later turn's mark covers it.
     if (queues_.released.try_push(mark)) {
       mark_sent_ = mark;
       ++work;
-    } else {
-      ++shown_.archive_queue_full;  // the mark is cumulative: the next turn's says it all
     }
   }
   std::uint64_t sequence = 0;
@@ -286,16 +229,18 @@ noexcept {
   return work;
 }
 
-template <Port P, class D, class Log, Clock C>
-requires WritableLog<Log, D> std::size_t ReplicaCycle<P, D, Log, C>::shake_hands()
-noexcept {
+template <Port P, class D, WritableLog<D> Log, Clock C>
+std::size_t ReplicaCycle<P, D, Log, C>::shake_hands() noexcept {
   std::size_t work = 0;
-  // What is said here leaves with the next turn.
+  // While writes of an older session are waited for, there is no session. [S1]
+  BL_ASSERT(!handshake_.settling() || !session_.active());
+  // What is committed here leaves with the next turn.
   if (queues_.admitted.try_pop(admitted_)) {
     ++work;
     if (handshake_.on_hello(admitted_, journal_, session_, state(), reply_)) send_hello(reply_);
   }
   if (handshake_.settling() && handshake_.poll(journal_, session_, state(), reply_)) {
+    BL_ASSERT(!handshake_.settling());
     source_ = reply_.peer;
     session_.note_heard(clock_.now_ns());
     send_hello(reply_);
@@ -306,8 +251,7 @@ noexcept {
   return work;
 }
 
-template <Port P, class D, class Log, Clock C>
-requires WritableLog<Log, D>
+template <Port P, class D, WritableLog<D> Log, Clock C>
 void ReplicaCycle<P, D, Log, C>::send_hello(const HelloMessage& message) noexcept {
   const MutableBytes buffer = port_.tx_buffer();
   if (buffer.size() < message.length) return;  // counted by the port; the source asks again
@@ -315,11 +259,9 @@ void ReplicaCycle<P, D, Log, C>::send_hello(const HelloMessage& message) noexcep
   port_.tx_commit(message.peer, message.length);
 }
 
-template <Port P, class D, class Log, Clock C>
-requires WritableLog<Log, D> std::size_t ReplicaCycle<P, D, Log, C>::acknowledge(
-    std::uint64_t now_ns)
-noexcept {
-  // A failed journal is told at once, and again whenever the source asks for an ACK.
+template <Port P, class D, WritableLog<D> Log, Clock C>
+std::size_t ReplicaCycle<P, D, Log, C>::acknowledge(std::uint64_t now_ns) noexcept {
+  // A failed journal is reported at once, and again whenever the source asks for an ACK.
   session_.note_applied(queues_.applied_log.load(std::memory_order_relaxed));
   const bool failure_untold = session_.active() && journal_.failed() && !failure_told_;
   if (!session_.ack_due(journal_, now_ns) && !failure_untold) return 0;
@@ -329,6 +271,10 @@ noexcept {
   wire::AckBody ack = session_.make_ack(journal_, state(), now_ns);
   ack.queue_ns = write_clock_.queue_ns();
   ack.disk_ns = write_clock_.disk_ns();
+  // Nothing is told to be durable that has not arrived, and nothing in another epoch. [I2, I3]
+  BL_ASSERT(ack.durable <= ack.received);
+  BL_ASSERT(session_.origin_log() + ack.durable <= journal_.end_log());
+  BL_ASSERT(session_.epoch() == journal_.epoch());
   failure_told_ = journal_.failed();
   std::memcpy(buffer.data() + sizeof(wire::Header), static_cast<const void*>(&ack), sizeof ack);
   FrameTags tags;
@@ -336,23 +282,17 @@ noexcept {
   tags.session_id = session_.session_id();
   tags.epoch = session_.epoch();
   tags.packet_number = session_.next_packet_number();
-  port_.tx_commit(source_, seal(buffer, tags, sizeof ack));
+  port_.tx_commit(source_, finish_frame(buffer, tags, sizeof ack));
   return 1;
 }
 
-template <Port P, class D, class Log, Clock C>
-requires WritableLog<Log, D>
+template <Port P, class D, WritableLog<D> Log, Clock C>
 void ReplicaCycle<P, D, Log, C>::publish(std::size_t work, std::uint64_t now_ns) noexcept {
   ++shown_.turns;
-  if (work > 0) {
-    unpublished_ = true;
-    worked_ns_ = now_ns;
-  }
-  const std::uint64_t since_ns = now_ns - published_ns_;
-  const bool calm = work == 0 && now_ns - worked_ns_ >= kReplicaCalmNs;
-  if (unpublished_ ? !calm && since_ns < kReplicaPublishNs : since_ns < kNanosPerMilli) return;
-  unpublished_ = false;
-  published_ns_ = now_ns;
+  if (!pace_.due(work, now_ns)) return;
+  BL_ASSERT(journal_.durable_log() <= journal_.end_log());
+  BL_ASSERT(journal_.released_log() <= journal_.end_log());
+  BL_ASSERT(journal_.free_blocks() <= journal_.block_count());
   shown_.connected = session_.active();
   shown_.session_id = session_.session_id();
   shown_.heard_ns = session_.heard_ns();

@@ -1,6 +1,6 @@
 // SeqlockValue: the newest value of a small struct, written by one thread and read by any.
 //
-// Lanes publish their marks and counters with it: a write costs a few stores and never waits; a
+// Lanes publish their marks and counters with it. A write costs a few stores and never waits; a
 // reader that meets a write tries again.
 #pragma once
 
@@ -12,6 +12,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "base/assert.h"
+
 namespace binlane {
 
 template <class T>
@@ -22,6 +24,7 @@ class SeqlockValue {
   // The owning thread only.
   void store(const T& value) noexcept {
     const std::uint64_t sequence = sequence_.load(std::memory_order_relaxed);
+    BL_ASSERT(sequence % 2 == 0);  // odd: another thread is storing, so there are two owners
     sequence_.store(sequence + 1, std::memory_order_relaxed);
     std::atomic_thread_fence(std::memory_order_release);
     for (std::size_t i = 0; i < kWords; ++i)

@@ -1,5 +1,5 @@
-// WriteClock: how long the newest finished journal write waited for its submission, and how long
-// the device took. A replica's ACKs carry both as durations, since two hosts' clocks have nothing
+// WriteTimer: how long the newest finished journal write waited for its submission, and how long
+// the device took. A replica's ACKs carry both as durations, because two hosts' clocks have nothing
 // in common. No I/O, no clock of its own; the replica's lane owns it.
 #pragma once
 
@@ -8,22 +8,22 @@
 #include <cstdint>
 
 #include "base/assert.h"
-#include "storage/disk.h"
+#include "storage/journal/disk.h"
 
 namespace binlane {
 
-class WriteClock {
+class WriteTimer {
  public:
-  // Bytes have come into the journal. What counts is the oldest of a write.
+  // Bytes have entered the journal. The oldest bytes of a write count.
   void on_arrival(std::uint64_t now_ns) noexcept {
     if (waiting_) return;
     waiting_ = true;
     arrived_ns_ = now_ns;
   }
-  // Everything that had come was handed over, in `count` writes; the first is `first_id`.
+  // All bytes so far were handed over, in `count` writes; the first is `first_id`.
   void on_submitted(std::uint32_t first_id, std::size_t count, std::uint64_t now_ns) noexcept {
     BL_ASSERT(count > 0 && count <= kMaxWritesInFlight);
-    // A record is written without anything having come.
+    // A record is written although no bytes have arrived.
     const std::uint64_t waited_ns = waiting_ ? now_ns - std::min(arrived_ns_, now_ns) : 0;
     waiting_ = false;
     for (std::uint32_t i = 0; i < count; ++i)
@@ -35,7 +35,7 @@ class WriteClock {
     disk_ns_ = now_ns - std::min(write.submitted_ns, now_ns);
   }
 
-  // Of the newest finished write, as an ACK has room for them.
+  // Of the newest finished write, in the form that an ACK has fields for.
   std::uint32_t queue_ns() const noexcept { return clamped(queue_ns_); }
   std::uint32_t disk_ns() const noexcept { return clamped(disk_ns_); }
 

@@ -5,15 +5,15 @@
 #include <memory>
 #include <variant>
 
-#include "dataplane/dpdk_port.h"
-#include "dataplane/udp_port.h"
+#include "dataplane/port/dpdk_port.h"
+#include "dataplane/port/udp_port.h"
 
 namespace binlane {
 
 class AnyPort {
  public:
-  // A UDP socket is opened here (StartupError when it cannot); a DPDK port starts detached and
-  // waits for its PortPlugger.
+  // Opens a UDP socket here (throws StartupError if it cannot). A DPDK port starts detached and
+  // waits for its PortAttacher.
   explicit AnyPort(const PortConfig& config) {
     if (config.spec.kind == PortKind::udp) {
       port_.emplace<UdpPort>(config);
@@ -43,7 +43,7 @@ class AnyPort {
     return std::get<UdpPort>(port_).max_payload();
   }
 
-  // Anyone.
+  // Any thread.
   bool attached() const noexcept {
     const auto* port = std::get_if<DpdkPort>(&port_);
     return port == nullptr || port->attached();
@@ -60,7 +60,7 @@ class AnyPort {
     if (const auto* port = std::get_if<DpdkPort>(&port_)) return port->fault_counters();
     return std::get<UdpPort>(port_).fault_counters();
   }
-  // nullptr when it is of the other kind.
+  // nullptr if the port is of the other kind.
   DpdkPort* dpdk() noexcept { return std::get_if<DpdkPort>(&port_); }
   UdpPort* udp() noexcept { return std::get_if<UdpPort>(&port_); }
 

@@ -1,10 +1,17 @@
-#include "dataplane/arp.h"
+#include "dataplane/port/arp.h"
+
+#include <rte_arp.h>
 
 #include <cstring>
 
 #include "base/assert.h"
 
 namespace binlane {
+
+// The layout is DPDK's.
+static_assert(sizeof(ArpMessage) == sizeof(rte_arp_hdr));
+static_assert(offsetof(ArpMessage, sender_mac) == offsetof(rte_arp_hdr, arp_data));
+
 namespace {
 
 constexpr std::uint16_t kHardwareEthernet = 1;
@@ -40,7 +47,7 @@ const MacAddress* ArpTable::resolve(std::uint32_t ipv4) noexcept {
     return nullptr;
   }
   if (entry->kind == Kind::heard) {
-    // Known from a request alone, which anybody may have sent: it serves until the answer.
+    // Known from a request alone, which anybody may have sent: it is used until the answer comes.
     entry->kind = Kind::wanted;
     entry->doubted = true;
     count_urgent();
@@ -66,7 +73,7 @@ bool ArpTable::on_frame(ConstBytes frame, std::uint64_t now_ns) noexcept {
       message.hardware_length == sizeof(MacAddress) &&
       message.protocol_length == sizeof(std::uint32_t) && message.sender_mac.is_unicast();
   const std::uint32_t sender = message.sender_ipv4;
-  // Not ours, or a probe without a sender, or someone who claims our own address.
+  // Not for us, or a probe without a sender, or a sender that claims our own address.
   if (!well_formed || message.target_ipv4 != local_ipv4_ || sender == 0 || sender == local_ipv4_) {
     ++counters_.ignored;
     return true;
@@ -182,7 +189,7 @@ void ArpTable::set(Entry& entry, const MacAddress& mac, std::uint64_t now_ns) no
   count_urgent();
 }
 
-// Times are given at polls only, so that sending needs no look at the clock.
+// Times are given at polls only, so that sending need not read the clock.
 void ArpTable::age(std::uint64_t now_ns) noexcept {
   bool changed = false;
   for (std::size_t index = 0; index < used_; ++index) {

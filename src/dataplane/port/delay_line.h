@@ -1,7 +1,7 @@
-// DelayLine: packets on their way, each due a fixed time after it came in.
+// DelayLine: packets in transit, each due a fixed time after it came in.
 //
-// Bounded: one that does not fit is not taken, which its owner counts. No I/O and no clock; used by
-// one thread.
+// Bounded: a packet that does not fit is not taken, and its owner counts it. No I/O and no clock;
+// used by one thread.
 #pragma once
 
 #include <array>

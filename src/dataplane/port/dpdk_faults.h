@@ -4,8 +4,8 @@
 
 #include <rte_mbuf.h>
 
-#include "dataplane/dpdk_port.h"
-#include "dataplane/ethernet.h"
+#include "dataplane/port/dpdk_port.h"
+#include "dataplane/port/ethernet.h"
 
 struct rte_eth_rxtx_callback;
 
@@ -21,7 +21,7 @@ struct DpdkPort::Faults {
       return to != nullptr;
     }
     void corrupt(rte_mbuf* mbuf, std::uint32_t random) {
-      // Behind the Ethernet header, which a real wire's own check covers.
+      // After the Ethernet header, which a real wire's own check covers.
       if (mbuf->data_len <= sizeof(EthernetHeader)) return;
       const std::uint32_t offset =
           sizeof(EthernetHeader) + random % (mbuf->data_len - sizeof(EthernetHeader));

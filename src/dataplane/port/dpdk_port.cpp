@@ -1,17 +1,17 @@
-#include "dataplane/dpdk_port.h"
+#include "dataplane/port/dpdk_port.h"
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
 #include "base/assert.h"
-#include "dataplane/dpdk_faults.h"
+#include "dataplane/port/dpdk_faults.h"
 
 namespace binlane {
 namespace {
 
-// How often a lane looks for ARP entries to refresh; urgent ARP work is seen at once.
+// How often a lane checks for ARP entries to refresh; urgent ARP work is noticed at once.
 constexpr std::size_t kArpPollTurns = 4096;
-// Stands in the queue's lengths for a frame that is not a datagram.
+// Marks, in the queue's lengths, a frame that is not a datagram.
 constexpr std::uint32_t kNotDatagram = 0xffffffff;
 
 MutableBytes frame_of(rte_mbuf* mbuf, std::size_t length) {
@@ -20,9 +20,9 @@ MutableBytes frame_of(rte_mbuf* mbuf, std::size_t length) {
 
 }  // namespace
 
-// Before anything of the device is touched. While a virtio-user server takes a new peer, its
-// driver resets the rings under the lane's feet and allows it one millisecond to leave; so the
-// lane is told to stay out and says when it does (on_link_change waits for that).
+// Called before anything of the device is touched. While a virtio-user server takes a new peer, its
+// driver resets the rings that the lane is using, and allows the lane one millisecond to leave. So
+// the lane is told not to enter, and confirms when it has left (on_link_change waits for that).
 bool DpdkPort::lane_may_enter() noexcept {
   if (open_.load(std::memory_order_acquire)) [[likely]]
     return true;
@@ -114,7 +114,7 @@ void DpdkPort::tx_commit(const Endpoint& to, std::uint32_t length) {
   tx_queue_[queued_++] = mbuf;
 }
 
-// Frames [from, queued_) are given up.
+// Frames [from, queued_) are dropped.
 void DpdkPort::drop_queued(std::size_t from) noexcept {
   for (std::size_t index = from; index < queued_; ++index) {
     rte_pktmbuf_free(tx_queue_[index]);
@@ -153,7 +153,7 @@ void DpdkPort::prepare_queued() noexcept {
   }
 }
 
-// Takes `count` frames at `at` out of the queue; they are no longer ours.
+// Removes `count` frames at `at` from the queue; they are no longer ours.
 void DpdkPort::remove_front_of(std::size_t at, std::size_t count) noexcept {
   BL_ASSERT(at + count <= queued_);
   std::copy(tx_queue_.begin() + static_cast<std::ptrdiff_t>(at + count),

@@ -1,14 +1,14 @@
 // DpdkPort: the Port over one DPDK ethdev with one receive and one transmit queue.
 //
-// Constructed detached, because a vhost-user server comes into being only when its peer connects:
-// until attach() the lane runs, receives nothing and gets no transmit buffers. attach() is called
-// once, by the plugger's thread, does everything that allocates or blocks, and publishes the port
+// It is constructed detached, because a vhost-user server exists only once its peer connects. Until
+// attach() the lane runs, receives nothing and gets no transmit buffers. attach() is called once,
+// by the attacher's thread. It does everything that allocates or blocks, and publishes the port
 // with one atomic store. From then on the lane's thread owns the device's queues.
 //
-// Invariants: no received mbuf outlives the next rx(); every mbuf not taken by the device is
-// ours and stays queued within kMaxLeftover, or is dropped and counted; flush() is one burst.
-// The device is never closed: net_virtio_user panics at close after a reconnect, so a process that
-// has used one leaves by _exit() (eal.h).
+// Invariants: no received mbuf outlives the next rx(); every mbuf not taken by the device is ours
+// and remains queued within kMaxLeftover, or is dropped and counted; flush() is one burst. The
+// device is never closed: net_virtio_user panics at close after a reconnect, so a process that has
+// used one ends by _exit() (eal.h).
 #pragma once
 
 #include <array>
@@ -19,18 +19,18 @@
 #include <utility>
 #include <vector>
 
-#include "dataplane/arp.h"
-#include "dataplane/port_config.h"
-#include "dataplane/port_counters.h"
+#include "dataplane/port/arp.h"
+#include "dataplane/port/port_config.h"
+#include "dataplane/port/port_counters.h"
 
 struct rte_mbuf;
 struct rte_mempool;
 
 namespace binlane {
 
-// Frames that wait for one flush(); tx_buffer() gives none beyond.
+// Frames that wait for one flush(); tx_buffer() gives no more than these.
 inline constexpr std::size_t kTxQueueFrames = 512;
-// Of those, how many may stay behind when the device takes none …
+// How many of them may remain when the device takes none …
 inline constexpr std::size_t kMaxLeftover = 256;
 // … and for how long: retransmissions have overtaken them by then.
 inline constexpr std::uint64_t kMaxLeftoverNs = 50 * kNanosPerMilli;
@@ -49,27 +49,29 @@ class DpdkPort {
   MutableBytes tx_buffer();
   void tx_commit(const Endpoint& to, std::uint32_t length);
   void flush();
-  // May grow once, when attach() got a larger MTU: sample it at the start of a session.
+  // May grow once, if attach() got a larger MTU: sample it at the start of a session.
   std::uint32_t max_payload() const noexcept {
     return max_payload_.load(std::memory_order_relaxed);
   }
 
-  // The plugger. Configures and starts ethdev `port_id`. On failure returns false, says why in
-  // `error`, and may be called again.
+  // The attacher. Configures and starts ethdev `port_id`. After a failure it returns false, says
+  // why in `error`, and may be called again.
   bool attach(std::uint16_t port_id, std::string& error);
 
-  // Anyone.
+  // Any thread.
   bool attached() const noexcept { return attached_.load(std::memory_order_acquire); }
   bool link_up() const noexcept { return link_up_.load(std::memory_order_relaxed); }
-  // Datagrams that surely fit between two calls of rx(); 0 until attached.
+  // Datagrams that certainly fit between two calls of rx(); 0 until attached.
   std::uint32_t rx_capacity() const noexcept {
     return rx_capacity_.load(std::memory_order_relaxed);
   }
-  PortCounters counters() const noexcept { return tally_.snapshot(); }
+  PortCounters counters() const noexcept {
+    PortCounters counters = tally_.snapshot();
+    counters.link_downs = link_downs_.get();
+    counters.quiesce_timeouts = quiesce_timeouts_.get();
+    return counters;
+  }
   FaultCounters fault_counters() const noexcept;
-  // Times the link went down, and of those how often the lane did not step aside in time.
-  std::uint64_t link_downs() const noexcept { return link_downs_.get(); }
-  std::uint64_t quiesce_timeouts() const noexcept { return quiesce_timeouts_.get(); }
   // Mbufs in use; for leak tests.
   std::uint32_t mbufs_in_use() const noexcept;
 
@@ -91,7 +93,7 @@ class DpdkPort {
 
   // Hot: the lane's.
   std::atomic<bool> open_{false};     // the lane may use the device
-  std::atomic<bool> lane_out_{true};  // the lane has seen that it may not
+  std::atomic<bool> lane_out_{true};  // the lane has seen that it must not
   std::uint16_t port_id_ = 0;
   bool udp_offload_ = false;
   rte_mempool* pool_ = nullptr;
@@ -114,10 +116,10 @@ class DpdkPort {
   std::atomic<bool> link_up_{false};
   std::atomic<std::uint32_t> max_payload_{0};
   std::atomic<std::uint32_t> rx_capacity_{0};
-  Tally link_downs_, quiesce_timeouts_;
-  bool lane_steps_aside_ = false;  // the driver resets rings when its link comes back
-  bool listening_ = false;         // our link callback is registered
-  std::mutex link_mutex_;          // between attach() and the link callback; never the lane
+  SharedCounter link_downs_, quiesce_timeouts_;  // written under link_mutex_
+  bool lane_steps_aside_ = false;                // the driver resets rings when its link comes back
+  bool listening_ = false;                       // our link callback is registered
+  std::mutex link_mutex_;  // between attach() and the link callback; never the lane
   PortConfig config_;
   std::unique_ptr<Faults> faults_;
 };

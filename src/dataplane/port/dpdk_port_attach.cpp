@@ -1,4 +1,4 @@
-// The cold half of DpdkPort: bringing a device up, and what its link's changes do.
+// The cold half of DpdkPort: starting a device, and what its link's changes do.
 #include <fmt/format.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -11,8 +11,8 @@
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "dataplane/dpdk_faults.h"
-#include "dataplane/dpdk_port.h"
+#include "dataplane/port/dpdk_faults.h"
+#include "dataplane/port/dpdk_port.h"
 
 namespace binlane {
 namespace {
@@ -23,10 +23,11 @@ constexpr unsigned kPoolCache = 128;
 // net_vhost copies at once and holds no mbufs in rings.
 constexpr unsigned kRinglessMbufs = 128;
 constexpr std::size_t kMinDataRoom = 2048;
-// What some driver puts around the packet in its buffer: two VLAN tags, virtio's own header.
+// What some drivers put around the packet in its buffer: two VLAN tags, virtio's own header.
 constexpr std::size_t kDriverOverhead = 8 + 12;
 constexpr unsigned kQuiescePollUs = 50;
-// A lane comes by every few microseconds, or after a nap; one that does not is parked or starved.
+// A lane passes here every few microseconds, or after a sleep; one that does not is parked or
+// starved.
 constexpr std::uint64_t kQuiesceBoundNs = kNanosPerSecond;
 constexpr int kMaxUnregisterTries = 1000;
 
@@ -66,8 +67,8 @@ struct DpdkPort::Attacher {
     port.lane_steps_aside_ = driver == kVirtioUserDriver;
     {
       // DPDK 22.11 starts the one thread that serves all vhost sockets when the first is
-      // configured, and checks without a lock whether it runs already: of two at once each starts
-      // one, and the two then close each other's descriptors and crash.
+      // configured, and checks without a lock whether that thread runs. If two are configured at
+      // once each starts a thread, and the two close each other's descriptors and crash.
       static std::mutex one_vhost_at_a_time;
       std::unique_lock lock(one_vhost_at_a_time, std::defer_lock);
       if (driver == kVhostDriver) lock.lock();
@@ -82,7 +83,7 @@ struct DpdkPort::Attacher {
 
   bool configure() {
     int code = 0;
-    // Best first; what a device refuses is left away. Many virtual devices take no larger MTU.
+    // Best first; what a device refuses is omitted. Many virtual devices take no larger MTU.
     for (const bool offload : {true, false}) {
       for (const std::uint32_t mtu : {port.config_.mtu, std::min(port.config_.mtu, kDefaultMtu)}) {
         conf = {};
@@ -183,7 +184,7 @@ struct DpdkPort::Attacher {
     port.rx_capacity_.store(rx_descriptors, std::memory_order_relaxed);
     rte_eth_link link{};
     const std::lock_guard lock(port.link_mutex_);
-    // With an interrupt this reads what the driver last knew; the callback brings what follows.
+    // With an interrupt this reads what the driver last knew; the callback reports what follows.
     const bool known = rte_eth_link_get_nowait(id, &link) == 0;
     const bool up = !known || link.link_status == RTE_ETH_LINK_UP;
     port.link_up_.store(up, std::memory_order_relaxed);
@@ -202,7 +203,7 @@ DpdkPort::DpdkPort(const PortConfig& config)
 
 DpdkPort::~DpdkPort() {
   open_.store(false, std::memory_order_release);
-  lane_out_.store(true, std::memory_order_release);  // a callback need not wait: the lane is gone
+  lane_out_.store(true, std::memory_order_release);  // a callback need not wait: the lane has left
   if (listening_) {
     // -EAGAIN while the callback runs.
     for (int tries = 0; tries < kMaxUnregisterTries; ++tries) {
@@ -221,7 +222,7 @@ DpdkPort::~DpdkPort() {
   if (open_tx_ != nullptr) rte_pktmbuf_free(open_tx_);
   free_received();
   drop_queued(0);
-  // The device goes on holding mbufs, so the pool stays.
+  // The device keeps holding mbufs, so the pool remains.
 }
 
 bool DpdkPort::attach(std::uint16_t port_id, std::string& error) {
@@ -232,8 +233,8 @@ bool DpdkPort::attach(std::uint16_t port_id, std::string& error) {
   return true;
 }
 
-// On EAL's interrupt thread, before the driver goes on: for a virtio-user server "down" comes
-// ahead of the reset of its rings, and "up" behind it.
+// On EAL's interrupt thread, before the driver continues: for a virtio-user server "down" comes
+// before the reset of its rings, and "up" after it.
 void DpdkPort::on_link_change(bool up) noexcept {
   const std::lock_guard lock(link_mutex_);
   const bool was_up = link_up_.exchange(up, std::memory_order_relaxed);

@@ -1,4 +1,4 @@
-#include "dataplane/eal.h"
+#include "dataplane/port/eal.h"
 
 #include <fmt/format.h>
 #include <pthread.h>
@@ -30,15 +30,15 @@ namespace {
 
 std::atomic<bool> running{false};
 thread_local std::string last_error;
-// Drivers repeat themselves, at every poll of a link that is down, say.
+// Drivers repeat themselves, for example at every poll of a link that is down.
 thread_local std::string last_line;
 thread_local std::uint64_t last_line_ns = 0;
 constexpr std::uint64_t kRepeatNs = kNanosPerSecond;
 constexpr std::size_t kMaxErrorText = 1000;
-constexpr const char* kRuntimeVariable = "RUNTIME_DIRECTORY";  // EAL looks there first
+constexpr const char* kRuntimeVariable = "RUNTIME_DIRECTORY";  // EAL checks this one first
 
-// A driver's "error" is a step that failed, such as a peer that went away; whether that is an error
-// of ours, its caller knows and says.
+// A driver's "error" is a step that failed, such as a peer that disconnected. Its caller knows
+// whether that is an error of ours, and reports it.
 log::Level level_of_message() {
   const int level = rte_log_cur_msg_loglevel();
   if (level < static_cast<int>(RTE_LOG_ERR)) return log::Level::error;
@@ -47,7 +47,7 @@ log::Level level_of_message() {
   return log::Level::debug;
 }
 
-// What EAL and the drivers log, a line at a time.
+// What EAL and the drivers log, line by line.
 ssize_t on_log_text(void*, const char* data, std::size_t size) {
   std::string_view text(data, size);
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) {
@@ -58,7 +58,7 @@ ssize_t on_log_text(void*, const char* data, std::size_t size) {
   if (rte_log_cur_msg_loglevel() <= static_cast<int>(RTE_LOG_ERR)) {
     if (!last_error.empty()) last_error += "; ";
     last_error += text;
-    // The last words say most.
+    // The last words are the most informative.
     if (last_error.size() > kMaxErrorText) last_error.erase(0, last_error.size() - kMaxErrorText);
   }
   const std::uint64_t now_ns = monotonic_ns();
@@ -93,7 +93,7 @@ const char* eal_level(log::Level level) {
   return "error";
 }
 
-// True when `arguments` already carry one of `options`, in whatever spelling EAL's getopt takes.
+// True if `arguments` already contain one of `options`, in any spelling that EAL's getopt takes.
 bool says(const std::vector<std::string>& arguments,
           std::initializer_list<std::string_view> options) {
   return std::any_of(arguments.begin(), arguments.end(), [&](std::string_view argument) {
@@ -132,7 +132,7 @@ bool usable_folder(const char* path) {
          ::access(path, W_OK | X_OK) == 0;
 }
 
-// Points EAL at a runtime folder it can use, for as long as it starts, and removes afterwards what
+// Gives EAL a runtime folder that it can use, for as long as it starts, and removes afterwards what
 // is left empty there.
 class RuntimeFolder {
  public:
@@ -144,7 +144,7 @@ class RuntimeFolder {
         throw StartupError(
             fmt::format("cannot make DPDK's runtime folder {}: {}", wanted, errno_text(errno)));
       }
-      // EAL keeps there what it maps, and what it takes orders from.
+      // EAL keeps there what it maps, and the sockets on which it takes orders.
       if (const std::string problem = folder_problem(wanted); !problem.empty())
         throw StartupError(fmt::format("DPDK's runtime folder: {}", problem));
       own_ = wanted;
@@ -174,8 +174,8 @@ class RuntimeFolder {
         ::unsetenv(kRuntimeVariable);
       }
     }
-    // Each goes only when it is empty. The shared parent of EAL's own choice stays: another process
-    // may be about to use it.
+    // Each is removed only if it is empty. The shared parent of EAL's own choice remains, because
+    // another process may be about to use it.
     const char* used = rte_eal_get_runtime_dir();
     if (used != nullptr && *used != '\0') ::rmdir(used);
     if (!own_.empty()) ::rmdir((own_ + "/dpdk").c_str());
@@ -200,7 +200,7 @@ std::vector<std::string> full_arguments(const EalConfig& config, const cpu_set_t
     all.push_back(fmt::format("--log-level={}", eal_level(config.log_level)));
   }
   if (!says(given, {"--no-telemetry", "--telemetry"})) all.emplace_back("--no-telemetry");
-  // No other process attaches to ours, so nothing need lie in the file system. With hugepages EAL
+  // No other process attaches to ours, so nothing need be in the file system. With hugepages EAL
   // needs the files to clean up after a kill.
   if (says(given, {"--no-huge"}) && !says(given, {"--no-shconf"})) {
     all.emplace_back("--no-shconf");

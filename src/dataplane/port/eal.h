@@ -1,6 +1,6 @@
-// EAL: the part of DPDK that a process brings up once, before its first DPDK port.
+// EAL: the part of DPDK that a process starts once, before its first DPDK port.
 //
-// Needs neither root nor hugepages with the default arguments. The calling thread becomes EAL's
+// With the default arguments it needs neither root nor hugepages. The calling thread becomes EAL's
 // main lcore but keeps its CPU affinity: which core a lane runs on is the lane's own setting.
 //
 // Leaving: EAL cannot cancel a blocked plug-in, and net_virtio_user panics when it is closed after
@@ -16,14 +16,14 @@
 namespace binlane {
 
 struct EalConfig {
-  // [eal] arguments; what they already say is not said again.
+  // [eal] arguments. An option that they contain is not added again.
   std::vector<std::string> arguments = {"--no-huge", "-m", "64"};
-  // Tells processes of one machine apart; the process id is added.
+  // Distinguishes processes of one machine; the process id is added.
   std::string name = "binlane";
-  // Where EAL may make its runtime folder (it is removed again when nothing needs it). Empty: EAL's
-  // own choice, XDG_RUNTIME_DIR when that is usable, else a folder below /tmp.
+  // Where EAL may create its runtime folder (which is removed again when nothing needs it). Empty:
+  // EAL's own choice, which is XDG_RUNTIME_DIR if that is usable, else a folder below /tmp.
   std::string runtime_dir;
-  // PCI addresses of the NICs to take; none: the PCI bus is left alone.
+  // PCI addresses of the NICs to take; none: the PCI bus is not touched.
   std::vector<std::string> pci_devices;
   log::Level log_level = log::Level::warning;
 };
@@ -35,12 +35,12 @@ void eal_start(const EalConfig& config);
 // True after eal_start().
 bool eal_running() noexcept;
 
-// What EAL or a driver last logged as an error on this thread, and forgets it: the reason behind a
-// bare error number. Not for lanes.
+// Returns what EAL or a driver last logged as an error on this thread, and forgets it: the reason
+// for a bare error number. Not for lanes.
 std::string take_eal_error();
 
-// A lane holds one for its thread's life: it gives the thread an lcore id, and with it the mbuf
-// pool's per-thread cache. Does nothing when EAL is not running.
+// A lane holds one for its thread's life. It gives the thread an lcore id, and with it the mbuf
+// pool's per-thread cache. Does nothing if EAL is not running.
 class EalThread {
  public:
   EalThread();

@@ -1,10 +1,26 @@
-#include "dataplane/ethernet.h"
+#include "dataplane/port/ethernet.h"
+
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_udp.h>
 
 #include <cstring>
 
 #include "base/assert.h"
 
 namespace binlane {
+
+// The layouts are DPDK's.
+static_assert(sizeof(EthernetHeader) == sizeof(rte_ether_hdr));
+static_assert(offsetof(EthernetHeader, ether_type) == offsetof(rte_ether_hdr, ether_type));
+static_assert(sizeof(Ipv4Header) == sizeof(rte_ipv4_hdr));
+static_assert(offsetof(Ipv4Header, fragment) == offsetof(rte_ipv4_hdr, fragment_offset));
+static_assert(offsetof(Ipv4Header, checksum) == offsetof(rte_ipv4_hdr, hdr_checksum));
+static_assert(offsetof(Ipv4Header, destination) == offsetof(rte_ipv4_hdr, dst_addr));
+static_assert(sizeof(UdpHeader) == sizeof(rte_udp_hdr));
+static_assert(offsetof(UdpHeader, checksum) == offsetof(rte_udp_hdr, dgram_cksum));
+static_assert(kEtherTypeIpv4 == RTE_ETHER_TYPE_IPV4 && kEtherTypeArp == RTE_ETHER_TYPE_ARP);
+
 namespace {
 
 constexpr std::uint8_t kVersion4FiveWords = 0x45;
@@ -111,7 +127,7 @@ void write_udp_headers(MutableBytes frame, const MacAddress& source_mac,
   }
   store(frame, udp_offset, udp);
   std::uint16_t sum = internet_checksum(internet_sum(frame.subspan(udp_offset), pseudo));
-  if (sum == 0) sum = 0xffff;  // zero would mean "none"; both stand for the same number
+  if (sum == 0) sum = 0xffff;  // zero would mean "none"; both represent the same number
   udp.checksum = sum;
   store(frame, udp_offset, udp);
 }
@@ -131,7 +147,7 @@ FrameVerdict parse_udp(ConstBytes frame, bool verify_udp_checksum, UdpFrame& out
   const std::size_t total_length = ip.total_length;
   if (total_length < header_length) return FrameVerdict::bad_ipv4;
   if (total_length > packet.size()) return FrameVerdict::truncated;
-  packet = packet.first(total_length);  // what is behind is Ethernet's padding
+  packet = packet.first(total_length);  // what follows is Ethernet's padding
   if (fold(internet_sum(packet.first(header_length), 0)) != 0xffff) return FrameVerdict::bad_ipv4;
   if ((ip.fragment & kFragmentMask) != 0) return FrameVerdict::fragment;
   if (ip.protocol != kProtocolUdp) return FrameVerdict::not_udp;

@@ -1,43 +1,24 @@
 // Ethernet, IPv4 and UDP headers: build and parse. Pure functions over byte spans.
 //
-// parse_udp() takes any bytes whatever from the wire; it never reads outside its span. Fragments,
-// bad lengths and bad checksums are refused, for a port counts them as foreign. Network numbers
-// are big endian and stay so in the structs: Be<T> converts.
+// parse_udp() takes any bytes from the wire; it never reads outside its span. It refuses fragments,
+// bad lengths and bad checksums, which a port counts as foreign. Network numbers are big endian and
+// remain so in the structs: Be<T> converts.
 #pragma once
 
 #include <array>
-#include <bit>
-#include <concepts>
+#include <boost/endian/arithmetic.hpp>
 #include <cstddef>
 #include <cstdint>
 
 #include "base/bytes.h"
-#include "dataplane/port.h"
+#include "dataplane/port/port.h"
 
 namespace binlane {
 
-// A big-endian integer of alignment 1, as headers of the Internet protocols hold them.
-template <std::unsigned_integral T>
-class Be {
- public:
-  constexpr Be() = default;
-  constexpr Be(T value) noexcept {  // NOLINT: meant to be implicit
-    for (std::size_t index = 0; index < sizeof(T); ++index) {
-      bytes_[index] = static_cast<std::uint8_t>(value >> (8 * (sizeof(T) - 1 - index)));
-    }
-  }
-  constexpr operator T() const noexcept {  // NOLINT: meant to be implicit
-    T value = 0;
-    for (const std::uint8_t byte : bytes_) value = static_cast<T>((value << 8) | byte);
-    return value;
-  }
-
- private:
-  std::uint8_t bytes_[sizeof(T)] = {};
-};
-
-using be16 = Be<std::uint16_t>;
-using be32 = Be<std::uint32_t>;
+// Big-endian integers of alignment 1, as headers of the Internet protocols hold them. Their type
+// converts; DPDK's own header structs hold plain integers, which a forgotten conversion passes by.
+using be16 = boost::endian::big_uint16_t;
+using be32 = boost::endian::big_uint32_t;
 static_assert(sizeof(be32) == 4 && alignof(be32) == 1);
 
 struct MacAddress {
@@ -47,7 +28,7 @@ struct MacAddress {
   // Multicast includes broadcast.
   constexpr bool is_multicast() const noexcept { return (bytes[0] & 1U) != 0; }
   constexpr bool is_zero() const noexcept { return *this == MacAddress{}; }
-  // May stand as a source address: bridges drop frames whose source is multicast.
+  // Whether it may be a source address: bridges drop frames whose source is multicast.
   constexpr bool is_unicast() const noexcept { return !is_multicast() && !is_zero(); }
 };
 static_assert(sizeof(MacAddress) == 6 && alignof(MacAddress) == 1);
@@ -63,29 +44,29 @@ inline constexpr std::uint16_t kEtherTypeArp = 0x0806;
 struct EthernetHeader {
   MacAddress destination;
   MacAddress source;
-  be16 ether_type;
+  be16 ether_type{};
 };
 static_assert(sizeof(EthernetHeader) == 14 && alignof(EthernetHeader) == 1);
 
 struct Ipv4Header {
   std::uint8_t version_and_words = 0;
   std::uint8_t service = 0;
-  be16 total_length;
-  be16 id;
-  be16 fragment;  // flags and offset
+  be16 total_length{};
+  be16 id{};
+  be16 fragment{};  // flags and offset
   std::uint8_t time_to_live = 0;
   std::uint8_t protocol = 0;
-  be16 checksum;
-  be32 source;
-  be32 destination;
+  be16 checksum{};
+  be32 source{};
+  be32 destination{};
 };
 static_assert(sizeof(Ipv4Header) == 20 && alignof(Ipv4Header) == 1);
 
 struct UdpHeader {
-  be16 source_port;
-  be16 destination_port;
-  be16 length;
-  be16 checksum;
+  be16 source_port{};
+  be16 destination_port{};
+  be16 length{};
+  be16 checksum{};
 };
 static_assert(sizeof(UdpHeader) == 8 && alignof(UdpHeader) == 1);
 
@@ -99,8 +80,7 @@ enum class UdpChecksum : std::uint8_t {
   offload,  // the field holds the pseudo header's sum, the device adds the rest
 };
 
-// Writes the 42 bytes of headers in front of `payload_length` bytes that already stand behind them
-// in `frame`.
+// Writes the 42 bytes of headers before `payload_length` bytes that are already in `frame`.
 void write_udp_headers(MutableBytes frame, const MacAddress& source_mac,
                        const MacAddress& destination_mac, const Endpoint& source,
                        const Endpoint& destination, UdpChecksum checksum) noexcept;
@@ -123,8 +103,8 @@ struct UdpFrame {
   ConstBytes payload;  // inside the frame
 };
 
-// `verify_udp_checksum` is false when the device has vouched for it. A zero checksum field means
-// that the sender made none, as RFC 768 allows.
+// `verify_udp_checksum` is false if the device has vouched for it. A zero checksum field means that
+// the sender made none, as RFC 768 allows.
 FrameVerdict parse_udp(ConstBytes frame, bool verify_udp_checksum, UdpFrame& out) noexcept;
 
 // One's complement sum of `bytes` added to `sum`, not yet folded (RFC 1071), in memory byte order.

@@ -1,4 +1,4 @@
-#include "dataplane/fault_injector.h"
+#include "dataplane/port/fault_injector.h"
 
 #include <algorithm>
 #include <limits>
@@ -32,8 +32,8 @@ std::uint64_t FaultInjector::draw() noexcept {
 }
 
 FaultInjector::Fate FaultInjector::next() noexcept {
-  // Always the same number of draws, so that changing one probability leaves the other decisions
-  // of a seed alone.
+  // Always the same number of draws, so that changing one probability does not change the other
+  // decisions of a seed.
   Fate fate;
   fate.lose = chance(loss_);
   fate.duplicate = chance(duplicate_);

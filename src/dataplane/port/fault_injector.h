@@ -1,13 +1,14 @@
-// FaultInjector: seeded loss, duplication, reordering and corruption of what a port receives, and a
-// line of any length before it.
+// FaultInjector: seeded loss, duplication, reordering and corruption of what a port receives, after
+// a line of any length.
 //
-// For tests and demonstrations only ([danger_faults]). It works on arriving packets because a
-// DPDK receive callback may shrink and grow a burst freely, while a transmit callback cannot tell
-// the sender which of its packets it took away. Both ends configured alike disturb both directions.
+// For tests and demonstrations only ([danger_faults]). It works on arriving packets, because a DPDK
+// receive callback may shrink and grow a burst freely, while a transmit callback cannot tell the
+// sender which of its packets it removed. If both ends are configured alike, both directions are
+// disturbed.
 //
-// FaultInjector decides, FaultStage applies the decisions to a burst of items of any type; neither
-// does I/O nor reads a clock. What the delay holds back waits without a thread of its own: it comes
-// with the first burst that is asked for when its time has come. The lane owns both.
+// FaultInjector decides, and FaultStage applies the decisions to a burst of items of any type;
+// neither does I/O nor reads a clock. Delayed packets need no thread of their own: they come with
+// the first burst that is asked for after their time has come. The lane owns both.
 #pragma once
 
 #include <array>
@@ -17,18 +18,18 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "dataplane/delay_line.h"
-#include "dataplane/port.h"
-#include "dataplane/port_counters.h"
+#include "dataplane/port/delay_line.h"
+#include "dataplane/port/port.h"
+#include "dataplane/port/port_counters.h"
 
 namespace binlane {
 
-// A held packet leaves after at most this long, however quiet the line is.
+// A held packet leaves after at most this long, even if nothing else arrives.
 inline constexpr std::uint64_t kFaultHoldNs = kNanosPerMilli;
 inline constexpr std::uint32_t kFaultMaxDelayPackets = 4;
 inline constexpr std::size_t kFaultMaxHeld = 16;
-// Packets under way on a line with a delay. More than these are lost and counted as that, as in a
-// switch whose buffer is full.
+// Packets in transit on a line with a delay. Any more are lost and counted as lost, as in a switch
+// whose buffer is full.
 inline constexpr std::size_t kFaultMaxDelayed = 512;
 static_assert(kFaultMaxDelayed >= kRxBurst);
 
@@ -38,14 +39,14 @@ struct FaultConfig {
   double duplicate = 0.0;
   double reorder = 0.0;
   double corrupt = 0.0;
-  // Every packet arrives this much later: a remote site, modelled.
+  // Every packet arrives this much later, as from a remote site.
   std::uint64_t delay_us = 0;
   std::uint64_t seed = 1;
 
   bool any() const noexcept {
     return loss > 0 || duplicate > 0 || reorder > 0 || corrupt > 0 || delay_us > 0;
   }
-  // Packets that a FaultStage may have in its hands between two bursts.
+  // Packets that a FaultStage may hold between two bursts.
   std::size_t held_max() const noexcept {
     return kFaultMaxHeld + (delay_us > 0 ? kFaultMaxDelayed : 0);
   }
@@ -72,7 +73,7 @@ class FaultInjector {
 
   explicit FaultInjector(const FaultConfig& config) noexcept;
 
-  // The fate of the next packet: a function of the seed and of how many packets came before.
+  // The fate of the next packet: a function of the seed and of the number of packets before it.
   Fate next() noexcept;
 
  private:
@@ -130,7 +131,7 @@ class FaultStage {
     return release(burst, out, now_ns);
   }
 
-  // Gives every held item back through `ops.drop`; the stage is empty afterwards.
+  // Returns every held item through `ops.drop`; the stage is empty afterwards.
   void clear(Ops ops) {
     for (std::size_t index = 0; index < held_count_; ++index) ops.drop(held_[index].item);
     held_count_ = 0;
@@ -153,7 +154,7 @@ class FaultStage {
     std::uint64_t deadline_ns = 0;
   };
 
-  // What has arrived goes into the line, and `packets` becomes what comes out of it.
+  // Arrived packets go into the line, and `packets` becomes what comes out of it.
   std::size_t through_the_line(std::array<Item, kRxBurst>& packets, std::size_t count,
                                std::uint64_t now_ns, Ops ops) {
     for (std::size_t index = 0; index < count; ++index) {
@@ -194,7 +195,7 @@ class FaultStage {
   std::uint64_t sequence_ = 0;  // packets seen
   std::size_t held_count_ = 0;
   std::array<Held, kFaultMaxHeld> held_{};
-  Tally seen_, lost_, duplicated_, reordered_, corrupted_;
+  SharedCounter seen_, lost_, duplicated_, reordered_, corrupted_;
 };
 
 }  // namespace binlane

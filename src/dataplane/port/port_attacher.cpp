@@ -1,4 +1,4 @@
-#include "dataplane/port_plugger.h"
+#include "dataplane/port/port_attacher.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -28,19 +28,20 @@
 #include "base/folder_check.h"
 #include "base/log.h"
 #include "base/start_thread.h"
-#include "dataplane/eal.h"
+#include "dataplane/port/eal.h"
 
 namespace binlane {
 namespace {
 
-// Equals the descriptors a DpdkPort asks for (dpdk_port_attach.cpp); a smaller ring would cut them.
+// Equals the descriptors that a DpdkPort asks for (dpdk_port_attach.cpp); a smaller ring would
+// limit them.
 constexpr unsigned kVirtioQueueSize = 512;
 constexpr std::chrono::milliseconds kSocketPoll{1};
-// A server's socket appears within a millisecond; beyond this bound others no longer wait for it.
+// A server's socket appears within a millisecond. After this bound others no longer wait for it.
 constexpr int kMaxSocketPolls = 5000;
 
-// EAL's lists of devices and devargs have no lock: one plug-in at a time. A semaphore, because a
-// plug-in that blocks for its peer hands its turn back from another thread.
+// EAL's lists of devices and devargs have no lock, so there is one plug-in at a time. It is a
+// semaphore because a plug-in that blocks for its peer gives its turn back from another thread.
 std::binary_semaphore plug_turn{1};
 
 std::atomic<unsigned> next_device{0};
@@ -51,25 +52,25 @@ std::string join_reason(std::string_view what, int code) {
   return fmt::format("{}: {}", what, rte_strerror(code < 0 ? -code : code));
 }
 
-// Whoever connects to a vhost-user socket shares all of this process's DPDK memory, to write as
-// well, and a source that connects to a socket shares that of whoever made it. So nobody else may
-// be able to put a socket there, or to reach ours.
+// A process that connects to a vhost-user socket shares all of this process's DPDK memory, also for
+// writing. A source that connects to a socket shares the memory of the process that made it. So no
+// other user may be able to put a socket there, or to reach ours.
 std::string socket_problem(const std::string& path, bool server) {
   const std::string folder = std::filesystem::path(path).parent_path().string();
   if (std::string problem = folder_problem(folder); !problem.empty())
     return fmt::format("the socket {}: {}", path, problem);
   struct stat info {};
-  if (server || ::lstat(path.c_str(), &info) != 0) return {};  // not there yet: it is tried again
+  if (server || ::lstat(path.c_str(), &info) != 0)
+    return {};  // does not exist yet: another attempt follows
   if (info.st_uid == ::geteuid() || info.st_uid == 0) return {};
   return fmt::format(
-      "the socket {} belongs to user {}, whom this process must not share its "
-      "memory with",
-      path, info.st_uid);
+      "the socket {} belongs to user {}, with whom this process must not share its memory", path,
+      info.st_uid);
 }
 
-// The driver makes its socket with the umask. That belongs to the whole process, unless a thread
-// has one of its own; where the system does not allow it that (some containers), files that other
-// threads make meanwhile are not readable for their group either.
+// The driver creates its socket with the umask. The umask belongs to the whole process, unless a
+// thread has one of its own. If the system does not allow that (some containers), files that other
+// threads create meanwhile are not readable for their group either.
 void make_sockets_private() {
   if (::unshare(CLONE_FS) != 0)
     log::warning("umask", "binlaned's umask is 0077 from now on: a thread cannot have its own ({})",
@@ -84,7 +85,7 @@ bool path_exists(const std::string& path) {
 
 }  // namespace
 
-struct PortPlugger::Shared {
+struct PortAttacher::Shared {
   explicit Shared(DpdkPort& target) : port(&target), config(target.config()) {}
 
   // Under the mutex.
@@ -109,12 +110,12 @@ struct PortPlugger::Shared {
   }
 };
 
-std::string PortPlugger::Shared::devargs() const {
+std::string PortAttacher::Shared::devargs() const {
   if (config.spec.kind == PortKind::dpdk) return config.spec.argument;
   if (is_server()) {
-    // A fixed address, so that a peer's ARP entry outlives our restart. Split rings: on packed ones
-    // every poll of net_vhost takes a whole burst of mbufs from the pool and gives it back (DPDK
-    // 22.11: 850 cycles an empty poll instead of 70).
+    // A fixed address, so that a peer's ARP entry survives our restart. Split rings, because with
+    // packed ones every poll of net_vhost takes a whole burst of mbufs from the pool and returns it
+    // (DPDK 22.11: 850 cycles for an empty poll instead of 70).
     const auto mac = mac_from_ipv4(config.local.ipv4).bytes;
     return fmt::format(
         "net_virtio_user{},path={},queues=1,queue_size={},packed_vq=0,server=1,mac={:02x}", device,
@@ -123,9 +124,10 @@ std::string PortPlugger::Shared::devargs() const {
   return fmt::format("net_vhost{},iface={},queues=1,client=1", device, config.spec.argument);
 }
 
-// A killed server leaves its socket's file behind, and the next one cannot bind. The lock on the
-// file beside it proves that nobody listens; it is held until the process ends, hence never closed.
-std::string PortPlugger::Shared::take_socket() {
+// A killed server leaves its socket's file, and the next one cannot bind. The lock on the file
+// beside it proves that no process listens. The lock is held until the process ends, hence never
+// closed.
+std::string PortAttacher::Shared::take_socket() {
   const std::string& path = config.spec.argument;
   const std::string lock_path = path + ".lock";
   if (lock_fd < 0) {
@@ -150,14 +152,15 @@ std::string PortPlugger::Shared::take_socket() {
   return "";
 }
 
-int PortPlugger::Shared::probe(const std::string& text) {
+int PortAttacher::Shared::probe(const std::string& text) {
   plug_turn.acquire();
   if (!is_server()) {
     const int result = rte_dev_probe(text.c_str());
     plug_turn.release();
     return result;
   }
-  // Once its socket exists the server has passed EAL's lists and only waits; others may go on.
+  // Once its socket exists the server is done with EAL's lists and only waits, so others may
+  // continue.
   std::atomic<bool> done{false};
   std::thread hand_back;
   const std::string problem = start_thread(hand_back, [&] {
@@ -169,7 +172,7 @@ int PortPlugger::Shared::probe(const std::string& text) {
   });
   if (!problem.empty()) {
     plug_turn.release();
-    return -EAGAIN;  // like any other failure, this attempt's
+    return -EAGAIN;  // counts as a failure of this attempt
   }
   const int result = rte_dev_probe(text.c_str());
   done.store(true);
@@ -177,7 +180,7 @@ int PortPlugger::Shared::probe(const std::string& text) {
   return result;
 }
 
-std::string PortPlugger::Shared::try_once() {
+std::string PortAttacher::Shared::try_once() {
   static_cast<void>(take_eal_error());
   if (!port_id) {
     if (config.spec.kind == PortKind::vhost) {
@@ -212,7 +215,7 @@ std::string PortPlugger::Shared::try_once() {
   return driver.empty() ? reason : fmt::format("{} ({})", reason, driver);
 }
 
-void PortPlugger::Shared::run() {
+void PortAttacher::Shared::run() {
   std::uint64_t pause_ns = kFirstPlugPauseNs;
   for (std::uint32_t attempt = 1; attempt <= kMaxPlugAttempts; ++attempt) {
     {
@@ -243,7 +246,7 @@ void PortPlugger::Shared::run() {
              kMaxPlugAttempts, status.last_error);
 }
 
-PortPlugger::PortPlugger(DpdkPort& port) : shared_(std::make_shared<Shared>(port)) {
+PortAttacher::PortAttacher(DpdkPort& port) : shared_(std::make_shared<Shared>(port)) {
   BL_ASSERT(eal_running());
   BL_ASSERT(port.config().spec.kind != PortKind::udp);
   std::thread([shared = shared_] {
@@ -256,13 +259,13 @@ PortPlugger::PortPlugger(DpdkPort& port) : shared_(std::make_shared<Shared>(port
   }).detach();
 }
 
-PortPlugger::~PortPlugger() {
+PortAttacher::~PortAttacher() {
   const std::lock_guard lock(shared_->mutex);
   shared_->port = nullptr;
   shared_->abandoned_changed.notify_all();
 }
 
-PortPlugger::Status PortPlugger::status() const {
+PortAttacher::Status PortAttacher::status() const {
   const std::lock_guard lock(shared_->mutex);
   return shared_->status;
 }

@@ -1,11 +1,11 @@
-// PortPlugger: brings the device of one DpdkPort into being, in a thread of its own.
+// PortAttacher: creates the device of one DpdkPort, in a thread of its own.
 //
-// Plugging in a vhost-user server blocks inside EAL until its peer connects, maybe for ever; the
-// daemon meanwhile serves its admin socket, its server and its other ports. A failure is tried
+// Plugging in a vhost-user server blocks inside EAL until its peer connects, perhaps for ever.
+// Meanwhile the daemon serves its admin socket, its server and its other ports. A failure is tried
 // again with a growing pause, at most kMaxPlugAttempts times.
 //
-// EAL offers no way to end a blocked plug-in: destroying the PortPlugger abandons the thread, which
-// then never touches the DpdkPort again, and the process must leave by _exit() (eal.h).
+// EAL offers no way to end a blocked plug-in. So destroying the PortAttacher abandons the thread,
+// which then never touches the DpdkPort again, and the process must end by _exit() (eal.h).
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 #include <string>
 
 #include "base/clock.h"
-#include "dataplane/dpdk_port.h"
+#include "dataplane/port/dpdk_port.h"
 
 namespace binlane {
 
@@ -21,7 +21,7 @@ inline constexpr std::uint32_t kMaxPlugAttempts = 60;
 inline constexpr std::uint64_t kFirstPlugPauseNs = 100 * kNanosPerMilli;
 inline constexpr std::uint64_t kMaxPlugPauseNs = 5 * kNanosPerSecond;
 
-class PortPlugger {
+class PortAttacher {
  public:
   enum class State : std::uint8_t {
     plugging,  // trying, or waiting for the peer
@@ -35,12 +35,12 @@ class PortPlugger {
     std::string last_error;
   };
 
-  // EAL must be up (eal.h) and `port` of kind vhost or dpdk. Starts at once.
-  explicit PortPlugger(DpdkPort& port);
+  // EAL must be started (eal.h), and `port` of kind vhost or dpdk. Starts at once.
+  explicit PortAttacher(DpdkPort& port);
   // Returns without waiting for the peer. Destroy it before its DpdkPort.
-  ~PortPlugger();
-  PortPlugger(const PortPlugger&) = delete;
-  PortPlugger& operator=(const PortPlugger&) = delete;
+  ~PortAttacher();
+  PortAttacher(const PortAttacher&) = delete;
+  PortAttacher& operator=(const PortAttacher&) = delete;
 
   // Any thread.
   Status status() const;

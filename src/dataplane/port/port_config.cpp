@@ -1,4 +1,4 @@
-#include "dataplane/port_config.h"
+#include "dataplane/port/port_config.h"
 
 #include <fmt/format.h>
 #include <sys/un.h>

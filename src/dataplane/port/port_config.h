@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "dataplane/ethernet.h"
-#include "dataplane/fault_injector.h"
-#include "dataplane/port.h"
+#include "dataplane/port/ethernet.h"
+#include "dataplane/port/fault_injector.h"
+#include "dataplane/port/port.h"
 
 namespace binlane {
 
@@ -28,7 +28,7 @@ struct PortSpec {
   bool operator==(const PortSpec&) const = default;
 };
 
-// Throws StartupError with the accepted forms when `text` is none of them.
+// Throws StartupError with the accepted forms if `text` is none of them.
 PortSpec parse_port_spec(std::string_view text);
 
 // Which end of a vhost-user link this process is. The replica's socket is the server: it exists as
@@ -49,7 +49,7 @@ struct PortConfig {
   PortSpec spec;
   Endpoint local;
   PortSide side = PortSide::source;
-  // Asked for; a port that does not take more than kDefaultMtu falls back to that.
+  // The MTU to ask for; a port that does not take more than kDefaultMtu falls back to that.
   std::uint32_t mtu = kDefaultMtu;
   FaultConfig faults;
   std::vector<Neighbour> neighbours;  // DPDK ports only

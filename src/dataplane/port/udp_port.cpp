@@ -1,4 +1,4 @@
-#include "dataplane/udp_port.h"
+#include "dataplane/port/udp_port.h"
 
 #include <fmt/format.h>
 #include <netinet/in.h>
@@ -14,12 +14,12 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "dataplane/ethernet.h"
+#include "dataplane/port/ethernet.h"
 
 namespace binlane {
 namespace {
 
-// One burst on its way up, as many copies, and the packets that the fault stage may keep.
+// One received burst, as many copies, and the packets that the fault stage may hold.
 constexpr std::size_t rx_slots(std::size_t held_max) {
   return 2 * kRxBurst + held_max;
 }
@@ -32,7 +32,7 @@ constexpr std::uint32_t kKernelBytesPerDatagram = 2304;
 using Slot = std::uint16_t;
 
 void enlarge(int fd, int force_option, int option) {
-  // The forced form needs CAP_NET_ADMIN; the other one is cut to the system's limit.
+  // The forced form needs CAP_NET_ADMIN; the other form is limited by the system's bound.
   if (::setsockopt(fd, SOL_SOCKET, force_option, &kWantedSocketBuffer,
                    sizeof kWantedSocketBuffer) == 0) {
     return;
@@ -250,7 +250,7 @@ void UdpPort::flush() {
     header.msg_iov = &b.tx_vectors[index];
     header.msg_iovlen = 1;
   }
-  // Ends at the first success or full buffer; a hard error takes one frame away each time.
+  // Ends at the first success or full buffer; a hard error removes one frame each time.
   std::size_t dropped = 0;
   while (b.tx_count > 0) {
     const int result = ::sendmmsg(fd_, b.tx_headers.data() + dropped,
@@ -266,8 +266,9 @@ void UdpPort::flush() {
       drop_front(sent);
       return;
     }
-    // A full socket buffer drains by itself: the frames wait. Anything else (no route, a message
-    // too long for the path) concerns the first one; it goes, lest it hold up the others.
+    // A full socket buffer drains by itself, so the frames wait. Any other error (no route, a
+    // message too long for the path) concerns the first frame, which is dropped so that it does not
+    // block the others.
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS || errno == EINTR) return;
     tally_.tx_dropped.add(1);
     drop_front(1);

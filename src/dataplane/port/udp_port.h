@@ -1,14 +1,15 @@
-// UdpPort: the Port over a non-blocking kernel UDP socket. The same datagrams as a DPDK port sends,
-// for hosts without DPDK and as the honest baseline of every measurement.
+// UdpPort: the Port over a non-blocking kernel UDP socket. It sends the same datagrams as a DPDK
+// port, for hosts without DPDK and as the honest baseline of every measurement.
 //
-// System calls in the lane: recvmmsg in rx(), sendmmsg in flush() when something is queued. All
-// buffers are allocated in the constructor. The lane's thread owns it; counters are for anyone.
+// System calls in the lane: recvmmsg in rx(), sendmmsg in flush() if something is queued. All
+// buffers are allocated in the constructor. The lane's thread owns it; any thread may read the
+// counters.
 #pragma once
 
 #include <memory>
 
-#include "dataplane/port_config.h"
-#include "dataplane/port_counters.h"
+#include "dataplane/port/port_config.h"
+#include "dataplane/port/port_counters.h"
 
 namespace binlane {
 
@@ -26,11 +27,11 @@ class UdpPort {
   void flush();
   std::uint32_t max_payload() const noexcept { return max_payload_; }
 
-  // Datagrams that surely fit between two calls of rx().
+  // Datagrams that certainly fit between two calls of rx().
   std::uint32_t rx_capacity() const noexcept { return rx_capacity_; }
-  // For a lane that waits in poll or io_uring; readable when a datagram is there.
+  // For a lane that waits in poll or io_uring; readable when a datagram has arrived.
   int fd() const noexcept { return fd_; }
-  // As bound: tells the port number when the configuration said 0.
+  // As bound: has the port number if the configuration said 0.
   Endpoint local() const noexcept { return local_; }
 
   PortCounters counters() const noexcept { return tally_.snapshot(); }

@@ -1,8 +1,8 @@
-#include "dataplane/frame.h"
+#include "dataplane/session/frame.h"
 
 #include "base/assert.h"
-#include "base/canary.h"
 #include "base/crc32c.h"
+#include "base/mutant.h"
 
 namespace binlane {
 namespace {
@@ -16,7 +16,7 @@ std::uint32_t frame_crc(Header header, ConstBytes body) noexcept {
   return crc32c(crc, body);
 }
 
-// The sizes a body of this type may have.
+// The sizes that a body of this type may have.
 bool body_length_fits(wire::Type type, std::uint16_t flags, std::size_t length) noexcept {
   switch (type) {
     case wire::Type::hello:
@@ -29,8 +29,6 @@ bool body_length_fits(wire::Type type, std::uint16_t flags, std::size_t length) 
       return length >= sizeof(wire::DataBody);
     case wire::Type::ack:
       return length == sizeof(wire::AckBody);
-    case wire::Type::close:
-      return length == sizeof(wire::CloseBody);
     case wire::Type::exposed:
       return length == sizeof(wire::ExposedBody);
     case wire::Type::exposed_ack:
@@ -40,8 +38,9 @@ bool body_length_fits(wire::Type type, std::uint16_t flags, std::size_t length) 
 }
 
 bool type_is_known(std::uint8_t type) noexcept {
+  constexpr std::uint8_t kReserved = 5;
   return type >= static_cast<std::uint8_t>(wire::Type::hello) &&
-         type <= static_cast<std::uint8_t>(wire::Type::exposed_ack);
+         type <= static_cast<std::uint8_t>(wire::Type::exposed_ack) && type != kReserved;
 }
 
 }  // namespace
@@ -58,12 +57,13 @@ FrameFault decode(ConstBytes datagram, FrameView& frame) noexcept {
   if (length > datagram.size() - sizeof(Header)) return FrameFault::wrong_length;
   if (!body_length_fits(frame.type(), header.flags, length)) return FrameFault::wrong_length;
   frame.body = datagram.subspan(sizeof(Header), length);
-  if (header.integrity != frame_crc(header, frame.body) && !canary(Canary::frame_checksum_ignored))
+  if (BL_MUTANT(frame_checksum_ignored, false, header.integrity != frame_crc(header, frame.body)))
     return FrameFault::wrong_integrity;
   return FrameFault::none;
 }
 
-std::uint32_t seal(MutableBytes buffer, const FrameTags& tags, std::uint32_t body_length) noexcept {
+std::uint32_t finish_frame(MutableBytes buffer, const FrameTags& tags,
+                           std::uint32_t body_length) noexcept {
   BL_ASSERT(buffer.size() >= sizeof(Header) + body_length);
   BL_ASSERT(body_length_fits(tags.type, tags.flags, body_length));
   BL_ASSERT(body_length <= UINT16_MAX);

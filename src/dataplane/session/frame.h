@@ -1,9 +1,9 @@
 // Frame: encodes and checks the datagrams of include/binlane/wire.h. Pure functions over byte
 // spans.
 //
-// decode() believes nothing: a datagram of any content gives either a view whose sizes hold, or the
-// reason why not. Every frame is checked again by the function that made it (seal asserts what
-// decode demands).
+// decode() believes nothing: for a datagram of any content it returns either a view whose sizes are
+// right, or the reason why not. The function that makes a frame also checks it (an assertion of
+// what decode demands).
 #pragma once
 
 #include <cstdint>
@@ -37,11 +37,11 @@ struct FrameView {
   Epoch epoch() const noexcept { return {header.epoch.term, header.epoch.incarnation}; }
 };
 
-// Fills `frame` in if `datagram` is a whole, intact Binlane frame whose body has the size its type
-// demands. Bytes behind the body (the padding of a HELLO) are ignored.
+// Fills in `frame` if `datagram` is a whole, intact Binlane frame whose body has the size that its
+// type demands. Bytes after the body (the padding of a HELLO) are ignored.
 FrameFault decode(ConstBytes datagram, FrameView& frame) noexcept;
 
-// What a frame's header says beside its body.
+// What a frame's header says, without its body.
 struct FrameTags {
   wire::Type type = wire::Type::data;
   std::uint16_t flags = 0;
@@ -50,9 +50,10 @@ struct FrameTags {
   std::uint64_t packet_number = 0;
 };
 
-// Writes the header in front of a body that already stands at buffer[sizeof(Header)…] and seals
-// both. Returns the frame's length.
-std::uint32_t seal(MutableBytes buffer, const FrameTags& tags, std::uint32_t body_length) noexcept;
+// Writes the header before a body that is already at buffer[sizeof(Header)…], and adds the checksum
+// of both. Returns the frame's length.
+std::uint32_t finish_frame(MutableBytes buffer, const FrameTags& tags,
+                           std::uint32_t body_length) noexcept;
 
 // The body as a struct; decode() has checked the size.
 template <class Body>
@@ -63,7 +64,7 @@ template <std::size_t N>
 std::string_view field_text(const char (&field)[N]) noexcept {
   return {field, ::strnlen(field, N - 1)};
 }
-// Whether the field's text has its end, as all have that set_field() made.
+// Whether the field's text has its end, as every text has that set_field() wrote.
 template <std::size_t N>
 constexpr bool is_ended(const char (&field)[N]) noexcept {
   return field[N - 1] == 0;
@@ -83,10 +84,11 @@ inline Uuid uuid_of(const std::uint8_t (&bytes)[16]) noexcept {
   return uuid;
 }
 
-// Numbers of the stream are far below this. What a peer says beyond it is nobody's, and would wrap
-// in sums.
+// Numbers of the stream are far below this. A larger number from a peer is wrong, and would wrap
+// around in sums.
 inline constexpr std::uint64_t kOffsetLimit = std::uint64_t{1} << 62;
-// A place that a binlog can have: sums with its offset do not wrap, and another file may follow.
+// A position that a binlog can have: sums with its offset do not wrap around, and another file may
+// follow.
 inline bool is_plausible(const Position& position) noexcept {
   return position.offset <= kOffsetLimit && position.file < UINT32_MAX;
 }
@@ -104,8 +106,8 @@ inline Epoch from_wire(const wire::WireEpoch& epoch) noexcept {
   return {epoch.term, epoch.incarnation};
 }
 
-// Identity of a cluster in frames: FNV-1a of its configured name, so that a foreign cluster's
-// frames are told apart. Not a secret.
+// Identity of a cluster in frames: FNV-1a of its configured name, so that another cluster's frames
+// are recognised. Not a secret.
 std::uint64_t cluster_id_of(std::string_view cluster) noexcept;
 
 template <class Body>

@@ -1,8 +1,8 @@
-// PeerList: whom a lane hears, and which of its peers a datagram comes from.
+// PeerList: which hosts a lane hears, and which of its peers a datagram comes from.
 //
-// A lane asks it about every datagram before it looks into one, and drops what comes from nobody on
-// the list (safety rule S19). Today an address is all that tells one peer from another; a key will
-// be asked about here as well, once frames have one.
+// A lane asks it about every datagram before reading the datagram, and drops what comes from no
+// peer on the list. [S19] Today an address alone tells one peer from another; once frames have
+// keys, the key will be checked here as well.
 //
 // A fixed table of plain values, because a lane allocates nothing after its start and gets a new
 // list through a queue.
@@ -14,8 +14,8 @@
 #include <optional>
 #include <type_traits>
 
-#include "base/canary.h"
-#include "dataplane/port.h"
+#include "base/mutant.h"
+#include "dataplane/port/port.h"
 
 namespace binlane {
 
@@ -31,7 +31,7 @@ class PeerList {
  public:
   static constexpr std::size_t kMaxPeers = 64;
 
-  // Hears nobody, until peers are added.
+  // Hears no host until peers are added.
   PeerList() = default;
   // Hears every address: for a replica whose sources are not configured.
   static PeerList anybody() noexcept {
@@ -50,7 +50,7 @@ class PeerList {
   std::size_t size() const noexcept { return count_; }
   const PeerAddress& at(std::size_t index) const noexcept { return peers_[index]; }
 
-  // Which peer the sender is, as the index in the order of add(); nothing: it is none.
+  // Which peer the sender is, as the index in the order of add(); nothing if it is none.
   std::optional<std::size_t> find(std::uint32_t port, const Endpoint& from) const noexcept {
     for (std::size_t index = 0; index < count_; ++index) {
       const PeerAddress& peer = peers_[index];
@@ -60,7 +60,7 @@ class PeerList {
     return std::nullopt;
   }
   bool hears(std::uint32_t port, const Endpoint& from) const noexcept {
-    return anybody_ || find(port, from).has_value() || canary(Canary::strangers_heard);
+    return BL_MUTANT(strangers_heard, true, anybody_ || find(port, from).has_value());
   }
 
  private:

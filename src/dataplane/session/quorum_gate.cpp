@@ -1,9 +1,9 @@
-#include "dataplane/quorum_gate.h"
+#include "dataplane/session/quorum_gate.h"
 
 #include <algorithm>
 
 #include "base/assert.h"
-#include "base/canary.h"
+#include "base/mutant.h"
 
 namespace binlane {
 
@@ -14,6 +14,9 @@ void QuorumGate::reset(std::uint64_t floor) noexcept {
 }
 
 void QuorumGate::set_rule(const QuorumRule& rule) noexcept {
+  BL_ASSERT(rule.clause_count <= kMaxClauses);
+  for (std::uint32_t i = 0; i < rule.clause_count; ++i)
+    BL_ASSERT(rule.clauses[i].count > 0 && rule.clauses[i].members >> kMaxReplicas == 0);
   rule_ = rule;
   evaluate();
 }
@@ -23,7 +26,7 @@ bool QuorumGate::connect(std::size_t index, const Uuid& journal_id) noexcept {
   disconnect(index);
   for (std::size_t i = 0; i < kMaxReplicas; ++i) {
     const bool same = (connected_ & bit(i)) != 0 && members_[i].journal_id == journal_id;
-    if (same && !canary(Canary::replica_counted_twice)) return false;
+    if (BL_MUTANT(replica_counted_twice, false, same)) return false;
   }
   members_[index] = {journal_id, {}};
   connected_ |= bit(index);
@@ -37,10 +40,15 @@ void QuorumGate::disconnect(std::size_t index) noexcept {
   counted_ &= ~bit(index);
 }
 
+void QuorumGate::exclude(std::size_t index) noexcept {
+  BL_ASSERT(index < kMaxReplicas);
+  counted_ &= ~bit(index);
+}
+
 void QuorumGate::update(std::size_t index, std::uint64_t received, std::uint64_t durable,
                         std::uint64_t applied) noexcept {
   BL_ASSERT(index < kMaxReplicas && (connected_ & bit(index)) != 0);
-  BL_ASSERT(durable <= received);
+  BL_ASSERT(applied <= durable && durable <= received);
   auto& marks = members_[index].marks;
   marks[0] = std::max(marks[0], received);
   marks[1] = std::max(marks[1], durable);
@@ -49,6 +57,7 @@ void QuorumGate::update(std::size_t index, std::uint64_t received, std::uint64_t
 }
 
 void QuorumGate::evaluate() noexcept {
+  BL_ASSERT((counted_ & ~connected_) == 0);
   quorum_ = std::max(quorum_, mark_at(rule_.level));
   durable_quorum_ = std::max(durable_quorum_, mark_at(AckLevel::durable));
 }
@@ -80,7 +89,7 @@ std::uint64_t QuorumGate::mark_of_any(const QuorumClause& clause, AckLevel level
   return *kth;
 }
 
-// The smallest mark of the first k that are there; those that are slow come last.
+// The smallest mark of the first k that are connected; slow ones come last.
 std::uint64_t QuorumGate::mark_of_first(const QuorumClause& clause, AckLevel level) const noexcept {
   std::uint64_t lowest = UINT64_MAX;
   std::uint32_t left = clause.count;

@@ -1,5 +1,5 @@
-// QuorumRule: which sets of replicas make a byte safe. A value the gate evaluates; its text form is
-// parsed by the control plane.
+// QuorumRule: which sets of replicas make a byte safe. A value that the gate evaluates; the control
+// plane parses its text form.
 //
 // A rule is a conjunction of clauses, each "at least k of these members". `ANY 2 (a, b, c)` is one
 // clause, so is `FIRST 1 (a, b)`; zones and AND add further ones. Members are indices into the
@@ -26,8 +26,8 @@ enum class AckLevel : std::uint8_t { received, durable, applied };
 struct QuorumClause {
   ReplicaSet members = 0;
   std::uint32_t count = 0;  // at least this many of them
-  // FIRST: the mark waits for the first `count` that are there, in `order`, instead of the fastest.
-  // Which sets satisfy the clause is the same.
+  // FIRST: the mark waits for the first `count` that are connected, in `order`, instead of the
+  // fastest. The sets that satisfy the clause are the same.
   bool ordered = false;
   std::array<std::uint8_t, kMaxReplicas> order{};
 
@@ -42,8 +42,7 @@ struct QuorumRule {
 
   friend bool operator==(const QuorumRule&, const QuorumRule&) = default;
 
-  // Every clause finds enough of its members in `set`. A rule without clauses is satisfied by
-  // nothing.
+  // Every clause finds enough of its members in `set`. No set satisfies a rule without clauses.
   constexpr bool satisfied_by(ReplicaSet set) const noexcept {
     for (std::uint32_t i = 0; i < clause_count; ++i) {
       const auto present = static_cast<std::uint32_t>(std::popcount(clauses[i].members & set));
@@ -52,9 +51,9 @@ struct QuorumRule {
     return clause_count > 0;
   }
 
-  // `set` intersects every satisfying set: without its members the rule cannot hold. N - W + 1
-  // replicas for ANY W of N; what a promotion has to fence and inspect (safety rule S14). Nothing
-  // fences a rule without clauses, because nobody knows what satisfied it.
+  // `set` intersects every satisfying set: without its members the rule cannot be satisfied. For
+  // ANY W of N that is N - W + 1 replicas. A promotion has to fence and inspect such a set. [S14]
+  // No set fences a rule without clauses, because nobody knows what satisfied it.
   constexpr bool is_fence_set(ReplicaSet set) const noexcept {
     return clause_count > 0 && !satisfied_by(~set);
   }

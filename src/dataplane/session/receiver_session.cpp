@@ -1,9 +1,11 @@
-#include "dataplane/receiver_session.h"
+#include "dataplane/session/receiver_session.h"
 
 namespace binlane {
 
 ReceiverSession::ReceiverSession(std::uint32_t max_payload)
-    : max_payload_(max_payload), slot_storage_(kReorderSlots * std::size_t{max_payload}) {}
+    : max_payload_(max_payload), slot_storage_(kReorderSlots * std::size_t{max_payload}) {
+  BL_ASSERT(max_payload >= sizeof(wire::FileEndPayload));
+}
 
 bool ReceiverSession::parse(const FrameView& frame, Piece& piece, ConstBytes& payload) noexcept {
   const auto body = body_as<wire::DataBody>(frame);
@@ -30,11 +32,12 @@ bool ReceiverSession::is_noted(std::uint64_t number) const noexcept {
   if (number > largest_packet_) return false;
   const std::uint64_t distance = largest_packet_ - number;
   if (distance >= wire::kBitmapBits)
-    return true;  // too old to tell; the source has given it up as well
+    return true;  // too old to tell; the source no longer waits for it either
   return (bitmap_[distance / 64] >> (distance % 64) & 1) != 0;
 }
 
 void ReceiverSession::note_packet(std::uint64_t number, std::uint64_t now_ns) noexcept {
+  BL_ASSERT(number != 0 && !is_noted(number));
   if (number > largest_packet_) {
     const std::uint64_t shift = number - largest_packet_;
     constexpr std::size_t kWords = wire::kBitmapBits / 64;
@@ -58,7 +61,8 @@ void ReceiverSession::note_packet(std::uint64_t number, std::uint64_t now_ns) no
 }
 
 ReceiverSession::Taken ReceiverSession::keep(const Piece& piece, ConstBytes payload) noexcept {
-  const bool in_window = piece.offset + piece.length <= window_sent_;
+  BL_ASSERT(piece.offset > received_ && payload.size() == piece.byte_count());
+  const bool in_window = piece.end_offset() <= window_sent_;
   if (!in_window || payload.size() > max_payload_ || slots_used_ == slots_.size()) {
     ++counters_.dropped_no_slot;
     return Taken::no;

@@ -2,24 +2,24 @@
 // it, because the answers come from the journal.
 //
 // A HELLO reaches it only after the control thread has admitted it: cluster, names and stream
-// identity fit, and whatever had to be made durable first is (safety rules S1, S4). It then answers
-// ASK and COMPARE with digests of the un-released log, and at START lets the writes in flight
-// settle, cuts the log if asked, records the epoch, and answers STARTED once all that is on stable
-// storage (S11).
+// identity fit, and whatever had to be made durable first is durable. [S1, S4] It then answers ASK
+// and COMPARE with digests of the un-released log. At START it waits until the writes in flight
+// have ended, truncates the log if asked, records the epoch, and answers STARTED once all that is
+// on stable storage. [S11]
 #pragma once
 
 #include <cstdint>
 #include <string_view>
 
 #include "base/assert.h"
-#include "base/canary.h"
+#include "base/mutant.h"
 #include "base/uuid.h"
-#include "dataplane/hello.h"
-#include "dataplane/receiver_session.h"
+#include "dataplane/session/hello.h"
+#include "dataplane/session/receiver_session.h"
 
 namespace binlane {
 
-// What the handshake needs of the journal beside StreamLog.
+// What the handshake needs of the journal in addition to StreamLog.
 template <class L>
 concept MatchableLog = StreamLog<L> &&
     requires(L log, const L& view, std::uint64_t offset, Epoch epoch, Position at) {
@@ -36,24 +36,25 @@ concept MatchableLog = StreamLog<L> &&
   { log.cut(offset, epoch) } -> std::same_as<bool>;
 };
 
-// A HELLO that the control thread let through, with what only it could know.
+// A HELLO that the control thread admitted, with what only that thread could know.
 struct AdmittedHello {
   HelloMessage message;
   bool refused = false;
   bool bound = false;       // it names an answer of this process: its sender hears our answers
-  bool not_bound = false;   // refused for want of that alone
+  bool not_bound = false;   // refused only because it names none
   bool acks_alone = false;  // a rule on record is satisfied by this replica alone
-  // As log offsets, when a START wants to cut: behind the last whole event group of what is held,
+  // As log offsets, if a START asks for a cut: after the last whole event group of what is held,
   // and where the log ended when that was looked up.
   std::uint64_t whole_groups_log = UINT64_MAX;
   std::uint64_t looked_to_log = UINT64_MAX;
-  bool source_alive = false;  // for a look: this host is a source, or hears one
-  // Why it is refused; in the answer to a look that is not, the name of the source that is heard.
+  bool source_alive = false;  // in the answer to a look: this host is a source, or hears one
+  // Why it is refused; in the answer to a look that is not refused, the name of the source that is
+  // heard.
   char reason[wire::kReasonSize] = {};
   Uuid origin;  // of the stream held; null while blank
   std::uint32_t stream_term = 0;
   Uuid journal_id;
-  std::uint64_t answer_id = 0;  // random; taken for the answer, should this be a new ASK
+  std::uint64_t answer_id = 0;  // random; used for the answer if this is a new ASK
   Epoch promised;
   Uuid promised_to;
   char rules[wire::kRulesSize] = {};
@@ -65,7 +66,7 @@ struct AdmittedHello {
 
 // Why a HELLO is refused that names no answer of this process. Its sender repeats it with one.
 inline constexpr std::string_view kNotBoundReason =
-    "this HELLO names no answer of the replica's process";
+    "this HELLO names no answer of the replica's running process";
 
 class ReplicaHandshake {
  public:
@@ -74,40 +75,41 @@ class ReplicaHandshake {
     set_field(replica_name_, replica_name);
   }
 
-  // Works on one admitted HELLO. True when `reply` is to be sent (to hello.message.peer) now.
+  // Processes one admitted HELLO. Returns true if `reply` is to be sent (to hello.message.peer)
+  // now.
   template <MatchableLog Log>
   bool on_hello(const AdmittedHello& hello, Log& log, ReceiverSession& session, std::uint16_t state,
                 HelloMessage& reply) noexcept;
 
-  // Once a turn while an ASK or a START settles. True when `reply` is to be sent now.
+  // Once a turn while an ASK or a START waits. Returns true if `reply` is to be sent now.
   template <MatchableLog Log>
   bool poll(Log& log, ReceiverSession& session, std::uint16_t state, HelloMessage& reply) noexcept;
 
-  // No frame of any session may be taken while this is so.
+  // No frame of any session may be taken while this is true.
   bool settling() const noexcept {
     return step_ == Step::quiet || step_ == Step::settle || step_ == Step::record;
   }
-  // Whatever was agreed on is over: the log belongs to somebody else now (the lane stands still).
+  // Whatever was agreed on is over: the log belongs to another stream now (the lane is quiesced).
   void reset() noexcept { step_ = Step::none; }
   // The journal holds another log from now on.
   void forget_safe() noexcept { safe_log_ = 0; }
 
  private:
-  // quiet: writes in flight end before an ASK is answered, so that the answer is the whole truth
-  // about what the older session has left (S1); settle: the same before a cut; record: CUT or EPOCH
+  // quiet: writes in flight end before an ASK is answered, so that the answer contains everything
+  // that the older session has left [S1]; settle: the same before a cut; record: CUT or EPOCH
   // becomes durable.
   enum class Step : std::uint8_t { none, quiet, answered, settle, record };
 
   template <MatchableLog Log>
   wire::HelloAckBody answer(const AdmittedHello& hello, const wire::HelloBody& body, const Log& log,
                             std::uint16_t state) const noexcept;
-  // Says why, and nothing of what is held here.
+  // Says why, and reveals nothing of what is held here.
   wire::HelloAckBody refused(const AdmittedHello& hello, const wire::HelloBody& body,
                              std::string_view reason) const noexcept;
   template <MatchableLog Log>
   static void add_digests(wire::HelloAckBody& ack, const Log& log, std::uint64_t from,
                           std::uint64_t to) noexcept;
-  // What the answer to a refused HELLO, or to a look, says beside what is held.
+  // What the answer to a refused HELLO, or to a look, says in addition to what is held.
   static void add_standing(wire::HelloAckBody& ack, const AdmittedHello& hello) noexcept;
   static void send(const FrameView& to, const HelloMessage& hello, const wire::HelloAckBody& ack,
                    HelloMessage& reply) noexcept;
@@ -115,8 +117,8 @@ class ReplicaHandshake {
   std::string_view accept_start(const FrameView& frame, const AdmittedHello& hello,
                                 const wire::HelloBody& body, const Log& log,
                                 const ReceiverSession& session) const noexcept;
-  // I6, as far as this replica can know it: below this log offset the source had synced, and this
-  // replica had acknowledged, in a session of this process.
+  // As far as this replica can know: below this log offset the source had synced, and this replica
+  // had acknowledged, in a session of this process. [I6]
   std::uint64_t safe_log(const ReceiverSession& session) const noexcept {
     return std::max(safe_log_, session.safe_log());
   }
@@ -124,9 +126,9 @@ class ReplicaHandshake {
   std::uint64_t cluster_id_;
   char replica_name_[wire::kNameSize] = {};
   Step step_ = Step::none;
-  AdmittedHello pending_;          // the ASK or START that settles
-  std::uint64_t answered_id_ = 0;  // handshake whose ASK was answered last
-  std::uint64_t answer_id_ = 0;    // and the answer's own
+  AdmittedHello pending_;          // the ASK or START that waits
+  std::uint64_t answered_id_ = 0;  // the handshake whose ASK was answered last
+  std::uint64_t answer_id_ = 0;    // and that answer's own id
   std::uint64_t safe_log_ = 0;     // of the sessions before the last one
 };
 
@@ -141,9 +143,9 @@ bool ReplicaHandshake::on_hello(const AdmittedHello& hello, Log& log, ReceiverSe
   wire::HelloAckBody ack = answer(hello, body, log, state);
   std::string_view refusal = hello.refused ? field_text(hello.reason) : std::string_view{};
   if (refusal.empty() && log.failed())
-    refusal = "the journal's device failed; it acknowledges nothing more";
-  if (refusal.empty() && frame.epoch() < log.epoch() && !canary(Canary::older_source_served))
-    refusal = "this source's epoch is older than the log's: it was replaced";
+    refusal = "the journal's device failed, so this replica acknowledges nothing more";
+  if (BL_MUTANT(older_source_served, false, refusal.empty() && frame.epoch() < log.epoch()))
+    refusal = "this source's epoch is older than the log's: another source has replaced it";
   const bool look = phase == wire::Phase::ask && (body.flags & wire::kHelloLook) != 0;
   if (refusal.empty() && look) {
     ack.flags = ack.flags | wire::kAckLook;
@@ -152,18 +154,19 @@ bool ReplicaHandshake::on_hello(const AdmittedHello& hello, Log& log, ReceiverSe
   } else if (refusal.empty()) {
     switch (phase) {
       case wire::Phase::ask:
-        // A late duplicate of the ASK that led to the session that runs.
+        // A late duplicate of the ASK that led to the running session.
         if (session.active() && body.handshake_id == answered_id_) return false;
-        // Whoever does not hear our answers ends no session, and no handshake of somebody else's.
+        // A sender that does not hear our answers ends no session, and no other sender's handshake.
         if (!hello.bound && body.handshake_id != answered_id_ &&
             (session.active() || step_ != Step::none)) {
           refusal = kNotBoundReason;
           ack.flags = ack.flags | wire::kAckNotBound;
           break;
         }
-        // Whoever spoke before is not the current source's session any more.
+        // The sender of an earlier HELLO is not the current source's session any more.
         session.stop();
-        if (step_ == Step::settle || step_ == Step::record) return false;  // asked again in 100 ms
+        if (step_ == Step::settle || step_ == Step::record)
+          return false;  // the source asks again in 100 ms
         if (step_ != Step::answered || body.handshake_id != answered_id_)
           answer_id_ = hello.answer_id;  // not an ASK that is repeated
         answered_id_ = body.handshake_id;
@@ -187,13 +190,13 @@ bool ReplicaHandshake::on_hello(const AdmittedHello& hello, Log& log, ReceiverSe
           break;  // our STARTED was lost
         }
         if (step_ != Step::answered || body.handshake_id != answered_id_) return false;
-        if (body.answer_id != answer_id_ && !canary(Canary::late_start_accepted)) return false;
+        if (BL_MUTANT(late_start_accepted, false, body.answer_id != answer_id_)) return false;
         refusal = accept_start(frame, hello, body, log, session);
         if (!refusal.empty()) break;
         pending_ = hello;
         step_ = Step::settle;
         return false;
-      case wire::Phase::lend:  // the control thread sees to it
+      case wire::Phase::lend:  // the control thread handles it
         break;
       case wire::Phase::refuse:
       default:
@@ -226,20 +229,20 @@ std::string_view ReplicaHandshake::accept_start(const FrameView& frame, const Ad
   if (!is_plausible(at)) return "START at a position that no binlog has";
   if (frame.header.session_id == 0) return "START without a session";
   if (!log.released().is_null() && at != log.released())
-    return "the session's origin is not this log's released position";
+    return "the session does not begin at this log's released position";
   if (body.cut_to != wire::kNoCut && body.cut_to > log.end_log() - log.released_log())
-    return "the cut lies beyond the end of this log";
-  // A source of the same term lost what it had synced (S5). One of a later term may cut that where
-  // no quorum had it; but what this replica alone completes a quorum with was told to clients, as
-  // far as it is whole event groups (S2).
+    return "the cut is beyond the end of this log";
+  // A source of the same term lost what it had synced. [S5] A source of a later term may cut that
+  // if no quorum had it. But where this replica alone completes a quorum, clients were told of what
+  // it holds, as far as it is whole event groups. [S2]
   const bool same_term = frame.epoch().term == session.epoch().term;
   const std::uint64_t cut_log = log.released_log() + body.cut_to;
   const bool half_a_group =
       hello.looked_to_log == log.end_log() && cut_log >= hello.whole_groups_log;
   const bool told = same_term || (hello.acks_alone && !half_a_group);
-  if (body.cut_to != wire::kNoCut && cut_log < safe_log(session) && told &&
-      !canary(Canary::cut_below_acked))
-    return "the cut lies below what the source had synced and this replica had acknowledged: the "
+  if (BL_MUTANT(cut_below_acked, false,
+                body.cut_to != wire::kNoCut && cut_log < safe_log(session) && told))
+    return "the cut is below what the source had synced and this replica had acknowledged: the "
            "source lost data and must not be a source";
   return {};
 }
@@ -272,12 +275,13 @@ bool ReplicaHandshake::poll(Log& log, ReceiverSession& session, std::uint16_t st
         body.cut_to != wire::kNoCut && log.released_log() + body.cut_to < log.end_log();
     const bool recorded = cut ? log.cut(log.released_log() + body.cut_to, frame.epoch())
                               : log.epoch() == frame.epoch() || log.start_epoch(frame.epoch());
-    if (!recorded) return false;  // the ring is full; the archive will free it
+    if (!recorded) return false;  // the ring is full; the archive will free blocks
     step_ = Step::record;
   }
   const bool recorded = log.records_durable() && log.idle();
-  if (!recorded && !canary(Canary::started_before_record)) return false;
+  if (BL_MUTANT(started_before_record, false, !recorded)) return false;
   step_ = Step::none;
+  BL_ASSERT(log.epoch() == frame.epoch() && log.released_log() <= log.end_log());
   safe_log_ = std::min(safe_log(session), log.end_log());
   session.start(frame.header.session_id, frame.epoch(), log.released_log(), log);
   wire::HelloAckBody ack = answer(pending_, body, log, state);
@@ -332,6 +336,7 @@ inline wire::HelloAckBody ReplicaHandshake::refused(const AdmittedHello& hello,
 template <MatchableLog Log>
 void ReplicaHandshake::add_digests(wire::HelloAckBody& ack, const Log& log, std::uint64_t from,
                                    std::uint64_t to) noexcept {
+  BL_ASSERT(from <= to && log.released_log() + to <= log.end_log());
   const std::uint64_t length = to - from;
   const std::uint64_t chunk = (length + wire::kDigests - 1) / wire::kDigests;
   ack.digest_from = from;

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "dataplane/session_limits.h"
+#include "dataplane/session/session_limits.h"
 
 namespace binlane {
 
@@ -26,15 +26,15 @@ class RoundTrip {
 
   std::uint64_t smoothed_ns() const noexcept { return smoothed_ns_; }
 
-  // How long after the last send silence calls for a probe, `backoff` probes having gone
-  // unanswered.
+  // How long after the last send silence calls for a probe, when `backoff` probes were not
+  // answered.
   std::uint64_t probe_timeout_ns(std::uint32_t backoff) const noexcept {
     const std::uint64_t base =
         std::clamp(2 * smoothed_ns_ + 4 * deviation_ns_, kMinProbeNs, kMaxProbeNs);
     return std::min(base << std::min<std::uint32_t>(backoff, 10), kMaxProbeNs);
   }
 
-  // How long a packet may lag behind a later one before it counts as lost.
+  // How long a packet may lag a later one before it counts as lost.
   std::uint64_t reorder_window_ns() const noexcept {
     return std::clamp(smoothed_ns_ + smoothed_ns_ / 4, kMinProbeNs, kMaxProbeNs);
   }

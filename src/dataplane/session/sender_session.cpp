@@ -1,7 +1,7 @@
-#include "dataplane/sender_session.h"
+#include "dataplane/session/sender_session.h"
 
 #include "base/assert.h"
-#include "base/canary.h"
+#include "base/mutant.h"
 
 namespace binlane {
 
@@ -20,12 +20,15 @@ void SenderSession::start(const Start& start) noexcept {
 
 bool SenderSession::on_ack(std::uint64_t session_id, Epoch epoch, const wire::AckBody& ack,
                            std::uint64_t now_ns) noexcept {
-  const bool same_session = session_id == session_id_ || canary(Canary::stale_session_ack_accepted);
-  const bool same_epoch = epoch == epoch_ || canary(Canary::stale_epoch_ack_accepted);
+  const bool same_session = BL_MUTANT(stale_session_ack_accepted, true, session_id == session_id_);
+  const bool same_epoch = BL_MUTANT(stale_epoch_ack_accepted, true, epoch == epoch_);
   const bool current = active_ && same_session && same_epoch;
-  const bool possible = ack.received <= next_offset_ && ack.durable <= ack.received &&
-                        ack.applied <= ack.durable && ack.released_seen <= released_sent_ &&
-                        ack.largest_packet < next_packet_;
+  const SessionOffset received{ack.received};
+  const SessionOffset durable{ack.durable};
+  const SessionOffset applied{ack.applied};
+  const SessionOffset released_seen{ack.released_seen};
+  const bool possible = received <= next_offset_ && durable <= received && applied <= durable &&
+                        released_seen <= released_sent_ && ack.largest_packet < next_packet_;
   if (!current || !possible) {
     ++counters_.stale_acks;
     return false;
@@ -35,14 +38,14 @@ bool SenderSession::on_ack(std::uint64_t session_id, Epoch epoch, const wire::Ac
   take_acknowledged(ack, now_ns);
   find_lost(now_ns);
   // Cumulative marks only grow; an ACK that was overtaken by a newer one changes nothing.
-  received_ = std::max<std::uint64_t>(received_, ack.received);
-  durable_ = std::max<std::uint64_t>(durable_, ack.durable);
-  applied_ = std::max<std::uint64_t>(applied_, ack.applied);
+  received_ = std::max(received_, received);
+  durable_ = std::max(durable_, durable);
+  applied_ = std::max(applied_, applied);
   window_end_ =
-      std::max(window_end_, std::min<std::uint64_t>(ack.window_end, received_ + kMaxWindowBytes));
-  released_seen_ = std::max<std::uint64_t>(released_seen_, ack.released_seen);
+      std::max(window_end_, std::min(SessionOffset{ack.window_end}, received_ + kMaxWindowBytes));
+  released_seen_ = std::max(released_seen_, released_seen);
   peer_state_ = ack.state;
-  BL_ASSERT(durable_ <= received_ && received_ <= next_offset_);
+  BL_ASSERT(applied_ <= durable_ && durable_ <= received_ && received_ <= next_offset_);
   return true;
 }
 
@@ -54,6 +57,7 @@ void SenderSession::resolve(Packet& packet) noexcept {
 
 void SenderSession::take_acknowledged(const wire::AckBody& ack, std::uint64_t now_ns) noexcept {
   const std::uint64_t largest = ack.largest_packet;
+  BL_ASSERT(largest < next_packet_);  // on_ack() has passed over what was never sent
   bool progress = false;
   for (std::uint64_t number = oldest_packet_; number < next_packet_; ++number) {
     Packet& packet = slot(number);
@@ -61,7 +65,7 @@ void SenderSession::take_acknowledged(const wire::AckBody& ack, std::uint64_t no
     const std::uint64_t distance = largest - number;  // meaningful only when number <= largest
     const bool reported = number <= largest && distance < wire::kBitmapBits &&
                           (ack.bitmap[distance / 8] >> (distance % 8) & 1) != 0;
-    if (!reported && packet.offset + packet.length > ack.received) continue;
+    if (!reported && packet.offset + packet.length > SessionOffset{ack.received}) continue;
     if (number == largest && now_ns > packet.sent_ns) {
       const std::uint64_t elapsed = now_ns - packet.sent_ns;
       const std::uint64_t delay = ack.ack_delay_ns;
@@ -73,7 +77,7 @@ void SenderSession::take_acknowledged(const wire::AckBody& ack, std::uint64_t no
   largest_acked_ = std::max(largest_acked_, largest);
   if (progress) {
     probe_backoff_ = 0;
-    last_eliciting_ns_ = now_ns;  // silence is counted from the newest sign of life
+    last_eliciting_ns_ = now_ns;  // silence is counted from the newest frame that was heard
   }
 }
 
@@ -96,23 +100,25 @@ void SenderSession::queue_retransmit(const Packet& packet) noexcept {
   // Fresh bytes wait while anything is lost, so flight and losses together never exceed the
   // flight's bound.
   BL_ASSERT(lost_count_ < lost_.size());
+  BL_ASSERT(packet.length > 0 && packet.offset + packet.length <= next_offset_);
   lost_[(lost_head_ + lost_count_) % lost_.size()] = {packet.offset, packet.length};
   ++lost_count_;
 }
 
-void SenderSession::begin_turn(std::uint64_t written, const SessionMarks& marks,
+void SenderSession::begin_turn(SessionOffset written, const SessionMarks& marks,
                                std::uint64_t now_ns) noexcept {
   if (!active_) return;
   if (now_ns - last_turn_ns_ > kPauseNs) last_ack_ns_ = last_eliciting_ns_ = now_ns;
   last_turn_ns_ = now_ns;
-  BL_ASSERT(written >= next_offset_);
+  BL_ASSERT(written >= next_offset_ && written >= written_);
+  BL_ASSERT(marks.synced >= marks_.synced && marks.released <= marks.synced);
   BL_ASSERT(marks.released >= marks_.released);  // a released mark never decreases
   const bool was_live = next_offset_ == written_;
   written_ = written;
   marks_ = marks;
   catching_up_ = written_ - next_offset_ > kCatchUpDistance;
   budget_ = was_live && !catching_up_ ? kLiveFramesPerTurn : kCatchUpFramesPerTurn;
-  // A gap within the reorder window has no later ACK to reveal it once the line is quiet.
+  // No later ACK reveals a gap within the reorder window once the line is quiet.
   if (in_flight_ > 0) find_lost(now_ns);
 }
 
@@ -124,6 +130,7 @@ bool SenderSession::room_in_flight() noexcept {
 
 std::optional<SendPlan> SenderSession::next(std::uint64_t now_ns) noexcept {
   if (!active_) return std::nullopt;
+  BL_ASSERT(in_flight_ <= next_packet_ - oldest_packet_ && in_flight_ <= kMaxInFlight);
   if (!room_in_flight()) {
     ++counters_.flight_limited;
     return plan_probe(now_ns);
@@ -167,7 +174,7 @@ std::optional<SendPlan> SenderSession::plan_probe(std::uint64_t now_ns) noexcept
   while (slot(number).number != number) ++number;
   BL_ASSERT(number < next_packet_);
   const Packet& packet = slot(number);
-  // With the flight full the probe takes the oldest packet's slot: next_packet_ - number ==
+  // If the flight is full the probe takes the oldest packet's slot: next_packet_ - number ==
   // kMaxInFlight.
   return SendPlan{SendPlan::Kind::probe, next_packet_,  number,
                   packet.offset,         packet.length, wire::kFlagProbe | wire::kFlagAckNow};
@@ -183,7 +190,7 @@ std::optional<SendPlan> SenderSession::plan_marks(std::uint64_t now_ns) noexcept
                     quiet_ns > kWindowAskNs;
   const bool keepalive = quiet_ns > kKeepaliveNs;
   if (!moved && !unconfirmed && !shut && !keepalive) return std::nullopt;
-  // Marks that move all the time keep the line busy, but are not answered: ask for a sign of life.
+  // Marks that move all the time keep the line busy, but are not answered: ask for an ACK.
   const bool silent = now_ns > last_ack_ns_ && now_ns - last_ack_ns_ > kKeepaliveNs;
   const std::uint16_t flags = unconfirmed || shut || keepalive || silent ? wire::kFlagAckNow : 0;
   return SendPlan{SendPlan::Kind::marks, next_packet_, 0, next_offset_, 0, flags};
@@ -191,7 +198,7 @@ std::optional<SendPlan> SenderSession::plan_marks(std::uint64_t now_ns) noexcept
 
 void SenderSession::on_sent(const SendPlan& plan, std::uint32_t length,
                             std::uint64_t now_ns) noexcept {
-  BL_ASSERT(plan.packet_number == next_packet_);
+  BL_ASSERT(active_ && plan.packet_number == next_packet_);
   BL_ASSERT(length <= plan.max_length);
   ++counters_.frames;
   counters_.bytes += length;
@@ -206,6 +213,7 @@ void SenderSession::on_sent(const SendPlan& plan, std::uint32_t length,
     case SendPlan::Kind::fresh:
       BL_ASSERT(plan.offset == next_offset_ && length > 0);
       next_offset_ += length;
+      BL_ASSERT(next_offset_ <= written_ && next_offset_ <= window_end_);
       break;
     case SendPlan::Kind::retransmit: {
       ++counters_.retransmits;
@@ -222,7 +230,7 @@ void SenderSession::on_sent(const SendPlan& plan, std::uint32_t length,
     case SendPlan::Kind::probe:
       ++counters_.probes;
       if (probe_backoff_ < UINT32_MAX) ++probe_backoff_;
-      BL_ASSERT(length == slot(plan.replaces).length);
+      BL_ASSERT(length == slot(plan.replaces).length && plan.replaces < plan.packet_number);
       resolve(slot(plan.replaces));
       break;
   }

@@ -1,4 +1,4 @@
-#include "dataplane/source_handshake.h"
+#include "dataplane/session/source_handshake.h"
 
 #include <fmt/format.h>
 
@@ -6,11 +6,11 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "base/canary.h"
+#include "base/mutant.h"
 
 namespace binlane {
 
-SourceHandshake::SourceHandshake(Identity identity, const StreamProof& proof, Position safe,
+SourceHandshake::SourceHandshake(Identity identity, const SourceLogView& proof, Position safe,
                                  std::vector<SafeMark> earlier)
     : identity_(std::move(identity)), proof_(proof), safe_(safe), earlier_(std::move(earlier)) {}
 
@@ -73,7 +73,7 @@ bool SourceHandshake::poll(std::uint64_t now_ns, HelloMessage& message) {
   tags.epoch = identity_.epoch;
   tags.session_id = phase_ == wire::Phase::start ? session_id_ : 0;
   build_hello(message, tags, body);
-  // A refusal is told once; the next attempt begins after a while.
+  // A refusal is logged once; the next attempt begins after a while.
   if (phase_ == wire::Phase::refuse) {
     refused_by_us_ = true;
     next_send_ns_ = now_ns + kRefusedRepeatNs;
@@ -94,8 +94,8 @@ bool SourceHandshake::on_reply(const FrameView& frame, const Endpoint& peer, std
   if (!expects(frame)) return false;
   const auto reply = body_as<wire::HelloAckBody>(frame);
   const bool not_bound = (reply.flags & wire::kAckNotBound) != 0;
-  // Who asks without proof is not told whose promise that is: of this term it may be our own, given
-  // to a HELLO that came before this one.
+  // A sender without proof is not told whose promise that is: the promise of this term may be our
+  // own, given to an earlier HELLO.
   if (!not_bound || from_wire(reply.promised).term != identity_.epoch.term) note_promise(reply);
   if (reply.answer_id != 0) heard_id_ = reply.answer_id;
   if (identity_.look) {
@@ -103,7 +103,8 @@ bool SourceHandshake::on_reply(const FrameView& frame, const Endpoint& peer, std
     return true;
   }
   if (not_bound) {
-    // Repeated with that answer, at once; a replica that says so again is asked at the usual pace.
+    // Repeated with that answer, at once; a replica that repeats this refusal is asked at the usual
+    // pace.
     if (now_ns - bound_ns_ < kHelloRepeatNs) return true;
     bound_ns_ = next_send_ns_ = now_ns;
     return true;
@@ -125,17 +126,19 @@ bool SourceHandshake::on_reply(const FrameView& frame, const Endpoint& peer, std
     case wire::Phase::start:
       if (reply.status != static_cast<std::uint8_t>(wire::HelloStatus::started) ||
           frame.header.session_id != session_id_)
-        return true;  // still settling its writes
+        return true;  // it still waits for its writes to end
       // It took nothing since it told its length, so it holds exactly what was proven to match.
       if (reply.log_length != (cut_to_ == wire::kNoCut ? log_length_ : cut_to_)) {
-        handshake_id_ = 0;  // not what we agreed on: ask anew
+        handshake_id_ = 0;  // not what was agreed on: ask anew
         return true;
       }
+      // The digests have proven that much to be ours as well, whatever the replica says.
+      BL_ASSERT(origin_ + reply.log_length <= proof_.written());
       session_ = Session{};
       session_->session_id = session_id_;
       session_->origin = origin_;
-      session_->durable = reply.log_length;
-      session_->window_end = reply.window_end;
+      session_->durable = SessionOffset{reply.log_length};
+      session_->window_end = SessionOffset{reply.window_end};
       session_->state = reply.state;
       session_->journal_id = uuid_of(reply.journal_id);
       session_->peer = peer;
@@ -164,7 +167,7 @@ void SourceHandshake::take_answer(const wire::HelloAckBody& reply, std::uint64_t
     ask_to_start(wire::kNoCut, now_ns);
     return;
   }
-  // The replica's control thread refuses a foreign stream itself; should it not, we do.
+  // The replica's control thread refuses a foreign stream itself; if it does not, this does.
   if (!std::equal(identity_.origin.bytes.begin(), identity_.origin.bytes.end(), reply.origin) ||
       reply.stream_term != identity_.stream_term) {
     refuse("the replica holds another source's stream; re-seed it", now_ns);
@@ -179,8 +182,9 @@ void SourceHandshake::take_answer(const wire::HelloAckBody& reply, std::uint64_t
         now_ns);
     return;
   }
-  auto origin = proof_.linear_of(released);
-  if (canary(Canary::shorter_source_accepted)) origin = origin.value_or(proof_.written());
+  const auto found = proof_.linear_of(released);
+  const auto origin =
+      BL_MUTANT(shorter_source_accepted, std::optional(found.value_or(proof_.written())), found);
   if (!origin || *origin > proof_.written()) {
     refuse(fmt::format("the source's binlogs, which end at {}, do not hold {}, which the replica "
                        "was told to be safe: the source lost data and must not be a source",
@@ -193,11 +197,9 @@ void SourceHandshake::take_answer(const wire::HelloAckBody& reply, std::uint64_t
   if (reply.below_length > 0) {
     const Position below_end = from_wire(reply.below_end);
     const auto below = proof_.digest_below(below_end, reply.below_length);
-    const bool skipped = canary(Canary::archive_digest_skipped);
-    if (below && *below != reply.below_digest && !skipped) {
-      refuse(fmt::format("the {} bytes in front of {} differ between the source's binlog and the "
-                         "replica's archive: "
-                         "not the same stream; re-seed the replica",
+    if (BL_MUTANT(archive_digest_skipped, false, below && *below != reply.below_digest)) {
+      refuse(fmt::format("the {} bytes before {} differ between the source's binlog and the "
+                         "replica's archive: they are not the same stream; re-seed the replica",
                          std::uint64_t{reply.below_length}, to_string(below_end)),
              now_ns);
       return;
@@ -210,8 +212,9 @@ void SourceHandshake::compare(const wire::HelloAckBody& reply, std::uint64_t now
   const std::uint64_t from = reply.digest_from;
   const std::uint64_t to = reply.digest_to;
   const std::uint64_t chunk = reply.digest_chunk;
+  BL_ASSERT(origin_ <= proof_.written());
   const std::uint64_t ours = proof_.written() - origin_;  // our length above released
-  // The answer to ASK covers the whole log; only then does "all the same" mean what it says.
+  // The answer to ASK covers the whole log; only then does "all the same" mean that.
   const bool covers = phase_ == wire::Phase::compare || (from == 0 && to == log_length_);
   const bool counts = from == to ? reply.digest_count == 0
                                  : chunk > 0 && chunk <= to - from &&
@@ -219,7 +222,7 @@ void SourceHandshake::compare(const wire::HelloAckBody& reply, std::uint64_t now
   const bool sound =
       from <= to && to <= log_length_ && covers && counts && reply.digest_count <= wire::kDigests;
   if (!sound || ++rounds_ > kMaxCompareRounds) {
-    refuse("the replica's digests contradict themselves", now_ns);
+    refuse("the replica's digests contradict each other", now_ns);
     return;
   }
   for (std::uint32_t i = 0; i < reply.digest_count; ++i) {
@@ -235,7 +238,7 @@ void SourceHandshake::compare(const wire::HelloAckBody& reply, std::uint64_t now
         refuse("the source cannot read its own binlog back", now_ns);
         return;
       }
-      if (*digest == reply.digests[i] || canary(Canary::digest_skipped)) continue;
+      if (BL_MUTANT(digest_skipped, true, *digest == reply.digests[i])) continue;
     }
     if (end - begin == 1) {
       finish_compare(begin, false, now_ns);
@@ -251,8 +254,8 @@ void SourceHandshake::compare(const wire::HelloAckBody& reply, std::uint64_t now
   finish_compare(to == log_length_ ? wire::kNoCut : to, to == ours, now_ns);
 }
 
-// The replica's log is the same as ours up to `cut_to`; behind it, it only goes on (`longer`) or
-// goes on differently.
+// The replica's log is the same as ours up to `cut_to`; after that it only continues (`longer`) or
+// continues differently.
 void SourceHandshake::finish_compare(std::uint64_t cut_to, bool longer, std::uint64_t now_ns) {
   if (!identity_.inspect) {
     ask_to_start(cut_to, now_ns);
@@ -268,7 +271,8 @@ void SourceHandshake::finish_compare(std::uint64_t cut_to, bool longer, std::uin
   }
 }
 
-// What can be told of an inspected replica without comparing. False when its log is to be compared.
+// What can be said of an inspected replica without comparing. Returns false if its log has to be
+// compared.
 bool SourceHandshake::take_inspection(const wire::HelloAckBody& reply) {
   asked_ = reply;
   const Position released = from_wire(reply.released);
@@ -279,7 +283,7 @@ bool SourceHandshake::take_inspection(const wire::HelloAckBody& reply) {
     inspected(reply, Match::other_stream, {});
     return true;
   }
-  // It was told to release more than we hold.
+  // It was told that more is released than we hold.
   const Position end = proof_.position_of(proof_.written());
   if (released > end) {
     inspected(reply, Match::longer, end);
@@ -290,6 +294,7 @@ bool SourceHandshake::take_inspection(const wire::HelloAckBody& reply) {
 
 void SourceHandshake::inspected(const wire::HelloAckBody& reply, Match match,
                                 const Position& common) {
+  BL_ASSERT(identity_.inspect || identity_.look);
   Inspection& found = *(inspection_ = Inspection{});
   found.match = match;
   found.common = common;
@@ -325,24 +330,23 @@ void SourceHandshake::looked(const wire::HelloAckBody& reply, std::uint64_t now_
 
 void SourceHandshake::note_promise(const wire::HelloAckBody& reply) {
   const Epoch promised = from_wire(reply.promised);
-  // A candidate's own, told with the answer while the logs are still being compared.
+  // It is a candidate's own promise, told with the answer while the logs are still being compared.
   const bool own =
       promised.term == identity_.epoch.term && uuid_of(reply.promised_to) == identity_.candidate;
   if (identity_.inspect && own) return;
   promised_ = std::max(promised_, promised);
-  if (canary(Canary::deposed_unnoticed)) return;
-  deposed_ = deposed_ || promised.term > identity_.epoch.term;
+  deposed_ = deposed_ || BL_MUTANT(deposed_unnoticed, false, promised.term > identity_.epoch.term);
 }
 
 void SourceHandshake::ask_to_start(std::uint64_t cut_to, std::uint64_t now_ns) {
+  BL_ASSERT(!identity_.look && !identity_.inspect);  // those change nothing
   if (cut_to != wire::kNoCut) {
     BL_ASSERT(cut_to <= log_length_);
     const Position cut_at = proof_.position_of(origin_ + cut_to);
     const Position safe = safe_for(log_epoch_);
-    if (cut_at < safe && !canary(Canary::cut_below_safe)) {
-      refuse(fmt::format("the logs part at {}, below {} which was synced here and held by a "
-                         "quorum: the source lost "
-                         "data and must not be a source",
+    if (BL_MUTANT(cut_below_safe, false, cut_at < safe)) {
+      refuse(fmt::format("the logs differ from {} on, below {} which was synced here and held by a "
+                         "quorum: the source lost data and must not be a source",
                          to_string(cut_at), to_string(safe)),
              now_ns);
       return;

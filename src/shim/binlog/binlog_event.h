@@ -1,6 +1,6 @@
-// The common header of binlog events (format version 4) and the event types Binlane looks at.
+// The common header of binlog events (format version 4) and the event types that Binlane examines.
 //
-// Source of the layout: the servers' documented binlog format; see docs/PROTOCOL.md. Types 160 and
+// The layout comes from the servers' documented binlog format; see docs/PROTOCOL.md. Types 160 and
 // up are MariaDB's own.
 #pragma once
 
@@ -36,6 +36,7 @@ enum class EventType : std::uint8_t {
   previous_gtids = 35,      // MySQL
   xa_prepare = 38,
   transaction_payload = 40,  // MySQL
+  heartbeat_v2 = 41,         // MySQL
   gtid_tagged_log = 42,      // MySQL
   annotate_rows = 160,
   binlog_checkpoint = 161,
@@ -53,7 +54,7 @@ struct EventHeader {
   EventType type = EventType::unknown;
   std::uint32_t server_id = 0;
   std::uint32_t length = 0;   // of the whole event, header and checksum included
-  std::uint32_t end_low = 0;  // log_pos: the low 32 bits of the offset behind the event
+  std::uint32_t end_low = 0;  // log_pos: the low 32 bits of the offset after the event
   std::uint16_t flags = 0;
 };
 

@@ -1,4 +1,4 @@
-#include "shim/binlog_files.h"
+#include "shim/binlog/binlog_files.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -9,7 +9,6 @@
 #include <cstdio>
 
 #include "base/assert.h"
-#include "base/canary.h"
 #include "base/error.h"
 #include "base/heartbeat.h"
 
@@ -49,7 +48,7 @@ int PosixBinlogFiles::open(std::uint32_t number) const noexcept {
 
 std::int64_t PosixBinlogFiles::read_at(FileHandle handle, std::uint64_t offset,
                                        MutableBytes bytes) const noexcept {
-  // Whoever scans, counts or compares binlogs may read for minutes, and comes by here.
+  // A scan, count or comparison of binlogs may read for minutes, and passes here.
   still_alive();
   for (int attempt = 0; attempt < kMaxInterrupts; ++attempt) {
     const ssize_t count = ::pread(handle, bytes.data(), bytes.size(), static_cast<off_t>(offset));
@@ -65,12 +64,12 @@ std::int64_t PosixBinlogFiles::size(FileHandle handle) const noexcept {
 }
 
 bool PosixBinlogFiles::replaced(FileHandle handle, std::uint32_t number) const noexcept {
-  BL_ASSERT(unusable_ == 0);  // or there was no handle
+  BL_ASSERT(unusable_ == 0);  // otherwise there was no handle
   struct stat open_file {};
   struct stat named_file {};
   Path path;
   format_path(prefix_, number, path);
-  // Any other error says nothing about the file; reading it will tell.
+  // Any other error says nothing about the file; reading it will.
   if (::stat(path.text, &named_file) != 0) return errno == ENOENT;
   if (::fstat(handle, &open_file) != 0) return false;
   return open_file.st_dev != named_file.st_dev || open_file.st_ino != named_file.st_ino;
@@ -92,21 +91,6 @@ std::size_t PosixBinlogFiles::name_size(std::uint32_t number) const noexcept {
 
 int PosixBinlogFiles::sync(FileHandle handle) const noexcept {
   return ::fdatasync(handle) == 0 ? 0 : -errno;
-}
-
-SyncResult sync_files(const PosixBinlogFiles& files, std::uint32_t first, std::uint32_t last) {
-  BL_ASSERT(first > 0 && first <= last);
-  for (std::uint64_t number = first; number <= last; ++number) {
-    const auto file = static_cast<std::uint32_t>(number);
-    still_alive();  // each of them may take as long as a disk takes
-    const int handle = files.open(file);
-    if (handle == -ENOENT && file < last) continue;
-    if (handle < 0) return {-handle, file};
-    const int error = canary(Canary::synced_without_fdatasync) ? 0 : files.sync(handle);
-    files.close(handle);
-    if (error != 0) return {-error, file};
-  }
-  return {};
 }
 
 }  // namespace binlane

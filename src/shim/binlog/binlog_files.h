@@ -1,8 +1,8 @@
-// BinlogFiles: how the tailer and the readers of a stream reach the source's binlog files, and the
+// BinlogFiles: how the tailer and the readers of a stream access the source's binlog files, and the
 // POSIX implementation of it.
 //
-// Files are known by number alone; directory and base name never change under an object (another
-// base name is another stream, safety rule S16). Nothing here allocates after construction.
+// Files are known by number alone. Directory and base name never change under an object, because
+// another base name is another stream. [S16] Nothing here allocates after construction.
 #pragma once
 
 #include <cerrno>
@@ -11,15 +11,12 @@
 #include <string>
 
 #include "base/bytes.h"
+#include "shim/binlog/binlog_folder.h"
 
 namespace binlane {
 
-// An open binlog file, >= 0. Whoever opened it closes it.
-using FileHandle = int;
-inline constexpr FileHandle kNoFile = -1;
-
 template <class F>
-concept BinlogFiles = requires(F files, std::uint32_t number, FileHandle handle,
+concept BinlogFiles = requires(F& files, std::uint32_t number, FileHandle handle,
                                std::uint64_t offset, MutableBytes bytes) {
   // The handle, or -errno; -ENOENT when there is no such file.
   { files.open(number) } -> std::same_as<int>;
@@ -37,21 +34,22 @@ concept BinlogFiles = requires(F files, std::uint32_t number, FileHandle handle,
 
 // The files `<directory>/<base name>.<number>`, opened for reading only. A value; threads use
 // copies of their own or share one, since no call changes it.
-class PosixBinlogFiles {
+class PosixBinlogFiles final : public BinlogFolder {
  public:
-  // Where these are no path, or one that is too long, open() says so: they come from the server, or
+  // If these are no path, or one that is too long, open() says so: they come from the server, or
   // from another host, at any time.
   PosixBinlogFiles(const std::string& directory, const std::string& basename);
 
-  int open(std::uint32_t number) const noexcept;
-  std::int64_t read_at(FileHandle handle, std::uint64_t offset, MutableBytes bytes) const noexcept;
-  std::int64_t size(FileHandle handle) const noexcept;
-  bool replaced(FileHandle handle, std::uint32_t number) const noexcept;
-  void close(FileHandle handle) const noexcept;
-  std::size_t name_size(std::uint32_t number) const noexcept;
+  int open(std::uint32_t number) const noexcept override;
+  std::int64_t read_at(FileHandle handle, std::uint64_t offset,
+                       MutableBytes bytes) const noexcept override;
+  std::int64_t size(FileHandle handle) const noexcept override;
+  bool replaced(FileHandle handle, std::uint32_t number) const noexcept override;
+  void close(FileHandle handle) const noexcept override;
+  std::size_t name_size(std::uint32_t number) const noexcept override;
 
   // fdatasync; 0 or -errno. Blocks: for ordinary threads only.
-  int sync(FileHandle handle) const noexcept;
+  int sync(FileHandle handle) const noexcept override;
 
  private:
   std::string prefix_;  // "<directory>/<base name>."
@@ -59,16 +57,5 @@ class PosixBinlogFiles {
   int unusable_ = 0;  // an errno that every open() returns; 0: none
 };
 static_assert(BinlogFiles<PosixBinlogFiles>);
-
-// What sync_files() did.
-struct SyncResult {
-  int error = 0;           // errno, 0 when all went well
-  std::uint32_t file = 0;  // where the error was
-};
-
-// Makes the binlog files `first` to `last` durable, as safety rule S7 wants it at the start of an
-// incarnation: recovery of a server does not sync its older files. Files before `last` that are
-// gone (purged) are passed over. Blocks: for ordinary threads only.
-SyncResult sync_files(const PosixBinlogFiles& files, std::uint32_t first, std::uint32_t last);
 
 }  // namespace binlane

@@ -1,4 +1,4 @@
-#include "shim/binlog_index.h"
+#include "shim/binlog/binlog_index.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/position.h"
-#include "shim/binlog_paths.h"
+#include "shim/binlog/binlog_paths.h"
 
 namespace binlane {
 namespace {
@@ -26,7 +26,7 @@ BinlogIndex failed(std::string error) {
   return index;
 }
 
-// The whole file's text; `error` is set when it cannot be had.
+// The whole file's text; `error` is set if it cannot be read.
 std::string read_text(const std::string& path, std::string& error) {
   const std::unique_ptr<std::FILE, FileCloser> file(std::fopen(path.c_str(), "rbe"));
   if (!file) {
@@ -46,20 +46,19 @@ std::string read_text(const std::string& path, std::string& error) {
   return text;
 }
 
-// Takes one line into the index; the reason why not otherwise.
+// Takes one line into the index; otherwise returns the reason why not.
 std::string add_line(const std::string& line, const std::string& base_path, BinlogIndex& index) {
   if (line.empty()) return {};
   const std::uint32_t number = binlog_file_number(line);
   if (number == 0) return fmt::format("'{}' is not the name of a binlog file", line);
   if (!is_binlog_of(line, base_path))
-    return fmt::format("'{}' is none of the binlogs {}.NNNNNN that the server writes", line,
+    return fmt::format("'{}' is not one of the binlogs {}.NNNNNN that the server writes", line,
                        base_path);
   if (number == index.last) return {};
   if (number < index.last)
     return fmt::format(
-        "'{}' comes after number {}: the index was edited, or belongs to two runs of "
-        "numbers",
-        line, index.last);
+        "'{}' follows number {}: the index was edited, or contains two sequences of numbers", line,
+        index.last);
   if (index.last == 0 || number != index.last + 1) index.first = number;
   index.last = number;
   return {};

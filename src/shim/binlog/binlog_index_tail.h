@@ -1,7 +1,8 @@
-// The newest entry of a binlog index, read from the file's end: an index may have a million lines.
+// The newest entry of a binlog index, read from the file's end, because an index may have a million
+// lines.
 //
-// Empty lines at its end and an unfinished last line, which the server may be writing, are passed
-// over. Ordinary threads.
+// Empty lines at its end and an unfinished last line, which the server may be writing, are skipped.
+// Ordinary threads.
 #pragma once
 
 #include <cstdint>

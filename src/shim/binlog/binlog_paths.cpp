@@ -1,4 +1,4 @@
-#include "shim/binlog_paths.h"
+#include "shim/binlog/binlog_paths.h"
 
 #include <filesystem>
 

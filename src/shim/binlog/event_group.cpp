@@ -1,4 +1,4 @@
-#include "shim/event_group.h"
+#include "shim/binlog/event_group.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 namespace binlane {
 namespace {
 
-constexpr std::size_t kGtidFlagsOffset = kEventHeaderSize + 8 + 4;  // behind sequence and domain
+constexpr std::size_t kGtidFlagsOffset = kEventHeaderSize + 8 + 4;  // after sequence and domain
 
 // Event types that only ever come before the rest of their statement, and have no name here.
 constexpr auto kIncompleteStatementTypes = std::to_array<std::uint8_t>({
@@ -17,7 +17,8 @@ constexpr auto kIncompleteStatementTypes = std::to_array<std::uint8_t>({
     166, 167, 168, 169, 170, 171,  // MariaDB's compressed row events
 });
 
-// Events that belong to no group, save that MySQL gives an incident a GTID: it then ends its group.
+// Events that belong to no group. Exception: MySQL gives an incident a GTID, and the incident then
+// ends its group.
 bool is_outside_groups(EventType type) noexcept {
   switch (type) {
     case EventType::unknown:

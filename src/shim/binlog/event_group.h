@@ -1,23 +1,23 @@
-// EventGroup: where event groups begin and end, told event by event (safety rule S25).
+// EventGroup: decides event by event where event groups begin and end. [S25]
 //
-// An event group is what a replica applies as one: in MariaDB a GTID event and what follows up to
-// XID, XA PREPARE or COMMIT/ROLLBACK, or up to its single event when it is flagged standalone; in
-// MySQL a (possibly anonymous) GTID event with a transaction or a single statement. A group ends
-// with its own last event. Incidents, format descriptions, rotations, heartbeats and lists are no
-// part of any group, and follow one without belonging to it.
+// An event group is what a replica applies as one. In MariaDB it is a GTID event and what follows
+// up to XID, XA PREPARE or COMMIT/ROLLBACK, or up to its single event if it is flagged standalone.
+// In MySQL it is a (possibly anonymous) GTID event with a transaction or a single statement. A
+// group ends with its own last event. Incidents, format descriptions, rotations, heartbeats and
+// lists are no part of any group, and follow one without belonging to it.
 //
-// Whoever counts, skips, serves or looks for groups asks this one class. Pure, no allocation; a
-// plain value of one thread.
+// All code that counts, skips, serves or finds groups asks this class. Pure, no allocation; a plain
+// value of one thread.
 #pragma once
 
 #include <cstdint>
 
 #include "base/bytes.h"
-#include "shim/binlog_event.h"
+#include "shim/binlog/binlog_event.h"
 
 namespace binlane {
 
-// What an event says about the group it stands in, apart from its type.
+// What an event says about the group that contains it, apart from its type.
 enum class StatementKind : std::uint8_t {
   other,
   begin,  // a transaction: BEGIN, XA START, or a GTID event that is not flagged standalone
@@ -31,17 +31,17 @@ inline constexpr std::uint8_t kGtidFlagStandalone = 0x01;
 inline constexpr std::uint32_t kQueryHeaderSize = 4 + 4 + 1 + 2 + 2;
 inline constexpr std::uint32_t kQuerySchemaSizeOffset = 4 + 4;
 inline constexpr std::uint32_t kQueryStatusSizeOffset = 4 + 4 + 1 + 2;
-// The longest statement that is told by its text ("XA START", "ROLLBACK") and one byte to tell a
-// longer one.
+// The longest statement that is recognised by its text ("XA START", "ROLLBACK"), and one byte to
+// recognise a longer one.
 inline constexpr std::uint32_t kStatementPrefixSize = 9;
 // `text` is a query's text, or its first kStatementPrefixSize bytes.
 StatementKind statement_kind(ConstBytes text) noexcept;
-// The same of a whole event, or of so much of its front as holds its fixed parts. A query whose
-// fields lie outside is no statement that begins or ends anything.
+// The same for a whole event, or for so much of its beginning as holds its fixed parts. A query
+// whose fields lie outside is no statement that begins or ends anything.
 StatementKind statement_kind(const EventHeader& header, ConstBytes front, bool checksums) noexcept;
 
-// Whether an event of this type may be the last of its group, or stands outside groups: places in
-// the binlog count from behind it.
+// Whether an event of this type may be the last of its group, or is outside groups: positions in
+// the binlog count from the end of such events.
 bool may_end_group(EventType type) noexcept;
 
 class EventGroup {
@@ -59,7 +59,7 @@ class EventGroup {
  private:
   enum class Group : std::uint8_t {
     none,
-    undecided,    // only its first statement tells whether it is one statement or a transaction
+    undecided,    // its first statement tells whether it is one statement or a transaction
     statement,    // ends with its single statement
     transaction,  // ends with XID, XA PREPARE, COMMIT or ROLLBACK
   };

@@ -1,12 +1,12 @@
-#include "shim/group_tracker.h"
+#include "shim/binlog/group_tracker.h"
 
 #include <algorithm>
 #include <cstring>
 #include <string_view>
 
 #include "base/assert.h"
-#include "base/canary.h"
 #include "base/crc32.h"
+#include "base/mutant.h"
 
 namespace binlane {
 namespace {
@@ -22,8 +22,8 @@ constexpr std::uint32_t kGtidBodySize = 8 + 4 + 1;       // sequence, domain, fl
 constexpr std::uint32_t kGtidListEntrySize = 4 + 4 + 8;
 constexpr std::uint32_t kGtidListCountMask = 0x0fff'ffff;  // the upper bits are flags
 
-// What a server writes for an event of this type, which is in a file: where the event ends. MariaDB
-// 11.8 writes 0 for the events inside a group, and in all that spilled to its cache's file.
+// Where an event of this type, in a file, ends by what the server writes. MariaDB 11.8 writes 0 for
+// the events inside a group, and for everything that spilled to its cache's file.
 bool always_says_its_end(EventType type) noexcept {
   switch (type) {
     case EventType::stop:
@@ -52,7 +52,7 @@ const char* to_string(TrackerFault fault) noexcept {
     case TrackerFault::bad_length:
       return "an event has an impossible length";
     case TrackerFault::bad_event:
-      return "an event does not hold what it must";
+      return "an event does not contain what its type requires";
     case TrackerFault::encrypted:
       return "the binlog is encrypted";
     case TrackerFault::bytes_after_end:
@@ -69,7 +69,9 @@ const char* to_string(TrackerFault fault) noexcept {
 
 void GroupTracker::start_file(std::uint32_t number) noexcept {
   // Only the file after the one that was followed can be compared with it.
-  if (number != file_ + 1) gtids_known_ = false;
+  const bool follows = number == file_ + 1;
+  if (!follows) gtids_known_ = false;
+  mysql_gtids_.start_file(follows);
   previous_first_gtids_ = first_gtids_;
   previous_gtids_ = gtids_;
   file_ = number;
@@ -96,7 +98,7 @@ bool GroupTracker::on_bytes(std::uint64_t file_offset, ConstBytes bytes) noexcep
       fail(TrackerFault::bytes_after_end);
       break;
     }
-    // Either pass over what nobody looks at, up to the wanted field or the event's end, or fill it.
+    // Either skip what nobody needs, up to the wanted field or the event's end, or fill the field.
     const bool filling = field_ != Field::none && offset_ >= field_offset_;
     std::uint64_t left = 0;
     if (filling)
@@ -134,7 +136,7 @@ void GroupTracker::want_in_event(Field field, std::uint64_t offset, std::uint32_
   want(field, event_start_ + offset, length);
 }
 
-// Offset in the event behind its body, where its checksum begins. A format description always has
+// Offset in the event after its body, where its checksum begins. A format description always has
 // one.
 std::uint32_t GroupTracker::body_end() const noexcept {
   const bool checksum = format_.checksums || event_.type == EventType::format_description;
@@ -199,6 +201,13 @@ void GroupTracker::on_field() noexcept {
       if (--list_left_ > 0)
         want_in_event(Field::gtid_list_entry, offset_ - event_start_, kGtidListEntrySize);
       break;
+    case Field::mysql_gtid:
+      mysql_gtids_.begin_group(event_.type, ConstBytes(field_data(), field_length_));
+      break;
+    case Field::previous_gtids_piece:
+      mysql_gtids_.list().take(ConstBytes(field_data(), field_length_));
+      want_previous_gtids();
+      break;
   }
 }
 
@@ -214,8 +223,8 @@ void GroupTracker::on_header() noexcept {
   }
   event_end_ = event_start_ + event_.length;
   const bool silent = event_.end_low == 0 && !always_says_its_end(event_.type);
-  if (event_.end_low != static_cast<std::uint32_t>(event_end_) && !silent &&
-      !canary(Canary::tailer_follows_misplaced_events)) {
+  if (BL_MUTANT(tailer_follows_misplaced_events, false,
+                event_.end_low != static_cast<std::uint32_t>(event_end_) && !silent)) {
     event_end_ = 0;
     fail(TrackerFault::misplaced_event);
     return;
@@ -233,18 +242,29 @@ void GroupTracker::on_header() noexcept {
       want_in_event(Field::query_header, kEventHeaderSize, kQueryHeaderSize);
       break;
     case EventType::gtid_list:
-      // The list of the file's beginning is the one that counts; there is no other in a binlog.
+      // The list at the file's beginning is the one that counts; a binlog contains no other.
       if (header_read_) break;
       first_gtids_.clear();
       want_in_event(Field::gtid_list_count, kEventHeaderSize, sizeof list_left_);
+      break;
+    case EventType::gtid_log:
+    case EventType::gtid_tagged_log:
+    case EventType::anonymous_gtid_log:
+      on_mysql_gtid_header();
+      break;
+    case EventType::previous_gtids:
+      if (header_read_) break;
+      mysql_gtids_.list().begin(body_length());
+      want_previous_gtids();
       break;
     default:
       break;
   }
 }
 
-// The header was passed as a field. Whether a file has checksums is known behind its format
-// description, whose own was reckoned before the server marked the file as in use.
+// The header was taken as a field. Only after its format description is it known whether a file has
+// checksums. The format description's own checksum was computed before the server marked the file
+// as in use.
 void GroupTracker::begin_sum() noexcept {
   const bool format = event_.type == EventType::format_description;
   sums_ = format || (format_.checksums && may_end_group(event_.type));
@@ -254,8 +274,8 @@ void GroupTracker::begin_sum() noexcept {
 }
 
 bool GroupTracker::sum_is_right() const noexcept {
-  return !sums_ || !format_.checksums || crc_ == kCrc32OfWholeEvent ||
-         canary(Canary::checksum_not_verified);
+  return BL_MUTANT(checksum_not_verified, true,
+                   !sums_ || !format_.checksums || crc_ == kCrc32OfWholeEvent);
 }
 
 void GroupTracker::on_query_header() noexcept {
@@ -267,10 +287,24 @@ void GroupTracker::on_query_header() noexcept {
     fail(TrackerFault::bad_event);
     return;
   }
-  // An empty statement is odd, but it is none of those that are told by their text.
+  // An empty statement is odd, but it is none of those that are recognised by their text.
   const std::uint32_t text_size = body_end() - text_offset;
   if (text_size > 0)
     want_in_event(Field::query_text, text_offset, std::min(text_size, kStatementPrefixSize));
+}
+
+void GroupTracker::on_mysql_gtid_header() noexcept {
+  const std::uint32_t length = std::min(body_length(), kMysqlGtidFront);
+  if (length > 0)
+    want_in_event(Field::mysql_gtid, kEventHeaderSize, length);
+  else
+    mysql_gtids_.begin_group(event_.type, {});
+}
+
+// The next piece follows where the last one ended.
+void GroupTracker::want_previous_gtids() noexcept {
+  const std::uint32_t length = mysql_gtids_.list().wanted();
+  if (length > 0) want_in_event(Field::previous_gtids_piece, offset_ - event_start_, length);
 }
 
 void GroupTracker::finish_event() noexcept {
@@ -292,12 +326,14 @@ void GroupTracker::finish_event() noexcept {
   if (step.cut_off) {
     cut_off_group();
     if (broken()) return;
-    count_group();
+    // Its GTID is not in the state: it is no whole group.
+    ++group_count_;
     group_end_ = previous_end.offset;
   }
   if (!step.outside && (step.cut_off || !was_open)) {
     group_begin_ = previous_end.offset;
     has_gtid_ = event_.type == EventType::gtid;
+    if (!is_mysql_gtid(event_.type)) mysql_gtids_.begin_group_without_event();
   }
   if (step.ended) count_group();
   if (step.ended || step.outside) group_end_ = offset_;
@@ -316,6 +352,9 @@ void GroupTracker::finish_event() noexcept {
     case EventType::gtid_list:
       if (!header_read_) finish_gtid_list();
       break;
+    case EventType::previous_gtids:
+      if (!header_read_) continuity_ = mysql_gtids_.end_list();
+      break;
     default:
       break;
   }
@@ -325,11 +364,12 @@ void GroupTracker::finish_event() noexcept {
 void GroupTracker::count_group() noexcept {
   ++group_count_;
   if (has_gtid_) gtids_.set(gtid_);
+  mysql_gtids_.end_group();
 }
 
 void GroupTracker::cut_off_group() noexcept {
   ++unfinished_group_count_;
-  if (has_gtid_ && !canary(Canary::tailer_follows_misplaced_events))
+  if (BL_MUTANT(tailer_follows_misplaced_events, false, has_gtid_))
     fail(TrackerFault::cut_off_group);
 }
 

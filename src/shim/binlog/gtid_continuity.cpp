@@ -1,10 +1,10 @@
-#include "shim/gtid_continuity.h"
+#include "shim/binlog/gtid_continuity.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "shim/gtid_position.h"
+#include "shim/binlog/gtid_position.h"
 
 namespace binlane {
 namespace {
@@ -37,7 +37,7 @@ Continuity judge_continuity(Entries begin, Entries end, Entries next) noexcept {
   if (next.size() == end.size()) return Continuity::follows;
   for (const GtidEntry& entry : end) {
     if (holds(next, entry)) continue;
-    // Of a deleted domain everything is missing, and the file itself wrote nothing to it.
+    // Everything of a deleted domain is missing, and the file itself wrote nothing to it.
     if (has_domain(next, entry.domain) || !holds(begin, entry)) return Continuity::differs;
   }
   return Continuity::domains_deleted;
@@ -48,14 +48,14 @@ std::string continuity_text(Entries end, Entries next) {
     if (holds(end, entry)) continue;
     const GtidEntry* const ours = find(end, entry);
     if (ours == nullptr)
-      return fmt::format("the next file says that {} was written, the file does not hold it",
+      return fmt::format("the next file says that {} was written, but the file does not hold it",
                          to_string(entry));
-    return fmt::format("the file ends with {}, the next file begins after {}", to_string(*ours),
+    return fmt::format("the file ends with {}, but the next file begins after {}", to_string(*ours),
                        to_string(entry));
   }
   for (const GtidEntry& entry : end) {
     if (!holds(next, entry))
-      return fmt::format("the file holds {}, the next file does not know of it", to_string(entry));
+      return fmt::format("the file holds {}, but the next file does not list it", to_string(entry));
   }
   return {};
 }

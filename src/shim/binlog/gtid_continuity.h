@@ -1,10 +1,11 @@
-// Whether a binlog file goes on where the file before it ended: the GTID state at that end compared
-// with the Gtid_list at the beginning of the next file (safety rules S16, S24). MariaDB only.
+// Whether a binlog file continues where the previous file ended: the GTID state at that end is
+// compared with the Gtid_list at the beginning of the next file. MariaDB's; MySQL's files are
+// judged by MysqlGtidTrail. [S16, S24]
 //
-// The list must be the state, entry by entry. The one exception is
-// FLUSH BINARY LOGS DELETE_DOMAIN_ID=(…): the next file's list then lacks whole domains. The server
-// allows that only for domains that no binlog it still has wrote to, so a domain that the file at
-// hand wrote to cannot have been deleted that way.
+// The list must be the state, entry by entry. The one exception is FLUSH BINARY LOGS
+// DELETE_DOMAIN_ID=(…): the next file's list then lacks whole domains. The server allows that only
+// for domains to which no remaining binlog wrote, so a domain that this file wrote to cannot have
+// been deleted that way.
 //
 // Pure, no allocation except in continuity_text(). The tailer, the scan at an incarnation's start
 // and the feed all judge by this one function.
@@ -14,13 +15,13 @@
 #include <span>
 #include <string>
 
-#include "shim/gtid_state.h"
+#include "shim/binlog/gtid_state.h"
 
 namespace binlane {
 
 enum class Continuity : std::uint8_t {
-  unknown,  // there is nothing to compare: no Gtid_list, no file before it, or too many entries
-  follows,  // the list is the state
+  unknown,          // there is nothing to compare: no list, no previous file, or too many entries
+  follows,          // the list is the state
   domains_deleted,  // the list is the state less whole domains that the file did not write to
   differs,
 };
@@ -37,8 +38,8 @@ constexpr bool continues(Continuity found, bool same_server_run) noexcept {
 Continuity judge_continuity(std::span<const GtidEntry> begin, std::span<const GtidEntry> end,
                             std::span<const GtidEntry> next) noexcept;
 
-// The first difference, for people: "the file ends with 0-1-17, the next one begins after 0-1-20".
-// Empty when there is none.
+// The first difference, for people: "the file ends with 0-1-17, but the next file begins after
+// 0-1-20". Empty if there is none.
 std::string continuity_text(std::span<const GtidEntry> end, std::span<const GtidEntry> next);
 
 }  // namespace binlane

@@ -1,4 +1,4 @@
-#include "shim/gtid_position.h"
+#include "shim/binlog/gtid_position.h"
 
 #include <fmt/format.h>
 
@@ -17,7 +17,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
-// Takes a number and the character behind it (0: the text's end) off the front.
+// Takes a number and the character after it (0: the text's end) from the front.
 template <class T>
 bool take_number(std::string_view& text, T& value, char separator) {
   const char* const end = text.data() + text.size();
@@ -106,7 +106,7 @@ bool GtidHistory::set(const GtidEntry& gtid) {
     return true;
   }
   std::vector<GtidEntry>& entries = domain->second;
-  // Nearly always the same server goes on writing.
+  // Nearly always the same server wrote the previous entry too.
   if (entries.back().server_id == gtid.server_id) {
     entries.back() = gtid;
     return true;

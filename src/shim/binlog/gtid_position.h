@@ -16,7 +16,7 @@
 #include <utility>
 #include <vector>
 
-#include "shim/gtid_state.h"
+#include "shim/binlog/gtid_state.h"
 
 namespace binlane {
 
@@ -30,9 +30,10 @@ class GtidPosition {
   static constexpr std::size_t kMaxDomains = 1 << 16;
 
   // Comma-separated GTIDs, blanks allowed around each; the empty text is the empty position.
-  // Nothing when malformed, when a domain stands there twice, or beyond kMaxDomains.
+  // Nothing if the text is malformed, names a domain twice, or exceeds kMaxDomains.
   static std::optional<GtidPosition> parse(std::string_view text);
-  // The two GTIDs of one domain that make a text no position: the later one and the one before it.
+  // The two GTIDs of one domain because of which a text is no position: the later one and the one
+  // before it.
   static std::optional<std::pair<GtidEntry, GtidEntry>> conflict(std::string_view text);
 
   const GtidEntry* find(std::uint32_t domain) const;
@@ -47,28 +48,28 @@ class GtidPosition {
   std::map<std::uint32_t, GtidEntry> gtids_;
 };
 
-// Whoever stands at `position` has executed all that one at `wanted` has.
+// A server at `position` has executed everything that a server at `wanted` has.
 bool covers(const GtidPosition& position, const GtidPosition& wanted);
 
 class GtidHistory {
  public:
   static constexpr std::size_t kMaxEntries = 1 << 16;
 
-  // Makes `gtid` its server's last and the last one of its domain. False, with nothing changed,
-  // beyond kMaxEntries.
+  // Makes `gtid` its server's last and the last one of its domain. Returns false, and changes
+  // nothing, beyond kMaxEntries.
   bool set(const GtidEntry& gtid);
   // The last sequence number of a server in a domain.
   std::optional<std::uint64_t> last_of(std::uint32_t domain, std::uint32_t server_id) const;
   // The GTID that was written last in a domain.
   std::optional<GtidEntry> last_in(std::uint32_t domain) const;
-  // For a Gtid_list event: by domain, the last one written at the end of its domain.
+  // For a Gtid_list event: by domain, with the last one written at the end of its domain.
   std::vector<GtidEntry> list() const;
-  // The replica position of one that has executed all of it.
+  // The position of a replica that has executed all of it.
   GtidPosition position() const;
   bool empty() const { return domains_.empty(); }
 
  private:
-  // The newest entry stands at the end; servers per domain are few.
+  // The newest entry is at the end; servers per domain are few.
   std::map<std::uint32_t, std::vector<GtidEntry>> domains_;
   std::size_t count_ = 0;
 };

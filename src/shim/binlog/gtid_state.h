@@ -15,6 +15,8 @@ struct GtidEntry {
   std::uint32_t domain = 0;
   std::uint32_t server_id = 0;
   std::uint64_t sequence = 0;
+
+  bool operator==(const GtidEntry&) const = default;
 };
 
 class GtidState {
@@ -27,7 +29,7 @@ class GtidState {
     overflow_ = 0;
   }
 
-  // Sets the entry of {domain, server id}; the newest one is found without a search.
+  // Sets the entry of {domain, server id}; finds the newest one without a search.
   void set(const GtidEntry& entry) noexcept {
     const std::size_t at = index_of(entry);
     if (at == kCapacity) {
@@ -57,7 +59,7 @@ class GtidState {
   bool matches(std::size_t at, const GtidEntry& entry) const noexcept {
     return entries_[at].domain == entry.domain && entries_[at].server_id == entry.server_id;
   }
-  // Where the entry is or would be added; kCapacity when it is not there and there is no room.
+  // Where the entry is or would be added; kCapacity if it does not exist and there is no room.
   std::size_t index_of(const GtidEntry& entry) const noexcept {
     if (newest_ < count_ && matches(newest_, entry)) return newest_;
     std::size_t at = 0;

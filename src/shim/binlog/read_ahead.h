@@ -1,6 +1,6 @@
-// ReadAhead: a backlog is read from its file in larger pieces than frames, so that it costs one
-// system call for some twenty frames. Whoever goes on where a read ended gets a piece of its own;
-// a read from anywhere else (a retransmission) takes what it needs and nothing more.
+// ReadAhead: reads a backlog from its file in larger pieces than frames, so that some twenty frames
+// cost one system call. A reader that continues where a read ended gets a piece of its own. A read
+// from anywhere else (a retransmission) takes what it needs and nothing more.
 //
 // Indexed by the stream's linear coordinate. Allocates at construction. Owned by the source's lane.
 #pragma once
@@ -18,9 +18,9 @@ namespace binlane {
 
 class ReadAhead {
  public:
-  // Stays in a core's second-level cache beside everything else.
+  // This much stays in a core's second-level cache beside everything else.
   static constexpr std::size_t kPieceSize = std::size_t{32} << 10;
-  // As many places at once as a lane has sessions that may catch up.
+  // As many places as a lane has sessions that may catch up at the same time.
   static constexpr std::size_t kMaxPieces = 16;
 
   ReadAhead() : bytes_(std::make_unique_for_overwrite<std::byte[]>(kMaxPieces * kPieceSize)) {}
@@ -28,8 +28,8 @@ class ReadAhead {
   void reset() noexcept { pieces_ = {}; }
 
   // Fills `out` from `linear` on, of whose file `left` bytes (>= out.size()) may be read. What is
-  // not here comes from read_at(bytes) -> count or -errno, which reads from `linear`. Returns the
-  // bytes in `out`, or what read_at answered if that was not a positive count.
+  // not buffered comes from read_at(bytes) -> count or -errno, which reads from `linear`. Returns
+  // the bytes in `out`, or what read_at returned if that was not a positive count.
   template <class ReadAt>
   std::int64_t read(std::uint64_t linear, MutableBytes out, std::uint64_t left,
                     ReadAt&& read_at) noexcept {
@@ -44,17 +44,17 @@ class ReadAhead {
     }
     if (continued != nullptr) return refill(*continued, linear, out, left, read_at);
     const std::int64_t count = read_at(out);
-    // Nothing of it is kept but the place at which its reader may go on.
+    // Nothing of it is kept except the place from which its reader may continue.
     if (count > 0) *oldest = {0, 0, linear + static_cast<std::uint64_t>(count), use_};
     return count;
   }
 
  private:
-  // The bytes [begin, end) are here, perhaps none.
+  // The bytes [begin, end) are buffered, perhaps none.
   struct Piece {
     std::uint64_t begin = 0;
     std::uint64_t end = 0;
-    std::uint64_t next = 0;      // where whoever read here last would go on
+    std::uint64_t next = 0;      // where the last reader of this piece would continue
     std::uint64_t last_use = 0;  // 0: never
 
     bool holds(std::uint64_t linear, std::size_t size) const noexcept {
@@ -74,7 +74,7 @@ class ReadAhead {
     return static_cast<std::int64_t>(out.size());
   }
 
-  // What little of it is here is read again: frames stay whole, and nothing has to be moved.
+  // The few bytes that are buffered are read again: frames stay whole, and nothing has to be moved.
   template <class ReadAt>
   std::int64_t refill(Piece& piece, std::uint64_t linear, MutableBytes out, std::uint64_t left,
                       ReadAt&& read_at) noexcept {

@@ -1,9 +1,9 @@
 // SharedPosition: one thread writes a position, any thread reads a consistent one (a seqlock).
 //
-// The writer never waits. A reader that meets a write under way tries again; the lane uses
-// try_load(), which has a bound, because the writer may be off its core just then. The order comes
-// from acquire and release on the fields themselves, not from fences, which ThreadSanitizer cannot
-// follow.
+// The writer never waits. A reader that meets a write in progress tries again. The lane uses
+// try_load(), which has a bound, because the writer may be off its core at that moment. The order
+// comes from acquire and release on the fields themselves, not from fences, which ThreadSanitizer
+// cannot follow.
 #pragma once
 
 #include <atomic>
@@ -25,7 +25,7 @@ class SharedPosition {
     version_.store(version + 2, std::memory_order_release);
   }
 
-  // False: a write was under way each time; `position` is unchanged.
+  // Returns false if a write was in progress each time; `position` is then unchanged.
   bool try_load(Position& position) const noexcept {
     constexpr int kAttempts = 4;
     for (int attempt = 0; attempt < kAttempts; ++attempt) {

@@ -1,4 +1,4 @@
-#include "shim/stream_map.h"
+#include "shim/binlog/stream_map.h"
 
 #include <limits>
 

@@ -1,12 +1,13 @@
 // StreamMap: the linear coordinate over the binlog files of one incarnation of a source.
 //
-// The files are laid end to end: a file takes its final size and one unit more, which is the
-// statement that it ended. So linear_of({n, final size}) is before that statement and
-// linear_of({n + 1, 0}) behind it. The origin is the first byte of the file that the map began with
-// and stays it, even when old files drop off the front. The last file is open: it has no end yet.
+// The files are laid end to end. A file takes its final size and one unit more, which is the
+// statement that it ended. So linear_of({n, final size}) is before that statement and linear_of({n
+// + 1, 0}) after it. The origin is the first byte of the file that the map began with. It does not
+// change, even when old files are dropped from the front. The last file is open: it has no end yet.
 //
-// Fixed capacity, allocated at construction; when it is full the oldest file drops off. Copying
-// allocates (ordinary threads take copies); everything else does not. Owned by the source's lane.
+// Fixed capacity, allocated at construction; when the map is full the oldest file is dropped.
+// Copying allocates (ordinary threads take copies); everything else does not. Owned by the source's
+// lane.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,8 @@ class StreamMap {
 
   // Begins anew, with `first_file` open at linear 0.
   void begin(std::uint32_t first_file) noexcept;
-  // The open file ended so, and the next one opens behind it. Asserts that it is the open file.
+  // The open file ended as `end` says, and the next one opens after it. Asserts that it is the open
+  // file.
   void end_file(const FileEnd& file_end) noexcept;
   // Forgets the files before `file`, but never the open one.
   void drop_before(std::uint32_t file) noexcept;
@@ -39,10 +41,10 @@ class StreamMap {
   std::uint64_t current_begin() const noexcept { return entry(ended_count()).begin; }
   // Where the oldest file that is still known begins.
   std::uint64_t front() const noexcept { return entry(0).begin; }
-  // Files that dropped off since begin().
+  // Files that were dropped since begin().
   std::uint64_t dropped_count() const noexcept { return dropped_count_; }
 
-  // Nothing for a file that is not known, or an offset behind its end.
+  // Nothing for a file that is not known, or an offset after its end.
   std::optional<std::uint64_t> linear_of(Position position) const noexcept;
   // Nothing for what lies before the oldest known file. In the open file any offset is taken.
   std::optional<Position> position_of(std::uint64_t linear) const noexcept;

@@ -1,9 +1,9 @@
-#include "shim/synced_confirmer.h"
+#include "shim/binlog/synced_confirmer.h"
 
 #include <algorithm>
 
 #include "base/assert.h"
-#include "base/canary.h"
+#include "base/mutant.h"
 
 namespace binlane {
 
@@ -22,7 +22,7 @@ void SyncedConfirmer::on_poll_end(std::optional<std::uint64_t> sync_binlog) noex
     own_sync_counts_ = false;
     return;
   }
-  if (trusted_ || canary(Canary::synced_untrusted)) synced_ = std::max(synced_, candidate_);
+  if (BL_MUTANT(synced_untrusted, true, trusted_)) synced_ = std::max(synced_, candidate_);
 }
 
 bool SyncedConfirmer::own_sync_begin() noexcept {

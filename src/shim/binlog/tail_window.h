@@ -1,7 +1,7 @@
-// TailWindow: the newest bytes of a stream, in a ring, so that what has just been written is sent
-// without reading it a second time.
+// TailWindow: the newest bytes of a stream, in a ring, so that bytes that were just written are
+// sent without reading them a second time.
 //
-// Indexed by the stream's linear coordinate; the unit of a file's end takes one byte that nobody
+// Indexed by the stream's linear coordinate. The unit of a file's end takes one byte that nobody
 // reads. Allocated at construction. Owned by the source's lane.
 #pragma once
 
@@ -30,11 +30,11 @@ class TailWindow {
   }
 
   std::uint64_t end() const noexcept { return end_; }
-  // True when the byte at `linear` is here.
+  // True if the window holds the byte at `linear`.
   bool holds(std::uint64_t linear) const noexcept { return linear >= begin_ && linear < end_; }
 
-  // Room for the next bytes: up to `size` of them, fewer at the ring's end. What stood there no
-  // longer counts, whether it is used or not.
+  // Room for the next bytes: up to `size` of them, fewer at the ring's end. The bytes that were
+  // there no longer count, whether the room is used or not.
   MutableBytes room(std::size_t size) noexcept {
     const std::size_t at = index_of(end_);
     const std::size_t length = std::min(size, ring_.size() - at);

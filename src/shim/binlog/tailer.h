@@ -1,9 +1,9 @@
-// Tailer: follows a source's binlog as the server writes it and makes one stream of it.
+// Tailer: follows a source's binlog as the server writes it, and makes one stream of it.
 //
 // The hot path is one read at the end of the open file, straight into the window that the senders
-// read from. A file is read to its end before the next one, which is exactly the next number
-// (safety rule S16); what shows that the server restarted, or that the files are no longer what
-// they were (S6), stops the tailer until control has started a new incarnation.
+// read from. A file is read to its end before the next one, which is exactly the next number. [S16]
+// Signs that the server restarted, or that the files are no longer what they were, stop the tailer
+// until control has started a new incarnation. [S6]
 //
 // Owned by the source's lane. After construction it allocates nothing; its system calls are pread,
 // and open, stat, fstat and close when a file switches or nothing was written for a while.
@@ -14,53 +14,31 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "base/canary.h"
 #include "base/clock.h"
+#include "base/mutant.h"
 #include "base/stream_digest.h"
-#include "shim/binlog_files.h"
-#include "shim/group_tracker.h"
-#include "shim/stream_map.h"
-#include "shim/stream_scan.h"
-#include "shim/tail_window.h"
+#include "shim/binlog/binlog_files.h"
+#include "shim/binlog/group_tracker.h"
+#include "shim/binlog/stream_counters.h"
+#include "shim/binlog/stream_map.h"
+#include "shim/binlog/stream_scan.h"
+#include "shim/binlog/tail_event.h"
+#include "shim/binlog/tail_window.h"
 
 namespace binlane {
-
-// What a poll found. From server_restarted on, the tailer has stopped.
-enum class TailEvent : std::uint8_t {
-  none,
-  grew,              // written() moved
-  file_ended,        // the file's last event was read; written() is behind its end
-  server_restarted,  // the next file was written by another run of the server
-  shrunk,            // the file is shorter than what was read of it
-  reset,             // the file was removed or replaced: the server's numbering began anew
-  gap,      // the next file is not what the last one, which is gone, ended with: another stream
-  damaged,  // the next file is not what the last one, which is still there, ended with
-  error,    // error() or fault() says which
-};
-constexpr bool stops_tailer(TailEvent event) noexcept {
-  return event >= TailEvent::server_restarted;
-}
-
-struct TailCounters {
-  std::uint64_t bytes = 0;
-  std::uint64_t reads = 0;  // that found bytes
-  std::uint64_t files_ended = 0;
-  std::uint64_t probes = 0;          // looks at what a file and its successor are
-  std::uint64_t unproven_files = 0;  // no Gtid_list that could be compared (S16)
-};
 
 template <BinlogFiles Files>
 class Tailer {
  public:
   // One read's largest size: what a lane's turn may take.
   static constexpr std::size_t kReadSize = std::size_t{64} << 10;
-  // A file that does not grow is looked at so often: did the server go on elsewhere?
+  // How often a file that does not grow is checked: did the server continue elsewhere?
   static constexpr std::uint64_t kIdleProbe_ns = 10 * kNanosPerMilli;
-  // Behind a Rotate event the next file is there within a moment.
+  // After a Rotate event the next file appears within a moment.
   static constexpr std::uint64_t kNextFileProbe_ns = 50 * kNanosPerMicro;
   static_assert(TailWindow::kDefaultCapacity >= 16 * kReadSize);
 
-  // `files` outlives this and is used by one thread at a time.
+  // `files` must outlive this and is used by one thread at a time.
   explicit Tailer(Files& files, std::size_t window_capacity = TailWindow::kDefaultCapacity,
                   std::size_t map_capacity = StreamMap::kDefaultCapacity)
       : files_(files), map_(map_capacity), window_(window_capacity) {
@@ -71,7 +49,7 @@ class Tailer {
   Tailer& operator=(const Tailer&) = delete;
 
   // Takes what scan_stream() found (`start` gets the old map in exchange, so that nothing is
-  // allocated) and goes on behind it. 0 or an errno; the tailer runs only after 0.
+  // allocated) and continues after it. Returns 0 or an errno; the tailer runs only after 0.
   int start(StreamStart& start, std::uint64_t now_ns) noexcept;
   void stop() noexcept;
   bool running() const noexcept { return phase_ != Phase::stopped; }
@@ -79,31 +57,33 @@ class Tailer {
   // One turn's work: at most one read.
   TailEvent poll(std::uint64_t now_ns) noexcept;
 
-  // The end of the stream, linear. It grows only, save at start().
+  // The end of the stream, linear. It only grows, except at start().
   std::uint64_t written() const noexcept { return written_; }
   Position written_position() const noexcept {
     return {map_.current_file(), written_ - map_.current_begin()};
   }
-  // Behind the last whole event group, linear; <= written(). What a file that follows another one
-  // begins with counts with its first group: until the server has listed it in its index it removes
-  // the file as it starts again, and gives its number to another (MariaDB 10.11).
+  // After the last whole event group, linear; <= written(). A follow-on file's header counts only
+  // once its first event group is complete. Before the server has listed the file in its index, a
+  // restart deletes the file and reuses its number (MariaDB 10.11).
   std::uint64_t group_end() const noexcept { return group_end_; }
 
-  // The file at hand is known to go on where the one before it ended, and to be the server's still.
+  // The current file is known to continue where the previous one ended, and to be the server's
+  // still.
   bool settled() const noexcept { return header_checked_ && live_; }
 
-  // Everything that was in the binlogs at this time has been read, as far as it was to be read.
+  // Everything that was in the binlogs at this time has been read, as far as it could be read.
   std::uint64_t all_read_ns() const noexcept { return all_read_ns_; }
 
   const StreamMap& map() const noexcept { return map_; }
   const TailWindow& window() const noexcept { return window_; }
   const GroupTracker& tracker() const noexcept { return tracker_; }
-  const TailCounters& counters() const noexcept { return counters_; }
+  // Any thread.
+  TailCounters counters() const noexcept { return counters_.snapshot(); }
   // Why it stopped with TailEvent::error: an errno; EBADMSG when fault() says why.
   int error() const noexcept { return error_; }
   TrackerFault fault() const noexcept { return tracker_.fault(); }
 
-  // Forgets at most `bound` of the oldest files that the server has purged; call it again while it
+  // Forgets at most `bound` of the oldest files that the server has purged. Call it again while it
   // returns true.
   bool drop_purged(std::uint32_t bound) noexcept;
 
@@ -111,7 +91,7 @@ class Tailer {
   enum class Phase : std::uint8_t {
     stopped,
     tailing,  // reading handle_
-    between,  // handle_ was read to its last event; its successor is not there yet
+    between,  // handle_ was read to its last event; its successor does not exist yet
   };
 
   TailEvent read_tail(std::uint64_t now_ns) noexcept;
@@ -126,11 +106,11 @@ class Tailer {
   Files& files_;
   Phase phase_ = Phase::stopped;
   FileHandle handle_ = kNoFile;
-  bool header_checked_ = false;      // of a file that was opened behind another one
+  bool header_checked_ = false;      // of a file that was opened after another one
   std::uint64_t groups_before_ = 0;  // tracker_'s, when that file was opened
-  bool begun_ = true;                // a group stands behind its header
-  bool live_ = false;                // its name meant it still when that was last asked
-  bool previous_gone_ = false;   // the file before was purged, or reset, when this one was opened
+  bool begun_ = true;                // a group follows its header
+  bool live_ = false;                // its name still meant this file when that was last checked
+  bool previous_gone_ = false;   // the previous file was purged, or reset, when this one was opened
   bool successor_seen_ = false;  // the next file exists though this one has no last event
   int error_ = 0;
   std::uint64_t written_ = 0;
@@ -139,7 +119,7 @@ class Tailer {
   std::uint64_t probe_ns_ = 0;
   std::uint64_t polled_ns_ = 0;
   std::uint64_t all_read_ns_ = 0;
-  TailCounters counters_;
+  TailTally counters_;
   GroupTracker tracker_;
   StreamMap map_;
   TailWindow window_;
@@ -178,11 +158,11 @@ void Tailer<Files>::stop() noexcept {
 
 template <BinlogFiles Files>
 TailEvent Tailer<Files>::poll(std::uint64_t now_ns) noexcept {
-  const bool paused = now_ns - polled_ns_ > kIdleProbe_ns && !canary(Canary::acked_behind_reset);
+  const bool paused = BL_MUTANT(acked_behind_reset, false, now_ns - polled_ns_ > kIdleProbe_ns);
   polled_ns_ = now_ns;
   switch (phase_) {
     case Phase::tailing:
-      // A lane that stood still must not go by the growth of a file that is not the server's any
+      // After a pause, a lane must not rely on the growth of a file that is not the server's any
       // more: what it has yet to read of it may have been written before a RESET, or a PURGE.
       if (paused) live_ = !files_.replaced(handle_, map_.current_file());
       return read_tail(now_ns);
@@ -211,10 +191,10 @@ TailEvent Tailer<Files>::read_tail(std::uint64_t now_ns) noexcept {
   window_.add(size);
   BL_ASSERT(window_.end() == map_.current_begin() + tracker_.end().offset);
   growth_ns_ = now_ns;
-  counters_.bytes += size;
-  ++counters_.reads;
+  counters_.bytes.add(size);
+  counters_.reads.add();
   if (!header_checked_) {
-    // Not a byte of a file counts before it is known that it belongs to this stream.
+    // No byte of a file counts before it is known that the file belongs to this stream.
     if (!tracker_.header_read()) return TailEvent::none;
     const TailEvent checked = check_header();
     if (checked != TailEvent::none) return checked;
@@ -225,23 +205,24 @@ TailEvent Tailer<Files>::read_tail(std::uint64_t now_ns) noexcept {
   return TailEvent::file_ended;
 }
 
-// The file did not grow. Now and then, see whether the server goes on elsewhere.
+// The file did not grow. From time to time, check whether the server continues elsewhere.
 template <BinlogFiles Files>
 TailEvent Tailer<Files>::probe_idle(std::uint64_t now_ns) noexcept {
   if (!successor_seen_ &&
       (now_ns - growth_ns_ < kIdleProbe_ns || now_ns - probe_ns_ < kIdleProbe_ns))
     return TailEvent::none;
   probe_ns_ = now_ns;
-  ++counters_.probes;
+  counters_.probes.add();
   const std::int64_t size = files_.size(handle_);
   if (size < 0) return halt(TailEvent::error, static_cast<int>(-size));
   const auto length = static_cast<std::uint64_t>(size);
-  if (length < tracker_.end().offset && !canary(Canary::shrunken_file_ignored))
+  if (BL_MUTANT(shrunken_file_ignored, false, length < tracker_.end().offset))
     return halt(TailEvent::shrunk);
   if (length > tracker_.end().offset) return TailEvent::none;
   if (files_.replaced(handle_, map_.current_file())) return halt(why_replaced());
   live_ = true;
-  // The next file was there before this last, vain read: nothing will be added to this one.
+  // The next file existed before this last read, which found nothing. So nothing will be added to
+  // this one.
   if (successor_seen_) return halt(TailEvent::server_restarted);
   const int next = files_.open(map_.current_file() + 1);
   if (next == -ENOENT) return TailEvent::none;
@@ -251,8 +232,8 @@ TailEvent Tailer<Files>::probe_idle(std::uint64_t now_ns) noexcept {
   return TailEvent::none;
 }
 
-// The newest file is gone, or its name means another one. A RESET takes the one before it as well;
-// a server that starts removes the one that its last run had not listed, and no other.
+// The newest file is gone, or its name means another one. A RESET removes the previous file as
+// well. A server that starts removes only the file that its last run had not listed.
 template <BinlogFiles Files>
 TailEvent Tailer<Files>::why_replaced() noexcept {
   if (begun_) return TailEvent::reset;
@@ -271,7 +252,7 @@ TailEvent Tailer<Files>::open_next(std::uint64_t now_ns) noexcept {
   const bool rotated = tracker_.ending() == FileEnding::rotate;
   if (now_ns - probe_ns_ < (rotated ? kNextFileProbe_ns : kIdleProbe_ns)) return TailEvent::none;
   probe_ns_ = now_ns;
-  ++counters_.probes;
+  counters_.probes.add();
   const std::uint32_t number = map_.current_file();
   int next = files_.open(number);
   if (next == -ENOENT) {
@@ -279,15 +260,15 @@ TailEvent Tailer<Files>::open_next(std::uint64_t now_ns) noexcept {
       all_read_ns_ = now_ns;
       return TailEvent::none;
     }
-    // Either the numbering began anew, or the next file came and this one was purged since.
+    // Either the numbering began anew, or the next file came and this one has been purged since.
     next = files_.open(number);
     if (next == -ENOENT) return halt(TailEvent::reset);
   }
   if (next < 0) return halt(TailEvent::error, -next);
-  // Another file that bears this one's number: both are a new stream's, however much the next one's
-  // GTID state looks like ours. One that is gone was purged, if the next one's says so.
+  // Another file has this one's number: both belong to a new stream, however similar the next one's
+  // GTID state is. A file that is gone was purged, if the next one's state says so.
   previous_gone_ = files_.replaced(handle_, number - 1);
-  if (previous_gone_ && !canary(Canary::renumbered_file_followed)) {
+  if (BL_MUTANT(renumbered_file_followed, false, previous_gone_)) {
     const int again = files_.open(number - 1);
     if (again >= 0) {
       files_.close(again);
@@ -317,15 +298,16 @@ template <BinlogFiles Files>
 TailEvent Tailer<Files>::check_header() noexcept {
   header_checked_ = true;
   live_ = true;
-  // The first file of a server's run behind a Rotate: it died before it made the next file itself.
+  // The first file of a server's run after a Rotate: the previous run died before it made the next
+  // file itself.
   if (tracker_.format().startup_s != 0) return halt(TailEvent::server_restarted);
   // It was made by a rotation of the same run of the server, which may have deleted domains.
-  if (!continues(tracker_.continuity(), true) && !canary(Canary::foreign_file_followed)) {
-    // A RESET removes the file before. With that still there, the server has lost a part of it, or
-    // wrote it in half: groups that its clients were told OK for (S24).
+  if (BL_MUTANT(foreign_file_followed, false, !continues(tracker_.continuity(), true))) {
+    // A RESET removes the previous file. As that still exists, the server has lost a part of it, or
+    // wrote half of it: groups that its clients were told OK for. [S24]
     return halt(previous_gone_ ? TailEvent::gap : TailEvent::damaged);
   }
-  if (tracker_.continuity() == Continuity::unknown) ++counters_.unproven_files;
+  if (tracker_.continuity() == Continuity::unknown) counters_.unproven_files.add();
   return TailEvent::none;
 }
 
@@ -348,7 +330,7 @@ void Tailer<Files>::end_file() noexcept {
   written_ = map_.current_begin();
   group_end_ = written_;
   BL_ASSERT(written_ == window_.end());
-  ++counters_.files_ended;
+  counters_.files_ended.add();
   phase_ = Phase::between;
   successor_seen_ = false;
 }

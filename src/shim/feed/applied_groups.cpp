@@ -1,4 +1,4 @@
-#include "shim/applied_groups.h"
+#include "shim/feed/applied_groups.h"
 
 #include <utility>
 
@@ -6,20 +6,20 @@
 
 namespace binlane {
 
-void AppliedGroups::add(GtidPosition wanted, Position end) {
+void AppliedGroups::add(GtidSet wanted, Position end) {
   BL_ASSERT(!full());
   BL_ASSERT(waiting_.empty() || waiting_.back().end <= end);
   waiting_.push_back({std::move(wanted), end});
 }
 
-const GtidPosition& AppliedGroups::next() const {
+const GtidSet& AppliedGroups::next() const {
   BL_ASSERT(!waiting_.empty());
   return waiting_.front().wanted;
 }
 
-Position AppliedGroups::take_executed(const GtidPosition& state) {
+Position AppliedGroups::take_executed(const GtidSet& state) {
   Position executed;
-  while (!waiting_.empty() && covers(state, waiting_.front().wanted)) {
+  while (!waiting_.empty() && state.covers(waiting_.front().wanted)) {
     executed = waiting_.front().end;
     waiting_.pop_front();
   }

@@ -1,8 +1,6 @@
-#include "shim/archive_reader.h"
+#include "shim/feed/archive_reader.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,7 +10,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
-#include "shim/group_tracker.h"
+#include "shim/binlog/group_tracker.h"
 
 namespace binlane {
 namespace {
@@ -21,29 +19,30 @@ namespace {
 constexpr std::size_t kLongestEnding = kEventHeaderSize + 8 + 512 + kEventChecksumSize;
 constexpr std::size_t kScanChunk = 256 << 10;
 
-// Reads exactly out.size() bytes; false on an error (errno) or the end of the file (errno 0).
-bool read_fully(int descriptor, std::uint64_t at, MutableBytes out) {
+// The file ended before what was to be read.
+constexpr int kFileEnded = -1;
+
+// Reads exactly out.size() bytes. 0, an errno, or kFileEnded.
+int read_fully(const BinlogFolder& folder, FileHandle handle, std::uint64_t at, MutableBytes out) {
   while (!out.empty()) {
-    const ssize_t count = pread(descriptor, out.data(), out.size(), static_cast<off_t>(at));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return false;
-    if (count == 0) {
-      errno = 0;
-      return false;
-    }
+    const std::int64_t count = folder.read_at(handle, at, out);
+    if (count == -EINTR) continue;
+    if (count < 0) return static_cast<int>(-count);
+    if (count == 0) return kFileEnded;
+    BL_ASSERT(static_cast<std::uint64_t>(count) <= out.size());
     at += static_cast<std::uint64_t>(count);
     out = out.subspan(static_cast<std::size_t>(count));
   }
-  return true;
+  return 0;
 }
 
 // Whether the file's last bytes are a Rotate or Stop event: then no group was cut off before it,
 // and there is no need to read the whole file.
-bool ends_properly(int descriptor, std::uint64_t size) {
+bool ends_properly(const BinlogFolder& folder, FileHandle handle, std::uint64_t size) {
   std::array<std::byte, kLongestEnding> tail;
   const std::size_t count = std::min<std::uint64_t>(size, tail.size());
   const MutableBytes read = MutableBytes(tail).first(count);
-  if (!read_fully(descriptor, size - count, read)) return false;
+  if (read_fully(folder, handle, size - count, read) != 0) return false;
   for (std::size_t length = kEventHeaderSize; length <= count; ++length) {
     const EventHeader header = parse_event_header(read.data() + count - length);
     if (header.length == length && header.end_low == static_cast<std::uint32_t>(size) &&
@@ -65,25 +64,26 @@ OwnedFile::~OwnedFile() {
   if (descriptor_ >= 0) close(descriptor_);
 }
 
-std::optional<std::uint64_t> whole_groups_of_file(int descriptor, std::string& error) {
-  struct stat status {};
-  if (fstat(descriptor, &status) != 0) {
-    error = errno_text(errno);
+std::optional<std::uint64_t> whole_groups_of_file(const BinlogFolder& folder, FileHandle handle,
+                                                  std::string& error) {
+  const std::int64_t found = folder.size(handle);
+  if (found < 0) {
+    error = errno_text(static_cast<int>(-found));
     return std::nullopt;
   }
-  const auto size = static_cast<std::uint64_t>(status.st_size);
-  if (ends_properly(descriptor, size)) return size;
+  const auto size = static_cast<std::uint64_t>(found);
+  if (ends_properly(folder, handle, size)) return size;
   // A torn file: its groups have to be followed from the beginning.
   const auto tracker = std::make_unique<GroupTracker>();
   tracker->start_file(1);
   const auto chunk = std::make_unique<std::byte[]>(kScanChunk);
   for (std::uint64_t at = 0; at < size;) {
     const MutableBytes bytes{chunk.get(), std::min<std::uint64_t>(kScanChunk, size - at)};
-    if (!read_fully(descriptor, at, bytes)) {
-      error = errno_text(errno);
+    if (const int failed = read_fully(folder, handle, at, bytes); failed != 0) {
+      error = failed == kFileEnded ? "it became shorter" : errno_text(failed);
       return std::nullopt;
     }
-    // Broken is what a torn tail may be; the groups before it count.
+    // A torn tail may be broken; the groups before it count.
     if (!tracker->on_bytes(at, bytes)) break;
     at += bytes.size();
   }
@@ -102,15 +102,16 @@ bool ArchiveReader::open(std::uint32_t number) {
   file_missing_ = false;
   error_.clear();
   buffer_size_ = 0;
-  file_ = OwnedFile(::open(place_.path(number).c_str(), O_RDONLY | O_CLOEXEC));
-  if (file_.is_open()) return true;
-  file_missing_ = errno == ENOENT;
+  file_.emplace(*place_.files, number);
+  const int error = file_->error();
+  if (error == 0) return true;
+  file_missing_ = error == ENOENT;
   return fail(fmt::format("cannot open the archived '{}': {}", place_.file_name(number),
-                          errno_text(errno)));
+                          errno_text(error)));
 }
 
 void ArchiveReader::seek(std::uint64_t offset) {
-  BL_ASSERT(file_.is_open());
+  BL_ASSERT(file_ && file_->error() == 0);
   offset_ = offset;
   check_boundary_ = true;
 }
@@ -121,7 +122,7 @@ bool ArchiveReader::refresh_visible_end() {
     visible_end_ = limit.offset;
   } else if (limit.file > number_) {
     std::string error;
-    const auto end = whole_groups_of_file(file_.get(), error);
+    const auto end = whole_groups_of_file(*place_.files, file_->handle(), error);
     if (!end) return fail(fmt::format("I/O error reading log event: {}", error));
     visible_end_ = *end;
     complete_ = true;
@@ -132,7 +133,7 @@ bool ArchiveReader::refresh_visible_end() {
 }
 
 ArchiveReader::Step ArchiveReader::next(ArchivedEvent& event) {
-  BL_ASSERT(file_.is_open());
+  BL_ASSERT(file_ && file_->error() == 0);
   if (!error_.empty()) return Step::failed;
   if (offset_ >= visible_end_) {
     if (!complete_ && !refresh_visible_end()) return Step::failed;
@@ -180,9 +181,11 @@ bool ArchiveReader::fill(std::size_t count) {
 
 bool ArchiveReader::read(std::uint64_t at, MutableBytes out) {
   BL_ASSERT(at + out.size() <= visible_end_);
-  if (read_fully(file_.get(), at, out)) return true;
-  return fail(errno == 0 ? "binlog truncated in the middle of event"
-                         : fmt::format("I/O error reading log event: {}", errno_text(errno)));
+  const int error = read_fully(*place_.files, file_->handle(), at, out);
+  if (error == 0) return true;
+  return fail(error == kFileEnded
+                  ? "binlog truncated in the middle of event"
+                  : fmt::format("I/O error reading log event: {}", errno_text(error)));
 }
 
 bool ArchiveReader::fail(std::string error) {

@@ -1,20 +1,23 @@
-// ArchiveReader: the events of the archive's files, up to the feed's limit and never beyond (I7).
+// ArchiveReader: the events of the archive's files, up to the feed's limit and never beyond. [I7]
 //
-// In the file where the limit stands it yields what is before it; an older file is complete and
-// yields its whole event groups. A file that its server tore when it crashed ends with bytes that
-// belong to no whole group: those are left out, and next() says file_end there. One thread owns an
-// object.
+// In the file that contains the limit it yields what is before the limit; an older file is
+// complete, and it yields that file's whole event groups. A file that its server tore when it
+// crashed ends with bytes that belong to no whole group: those are left out, and next() says
+// file_end there. One thread owns an object.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/position.h"
-#include "shim/binlog_event.h"
-#include "shim/feed_limit.h"
+#include "shim/binlog/binlog_event.h"
+#include "shim/binlog/binlog_files.h"
+#include "shim/binlog/binlog_folder.h"
+#include "shim/feed/feed_limit.h"
 
 namespace binlane {
 
@@ -42,10 +45,18 @@ struct ArchivedEvent {
   bool whole() const noexcept { return front.size() == header.length; }
 };
 
-// Where an archive is.
+// Where an archive is, and how its files are reached.
 struct ArchivePlace {
   std::string directory;
   std::string basename;
+  std::shared_ptr<const BinlogFolder> files;
+
+  ArchivePlace() = default;
+  // The files that the system has there.
+  ArchivePlace(std::string in, std::string base)
+      : ArchivePlace(in, base, std::make_shared<PosixBinlogFiles>(in, base)) {}
+  ArchivePlace(std::string in, std::string base, std::shared_ptr<const BinlogFolder> folder)
+      : directory(std::move(in)), basename(std::move(base)), files(std::move(folder)) {}
 
   std::string file_name(std::uint32_t number) const { return binlog_file_name(basename, number); }
   std::string path(std::uint32_t number) const { return directory + '/' + file_name(number); }
@@ -62,13 +73,13 @@ class ArchiveReader {
     failed,    // see error()
   };
 
-  // `limit` outlives the reader.
+  // `limit` must outlive the reader.
   ArchiveReader(ArchivePlace place, FeedLimit& limit);
 
-  // Goes to the first event of a file. False, with error(), when it cannot be opened.
+  // Goes to the first event of a file. Returns false, with error(), if it cannot be opened.
   bool open(std::uint32_t number);
   // Goes to an offset of the open file, which must be the beginning of an event or the file's end;
-  // next() checks it as well as it can.
+  // next() checks this as well as it can.
   void seek(std::uint64_t offset);
   Step next(ArchivedEvent& event);
   // Bytes [at, at + out.size()) of the open file, which belong to an event that next() gave.
@@ -76,19 +87,20 @@ class ArchiveReader {
 
   // Where the next event begins.
   Position position() const noexcept { return {number_, offset_}; }
-  // What went wrong, in words that suit a replica's log.
+  std::string file_name() const { return place_.file_name(number_); }
+  // What went wrong, in words for a replica's log.
   const std::string& error() const noexcept { return error_; }
   bool file_missing() const noexcept { return file_missing_; }
 
  private:
   bool refresh_visible_end();
-  // The buffer then holds at least `count` bytes from offset_ on.
+  // Afterwards the buffer holds at least `count` bytes from offset_ on.
   bool fill(std::size_t count);
   bool fail(std::string error);
 
   const ArchivePlace place_;
   FeedLimit& limit_;
-  OwnedFile file_;
+  std::optional<OpenBinlog> file_;
   std::uint32_t number_ = 0;
   std::uint64_t offset_ = 0;
   std::uint64_t visible_end_ = 0;
@@ -104,6 +116,7 @@ class ArchiveReader {
 
 // The end of the whole event groups of a finished binlog file. Nothing, with `error`, when it
 // cannot be read or is no binlog.
-std::optional<std::uint64_t> whole_groups_of_file(int descriptor, std::string& error);
+std::optional<std::uint64_t> whole_groups_of_file(const BinlogFolder& folder, FileHandle handle,
+                                                  std::string& error);
 
 }  // namespace binlane

@@ -1,23 +1,24 @@
-#include "shim/binlog_groups.h"
+#include "shim/feed/binlog_groups.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "base/assert.h"
 #include "base/heartbeat.h"
-#include "shim/archive_gtids.h"
-#include "shim/fixed_feed_limit.h"
-#include "shim/stream_scan.h"
+#include "shim/binlog/binlog_files.h"
+#include "shim/binlog/stream_scan.h"
+#include "shim/feed/archive_gtids.h"
+#include "shim/feed/fixed_feed_limit.h"
 
 namespace binlane {
 namespace {
 
-// What is damaged from file `first` on; `end` is of file `last`.
+// What is damaged from file `first` on; `end` is in file `last`.
 std::string damage_of(const ArchivePlace& place, std::uint32_t first, std::uint32_t last,
                       FileEnd& end) {
   if (first == 0 || first > last) return {};
-  const PosixBinlogFiles files(place.directory, place.basename);
-  return find_damage(files, first, last, end);
+  return find_damage(*place.files, first, last, end);
 }
 
 // The groups of the files as they are, up to the first place that is not whole in each.
@@ -51,33 +52,36 @@ std::string read_groups(const ArchivePlace& place, Position from, std::uint32_t 
 }
 
 GroupSearch find_group(const ArchivePlace& place, std::uint32_t first, std::uint32_t last,
-                       const GtidEntry& gtid) {
+                       const Gtid& gtid) {
+  BL_ASSERT(!gtid.is_anonymous());
+  const GtidGrammar grammar = gtid.mysql() != nullptr ? GtidGrammar::mysql : GtidGrammar::mariadb;
   GroupSearch search;
   FixedFeedLimit limit;
   limit.set({last + 1, 0});
   ArchiveGtids gtids(place, limit, [] { return false; });
   for (std::uint32_t number = last; number >= first && number > 0; --number) {
     const auto start = gtids.file_start(number);
-    if (!start || !start->gtid_list) {
+    if (!start || !start->has_list()) {
       if (number == last) continue;  // it has just begun
-      search.problem = start ? place.file_name(number) + " has no Gtid_list" : gtids.error();
+      const char* const list = grammar == GtidGrammar::mysql ? "Previous_gtids" : "Gtid_list";
+      search.problem =
+          start ? fmt::format("{} has no {}", place.file_name(number), list) : gtids.error();
       return search;
     }
-    bool before = false;  // the file begins behind it
-    for (const GtidEntry& entry : *start->gtid_list) {
-      before = before || (entry.domain == gtid.domain && entry.server_id == gtid.server_id &&
-                          entry.sequence >= gtid.sequence);
+    if (start->grammar() != grammar) {
+      search.problem =
+          fmt::format("the files are those of a server with another kind of GTIDs ({})",
+                      start->format.server_version);
+      return search;
     }
-    if (before) continue;
+    if (start->begins_after(gtid)) continue;
     search.problem = read_whole_groups(place, {number, 0}, number, [&](const BinlogGroup& group) {
-      const bool same = group.gtid.domain == gtid.domain &&
-                        group.gtid.server_id == gtid.server_id &&
-                        group.gtid.sequence == gtid.sequence;
+      const bool same = group.gtid == gtid;
       if (same) search.found = group;
       return !same;
     });
     if (search.found || !search.problem.empty()) return search;
-    // Not in what can be read of the file. Is there more in it?
+    // It is not in the readable part of the file. Does the file contain more?
     FileEnd end;
     search.problem = damage_of(place, number, std::min(number + 1, last), end);
     if (search.problem.empty() && number == last && end.last_group_end < end.final_size)

@@ -1,4 +1,4 @@
-#include "shim/binlog_server.h"
+#include "shim/feed/binlog_server.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -24,15 +24,15 @@
 #include "base/log.h"
 #include "base/start_thread.h"
 #include "base/wire_log.h"
-#include "shim/feed_client.h"
-#include "shim/feed_session.h"
+#include "shim/feed/feed_client.h"
+#include "shim/feed/feed_session.h"
 
 namespace binlane {
 namespace {
 
 constexpr std::uint16_t kTooManyConnections = 1040;
 constexpr int kBacklog = 16;
-// Connections that were ended, and whose threads have yet to notice.
+// Connections that were ended, and whose threads have not noticed yet.
 constexpr std::uint32_t kMaxEnding = 64;
 // How often ended connections are cleared away while no new one comes.
 constexpr int kReapIntervalMs = 200;
@@ -41,7 +41,7 @@ constexpr int kAcceptPauseMs = 100;
 
 struct HostAndPort {
   std::string host;
-  std::string port;  // empty: there is none
+  std::string port;  // empty: no port
 };
 
 HostAndPort split_address(const std::string& address) {
@@ -75,7 +75,7 @@ bool is_loopback(const sockaddr* address) {
          IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr);
 }
 
-// Makes `listener` a bound and listening socket. Empty, or why there is none.
+// Makes `listener` a bound and listening socket. Returns nothing, or why there is none.
 std::string listen_at(const FeedOptions& options, OwnedFile& listener) {
   const HostAndPort place = split_address(options.listen);
   if (place.port.empty())
@@ -147,7 +147,7 @@ class BinlogServer::Implementation {
     const std::uint64_t one = 1;
     BL_ASSERT(write(wake_.get(), &one, sizeof one) == sizeof one);
     acceptor_.join();
-    // Nobody adds connections any more.
+    // No thread adds connections any more.
     {
       const std::lock_guard lock(mutex_);
       for (Connection& connection : connections_) connection.client.socket.end();
@@ -230,7 +230,7 @@ class BinlogServer::Implementation {
       if ((waited[0].revents & POLLIN) != 0)
         accept_one();
       else
-        show_problem({});  // nobody waits to be let in
+        show_problem({});  // nobody waits to connect
     }
   }
 
@@ -277,9 +277,9 @@ class BinlogServer::Implementation {
     problem_ = problem;
   }
 
-  // Whether one more may try to log in. Clients are known only once they have: so that strangers
-  // cannot keep them out, the stranger that has waited longest goes for the new one. The caller
-  // holds the mutex.
+  // Whether one more connection may try to log in. Only connections that have logged in count as
+  // clients. So that strangers cannot keep clients out, a new connection replaces the stranger that
+  // has waited longest. The caller holds the mutex.
   bool make_room() {
     std::uint32_t clients = 0;
     std::uint32_t strangers = 0;
@@ -303,7 +303,7 @@ class BinlogServer::Implementation {
     return connections_.size() < options_.max_clients + std::size_t{kMaxEnding};
   }
 
-  // Too many are connected: the reason goes out if it fits into the socket's buffer, as it does.
+  // Too many are connected: the reason is sent if it fits into the socket's buffer, and it does.
   static void refuse(int descriptor) {
     mysql::Payload framed;
     std::uint8_t sequence = 0;
@@ -311,7 +311,7 @@ class BinlogServer::Implementation {
                          mysql::build_error({kTooManyConnections, "08004", "Too many connections"}),
                          sequence);
     if (send(descriptor, framed.data(), framed.size(), MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
-      log::debug("feed_accept", "a refused client did not wait for the reason");
+      log::debug("feed_accept", "a refused client left before it was told the reason");
     }
     close(descriptor);
   }
@@ -370,7 +370,7 @@ class BinlogServer::Implementation {
 
   mutable std::mutex mutex_;  // guards what follows; the threads join without it
   std::string listening_;
-  std::string problem_;  // why it does not listen, or takes nobody
+  std::string problem_;  // why it does not listen, or accepts nobody
   std::list<Connection> connections_;
 };
 

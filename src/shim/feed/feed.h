@@ -1,22 +1,16 @@
-// BinlogServer: hands the archive to the local, unmodified replica server, which connects to it as
-// to its source (CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT=…).
-//
-// One ordinary thread accepts, and one serves each client; a slow or dead client holds up its own
-// thread alone. It serves whole released event groups and never more (I7): the only place that
-// knows how far that is, is the FeedLimit. Semi-sync is not offered: the replica follows
-// asynchronously, because the journal has acknowledged the bytes long before.
+// Feed: what gives the archive to the replica's own server. BinlogServer does so over MySQL's
+// protocol; the simulator's server takes whatever it may have.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/position.h"
 #include "base/secret.h"
-#include "shim/archive_reader.h"
-#include "shim/feed_limit.h"
+#include "base/uuid.h"
+#include "shim/feed/archive_reader.h"
 
 namespace binlane {
 
@@ -31,17 +25,20 @@ struct FeedOptions {
   std::string user;
   Secret password;
   std::string archive_dir;
-  // The basename of the archived files ("binlog"), empty while it is not known yet. Called by every
-  // thread of the server.
+  // The basename of the archived files ("binlog"); empty while it is not known yet. Every thread of
+  // the server calls it.
   std::function<std::string()> basename;
-  // The streams before, oldest first. A replica that follows by GTID gets what it misses of them,
-  // and then goes on in the archive.
+  // The streams before, oldest first. A replica that follows by GTID gets what it lacks of them,
+  // and then continues in the archive.
   std::vector<SealedFeed> sealed;
-  // What a client sees as the source's server id. 0: the one in the archive's newest format
-  // description event, which is the source's own.
+  // The origin id of the archive's stream, from which the server uuid is made that MySQL's clients
+  // see.
+  Uuid origin;
+  // The source's server id that clients see. 0: the one in the archive's newest format description
+  // event, which is the source's own.
   std::uint32_t server_id = 0;
-  // Logged in. Strangers take no place of theirs: kMaxStrangers, of which the oldest goes for a new
-  // one.
+  // Clients that have logged in. Strangers do not use these places; they have kMaxStrangers, of
+  // which a new one replaces the oldest.
   std::uint32_t max_clients = 16;
   static constexpr std::uint32_t kMaxStrangers = 4;
 };
@@ -51,24 +48,24 @@ struct FeedClientStatus {
   std::string address;
   std::uint32_t server_id = 0;  // of the replica; 0 before its dump began
   bool dumping = false;
-  bool sealed = false;  // of a stream before the archive's own; `position` is of that one then
+  bool sealed = false;  // of a stream before the archive's own; `position` is then in that stream
   bool by_gtid = false;
-  bool ahead = false;  // it has asked for more than the archive holds, and waits for it
-  Position position;   // behind the last event sent
+  bool ahead = false;  // it has asked for more than the archive holds, and waits for that
+  Position position;   // after the last event sent
   std::uint64_t events = 0;
   std::uint64_t bytes = 0;
 };
 
 struct FeedStatus {
   std::string listening;  // "127.0.0.1:3401", with the real port
-  // Why it does not listen, or takes nobody; empty while nobody wants it to, or it does.
+  // Why it does not listen, or accepts nobody; empty if it does, or if nobody wants it to.
   std::string problem;
   std::vector<FeedClientStatus> clients;
   // Since start.
   std::uint64_t accepted = 0;
   std::uint64_t refused_full = 0;     // max_clients were connected
   std::uint64_t refused_logins = 0;   // wrong user or password, or no valid login at all
-  std::uint64_t dropped_logins = 0;   // had not logged in when others wanted to
+  std::uint64_t dropped_logins = 0;   // had not logged in when others needed the place
   std::uint64_t dumps = 0;            // begun
   std::uint64_t refused_dumps = 0;    // ended with an error told to the replica
   std::uint64_t stalled_clients = 0;  // dropped because they took no bytes for too long
@@ -82,28 +79,19 @@ struct FeedStatus {
   std::string gap;         // where an archived file does not go on in the next one
 };
 
-class BinlogServer {
+class Feed {
  public:
-  // `limit` outlives the server.
-  BinlogServer(FeedOptions options, FeedLimit& limit);
-  BinlogServer(const BinlogServer&) = delete;
-  BinlogServer& operator=(const BinlogServer&) = delete;
-  // Stops.
-  ~BinlogServer();
+  Feed() = default;
+  Feed(const Feed&) = delete;
+  Feed& operator=(const Feed&) = delete;
+  virtual ~Feed() = default;
 
-  // Binds and begins to accept. Empty, or why it does not, which status() shows as well; it may be
-  // called again then.
-  std::string start();
-  // Ends every connection and thread, within a fraction of a second. Idempotent.
-  void stop();
+  // Empty, or why it gives nothing, which status() shows as well; it may be called again then.
+  virtual std::string start() = 0;
+  // Nobody is given anything any more when it returns. Idempotent.
+  virtual void stop() = 0;
   // Any thread, also before start() and after stop().
-  FeedStatus status() const;
-  // The port it listens on; 0 before start().
-  std::uint16_t port() const noexcept;
-
- private:
-  class Implementation;
-  std::unique_ptr<Implementation> implementation_;
+  virtual FeedStatus status() const = 0;
 };
 
 }  // namespace binlane

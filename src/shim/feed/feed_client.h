@@ -1,5 +1,5 @@
 // FeedClient: one connection to the feed, as its own thread, the accepting thread and the status
-// page see it; and the counters of all of them.
+// page see it; and the counters of all connections.
 //
 // The connection's thread writes; others read, or set `superseded` and end the socket.
 #pragma once
@@ -12,8 +12,8 @@
 
 #include "base/clock.h"
 #include "base/position.h"
-#include "shim/binlog_server.h"
-#include "shim/packet_socket.h"
+#include "shim/feed/binlog_server.h"
+#include "shim/feed/packet_socket.h"
 
 namespace binlane {
 
@@ -40,7 +40,7 @@ struct FeedCounters {
     const std::lock_guard lock(mutex_);
     return gap_;
   }
-  // What clients send may stand in it; a status page has to stay small all the same.
+  // It may contain what clients send, but a status page has to stay small.
   static constexpr std::size_t kMaxError = 512;
   void set_last_error(std::string error) {
     if (error.size() > kMaxError) error = mysql::shown(error, kMaxError);

@@ -1,4 +1,4 @@
-#include "shim/feed_event.h"
+#include "shim/feed/feed_event.h"
 
 #include "base/assert.h"
 #include "base/crc32.h"
@@ -15,11 +15,16 @@ constexpr std::size_t kChecksumAlgorithmSize = 1;
 constexpr std::uint8_t kChecksumOff = 0;
 constexpr std::uint8_t kChecksumCrc32 = 1;
 
+// The fields of a heartbeat of version 2: each one's number, its length and its bytes.
+constexpr std::uint64_t kHeartbeatEnd = 0;
+constexpr std::uint64_t kHeartbeatFile = 1;
+constexpr std::uint64_t kHeartbeatOffset = 2;
+
 constexpr std::size_t kGtidListEntrySize = 16;
 constexpr std::uint32_t kGtidListCountMask = (1U << 28) - 1;
 
-// Writes the checksum of all that stands before it.
-void seal(Event& event) {
+// Writes the checksum of everything before it.
+void finish_event(Event& event) {
   BL_ASSERT(event.size() >= kEventHeaderSize + kEventChecksumSize);
   const std::size_t covered = event.size() - kEventChecksumSize;
   store_le(event.data() + covered, crc32(0, ConstBytes(event).first(covered)));
@@ -34,12 +39,12 @@ Event make_event(EventType type, std::uint32_t server_id, std::uint16_t flags,
                     .number(static_cast<std::uint8_t>(type))
                     .number(server_id)
                     .number(static_cast<std::uint32_t>(length))
-                    .number(static_cast<std::uint32_t>(position))  // 32 bits is all there is
+                    .number(static_cast<std::uint32_t>(position))  // there are only 32 bits
                     .number(flags)
                     .bytes(body)
                     .zeros(checksums ? kEventChecksumSize : 0)
                     .take();
-  if (checksums) seal(event);
+  if (checksums) finish_event(event);
   BL_ASSERT(event.size() == length);
   return event;
 }
@@ -78,7 +83,7 @@ Event served_format_description(ConstBytes event, FormatChanges changes) {
   if (changes.clear_end) store_le(served.data() + kEventEndOffset, std::uint32_t{0});
   if (changes.clear_created) store_le(served.data() + kCreatedOffset, std::uint32_t{0});
   // It ends with a checksum whatever the other events do.
-  seal(served);
+  finish_event(served);
   return served;
 }
 
@@ -124,6 +129,20 @@ Event make_rotate(std::uint32_t server_id, std::string_view file, std::uint64_t 
 Event make_heartbeat(std::uint32_t server_id, std::string_view file, std::uint64_t position,
                      bool checksums) {
   return make_event(EventType::heartbeat, server_id, 0, position, mysql::as_bytes(file), checksums);
+}
+
+Event make_heartbeat_v2(std::uint32_t server_id, std::string_view file, std::uint64_t position,
+                        bool checksums) {
+  const mysql::Payload offset = mysql::Writer().lenenc_number(position).take();
+  const mysql::Payload body = mysql::Writer()
+                                  .lenenc_number(kHeartbeatFile)
+                                  .lenenc_text(file)
+                                  .lenenc_number(kHeartbeatOffset)
+                                  .lenenc_number(offset.size())
+                                  .bytes(offset)
+                                  .lenenc_number(kHeartbeatEnd)
+                                  .take();
+  return make_event(EventType::heartbeat_v2, server_id, 0, position, body, checksums);
 }
 
 Event make_gtid_list(std::uint32_t server_id, std::span<const GtidEntry> list, std::uint32_t flags,

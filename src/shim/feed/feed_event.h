@@ -1,8 +1,8 @@
-// The few binlog events that the feed looks into, and those it makes itself.
+// The few binlog events that the feed examines, and those that it makes itself.
 //
-// Parsers take a whole event, checksum included, or as much of its front as they say; they check
-// every length. Events made here are marked artificial where a real source marks them so, and carry
-// a CRC32 when the stream has them.
+// Parsers take a whole event, including its checksum, or as much of its beginning as they say; they
+// check every length. Events made here are marked artificial where a real source marks them so, and
+// carry a CRC32 if the stream's events do.
 #pragma once
 
 #include <cstdint>
@@ -13,15 +13,15 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "shim/binlog_event.h"
-#include "shim/gtid_state.h"
-#include "shim/mysql_packet.h"
+#include "shim/binlog/binlog_event.h"
+#include "shim/binlog/gtid_state.h"
+#include "shim/feed/mysql_packet.h"
 
 namespace binlane {
 
 using Event = mysql::Payload;
 
-// Where the fields of an event's header stand.
+// Offsets of the fields in an event's header.
 inline constexpr std::size_t kEventEndOffset = 13;
 inline constexpr std::size_t kEventFlagsOffset = 17;
 
@@ -38,10 +38,10 @@ struct FormatDescription {
 std::optional<FormatDescription> parse_format_description(ConstBytes event);
 
 struct FormatChanges {
-  bool clear_end = false;      // the replica shall not move its position for it
-  bool clear_created = false;  // the replica shall keep its temporary tables
+  bool clear_end = false;      // the replica must not move its position for it
+  bool clear_created = false;  // the replica must keep its temporary tables
 };
-// The event as a source sends it: not in use, with these changes, and with a right checksum.
+// The event as a source sends it: not in use, with these changes, and with a correct checksum.
 Event served_format_description(ConstBytes event, FormatChanges changes);
 
 struct GtidEvent {
@@ -58,13 +58,16 @@ std::optional<std::vector<GtidEntry>> parse_gtid_list(ConstBytes event, bool che
 // Flags of a Gtid_list event.
 inline constexpr std::uint32_t kGtidListUntilReached = 1U << 28;
 
-// "From here on you get `file`, from `position` on."
+// Means: "From here on you get `file`, from `position` on."
 Event make_rotate(std::uint32_t server_id, std::string_view file, std::uint64_t position,
                   bool checksums);
-// "I am here, and this is where you are."
+// Means: "I am here, and this is where you are."
 Event make_heartbeat(std::uint32_t server_id, std::string_view file, std::uint64_t position,
                      bool checksums);
-// Moves the replica's file position behind groups that it did not need.
+// The same for replicas of MySQL that ask for it: it has room for offsets of 4 GiB and more.
+Event make_heartbeat_v2(std::uint32_t server_id, std::string_view file, std::uint64_t position,
+                        bool checksums);
+// Moves the replica's file position past groups that it did not need.
 Event make_gtid_list(std::uint32_t server_id, std::span<const GtidEntry> list, std::uint32_t flags,
                      std::uint64_t position, bool checksums);
 

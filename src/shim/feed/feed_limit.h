@@ -1,9 +1,9 @@
 // FeedLimit: how far the feed may serve the archive. The archive's publisher implements it; any
 // thread may call it.
 //
-// Invariant I7 rests on it: the limit only ever stands at the end of a whole event group that is
-// released, and every byte before it is in the archive's files. It never goes back. When it stands
-// in file N, every archived file before N is complete.
+// The limit is always at the end of a whole event group that is released, and every byte before it
+// is in the archive's files. [I7] It never goes back. If it is in file N, every archived file
+// before N is complete.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,9 @@
 
 namespace binlane {
 
-// A crash may set the archive back by what it had not yet on record, so a replica may be ahead of
-// it for a moment: by this many files at most. Who asks for a later one is told at once that there
-// is none.
+// A crash may set the archive back by what it had not yet recorded, so a replica may be ahead of it
+// for a moment: by this many files at most. A client that asks for a later file is told at once
+// that there is none.
 inline constexpr std::uint32_t kMaxFilesAhead = 1;
 
 class FeedLimit {

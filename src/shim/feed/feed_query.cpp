@@ -1,9 +1,10 @@
-#include "shim/feed_query.h"
+#include "shim/feed/feed_query.h"
 
 #include <fmt/format.h>
 
 #include <charconv>
 #include <ctime>
+#include <span>
 #include <utility>
 
 namespace binlane {
@@ -37,12 +38,10 @@ FeedAnswer unknown_variable(std::string_view name) {
                  fmt::format("Unknown system variable '{}'", mysql::shown(name, kQuoted)));
 }
 
-// The feed has nothing that a client could change for others; a server says this to whoever may
-// not.
-FeedAnswer no_privilege() {
-  return failure(kNoPrivilege, "42000",
-                 "Access denied; you need (at least one of) the SUPER, BINLOG ADMIN privilege(s) "
-                 "for this operation");
+// The feed has nothing that a client could change for others. A server gives this answer to an
+// account that may not.
+FeedAnswer no_privilege(const FeedDialogue& dialogue) {
+  return failure(kNoPrivilege, "42000", std::string(dialogue.no_privilege));
 }
 
 FeedAnswer disconnect() {
@@ -51,6 +50,18 @@ FeedAnswer disconnect() {
 
 FeedAnswer table(std::vector<std::string> columns) {
   return {.kind = FeedAnswer::Kind::rows, .columns = std::move(columns), .rows = {}, .error = {}};
+}
+
+FeedAnswer table_of(std::span<const std::string_view> columns) {
+  return table(std::vector<std::string>(columns.begin(), columns.end()));
+}
+
+std::uint64_t to_number(const std::optional<std::string>& text, std::uint64_t otherwise) {
+  if (!text) return otherwise;
+  std::uint64_t value = 0;
+  const char* const end = text->data() + text->size();
+  const auto [stop, error] = std::from_chars(text->data(), end, value);
+  return error == std::errc{} && stop == end ? value : otherwise;
 }
 
 }  // namespace
@@ -75,13 +86,17 @@ std::optional<std::string> FeedQueries::variable(const std::string& name) const 
   return found->second;
 }
 
+std::optional<std::string> FeedQueries::source_variable(const std::string& name) const {
+  auto value = variable("source_" + name);
+  return value ? value : variable("master_" + name);
+}
+
 std::uint64_t FeedQueries::number(const std::string& name, std::uint64_t otherwise) const {
-  const auto text = variable(name);
-  if (!text) return otherwise;
-  std::uint64_t value = 0;
-  const char* const end = text->data() + text->size();
-  const auto [stop, error] = std::from_chars(text->data(), end, value);
-  return error == std::errc{} && stop == end ? value : otherwise;
+  return to_number(variable(name), otherwise);
+}
+
+std::uint64_t FeedQueries::source_number(const std::string& name, std::uint64_t otherwise) const {
+  return to_number(source_variable(name), otherwise);
 }
 
 FeedAnswer FeedQueries::kill(SqlText text, std::string_view sql) {
@@ -103,7 +118,7 @@ FeedAnswer FeedQueries::set(SqlText text, std::string_view sql) {
   auto variables = variables_;
   do {
     if (text.take("global") || text.take("persist") || text.take("@@global.")) {
-      return no_privilege();
+      return no_privilege(dialogue());
     }
     if (!text.take("session") && !text.take("local") && !text.take("@@session.") &&
         !text.take("@@local.") && !text.take("@@"))
@@ -168,10 +183,11 @@ FeedQueries::Value FeedQueries::take_value(SqlText& text, std::string_view sql) 
   if (const auto number = text.take_number()) return {std::to_string(*number), std::nullopt};
   if (text.take("null")) return {};
   if (text.take_words({"unix_timestamp", "(", ")"})) {
-    // The one use of the wall clock: the replica shows by it how far it is behind.
+    // The only use of the wall clock: the replica computes from it how much it lags.
     return {std::to_string(std::time(nullptr)), std::nullopt};
   }
-  if (text.take_words({"version", "(", ")"})) return {std::string(kFeedVersion), std::nullopt};
+  if (text.take_words({"version", "(", ")"}))
+    return {std::string(facts_.greeting.version()), std::nullopt};
   if (text.take_words({"connection_id", "(", ")"}))
     return {std::to_string(facts_.connection_id), std::nullopt};
   if (text.take_words({"database", "(", ")"})) return {};
@@ -181,9 +197,9 @@ FeedQueries::Value FeedQueries::take_value(SqlText& text, std::string_view sql) 
     const auto name = text.take_name();
     if (!name) return {std::nullopt, not_supported(sql)};
     Value value = system_variable(*name);
-    // A switch is a number here, and a word in SHOW VARIABLES.
-    if (value.value == "ON") value.value = "1";
-    if (value.value == "OFF") value.value = "0";
+    // A switch is a number here, and a word in SHOW VARIABLES. MySQL's gtid_mode is no switch.
+    if (lowered(*name) != "gtid_mode" && value.value == "ON") value.value = "1";
+    if (lowered(*name) != "gtid_mode" && value.value == "OFF") value.value = "0";
     return value;
   }
   if (text.take("@")) {
@@ -221,13 +237,15 @@ FeedAnswer FeedQueries::show(SqlText text, std::string_view sql) {
   if (text.take("variables")) return show_variables(text, sql);
   if (text.take("status")) return table({"Variable_name", "Value"});
   if (scoped) return not_supported(sql);
-  if (text.take_words({"master", "status"}) || text.take_words({"binlog", "status"}))
+  if (text.take_words({"master", "status"}) || text.take_words({"binlog", "status"}) ||
+      text.take_words({"binary", "log", "status"}))
     return text.empty() ? show_binlogs(true) : not_supported(sql);
   if (text.take_words({"binary", "logs"}) || text.take_words({"master", "logs"}))
     return text.empty() ? show_binlogs(false) : not_supported(sql);
   if (text.take("warnings") || text.take("errors")) return table({"Level", "Code", "Message"});
-  if (text.take_words({"slave", "hosts"}) || text.take_words({"replica", "hosts"}))
-    return table({"Server_id", "Host", "Port", "Master_id"});
+  if (text.take_words({"slave", "hosts"}) || text.take_words({"replica", "hosts"}) ||
+      text.take("replicas"))
+    return table_of(dialogue().replicas_columns);
   return not_supported(sql);
 }
 
@@ -242,28 +260,33 @@ FeedAnswer FeedQueries::show_variables(SqlText text, std::string_view sql) {
   }
   if (!text.empty()) return not_supported(sql);
   FeedAnswer answer = table({"Variable_name", "Value"});
-  for (const std::string& name : feed_variables_like(pattern)) {
+  for (const std::string& name : feed_variables_like(dialogue(), pattern)) {
     if (where && name != lowered(pattern)) continue;
     Value value = system_variable(name);
     if (value.instead) return *std::move(value.instead);
     answer.rows.push_back({name, std::move(value.value)});
   }
-  // No row is the answer about semi-sync, too: it is not offered.
+  // An answer without a row also covers semi-sync, which is not offered.
   return answer;
 }
 
 FeedAnswer FeedQueries::show_binlogs(bool newest_only) {
   const auto files = facts_.files();
   if (!files) return disconnect();
-  if (newest_only) {
-    FeedAnswer answer = table({"File", "Position", "Binlog_Do_DB", "Binlog_Ignore_DB"});
-    if (!files->empty())
-      answer.rows.push_back({files->back().name, std::to_string(files->back().size), "", ""});
-    return answer;
+  const bool has_sets = dialogue().grammar == GtidGrammar::mysql;
+  FeedAnswer answer = table_of(newest_only ? dialogue().status_columns : dialogue().binlog_columns);
+  for (const ServedFile& file : *files) {
+    if (newest_only && &file != &files->back()) continue;
+    mysql::Row row{file.name, std::to_string(file.size)};
+    // What the columns after these say of every file of an archive, and of its end.
+    row.resize(answer.columns.size(), newest_only ? "" : "No");
+    answer.rows.push_back(std::move(row));
   }
-  FeedAnswer answer = table({"Log_name", "File_size"});
-  for (const ServedFile& file : *files)
-    answer.rows.push_back({file.name, std::to_string(file.size)});
+  if (newest_only && has_sets && !answer.rows.empty()) {
+    auto executed = facts_.gtid_set(FeedSet::executed);
+    if (!executed) return disconnect();
+    answer.rows.back().back() = *std::move(executed);
+  }
   return answer;
 }
 

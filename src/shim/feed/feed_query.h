@@ -1,10 +1,10 @@
-// FeedQueries: answers the statements that a MariaDB replica's IO thread sends to its source before
-// it asks for the binlog, those that other readers of binlogs send, and the few that people type to
-// look whether somebody is there.
+// FeedQueries: answers the statements that a replica's IO thread sends to its source before it asks
+// for the binlog, those that other readers of binlogs send, and the few that people type to see
+// whether a server answers.
 //
-// It is no SQL parser: it knows these statements by their form, and refuses the rest. Columns are
-// named as the client asked for them. What it reads from the archive comes through FeedFacts, so it
-// can be tested alone. One thread owns an object; it holds the session's variables.
+// It is no SQL parser: it recognises these statements by their form, and refuses the rest. Columns
+// get the names that the client asked for. What it reads from the archive comes through FeedFacts,
+// so it can be tested alone. One thread owns an object, which holds the session's variables.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,9 @@
 #include <string_view>
 #include <vector>
 
-#include "shim/feed_variables.h"
-#include "shim/mysql_packet.h"
-#include "shim/sql_text.h"
+#include "shim/feed/feed_variables.h"
+#include "shim/feed/mysql_packet.h"
+#include "shim/feed/sql_text.h"
 
 namespace binlane {
 
@@ -38,11 +38,15 @@ class FeedQueries {
   FeedAnswer answer(std::string_view sql);
   void forget_variables() { variables_.clear(); }
 
-  // A variable that the session has set, by its name in small letters without '@'. One that was set
-  // to NULL is none.
+  // A variable that the session has set, by its name in small letters without '@'. A variable that
+  // was set to NULL counts as not set.
   std::optional<std::string> variable(const std::string& name) const;
-  // The same as a number; `otherwise` when it is not set, or no number.
+  // The variable that replicas of MySQL call "source_<name>" now and, as MariaDB's still do, call
+  // "master_<name>": whichever is set.
+  std::optional<std::string> source_variable(const std::string& name) const;
+  // The same as a number; `otherwise` if it is not set, or no number.
   std::uint64_t number(const std::string& name, std::uint64_t otherwise) const;
+  std::uint64_t source_number(const std::string& name, std::uint64_t otherwise) const;
 
  private:
   // A value, or the answer to give instead of it.
@@ -57,10 +61,11 @@ class FeedQueries {
   FeedAnswer show_variables(SqlText text, std::string_view sql);
   FeedAnswer show_binlogs(bool newest_only);
   FeedAnswer kill(SqlText text, std::string_view sql);
-  // Takes an expression off the front.
+  // Takes an expression from the front.
   Value take_value(SqlText& text, std::string_view sql);
   Value take_gtid_position(SqlText& text, std::string_view sql);
   Value system_variable(const std::string& name) const;
+  const FeedDialogue& dialogue() const noexcept { return *facts_.greeting.dialogue; }
 
   FeedFacts facts_;
   std::map<std::string, std::string> variables_;

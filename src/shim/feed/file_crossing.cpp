@@ -1,13 +1,13 @@
-#include "shim/file_crossing.h"
+#include "shim/feed/file_crossing.h"
 
-#include "base/canary.h"
-#include "shim/gtid_continuity.h"
+#include "base/mutant.h"
+#include "shim/binlog/gtid_continuity.h"
 
 namespace binlane {
 
 std::string FileCrossing::on_gtid_list(std::span<const GtidEntry> list, bool server_started) {
   std::string problem;
-  if (known_ && !canary(Canary::gap_between_files_fed)) {
+  if (BL_MUTANT(gap_between_files_fed, false, known_)) {
     const auto end = end_.list();
     if (!continues(judge_continuity(begin_, end, list), !server_started))
       problem = continuity_text(end, list);

@@ -1,4 +1,4 @@
-// FixedFeedLimit: a FeedLimit that somebody moves by hand: tests, and tools that serve a finished
+// FixedFeedLimit: a FeedLimit that is moved by hand, for tests and for tools that serve a finished
 // archive. Any thread.
 #pragma once
 
@@ -8,7 +8,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "shim/feed_limit.h"
+#include "shim/feed/feed_limit.h"
 
 namespace binlane {
 

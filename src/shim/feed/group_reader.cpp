@@ -1,6 +1,7 @@
-#include "shim/group_reader.h"
+#include "shim/feed/group_reader.h"
 
-#include "shim/feed_event.h"
+#include "shim/binlog/mysql_gtid_event.h"
+#include "shim/feed/feed_event.h"
 
 namespace binlane {
 
@@ -10,6 +11,20 @@ bool GroupReader::open(Position from) {
   error_.clear();
   seek_to_ = from.offset > kBinlogMagicSize ? from.offset : 0;
   return reader_.open(from.file);
+}
+
+std::optional<BinlogGroup> GroupReader::group_at(const ArchivedEvent& event) {
+  const Position begin{reader_.position().file, event.offset};
+  if (event.header.type == EventType::gtid) {
+    if (const auto gtid = parse_gtid_event(event.front)) return BinlogGroup{gtid->gtid, begin, {}};
+  } else if (is_mysql_gtid(event.header.type)) {
+    if (const auto gtid = parse_mysql_gtid_event(event.front, checksums_))
+      return BinlogGroup{gtid->gtid ? Gtid(*gtid->gtid) : Gtid(), begin, {}};
+  } else {
+    return std::nullopt;
+  }
+  error_ = "corrupt GTID event";
+  return std::nullopt;
 }
 
 GroupReader::Step GroupReader::next(BinlogGroup& group) {
@@ -31,13 +46,7 @@ GroupReader::Step GroupReader::next(BinlogGroup& group) {
         groups_.take(event.header.type, statement_kind(event.header, event.front, checksums_));
     // Without its end it is no whole group.
     if (done.cut_off) open_.reset();
-    if (event.header.type == EventType::gtid) {
-      const auto gtid = parse_gtid_event(event.front);
-      if (!gtid)
-        error_ = "corrupt GTID event";
-      else
-        open_ = BinlogGroup{gtid->gtid, {reader_.position().file, event.offset}, {}};
-    }
+    if (auto begun = group_at(event)) open_ = std::move(*begun);
     if (done.ended && open_) {
       group = *std::exchange(open_, std::nullopt);
       group.end = {group.begin.file, event.end()};

@@ -1,6 +1,5 @@
 // GroupReader: the event groups of the archive's files, one after the other, up to the feed's
-// limit; it goes on where it stopped when the limit moves. MariaDB's binlogs only. One thread owns
-// it.
+// limit. It continues where it stopped when the limit moves. One thread owns it.
 #pragma once
 
 #include <cstdint>
@@ -9,14 +8,14 @@
 #include <utility>
 
 #include "base/position.h"
-#include "shim/archive_reader.h"
-#include "shim/event_group.h"
-#include "shim/gtid_state.h"
+#include "shim/binlog/event_group.h"
+#include "shim/binlog/gtid.h"
+#include "shim/feed/archive_reader.h"
 
 namespace binlane {
 
 struct BinlogGroup {
-  GtidEntry gtid;
+  Gtid gtid;  // none: an anonymous group of MySQL
   Position begin;
   Position end;  // after its last event
 };
@@ -30,11 +29,11 @@ class GroupReader {
     failed,    // see error()
   };
 
-  // `limit` outlives the reader.
+  // `limit` must outlive the reader.
   GroupReader(ArchivePlace place, FeedLimit& limit) : reader_(std::move(place), limit) {}
 
-  // Goes to `from`: an offset of 0, or where an event begins. False, with error(), when its file
-  // cannot be opened.
+  // Goes to `from`: an offset of 0, or where an event begins. Returns false, with error(), if its
+  // file cannot be opened.
   bool open(Position from);
   Step next(BinlogGroup& group);
 
@@ -48,6 +47,9 @@ class GroupReader {
 
  private:
   ArchiveReader reader_;
+  // Where a group begins: the GTID event in `event`. Nothing for any other event.
+  std::optional<BinlogGroup> group_at(const ArchivedEvent& event);
+
   std::optional<BinlogGroup> open_;  // its last event was not read yet
   EventGroup groups_;
   bool checksums_ = false;

@@ -1,4 +1,4 @@
-#include "shim/gtid_filter.h"
+#include "shim/feed/gtid_filter.h"
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@ mysql::ErrorPacket fatal(std::string message) {
   return {kFatalDumpError, "HY000", std::move(message)};
 }
 
-// The texts are the real source's: operators and tools know them.
+// The texts are the real source's, because operators and tools know them.
 mysql::ErrorPacket not_in_binlog(const GtidEntry& gtid) {
   return fatal(fmt::format(
       "Error: connecting slave requested to start from GTID {}, which is not in the master's "
@@ -45,8 +45,8 @@ bool needs_nothing_before(const GtidPosition& position, std::span<const GtidEntr
     if (held == nullptr) return false;
     if (held->server_id != entry.server_id || held->sequence > entry.sequence) continue;
     if (held->sequence < entry.sequence) return false;
-    // It holds exactly this group; others of the domain may follow it before the file. The last
-    // one written stands at the end of its domain.
+    // It holds exactly this group. Others of the domain may follow it before the file. The last one
+    // written is at the end of its domain.
     if (i + 1 < list.size() && list[i + 1].domain == entry.domain) return false;
   }
   return true;
@@ -76,7 +76,7 @@ GtidFilter::Kind GtidFilter::kind_of(const GtidEntry& gtid, const GtidHistory& a
   if (!newest) return Kind::unknown_domain;
   if (ignore_duplicates_ && newest->sequence < gtid.sequence) return Kind::tolerated;
   if (until_) {
-    // A stop before the start: there is nothing to send in this domain, and nothing wrong.
+    // A stop before the start: there is nothing to send in this domain, and nothing is wrong.
     const GtidEntry* const stop = until_->find(gtid.domain);
     const auto stop_held =
         stop == nullptr ? std::nullopt : archive.last_of(stop->domain, stop->server_id);
@@ -88,7 +88,8 @@ GtidFilter::Kind GtidFilter::kind_of(const GtidEntry& gtid, const GtidHistory& a
   if (newest->sequence >= gtid.sequence) {
     error = diverged(gtid);
   } else if (gtid.server_id == replica_server_id_ && !held) {
-    // Its own transaction, and nothing it wrote ever came to this stream: it will not come.
+    // It is the replica's own transaction. Nothing that the replica wrote ever came to this stream,
+    // so it will not come.
     error = not_in_binlog(gtid);
   }
   return Kind::ahead;
@@ -97,7 +98,7 @@ GtidFilter::Kind GtidFilter::kind_of(const GtidEntry& gtid, const GtidHistory& a
 void GtidFilter::begin(std::span<const GtidEntry> list) {
   for (const GtidEntry& entry : list) {
     seen_.set(entry);
-    // A domain that the replica holds up to this file's beginning: nothing is to be skipped. Its
+    // A domain that the replica holds up to this file's beginning: nothing has to be skipped. Its
     // last group may have been purged long ago.
     const GtidEntry* const held = start_.find(entry.domain);
     if (held != nullptr && held->server_id == entry.server_id && held->sequence == entry.sequence) {

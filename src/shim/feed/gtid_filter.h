@@ -2,10 +2,10 @@
 //
 // Pure logic: it is shown the archive's GTID history once and then every group's GTID in order. It
 // decides as MariaDB's own dump thread does, with one difference. A real source refuses at once
-// what is not in its binlog. This archive may for a moment be behind what the replica already got
-// from it (after a power cut it learns again what is released), so a GTID that is merely *ahead* is
+// what is not in its binlog. This archive may for a moment lack what the replica already got from
+// it (after a power cut it learns again what is released), so a GTID that is merely *ahead* is
 // waited for: ahead() tells, and the caller bounds the wait. What cannot come any more is refused
-// as the real source words it.
+// in the real source's words.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +13,9 @@
 #include <optional>
 #include <span>
 
-#include "shim/feed_event.h"
-#include "shim/gtid_position.h"
-#include "shim/mysql_packet.h"
+#include "shim/binlog/gtid_position.h"
+#include "shim/feed/feed_event.h"
+#include "shim/feed/mysql_packet.h"
 
 namespace binlane {
 
@@ -39,7 +39,8 @@ class GtidFilter {
  public:
   explicit GtidFilter(GtidRequest request);
 
-  // First: looks at all that the archive holds. The error to refuse the replica with, if any.
+  // First: examines all that the archive holds. Returns the error with which to refuse the replica,
+  // if any.
   std::optional<mysql::ErrorPacket> check_start(const GtidHistory& archive);
   // Then: the file to begin with was found, and begins with this Gtid_list.
   void begin(std::span<const GtidEntry> list);
@@ -51,13 +52,13 @@ class GtidFilter {
   // Then: every group of the stream, at its GTID event.
   Verdict on_group(const GtidEvent& event);
 
-  // The replica has had nothing of what comes, save in domains unknown to the archive.
+  // The replica has had nothing of what comes, except in domains that the archive does not know.
   bool start_reached() const;
   // A GTID the replica holds and the archive does not (yet); nothing of its domain can be sent.
   std::optional<GtidEntry> ahead_of() const;
-  // The UNTIL condition holds; nothing more is to be sent once the open group is.
+  // The UNTIL condition holds; nothing more is to be sent once the open group is sent.
   bool finished() const { return until_ && until_->empty(); }
-  // Once, at the end of the group with which a domain's start was reached: the replica shall move
+  // Once, at the end of the group with which a domain's start was reached: the replica has to move
   // its file position up to here.
   bool take_start_note();
   // All groups up to here, sent or not.
@@ -68,7 +69,7 @@ class GtidFilter {
   enum class Kind : std::uint8_t {
     known,           // the archive holds it
     unknown_domain,  // the archive holds nothing of its domain
-    tolerated,       // the archive does not hold it, and the replica said that this is fine
+    tolerated,       // the archive does not hold it, and the replica said that it accepts this
     ahead,           // the archive does not hold it yet
   };
 

@@ -1,6 +1,7 @@
-#include "shim/mysql_packet.h"
+#include "shim/feed/mysql_packet.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/assert.h"
 
@@ -13,12 +14,6 @@ constexpr std::size_t kChallengeFirstPiece = 8;
 constexpr std::size_t kReservedInGreeting = 10;
 constexpr std::size_t kReservedInResponse = 23;
 constexpr std::size_t kSqlStateSize = 5;
-
-// First bytes of length-encoded numbers; smaller ones are the number itself.
-constexpr std::uint8_t kLenencNull = 0xfb;
-constexpr std::uint8_t kLenenc2 = 0xfc;
-constexpr std::uint8_t kLenenc3 = 0xfd;
-constexpr std::uint8_t kLenenc8 = 0xfe;
 
 // A column of a text result set: a string of any length in UTF-8.
 constexpr std::uint8_t kTypeVarString = 0xfd;
@@ -44,112 +39,6 @@ Payload build_column(const std::string& name) {
 }
 
 }  // namespace
-
-ConstBytes Reader::bytes(std::size_t count) {
-  if (failed_ || count > rest_.size()) {
-    failed_ = true;
-    return {};
-  }
-  const ConstBytes taken = rest_.first(count);
-  rest_ = rest_.subspan(count);
-  return taken;
-}
-
-std::string Reader::text_to_zero() {
-  const auto end = std::find(rest_.begin(), rest_.end(), std::byte{0});
-  if (failed_ || end == rest_.end()) {
-    failed_ = true;
-    return {};
-  }
-  std::string text = to_text(bytes(static_cast<std::size_t>(end - rest_.begin())));
-  bytes(1);
-  return text;
-}
-
-std::uint64_t Reader::lenenc_number() {
-  const auto first = number<std::uint8_t>();
-  switch (first) {
-    case kLenenc2:
-      return number<std::uint16_t>();
-    case kLenenc3: {
-      const std::uint64_t low = number<std::uint16_t>();
-      return low | std::uint64_t{number<std::uint8_t>()} << 16;
-    }
-    case kLenenc8:
-      return number<std::uint64_t>();
-    case kLenencNull:
-    case kErrorByte:
-      failed_ = true;
-      return 0;
-    default:
-      return first;
-  }
-}
-
-ConstBytes Reader::lenenc_bytes() {
-  const std::uint64_t length = lenenc_number();
-  return bytes(length);
-}
-
-std::optional<std::string> Reader::lenenc_text_or_null() {
-  if (!failed_ && !rest_.empty() && static_cast<std::uint8_t>(rest_[0]) == kLenencNull) {
-    bytes(1);
-    return std::nullopt;
-  }
-  return to_text(lenenc_bytes());
-}
-
-Writer& Writer::bytes(ConstBytes bytes) {
-  payload_.insert(payload_.end(), bytes.begin(), bytes.end());
-  return *this;
-}
-
-Writer& Writer::text(std::string_view text) {
-  return bytes(as_bytes(text));
-}
-
-Writer& Writer::text_and_zero(std::string_view text) {
-  return this->text(text).zeros(1);
-}
-
-Writer& Writer::zeros(std::size_t count) {
-  payload_.resize(payload_.size() + count);
-  return *this;
-}
-
-Writer& Writer::lenenc_number(std::uint64_t value) {
-  if (value < kLenencNull) return number(static_cast<std::uint8_t>(value));
-  if (value <= 0xffff) return number(kLenenc2).number(static_cast<std::uint16_t>(value));
-  if (value <= 0xffffff) {
-    return number(kLenenc3)
-        .number(static_cast<std::uint16_t>(value))
-        .number(static_cast<std::uint8_t>(value >> 16));
-  }
-  return number(kLenenc8).number(value);
-}
-
-Writer& Writer::lenenc_text(std::string_view text) {
-  return lenenc_number(text.size()).text(text);
-}
-
-std::string shown(std::string_view text, std::size_t length) {
-  std::string result(text.substr(0, length));
-  for (char& c : result) {
-    // The rest may be a control character, or half a character where the text was cut.
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte >= 0x7f) c = '?';
-  }
-  if (text.size() > length) result += "...";
-  return result;
-}
-
-std::string to_text(ConstBytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-ConstBytes as_bytes(std::string_view text) {
-  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
-}
 
 Payload build_handshake(const Handshake& handshake) {
   const ConstBytes challenge = handshake.challenge;
@@ -227,7 +116,7 @@ std::optional<HandshakeResponse> parse_handshake_response(ConstBytes payload) {
   response.charset = reader.number<std::uint8_t>();
   reader.bytes(kReservedInResponse);
   response.user = reader.text_to_zero();
-  // Longer than any name: nobody is called so, and no answer shall repeat it.
+  // Longer than any name: no user has this name, and no answer may repeat it.
   if (response.user.size() > kMaxName) response.user = shown(response.user, kMaxName);
   ConstBytes token;
   if ((response.capabilities & kClientPluginAuthLenenc) != 0) {
@@ -311,7 +200,7 @@ std::vector<Payload> build_result_set(std::span<const std::string> columns,
       if (cell) {
         writer.lenenc_text(*cell);
       } else {
-        writer.number(kLenencNull);
+        writer.null();
       }
     }
     packets.push_back(writer.take());
@@ -328,18 +217,50 @@ std::optional<BinlogDump> parse_binlog_dump(ConstBytes body) {
   dump.server_id = reader.number<std::uint32_t>();
   if (reader.failed()) return std::nullopt;
   dump.file = to_text(reader.rest());
-  // Some readers end the name with a zero, as C does; a server reads it as C does.
+  // Some readers end the name with a zero, as in C; a server reads it as C does.
   dump.file.resize(std::min(dump.file.size(), dump.file.find('\0')));
   return dump;
 }
 
 Payload build_binlog_dump(const BinlogDump& dump) {
+  BL_ASSERT(dump.position <= std::numeric_limits<std::uint32_t>::max());
   return Writer()
       .number(static_cast<std::uint8_t>(Command::binlog_dump))
-      .number(dump.position)
+      .number(static_cast<std::uint32_t>(dump.position))
       .number(dump.flags)
       .number(dump.server_id)
       .text(dump.file)
+      .take();
+}
+
+std::optional<BinlogDumpGtid> parse_binlog_dump_gtid(ConstBytes body) {
+  Reader reader(body);
+  BinlogDumpGtid request;
+  BinlogDump& dump = request.dump;
+  dump.flags = reader.number<std::uint16_t>();
+  dump.server_id = reader.number<std::uint32_t>();
+  const auto name_size = reader.number<std::uint32_t>();
+  dump.file = to_text(reader.bytes(name_size));
+  dump.file.resize(std::min(dump.file.size(), dump.file.find('\0')));
+  dump.position = reader.number<std::uint64_t>();
+  const auto set_size = reader.number<std::uint32_t>();
+  const ConstBytes set = reader.bytes(set_size);
+  request.set.assign(set.begin(), set.end());
+  if (reader.failed()) return std::nullopt;
+  return request;
+}
+
+Payload build_binlog_dump_gtid(const BinlogDumpGtid& request) {
+  const BinlogDump& dump = request.dump;
+  return Writer()
+      .number(static_cast<std::uint8_t>(Command::binlog_dump_gtid))
+      .number(dump.flags)
+      .number(dump.server_id)
+      .number(static_cast<std::uint32_t>(dump.file.size()))
+      .text(dump.file)
+      .number(dump.position)
+      .number(static_cast<std::uint32_t>(request.set.size()))
+      .bytes(request.set)
       .take();
 }
 
@@ -359,74 +280,6 @@ std::optional<RegisterSlave> parse_register_slave(ConstBytes body) {
   reader.number<std::uint32_t>();  // its source's id
   if (reader.failed()) return std::nullopt;
   return request;
-}
-
-std::array<std::byte, kFrameHeaderSize> frame_header(std::size_t length, std::uint8_t sequence) {
-  BL_ASSERT(length <= kMaxFrame);
-  std::array<std::byte, kFrameHeaderSize> header;
-  store_le(header.data(), static_cast<std::uint32_t>(length) | std::uint32_t{sequence} << 24);
-  return header;
-}
-
-void append_framed(Payload& out, ConstBytes payload, std::uint8_t& sequence) {
-  for (;;) {
-    const std::size_t length = std::min(payload.size(), kMaxFrame);
-    const auto header = frame_header(length, sequence++);
-    out.insert(out.end(), header.begin(), header.end());
-    out.insert(out.end(), payload.begin(), payload.begin() + static_cast<std::ptrdiff_t>(length));
-    // A payload of a whole number of full frames ends with an empty one.
-    if (length < kMaxFrame) return;
-    payload = payload.subspan(length);
-  }
-}
-
-std::size_t Deframer::consume(ConstBytes bytes) {
-  std::size_t used = 0;
-  while (state_ == State::incomplete && used < bytes.size()) {
-    const ConstBytes rest = bytes.subspan(used);
-    if (header_filled_ < kFrameHeaderSize) {
-      const std::size_t count = std::min(rest.size(), kFrameHeaderSize - header_filled_);
-      std::copy_n(rest.begin(), count,
-                  header_.begin() + static_cast<std::ptrdiff_t>(header_filled_));
-      header_filled_ += count;
-      used += count;
-      if (header_filled_ < kFrameHeaderSize) break;
-      on_header();
-    } else {
-      const std::size_t count = std::min(rest.size(), frame_left_);
-      payload_.insert(payload_.end(), rest.begin(),
-                      rest.begin() + static_cast<std::ptrdiff_t>(count));
-      frame_left_ -= count;
-      used += count;
-    }
-    if (state_ == State::incomplete && frame_left_ == 0) {
-      header_filled_ = 0;
-      if (last_frame_) state_ = State::complete;
-    }
-  }
-  return used;
-}
-
-void Deframer::on_header() {
-  const auto word = load_le<std::uint32_t>(header_.data());
-  const std::size_t length = word & kMaxFrame;
-  if (static_cast<std::uint8_t>(word >> 24) != sequence_) {
-    state_ = State::out_of_sequence;
-  } else if (length > max_payload_ - payload_.size()) {
-    state_ = State::too_long;
-  } else {
-    ++sequence_;
-    frame_left_ = length;
-    last_frame_ = length < kMaxFrame;
-  }
-}
-
-Payload Deframer::take() {
-  BL_ASSERT(state_ == State::complete);
-  state_ = State::incomplete;
-  Payload payload;
-  payload.swap(payload_);
-  return payload;
 }
 
 }  // namespace binlane::mysql

@@ -1,4 +1,4 @@
-#include "shim/native_password.h"
+#include "shim/feed/native_password.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

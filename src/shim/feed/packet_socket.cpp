@@ -1,4 +1,4 @@
-#include "shim/packet_socket.h"
+#include "shim/feed/packet_socket.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -1,15 +1,17 @@
 // PacketSocket: MySQL packets over one connected socket, with time limits and a way to end it from
 // another thread.
 //
-// One thread owns it and does all reading and writing; end() may come from any thread and wakes the
-// owner wherever it waits. Output is gathered in a buffer and goes out when it is full or flushed.
+// One thread owns it and does all reading and writing. end() may come from any thread and wakes the
+// owner wherever it waits. Output is gathered in a buffer, and is sent when the buffer is full or
+// flushed.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 
 #include "base/bytes.h"
-#include "shim/mysql_packet.h"
+#include "shim/feed/mysql_frame.h"
+#include "shim/feed/mysql_packet.h"
 
 namespace binlane {
 
@@ -20,7 +22,7 @@ class PacketSocket {
     closed,   // by the peer, or by the network
     timeout,  // the peer took or sent nothing in time
     ended,    // by end()
-    broken,   // the peer does not speak the protocol
+    broken,   // the peer breaks the protocol
   };
 
   // Takes over the descriptor, and makes it non-blocking. Packets longer than `max_packet` break
@@ -30,9 +32,9 @@ class PacketSocket {
   PacketSocket& operator=(const PacketSocket&) = delete;
   ~PacketSocket();
 
-  // Packets from here on may be so long.
+  // Packets from here on may have this length.
   void set_max_packet(std::size_t max_packet) { deframer_.set_max_payload(max_packet); }
-  // Reads one packet. A new command begins at sequence number 0; others go on counting.
+  // Reads one packet. A new command begins at sequence number 0; other packets continue counting.
   Status read(mysql::Payload& payload, bool new_command, std::uint64_t timeout_ns);
 
   // Queues one packet.
@@ -43,7 +45,7 @@ class PacketSocket {
   // Sends what is queued; fails when the peer takes nothing for kWriteTimeout.
   Status flush();
 
-  // Whether the peer sent something or went away.
+  // Whether the peer sent something or disconnected.
   bool has_input() const;
   // Ends the connection. Any thread.
   void end();

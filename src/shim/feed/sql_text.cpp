@@ -1,4 +1,4 @@
-#include "shim/sql_text.h"
+#include "shim/feed/sql_text.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,4 +1,4 @@
-#include "shim/ack_sender.h"
+#include "shim/server/ack_sender.h"
 
 #include <sys/socket.h>
 
@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "base/assert.h"
-#include "base/canary.h"
+#include "base/mutant.h"
 
 namespace binlane {
 
@@ -19,13 +19,14 @@ AckSender::AckSender(AckSocket& socket, std::string_view basename) : socket_(soc
 }
 
 bool AckSender::poll(const Position& quorum, std::uint32_t incarnation) noexcept {
-  const AckSocket::Loan loan = socket_.borrow();
-  if (loan.generation != 0 && loan.generation != generation_) on_connection(loan.generation);
-  if (loan.descriptor < 0 || broken_) return false;
+  const AckSocket::Lease lease = socket_.borrow();
+  if (lease.generation != 0 && lease.generation != generation_) on_connection(lease.generation);
+  if (lease.descriptor < 0 || broken_) return false;
 
-  // A packet that was begun must be finished: a newer one behind half an old one is garbage.
+  // A packet that was begun must be finished, because a newer one after half an old one would be
+  // garbage.
   if (packet_size_ == 0) {
-    const bool ours = loan.incarnation == incarnation || canary(Canary::ack_of_other_incarnation);
+    const bool ours = BL_MUTANT(ack_of_other_incarnation, true, lease.incarnation == incarnation);
     if (paused_ || !ours) return false;
     if (!wanted_.end.is_null() && wanted_.generation == generation_ && wanted_.end <= quorum) {
       if (wanted_.end <= last_) ++counters_.resent;
@@ -37,21 +38,21 @@ bool AckSender::poll(const Position& quorum, std::uint32_t incarnation) noexcept
       return false;
     }
   }
-  flush(loan.descriptor);
+  flush(lease.descriptor);
   return true;
 }
 
 void AckSender::on_wanted(const DrainEvent& event) noexcept {
   BL_ASSERT(!event.end.is_null() && event.generation != 0);
-  if (canary(Canary::ack_not_repeated)) return;
-  if (event.generation < generation_) return;  // of a connection that is gone
+  const bool stale = event.generation < generation_;  // of a connection that is gone
+  if (BL_MUTANT(ack_not_repeated, true, stale)) return;
   if (event.generation == wanted_.generation && event.end < wanted_.end) return;
   wanted_ = event;
 }
 
 void AckSender::detach() noexcept {
   socket_.give_back();
-  // Half a packet may be out: the rest must not follow at some later time, so this connection has
+  // Half a packet may be out. The rest must not follow at some later time, so this connection has
   // seen its last ACK. A new generation begins afresh.
   if (packet_sent_ != 0) broken_ = true;
 }

@@ -1,10 +1,11 @@
-// AckSender: the lane's side of the protocol shim: writes semi-sync ACKs on the dump connection.
+// AckSender: the lane's side of the connection to the server: writes semi-sync ACKs on the dump
+// connection.
 //
-// An ACK says "everything up to here has its quorum": poll() is given the position the gate has
-// proven for the current incarnation, and nothing else is ever sent (invariant I2, rules S3, S13).
-// Never blocks and never allocates: send(2) with MSG_DONTWAIT; what the socket does not take now is
-// kept and goes first next time, and of several waiting positions only the newest is sent, because
-// ACKs are cumulative.
+// An ACK says "everything up to here has its quorum". poll() is given the position that the gate
+// has proven for the current incarnation, and sends nothing else. [I2, S3, S13] It never blocks and
+// never allocates: send(2) with MSG_DONTWAIT. What the socket does not take now is kept and sent
+// first next time. Of several waiting positions only the newest is sent, because ACKs are
+// cumulative.
 //
 // Owned by the source lane.
 #pragma once
@@ -14,9 +15,9 @@
 #include <string_view>
 
 #include "base/position.h"
-#include "shim/ack_socket.h"
-#include "shim/drain_event.h"
-#include "shim/semi_sync_ack.h"
+#include "shim/server/ack_socket.h"
+#include "shim/server/drain_event.h"
+#include "shim/server/semi_sync_ack.h"
 
 namespace binlane {
 
@@ -25,7 +26,7 @@ struct AckSenderCounters {
   std::uint64_t resent = 0;   // queued although an ACK at or beyond them had been sent already
   std::uint64_t partial = 0;  // the socket took a part of a packet
   std::uint64_t full = 0;     // the socket took nothing; tried again in a later turn
-  std::uint64_t failed = 0;   // the connection is broken; the drain thread will notice by itself
+  std::uint64_t failed = 0;   // the connection is broken; the drain thread notices by itself
 };
 
 class AckSender {
@@ -33,18 +34,18 @@ class AckSender {
   // `basename` as in the server's file names, without a directory.
   AckSender(AckSocket& socket, std::string_view basename);
 
-  // Every turn, with the position up to which the rule's own level holds (null: nothing yet) and
-  // the stream's incarnation that it holds in; on a connection of another incarnation nothing is
-  // said. Sends one packet at most. True: a system call was made.
+  // Called every turn, with the position up to which the rule's own level holds (null: nothing yet)
+  // and the stream's incarnation of that position. On a connection of another incarnation nothing
+  // is sent. Sends one packet at most. Returns true if a system call was made.
   bool poll(const Position& quorum, std::uint32_t incarnation) noexcept;
 
-  // The server asks for the ACK of exactly this position: it is sent once the quorum covers it,
-  // even when a later one was sent before (newer servers drop ACKs that match no waiter).
+  // The server asks for the ACK of exactly this position. It is sent once the quorum covers it,
+  // even if a later one was sent before (newer servers drop ACKs that match no waiter).
   void on_wanted(const DrainEvent& event) noexcept;
   // Semi-sync is being switched off: the server stops reading ACKs, and they would only fill the
   // socket. A packet that was begun is still finished.
   void pause() noexcept { paused_ = true; }
-  // It is on again, and the server has forgotten what it heard: the newest is sent anew.
+  // Semi-sync is on again, and the server has forgotten earlier ACKs, so the newest is sent again.
   void resume() noexcept {
     paused_ = false;
     last_ = {};

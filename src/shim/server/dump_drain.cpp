@@ -1,4 +1,4 @@
-#include "shim/dump_drain.h"
+#include "shim/server/dump_drain.h"
 
 #include <algorithm>
 #include <chrono>
@@ -11,10 +11,10 @@
 namespace binlane {
 namespace {
 
-// How often a wait for the lane to let go of the descriptor looks again.
+// How often a wait for the lane to return the descriptor checks again.
 constexpr std::uint64_t kReleasePollMs = 1;
-// A lane that took no turn for this long after stop() has ended without detach(): then the
-// descriptor is left open for ever rather than closed under it.
+// A lane that took no turn for this long after stop() has ended without detach(). Then the
+// descriptor is left open for ever rather than closed while the lane may use it.
 constexpr std::uint64_t kReleaseBoundMs = 5000;
 // While control says "not now".
 constexpr std::uint64_t kHoldPollMs = 20;
@@ -100,7 +100,7 @@ void DumpDrain::run() {
   set_state(DrainState::stopped);
 }
 
-// True: the connection flowed, so the next failure begins a new row of attempts.
+// True: bytes arrived on the connection, so the next failure begins a new series of attempts.
 bool DumpDrain::serve_one_connection() {
   auto stream = std::make_unique<DumpStream>(options_.account, options_.stream);
   {
@@ -119,10 +119,10 @@ bool DumpDrain::serve_one_connection() {
   bool flowed = false;
   std::optional<Registration> registration;
   if (error.ok()) {
-    registration = decide_(stream->facts());
+    registration = decide_(stream->facts().run);
     if (!registration) {
-      // The facts age while control is busy, so the next attempt reads them again.
-      set_state(DrainState::holding, "it is not settled yet where the stream begins at the server");
+      // The facts become old while control is busy, so the next attempt reads them again.
+      set_state(DrainState::holding, "it is not known yet where the stream begins at the server");
       forget();
       wait(kHoldPollMs);
       return true;
@@ -149,7 +149,7 @@ bool DumpDrain::drain(DumpStream& stream, std::uint32_t incarnation, DumpError& 
   DumpEvent event;
   error = stream.next(event);
   if (!error.ok()) return false;
-  // The first event says that the server has registered us; only now are ACKs worth anything.
+  // The first event says that the server has registered us; ACKs have an effect only from now on.
   if (event.type != EventType::rotate || event.next.file != stream.start().file) {
     error = {DumpErrorKind::malformed, 0, "the dump does not begin at the file asked for"};
     return false;
@@ -187,7 +187,8 @@ void DumpDrain::on_event(const DumpEvent& event) {
   };
   count(events_);
   if (event.heartbeat) count(heartbeats_);
-  // The flag may stand on made-up events too, where it asks for nothing that could be said.
+  // Artificial events may have the flag too, but then it asks for nothing that could be
+  // acknowledged.
   if (event.ack_wanted && !event.artificial) {
     count(acks_wanted_);
     wanted_ = {event.end, generation_};
@@ -208,7 +209,8 @@ bool DumpDrain::take_socket_back() {
   while (!ack_socket_.is_released()) {
     std::unique_lock lock(mutex_);
     if (stopping_ && waited_ms >= kReleaseBoundMs) {
-      log::error("dump_socket_held", "the lane did not let go of the dump connection; left open");
+      log::error("dump_socket_held",
+                 "the lane did not return the dump connection, which is left open");
       return false;
     }
     wake_.wait_for(lock, std::chrono::milliseconds(kReleasePollMs));
@@ -219,15 +221,16 @@ bool DumpDrain::take_socket_back() {
 }
 
 void DumpDrain::note_end(const DumpError& error, const DumpStream& stream) {
-  const bool kicked = error.kind == DumpErrorKind::server_error && error.code == kErrorSameServerId;
+  const bool kicked = is_namesake(error);
   std::string reason = error.text;
   if (kicked)
     reason = fmt::format(
-        "kicked out: another replica registered with our server_id {}; give one of them another",
+        "kicked out: another replica registered with our server_id {} (source.acker_server_id); "
+        "give one of them another",
         options_.stream.server_id);
-  // The asked position is not in the server's file, or not at an event's beginning: the file's
-  // beginning says less, and is always there.
-  const bool bad_start = error.code == kErrorFatalReadingBinlog && !retreat_ &&
+  // The asked position is not in the server's file, or not at an event's beginning. The file's
+  // beginning claims less, and always exists.
+  const bool bad_start = error.code == kErrorFatalReadingBinlog && !kicked && !retreat_ &&
                          stream.start().offset > kBinlogMagicSize;
   bool stopping = false;
   {
@@ -243,7 +246,8 @@ void DumpDrain::note_end(const DumpError& error, const DumpStream& stream) {
   if (kicked) {
     log::error("dump_kicked_out", "{}", reason);
   } else {
-    // The same again and again, while the server is away or log_bin is OFF, is said once a minute.
+    // If the same reason repeats, while the server is away or log_bin is OFF, it is logged once a
+    // minute.
     const std::uint64_t now_ns = monotonic_ns();
     if (reason == said_ && now_ns < said_ns_ + kRepeatNs) return;
     said_ = reason;

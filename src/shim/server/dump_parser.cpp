@@ -1,11 +1,11 @@
-#include "shim/dump_parser.h"
+#include "shim/server/dump_parser.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cstring>
 
 #include "base/assert.h"
-#include "shim/semi_sync_ack.h"
+#include "shim/server/semi_sync_ack.h"
 
 namespace binlane {
 namespace {
@@ -96,7 +96,7 @@ bool DumpParser::packet_ended(DumpEvent& event) noexcept {
   } else {
     fail("a packet that is no event, error or end");
   }
-  // What was kept stays in place until the next byte arrives: results point into it.
+  // What was kept remains in place until the next byte arrives, because results point into it.
   kept_size_ = 0;
   payload_bytes_ = 0;
   return is_event;
@@ -115,7 +115,7 @@ bool DumpParser::finish_event(DumpEvent& event) noexcept {
   event.wire_bytes = header.length;
   event.ack_wanted = semi_sync_ && (kept_[2] & kAckWantedFlag) != std::byte{0};
   event.heartbeat = header.type == EventType::heartbeat || header.type == kHeartbeatV2;
-  // An end of 0 is the mark of a made-up event, too, unless the position is about to wrap there.
+  // An end of 0 also marks an artificial event, unless the position is about to wrap around there.
   constexpr std::uint32_t kHalf = 0x8000'0000;
   const bool no_end = header.end_low == 0 && (header.type == EventType::format_description ||
                                               static_cast<std::uint32_t>(position_.offset) < kHalf);
@@ -153,8 +153,8 @@ bool DumpParser::finish_rotate(const EventHeader& header, ConstBytes kept,
   return true;
 }
 
-// Events carry checksums as the format description in force says; the servers keep the connection's
-// own choice in it when they strip them.
+// Events carry checksums if the format description in force says so; the servers leave the
+// connection's own choice in it when they strip them.
 void DumpParser::learn_checksums(const EventHeader& header, ConstBytes kept) noexcept {
   if (header.length > kept.size() || header.length < kEventHeaderSize + kFormatTailSize) return;
   checksums_ = kept[header.length - kFormatTailSize] == kChecksumCrc32;

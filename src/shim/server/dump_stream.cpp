@@ -1,4 +1,4 @@
-#include "shim/dump_stream.h"
+#include "shim/server/dump_stream.h"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -13,17 +13,17 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/uuid.h"
-#include "shim/semi_sync_ack.h"
-#include "shim/semi_sync_control.h"
+#include "shim/server/acker_uuid.h"
+#include "shim/server/semi_sync_ack.h"
+#include "shim/server/semi_sync_control.h"
 
 namespace binlane {
 namespace {
 
 constexpr std::byte kComRegisterSlave{0x15};
 constexpr std::byte kComBinlogDump{0x12};
+constexpr std::byte kComBinlogDumpGtid{0x1e};
 constexpr std::byte kErrorPacket{0xff};
-// Shown in the server's list of replicas.
 // An answer to a command is an OK or an error with its text.
 constexpr std::size_t kMaxAnswerSize = 4096;
 
@@ -61,11 +61,11 @@ DumpError DumpStream::connect() {
   ours_ = false;
   parser_.reset();
   unread_ = {};
-  // Nothing that waits could be interrupted.
+  // Otherwise nothing that waits could be interrupted.
   if (wake_ < 0) return {DumpErrorKind::connection, 0, "eventfd: " + errno_text(wake_error_)};
   const SqlError error = connection_.connect();
   if (!error.ok()) return {DumpErrorKind::connection, error.code, error.text};
-  // An interrupt() that came before the connection was there has had nothing to shut down.
+  // An interrupt() that came before the connection existed has had nothing to shut down.
   if (interrupted_) return {DumpErrorKind::closed, 0, "interrupted"};
   ServerFactsResult facts = read_server_facts(connection_);
   if (!facts.ok()) return from_sql(facts.error);
@@ -80,8 +80,8 @@ DumpError DumpStream::begin(const Position& start) {
   BL_ASSERT(connection_.is_connected() && !ours_ && !start.is_null());
   start_ = start;
   // Asking for less than one has is always true.
-  if (start_.offset > std::numeric_limits<std::uint32_t>::max() || start_.offset < kBinlogMagicSize)
-    start_.offset = kBinlogMagicSize;
+  const bool too_far = start_.offset > std::numeric_limits<std::uint32_t>::max() && !wide_offsets();
+  if (too_far || start_.offset < kBinlogMagicSize) start_.offset = kBinlogMagicSize;
   DumpError error = register_variables();
   if (!error.ok()) return error;
   ours_ = true;
@@ -104,7 +104,8 @@ DumpError DumpStream::register_variables() {
     sql += fmt::format(
         ", @source_heartbeat_period={0}, @source_binlog_checksum=@@GLOBAL.binlog_checksum, "
         "@replica_uuid='{1}', @slave_uuid='{1}'",
-        heartbeat_ns, to_string(Uuid::random()));
+        heartbeat_ns,
+        to_string(acker_uuid(parse_uuid(facts_.server_uuid).value_or(Uuid{}), options_.server_id)));
   }
   if (options_.semi_sync)
     sql += fmt::format(", @{}=1", semi_sync_names(facts_.semi_sync_words).replica_user_variable);
@@ -133,13 +134,48 @@ DumpError DumpStream::register_replica() {
   return error.ok() ? read_answer() : error;
 }
 
+// MySQL's command for replicas with GTIDs takes an offset of 64 bits. It is for servers with GTIDs.
+bool DumpStream::wide_offsets() const {
+  return facts_.flavour == ServerFlavour::mysql && facts_.gtid_mode;
+}
+
 DumpError DumpStream::request_dump() {
+  const std::string file = binlog_file_name(binlog_base_name(facts_), start_.file);
+  return send_command(
+      start_.offset > std::numeric_limits<std::uint32_t>::max()
+          ? dump_gtid_command(options_.server_id, file, start_.offset)
+          : dump_command(options_.server_id, file, static_cast<std::uint32_t>(start_.offset)));
+}
+
+std::vector<std::byte> dump_command(std::uint32_t server_id, std::string_view file,
+                                    std::uint32_t offset) {
   std::vector<std::byte> payload{kComBinlogDump};
-  append_le<std::uint32_t>(payload, static_cast<std::uint32_t>(start_.offset));
+  append_le<std::uint32_t>(payload, offset);
   append_le<std::uint16_t>(payload, 0);  // no flags: wait for more at the end, no annotations
-  append_le<std::uint32_t>(payload, options_.server_id);
-  append(payload, binlog_file_name(binlog_base_name(facts_), start_.file));
-  return send_command(payload);
+  append_le<std::uint32_t>(payload, server_id);
+  append(payload, file);
+  return payload;
+}
+
+std::vector<std::byte> dump_gtid_command(std::uint32_t server_id, std::string_view file,
+                                         std::uint64_t offset) {
+  std::vector<std::byte> payload{kComBinlogDumpGtid};
+  append_le<std::uint16_t>(payload, 0);  // no flags
+  append_le<std::uint32_t>(payload, server_id);
+  append_le<std::uint32_t>(payload, static_cast<std::uint32_t>(file.size()));
+  append(payload, file);
+  append_le<std::uint64_t>(payload, offset);
+  // The set that the replica has and does not want again: none, so that all is sent.
+  append_le<std::uint32_t>(payload, sizeof(std::uint64_t));
+  append_le<std::uint64_t>(payload, 0);
+  return payload;
+}
+
+bool is_namesake(const DumpError& error) noexcept {
+  if (error.kind != DumpErrorKind::server_error) return false;
+  return error.code == kErrorSameServerId ||
+         (error.code == kErrorFatalReadingBinlog &&
+          error.text.find("same server_uuid/server_id") != std::string::npos);
 }
 
 DumpError DumpStream::send_command(const std::vector<std::byte>& payload) {
@@ -248,7 +284,7 @@ DumpError DumpStream::wait_for(short events) {
     return {DumpErrorKind::connection, 0, "poll: " + errno_text(errno)};
   if (ready == 0)
     return {DumpErrorKind::timeout, 0,
-            fmt::format("not a byte within {} ms", options_.read_timeout_ms)};
+            fmt::format("no byte arrived within {} ms", options_.read_timeout_ms)};
   if (ready > 0 && descriptors[1].revents != 0) return {DumpErrorKind::closed, 0, "interrupted"};
   return {};
 }

@@ -1,5 +1,5 @@
-// Registration: where a dump connection begins, and the incarnation of the stream whose positions
-// it speaks in. Registering is an ACK of everything before (safety rule S3).
+// Registration: where a dump connection begins, and the incarnation of the stream that its
+// positions belong to. Registering is an ACK of everything before. [S3]
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "shim/semi_sync_control.h"
+#include "shim/server/semi_sync_control.h"
 
 #include <charconv>
 
@@ -9,24 +9,21 @@ namespace {
 
 constexpr std::uint32_t kErrorBadAnswer = 2027;  // CR_MALFORMED_PACKET
 
-// Variables and counters in one statement, so that a poll is one round trip. information_schema in
-// MariaDB, performance_schema in MySQL, where the former is gone since 8.0.
-std::string make_poll_sql(const SemiSyncNames& names, ServerFlavour flavour) {
-  const std::string table = flavour == ServerFlavour::mariadb ? "information_schema.GLOBAL_STATUS"
-                                                              : "performance_schema.global_status";
+// Variables and counters in one statement, so that a poll is one round trip.
+std::string make_poll_sql(const SemiSyncNames& names, const ServerWords& words) {
   const std::string pattern = "Rpl\\_semi\\_sync\\_%";
   std::string sql;
-  const auto add = [&sql](const std::string& label, const std::string& variable) {
-    sql += "SELECT '" + label + "', CAST(@@GLOBAL." + variable + " AS CHAR) UNION ALL ";
+  const auto add = [&](const std::string& label, const std::string& variable) {
+    sql += "SELECT '" + label + "', " + variable_as_text(words, variable) + " UNION ALL ";
   };
   add("enabled", names.enabled);
   add("timeout", names.timeout);
   add("wait_point", names.wait_point);
   add("wait_no_replica", names.wait_no_replica);
-  add("read_only", "read_only");
+  add("read_only", words.fence);
   add("sync_binlog", "sync_binlog");
   add("flush_log", "innodb_flush_log_at_trx_commit");
-  return sql + "SELECT VARIABLE_NAME, VARIABLE_VALUE FROM " + table +
+  return sql + "SELECT VARIABLE_NAME, VARIABLE_VALUE FROM " + words.status_table +
          " WHERE VARIABLE_NAME LIKE '" + pattern + "' OR VARIABLE_NAME = 'Uptime'";
 }
 
@@ -67,7 +64,7 @@ bool is_status_name(const std::string& name) {
   return name.size() > kPrefixLength && same_name(name.substr(0, kPrefixLength), "Rpl_");
 }
 
-// As SHOW STATUS spells it.
+// In SHOW STATUS's spelling.
 std::string as_shown(std::string name) {
   for (std::size_t i = 1; i < name.size(); ++i) {
     if (name[i] >= 'A' && name[i] <= 'Z') name[i] = static_cast<char>(name[i] + 32);
@@ -111,8 +108,8 @@ SemiSyncControl::SemiSyncControl(ServerConnection& connection, SemiSyncWords wor
                                  ServerFlavour flavour)
     : connection_(connection),
       names_(semi_sync_names(words)),
-      poll_sql_(make_poll_sql(names_, flavour)),
-      flavour_(flavour) {}
+      poll_sql_(make_poll_sql(names_, words_of(flavour))),
+      since_start_sql_(on_since_start_sql(words_of(flavour), names_.enabled)) {}
 
 SqlError SemiSyncControl::set_wait_point(WaitPoint point) {
   return set(names_.wait_point, quote_sql(to_sql(point)));
@@ -140,19 +137,11 @@ SqlError SemiSyncControl::prepare(WaitPoint point, std::uint64_t server_timeout_
   return error;
 }
 
-// A variable that a statement has set says SQL, even if it was set to what it had been; FLUSH
-// STATUS shows in the difference of the two times, which one statement gives for one moment.
 bool SemiSyncControl::on_since_start() {
-  if (flavour_ != ServerFlavour::mariadb) return false;
-  const QueryResult answer = connection_.query(
-      "SELECT v.GLOBAL_VALUE, v.GLOBAL_VALUE_ORIGIN, a.VARIABLE_VALUE = b.VARIABLE_VALUE"
-      " FROM information_schema.SYSTEM_VARIABLES v, information_schema.GLOBAL_STATUS a,"
-      " information_schema.GLOBAL_STATUS b WHERE v.VARIABLE_NAME = '" +
-      names_.enabled +
-      "' AND a.VARIABLE_NAME = 'Uptime' AND b.VARIABLE_NAME = 'Uptime_since_flush_status'");
+  const QueryResult answer = connection_.query(since_start_sql_);
   if (!answer.ok() || answer.rows.size() != 1 || answer.rows[0].size() != 3) return false;
   const SqlRow& row = answer.rows[0];
-  return row[0] == "ON" && (row[1] == "CONFIG" || row[1] == "COMMAND-LINE") && row[2] == "1";
+  return row[0] == "ON" && row[1] == "1" && row[2] == "1";
 }
 
 SqlError SemiSyncControl::set(const std::string& variable, const std::string& value) {
@@ -164,8 +153,8 @@ SemiSyncPoll SemiSyncControl::poll() {
   if (!answer.ok()) return {answer.error, {}};
   SemiSyncPoll poll;
   SemiSyncStatus& status = poll.status;
-  // Each must be found, because a missing one would read as 0 or OFF, which is a statement of its
-  // own. MySQL has no get_ack.
+  // Each must be found, because a missing one would read as 0 or OFF, which would be a claim. MySQL
+  // has no get_ack.
   unsigned missing = 0;
   const auto take = [&](const std::string& name, auto& out) {
     for (const SqlRow& row : answer.rows) {
@@ -178,7 +167,8 @@ SemiSyncPoll SemiSyncControl::poll() {
   need("enabled", status.enabled);
   need("wait_point", status.wait_point);
   need("wait_no_replica", status.wait_no_replica);
-  // Newer servers know more than ON and OFF (NO_LOCK); only one of its values takes writes.
+  // Newer servers have more values than ON and OFF (NO_LOCK); with only one of its values the
+  // server takes writes.
   std::string read_only;
   need("read_only", read_only);
   status.read_only = read_only != "0" && read_only != "OFF";

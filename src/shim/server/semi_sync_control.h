@@ -1,16 +1,16 @@
-// SemiSyncControl: steers and watches the server's own semi-sync through SQL.
+// SemiSyncControl: controls and watches the server's own semi-sync through SQL.
 //
 // One object belongs to one ordinary thread. It uses a connection opened beforehand, so that
-// degrading never needs a new one (safety rule S13); poll() and the SETs may stand on two
-// connections, so that a slow poll never delays a SET. Nothing here takes LOCK_log.
+// degrading never needs a new one. [S13] poll() and the SETs may use two connections, so that a
+// slow poll never delays a SET. Nothing here takes LOCK_log.
 //
 // What the servers do (tried on MariaDB 10.11):
-//  * enabled=OFF wakes all waiters at once, and forgets every ACK. After enabled=ON the newest ACK
-//    has to be sent again; the dump connection stays as it is.
-//  * After the server's own timeout enabled stays ON, status is OFF, and an ACK at or beyond the
+// * enabled=OFF wakes all waiters at once, and forgets every ACK. After enabled=ON the newest ACK
+//    has to be sent again; the dump connection is unaffected.
+// * After the server's own timeout enabled remains ON, status is OFF, and an ACK at or beyond the
 //    newest commit switches it on again by itself.
-//  * While enabled is OFF neither yes_tx nor no_tx count.
-//  * FLUSH STATUS and RESET MASTER take the counters back to 0: use counter_growth().
+// * While enabled is OFF neither yes_tx nor no_tx count.
+// * FLUSH STATUS and RESET MASTER set the counters back to 0: use counter_growth().
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@
 #include <utility>
 #include <vector>
 
-#include "shim/server_connection.h"
-#include "shim/server_facts.h"
+#include "shim/server/server_connection.h"
+#include "shim/server/server_facts.h"
 
 namespace binlane {
 
@@ -43,7 +43,7 @@ struct SemiSyncStatus {
   bool read_only = false;
   WaitPoint wait_point = WaitPoint::after_sync;
   std::uint64_t timeout_ms = 0;
-  std::uint64_t clients = 0;  // semi-sync replicas; more than 1: somebody besides us acknowledges
+  std::uint64_t clients = 0;  // semi-sync replicas; more than 1: another client acknowledges too
   std::uint64_t yes_tx = 0;
   std::uint64_t no_tx = 0;
   std::uint64_t no_times = 0;
@@ -56,8 +56,8 @@ struct SemiSyncStatus {
   std::vector<std::pair<std::string, std::string>> shown;
 };
 
-// What the status is right behind a set_enabled(on) that went well, in all its forms; the next poll
-// may be a while away, and what is told until then must not contradict what was done.
+// The status right after a successful set_enabled(on), in all its forms. The next poll may be a
+// while away, and what is shown until then must not contradict what was done.
 void note_switched(SemiSyncStatus& status, const SemiSyncNames& names, bool on);
 
 struct SemiSyncPoll {
@@ -67,15 +67,15 @@ struct SemiSyncPoll {
   bool ok() const noexcept { return error.ok(); }
 };
 
-// How far a counter grew between two polls; a counter that went back was reset, and then what it
-// shows now has grown since.
+// How far a counter grew between two polls. A counter that went back was reset, and then its whole
+// value has grown since.
 constexpr std::uint64_t counter_growth(std::uint64_t before, std::uint64_t now) noexcept {
   return now >= before ? now - before : now;
 }
 
 class SemiSyncControl {
  public:
-  // The server's timeout is a backstop: at least this much longer than ours (safety rule S13).
+  // The server's timeout is a backstop: at least this much longer than ours. [S13]
   static constexpr std::uint64_t kBackstopMarginMs = 1000;
 
   SemiSyncControl(ServerConnection& connection, SemiSyncWords words, ServerFlavour flavour);
@@ -91,7 +91,7 @@ class SemiSyncControl {
   // One statement.
   SemiSyncPoll poll();
   // The server has been ON since it started, by its own settings, and its counters count from then;
-  // false when that cannot be told. One statement; MariaDB only.
+  // false if that is unknown. One statement.
   bool on_since_start();
 
   const SemiSyncNames& names() const noexcept { return names_; }
@@ -102,7 +102,7 @@ class SemiSyncControl {
   ServerConnection& connection_;
   const SemiSyncNames names_;
   const std::string poll_sql_;
-  const ServerFlavour flavour_;
+  const std::string since_start_sql_;
 };
 
 }  // namespace binlane

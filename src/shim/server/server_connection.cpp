@@ -1,4 +1,4 @@
-#include "shim/server_connection.h"
+#include "shim/server/server_connection.h"
 
 #include <mysql.h>
 #include <signal.h>
@@ -24,16 +24,16 @@ constexpr std::uint32_t kErrorMalformed = 2027;     // CR_MALFORMED_PACKET
 constexpr std::uint32_t kErrorShutdown = 1053;
 constexpr std::uint32_t kErrorConnectionKilled = 1927;
 
-// The server must not end a connection because it was idle: the one kept for degrading may be so
-// for days. The largest value both servers take. The others would otherwise be what somebody has
-// set globally, and cut our answers short, end our statements, or read our strings differently.
-// Each server passes over the comment that is meant for the other one.
+// The server must not end a connection because it was idle: the one kept for degrading may be idle
+// for days. This is the largest value that both servers take. The other settings would otherwise
+// have the values that somebody has set globally, and cut our answers short, end our statements, or
+// read our strings differently. Each server skips the comment that is meant for the other one.
 constexpr const char* kInitCommand =
     "SET SESSION wait_timeout=31536000, sql_mode='', autocommit=1, sql_big_selects=1, "
     "sql_select_limit=18446744073709551615 /*M! , max_statement_time=0 */ "
     "/*!50708 , max_execution_time=0 */";
 
-// What /proc/<pid>/stat tells; nothing when there is no such process, or it cannot be read.
+// The content of /proc/<pid>/stat; nothing if there is no such process, or it cannot be read.
 struct ProcessStat {
   char state = '?';
   std::uint64_t start_ticks = 0;
@@ -43,7 +43,8 @@ std::optional<ProcessStat> read_process_stat(std::int64_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string line;
   if (!std::getline(file, line)) return std::nullopt;
-  // The command's name may hold anything, blanks and parentheses too; the last ')' ends it.
+  // The command's name may contain anything, including blanks and parentheses; the last ')' ends
+  // it.
   const auto name_end = line.rfind(')');
   if (name_end == std::string::npos) return std::nullopt;
   std::istringstream fields(line.substr(name_end + 1));
@@ -104,6 +105,7 @@ SqlError ServerConnection::connect() {
     close();
     return error;
   }
+  words_ = &words_of(flavour_of(mysql_get_server_info(handle)));
   const std::lock_guard lock(descriptor_mutex_);
   descriptor_ = mysql_get_socket(handle);
   return {};
@@ -135,7 +137,7 @@ QueryResult ServerConnection::query(std::string_view sql) {
     return {};
   }
   if (mysql_num_rows(answer.get()) > kMaxRows)
-    return {{kErrorMalformed, "more rows than anything we ask for can have"}, {}, {}};
+    return {{kErrorMalformed, "more rows than any of our queries can return"}, {}, {}};
   QueryResult result;
   const unsigned columns = mysql_num_fields(answer.get());
   for (unsigned column = 0; column < columns; ++column)
@@ -173,7 +175,7 @@ bool is_alive(const PeerProcess& process) {
   if (!exists) return false;
   const auto stat = read_process_stat(process.pid);
   if (!stat) return true;
-  // One that has ended and was not yet waited for does nothing any more.
+  // A process that has ended and was not yet waited for does nothing any more.
   const bool ended = stat->state == 'Z' || stat->state == 'X';
   return !ended && stat->start_ticks == process.start_ticks;
 }

@@ -1,5 +1,5 @@
-// ServerConnection: one SQL connection to the server this daemon stands beside, over its unix
-// socket, with bounded waits everywhere.
+// ServerConnection: one SQL connection to the server on this host, over its unix socket, with
+// bounded waits everywhere.
 //
 // For ordinary threads; a connection belongs to the thread that calls query(). Only interrupt() may
 // come from another thread. Nothing here retries: a connection that failed says so, and its owner
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/secret.h"
+#include "shim/server/server_words.h"
 
 struct st_mysql;
 
@@ -60,8 +61,8 @@ struct PeerProcess {
   std::uint64_t start_ticks = 0;  // since boot, field 22 of /proc/<pid>/stat
 };
 
-// Whether that very process is there still. A number alone proves nothing, they are used again. In
-// doubt (its start cannot be read) it is.
+// Whether that very process still exists. A number alone proves nothing, because numbers are used
+// again. In doubt (its start cannot be read) it counts as existing.
 bool is_alive(const PeerProcess& process);
 
 class ServerConnection {
@@ -83,15 +84,17 @@ class ServerConnection {
   // of the connection closes it.
   QueryResult query(std::string_view sql);
   // SET GLOBAL variable=value. A connection on which that is refused is closed: privileges, an
-  // expired password and the like stay with a connection as they were at its login, and the next
-  // one has what was mended since.
+  // expired password and the like are fixed at a connection's login, and the next connection has
+  // what was repaired since.
   SqlError set_global(std::string_view variable, std::string_view value);
 
   // The socket, for the dump stream, which speaks on it by itself; -1 when not connected.
   int socket_fd() const noexcept;
-  // Empty when the kernel cannot tell (another process namespace, hidden /proc).
+  // Empty if the kernel does not tell (another process namespace, hidden /proc).
   std::optional<PeerProcess> peer_process() const;
   const ServerAccount& account() const noexcept { return account_; }
+  // Of the server to which the last connection was made; before the first one, MariaDB's.
+  const ServerWords& words() const noexcept { return *words_; }
 
   // Any thread: makes a blocked call return with an error, and later ones fail until connect().
   void interrupt();
@@ -101,9 +104,10 @@ class ServerConnection {
 
   const ServerAccount account_;
   const ServerTimeouts timeouts_;
+  const ServerWords* words_ = &words_of(ServerFlavour::mariadb);
   st_mysql* handle_ = nullptr;
   // Guards the descriptor between interrupt() and close(), so that an interrupt never shuts down a
-  // descriptor that was closed and given to somebody else meanwhile.
+  // descriptor that was closed and given to another user meanwhile.
   std::mutex descriptor_mutex_;
   int descriptor_ = -1;
 };

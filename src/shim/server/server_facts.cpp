@@ -1,4 +1,4 @@
-#include "shim/server_facts.h"
+#include "shim/server/server_facts.h"
 
 #include <fmt/format.h>
 #include <time.h>
@@ -12,22 +12,22 @@
 
 #include "base/access_path.h"
 #include "base/error.h"
-#include "shim/binlog_index_tail.h"
-#include "shim/binlog_paths.h"
+#include "shim/binlog/binlog_index_tail.h"
+#include "shim/binlog/binlog_paths.h"
 
 namespace binlane {
 namespace {
 
 using Variables = std::map<std::string, std::string>;
 
-// Every variable a fact is made of; a server that does not know one simply leaves it out.
+// Every variable that a fact is made of; a server that does not know one leaves it out.
 constexpr const char* kFactsSql =
     "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version','server_id','server_uuid','log_bin',"
     "'datadir','log_bin_basename','log_bin_index','sync_binlog','innodb_flush_log_at_trx_commit',"
     "'encrypt_binlog','binlog_encryption','binlog_checksum','gtid_domain_id',"
     "'binlog_error_action','rpl_semi_sync_source_wait_for_replica_count',"
     "'rpl_semi_sync_master_wait_for_slave_count','rpl_semi_sync_master_enabled',"
-    "'rpl_semi_sync_source_enabled','read_only')";
+    "'rpl_semi_sync_source_enabled','read_only','super_read_only','gtid_mode')";
 
 constexpr std::int64_t kStartToleranceS = 2;
 
@@ -59,8 +59,8 @@ std::uint32_t parse_version_number(const std::string& version) {
   return major * 10'000 + minor * 100 + patch;
 }
 
-// The privileges of a line "GRANT A, B ON *.* TO …"; lines about less than the whole server and
-// lines about roles say nothing we need.
+// The privileges of a line "GRANT A, B ON *.* TO …". Lines about less than the whole server and
+// lines about roles contain nothing we need.
 void add_global_privileges(const std::string& grant, std::set<std::string>& privileges) {
   constexpr std::string_view kBegin = "GRANT ";
   const auto end = grant.find(" ON *.* TO ");
@@ -81,8 +81,7 @@ std::int64_t boot_time_s() {
 
 void fill_from_version(const std::string& version, ServerFacts& facts) {
   facts.version = version;
-  facts.flavour =
-      version.find("MariaDB") != std::string::npos ? ServerFlavour::mariadb : ServerFlavour::mysql;
+  facts.flavour = flavour_of(version);
   facts.version_number = parse_version_number(version);
 }
 
@@ -116,14 +115,13 @@ void fill_from_variables(const Variables& variables, ServerFacts& facts) {
     facts.semi_sync_words = SemiSyncWords::master_slave;
   }
   facts.read_only = is_on(variables, "read_only");
+  facts.fenced = is_on(variables, words_of(facts.flavour).fence);
+  facts.gtid_mode = !variables.contains("gtid_mode") || is_on(variables, "gtid_mode");
 }
 
 void read_registered_replicas(ServerConnection& connection, ServerFacts& facts) {
-  constexpr std::uint32_t kFirstMysqlWithReplicas = 80'022;
-  const bool new_words =
-      facts.flavour == ServerFlavour::mysql && facts.version_number >= kFirstMysqlWithReplicas;
-  // An account without the privilege to see them is told so by check_source() already.
-  const QueryResult answer = connection.query(new_words ? "SHOW REPLICAS" : "SHOW SLAVE HOSTS");
+  // check_source() already reports an account without the privilege to see them.
+  const QueryResult answer = connection.query(words_of(facts.flavour).show_replicas);
   for (const SqlRow& row : answer.rows) {
     if (row.empty() || !row[0]) continue;
     if (row.size() > 1 && row[1] == kAckerHost) {

@@ -1,9 +1,9 @@
-// ServerFacts: what the server beside us is and how it is set up, and the checks that decide
+// ServerFacts: what the server on this host is and how it is set up, and the checks that decide
 // whether it may be a source.
 //
-// Reading (SQL, ordinary threads) and judging (pure) are apart, so that every refusal has a unit
-// test. No statement here takes the server's LOCK_log: reading facts never waits behind a commit
-// that waits for us.
+// Reading (SQL, ordinary threads) and judging (pure) are separate, so that every refusal has a unit
+// test. No statement here takes the server's LOCK_log: reading facts never waits for a commit that
+// waits for us.
 #pragma once
 
 #include <cstdint>
@@ -13,22 +13,21 @@
 #include <string_view>
 #include <vector>
 
-#include "shim/server_connection.h"
+#include "shim/server/server_connection.h"
+#include "shim/server/server_words.h"
 
 namespace binlane {
-
-enum class ServerFlavour { mariadb, mysql };
 
 // The words a server uses for semi-sync: MariaDB and older MySQL say master/slave, MySQL from
 // 8.0.26 on may say source/replica.
 enum class SemiSyncWords { none, master_slave, source_replica };
 
-// As which host our own dump connection registers with the server, so that it is told apart there
+// The host as which our own dump connection registers with the server, so that it can be told there
 // from another replica that has our server_id.
 inline constexpr std::string_view kAckerHost = "binlane";
 
 // ServerRun: the identity of one run of a server process. Two equal runs are one uninterrupted life
-// of the server; anything else is a restart (safety rule S6).
+// of the server; anything else is a restart. [S6]
 struct ServerRun {
   std::string boot_id;         // of the machine; process ids start over at a boot
   PeerProcess process;         // pid 0 when unknown: then started_s decides
@@ -62,7 +61,9 @@ struct ServerFacts {
   std::string binlog_error_action;                           // MySQL only
   std::optional<std::uint64_t> semi_sync_wait_for_replicas;  // MySQL only
   SemiSyncWords semi_sync_words = SemiSyncWords::none;
-  bool read_only = false;
+  bool read_only = false;  // refuses an application's writes
+  bool fenced = false;     // refuses all writes: in MySQL, super_read_only
+  bool gtid_mode = true;   // its transactions have GTIDs; always so in MariaDB
   // Global (ON *.*) privileges of the account we use, in capitals; ALL PRIVILEGES as one entry.
   std::set<std::string> privileges;
   std::string account;  // CURRENT_USER(), for the GRANT we propose
@@ -73,7 +74,7 @@ struct ServerFacts {
   bool acker_registered = false;
   // Number of the newest binlog file, from the index file; 0 when we cannot read it.
   std::uint32_t newest_file = 0;
-  std::string index_error;  // why the index could not be read, and what is in the way
+  std::string index_error;  // why the index could not be read, and what prevents it
   std::string index_group;  // whose members could read it, where that is known
   ServerRun run;
 };
@@ -95,11 +96,11 @@ ServerFactsResult read_account_facts(ServerConnection& connection);
 // The identity of the run that `connection` is connected to (one statement at most).
 ServerRun read_server_run(ServerConnection& connection);
 
-// One thing that stands in the way, worded for the operator.
+// One reason that prevents it, worded for the operator.
 struct Finding {
   std::string key;     // the server's variable, or a topic such as "privileges"
-  std::string found;   // what is there
-  std::string wanted;  // what has to be there
+  std::string found;   // what was found
+  std::string wanted;  // what is required
   std::string remedy;  // what to do
 };
 
@@ -114,15 +115,15 @@ struct SourceCheck {
 };
 
 SourceCheck check_source(const ServerFacts& facts, std::uint32_t acker_server_id);
-// What the account lacks that a source's needs, with the remedy; nothing: it is enough.
+// What the account lacks that a source needs, with the remedy; nothing: the account is sufficient.
 std::optional<Finding> find_missing_privileges(const ServerFacts& facts);
 
-// What to do where binlaned may not read the binlogs, and members of `group` (or nobody else) may.
+// What to do if binlaned may not read the binlogs, and members of `group` (or nobody else) may.
 std::string unreadable_binlog_remedy(const std::string& group);
 
 // MariaDB (10.11, 11.8) compares binlog names as text in its semi-sync code. binlog.1000000 sorts
 // before binlog.999999, so every commit from that file on counts as acknowledged at once, with no
-// replica alive, while the server's status says ON (safety rule S17). MySQL compares rightly.
+// replica alive, while the server's status says ON. MySQL compares correctly. [S17]
 inline constexpr std::uint32_t kFileNumberWarning = 990'000;
 inline constexpr std::uint32_t kFileNumberLimit = 1'000'000;
 enum class FileNumberState { fine, near_limit, beyond_limit };

@@ -1,4 +1,4 @@
-#include "shim/server_process.h"
+#include "shim/server/server_process.h"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -51,11 +51,11 @@ std::string find_server_process(ServerConnection& connection, const ServerRun& k
   if (!answers) {
     if (known.boot_id == this_boot_id()) process = known.process;
     return process.pid > 0 ? std::string()
-                           : "the server does not answer, and which process it was is not known";
+                           : "the server does not answer, and its process is not known";
   }
   const auto peer = connection.peer_process();
   if (!peer) return "the kernel does not tell which process answers at the server's socket";
-  // The server's own word beside the kernel's: a proxy may listen at that socket.
+  // The server's own word is compared with the kernel's, because a proxy may listen at that socket.
   const QueryResult file = connection.query("SELECT @@GLOBAL.pid_file");
   std::int64_t written = 0;
   if (file.ok() && !file.rows.empty() && file.rows[0][0]) {
@@ -77,7 +77,7 @@ std::string kill_server_process(const PeerProcess& process, bool& ended) {
     return errno == ESRCH
                ? std::string()
                : fmt::format("process {} cannot be opened: {}", process.pid, errno_text(errno));
-  // Only now: from here on the handle means this process, whatever becomes of its number.
+  // Only now: from here on the handle means this process, even if its number is used again.
   if (!is_alive(process)) return {};
   if (handle.send(SIGKILL) != 0) {
     if (errno == ESRCH) return {};

@@ -1,4 +1,4 @@
-#include "shim/server_run_files.h"
+#include "shim/server/server_run_files.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -14,9 +14,9 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/position.h"
-#include "shim/binlog_event.h"
-#include "shim/binlog_index_tail.h"
-#include "shim/binlog_paths.h"
+#include "shim/binlog/binlog_event.h"
+#include "shim/binlog/binlog_index_tail.h"
+#include "shim/binlog/binlog_paths.h"
 
 namespace binlane {
 namespace {
@@ -96,7 +96,7 @@ ServerRunFiles find_server_run_files(const std::string& index_path,
     const std::string path = binlog_file_name(basename_path, number);
     const Created created = read_created(path);
     if (created.error == ENOENT && number < tail.newest_file) {
-      // Purged: every file that is left belongs to this run.
+      // Purged: every remaining file belongs to this run.
       return {number + 1, tail.newest_file, {}};
     }
     if (created.error != 0)

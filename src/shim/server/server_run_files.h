@@ -1,9 +1,9 @@
-// Which binlog files belong to the current run of the server (safety rule S3).
+// Which binlog files belong to the current run of the server. [S3]
 //
 // A server opens a fresh binlog when it starts and stores the time in that file's format
 // description event; a file made by rotation has 0 there. So the newest file whose creation time is
-// not 0 is the first of the current run, and everything before it was settled by the server's own
-// recovery: registering as a replica at its start acknowledges nothing that anybody waits for.
+// not 0 is the first of the current run. The server's own recovery settled everything before it:
+// registering as a replica at its start acknowledges nothing that any client waits for.
 //
 // Ordinary threads; reads the index and the first bytes of files.
 #pragma once

@@ -5,14 +5,14 @@
 #include <cerrno>
 
 #include "base/error.h"
-#include "shim/binlog_paths.h"
-#include "shim/server_facts.h"
+#include "shim/binlog/binlog_paths.h"
+#include "shim/server/server_facts.h"
 
 namespace binlane {
 namespace {
 
 constexpr std::uint32_t kOldestMariadb = 101'100;
-constexpr std::uint32_t kOldestMysql = 50'700;
+constexpr std::uint32_t kOldestMysql = 80'026;
 
 }  // namespace
 
@@ -49,10 +49,11 @@ void check_binlog(const ServerFacts& facts, SourceCheck& check) {
          "SET GLOBAL binlog_checksum=CRC32, and in the [mysqld] section; otherwise an event that a "
          "full disk cut in half may count as whole with what was written after it"});
   if (facts.index_error.empty()) return;
-  // What cannot be reached for lack of rights is a matter of the account; what is not there is not.
+  // What cannot be reached for lack of rights is a question of the account; what does not exist is
+  // not.
   const bool denied = facts.index_error.find(errno_text(EACCES)) != std::string::npos;
   check.refusals.push_back(
-      {"log_bin_index", facts.index_error, "a file this daemon can read",
+      {"log_bin_index", facts.index_error, "a file that this daemon can read",
        denied ? unreadable_binlog_remedy(facts.index_group)
               : fmt::format("binlaned has to run on the server's host and see its folders as the "
                             "server does (datadir {}, log_bin_basename {})",
@@ -76,14 +77,6 @@ void check_durability(const ServerFacts& facts, SourceCheck& check) {
                               "counts the replicas itself"});
 }
 
-bool has_any(const ServerFacts& facts, std::initializer_list<const char*> names) {
-  if (facts.privileges.contains("ALL PRIVILEGES")) return true;
-  for (const char* name : names) {
-    if (facts.privileges.contains(name)) return true;
-  }
-  return false;
-}
-
 // "a@b" as `a`@`b`
 std::string quoted_account(const std::string& account) {
   const auto at = account.rfind('@');
@@ -94,16 +87,8 @@ std::string quoted_account(const std::string& account) {
 }  // namespace
 
 std::optional<Finding> find_missing_privileges(const ServerFacts& facts) {
-  std::string missing;
-  const auto need = [&](const char* name) {
-    missing += (missing.empty() ? "" : ", ") + std::string(name);
-  };
-  if (!has_any(facts, {"REPLICATION SLAVE"})) need("REPLICATION SLAVE");
-  if (facts.flavour == ServerFlavour::mariadb) {
-    if (!has_any(facts, {"REPLICATION MASTER ADMIN", "SUPER"})) need("REPLICATION MASTER ADMIN");
-  } else if (!has_any(facts, {"SYSTEM_VARIABLES_ADMIN", "SUPER"})) {
-    need("SYSTEM_VARIABLES_ADMIN");
-  }
+  const std::string missing =
+      missing_privileges(facts.privileges, words_of(facts.flavour).source_privileges);
   if (missing.empty()) return std::nullopt;
   return Finding{"privileges", fmt::format("{} lacks {}", quoted_account(facts.account), missing),
                  missing,
@@ -125,7 +110,7 @@ void check_identity(const ServerFacts& facts, std::uint32_t acker_server_id, Sou
     check.warnings.push_back(
         {"acker_server_id", fmt::format("{}, and a replica is registered with that server_id", id),
          "a number that no server uses",
-         "if another replica has this server_id, each will throw the other out for ever: set "
+         "if another replica has this server_id, the two will disconnect each other for ever: set "
          "another source.acker_server_id"});
     break;
   }
@@ -141,29 +126,28 @@ void check_version(const ServerFacts& facts, SourceCheck& check) {
   const std::uint32_t oldest =
       facts.flavour == ServerFlavour::mariadb ? kOldestMariadb : kOldestMysql;
   if (facts.version_number < oldest)
-    check.warnings.push_back({"version", facts.version, "MariaDB 10.11 or MySQL 5.7 at least",
-                              "this version was never tried"});
+    check.warnings.push_back({"version", facts.version, "at least MariaDB 10.11 or MySQL 8.0.26",
+                              "Binlane was never tried with this version"});
 }
 
 void check_file_number(const ServerFacts& facts, SourceCheck& check) {
-  if (facts.flavour != ServerFlavour::mariadb) return;  // MySQL compares numbers rightly
+  if (facts.flavour != ServerFlavour::mariadb) return;  // MySQL compares numbers correctly
   switch (file_number_state(facts.newest_file)) {
     case FileNumberState::fine:
       return;
     case FileNumberState::near_limit:
-      check.warnings.push_back({"binlog file number", std::to_string(facts.newest_file),
-                                fmt::format("below {}", kFileNumberWarning),
-                                fmt::format("Binlane ends semi-sync at {}, because from the next "
-                                            "number on the server waits for nobody: plan a RESET "
-                                            "MASTER and a new stream",
-                                            kFileNumberLimit - 1)});
-      return;
-    case FileNumberState::beyond_limit:
       check.warnings.push_back(
           {"binlog file number", std::to_string(facts.newest_file),
-           fmt::format("below {}", kFileNumberLimit),
-           "the server waits for nobody here, so the source is ASYNC for good: "
-           "RESET MASTER and a new stream"});
+           fmt::format("below {}", kFileNumberWarning),
+           fmt::format("Binlane ends semi-sync at {}, because from the next number on the server "
+                       "waits for no replica: plan a RESET MASTER and a new stream",
+                       kFileNumberLimit - 1)});
+      return;
+    case FileNumberState::beyond_limit:
+      check.warnings.push_back({"binlog file number", std::to_string(facts.newest_file),
+                                fmt::format("below {}", kFileNumberLimit),
+                                "at this number the server waits for no replica, so the source is "
+                                "ASYNC for good: run RESET MASTER and begin a new stream"});
       return;
   }
 }

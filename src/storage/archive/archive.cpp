@@ -1,4 +1,4 @@
-#include "storage/archive.h"
+#include "storage/archive/archive.h"
 
 #include <fmt/format.h>
 
@@ -7,9 +7,9 @@
 #include <chrono>
 
 #include "base/assert.h"
-#include "base/canary.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "base/start_thread.h"
 
 namespace binlane {
@@ -47,16 +47,17 @@ std::string Archiver::open(Journal& journal) {
   return problem;
 }
 
-// Finds how far the files agree with the journal beyond what the superblock knows. They only ever
-// got released bytes, so that much was released; the feed may have served it already, and must not
-// be taken back behind it. The bytes are written once more from `base` on, since nothing says that
-// they are durable. Empty, or what is wrong; may be called again then.
+// Finds how far the files agree with the journal beyond what the superblock knows. Only released
+// bytes are ever written to the files, so everything up to there was released. The feed may have
+// served it already, and must not go back to before it. The bytes from `base` on are written once
+// more, because nothing proves that they are durable. Returns what is wrong, or nothing; may be
+// called again then.
 std::string Archiver::adopt(Journal& journal, Position base) {
   const std::optional<std::uint64_t> size = files_.size(base.file);
   if (base.offset > 0 && size.value_or(0) < base.offset) {
     return fmt::format(
-        "{}: the archived file {}, the journal has archived {} bytes of it; the archive "
-        "was changed or lost: restore it, or re-create the replica",
+        "{}: the archived file {}, but the journal has archived {} bytes of it; the archive was "
+        "changed or lost: restore it, or re-create the replica",
         files_.path(base.file), size ? fmt::format("has {} bytes", *size) : "is missing",
         base.offset);
   }
@@ -64,18 +65,18 @@ std::string Archiver::adopt(Journal& journal, Position base) {
   everything.sequence = journal.last_sequence() + 1;
   JournalCursor cursor = cursor_;
   Position adopted = base;
-  while (const auto chunk = cursor.next(everything)) {
-    if (chunk->file_end) {
-      if (!files_.size(chunk->at.file + 1)) break;
-      adopted = {chunk->at.file + 1, 0};
+  while (const auto slice = cursor.next(everything)) {
+    if (slice->file_end) {
+      if (!files_.size(slice->at.file + 1)) break;
+      adopted = {slice->at.file + 1, 0};
       continue;
     }
     std::size_t same = 0;
-    if (const int error = files_.matching(chunk->at.file, chunk->at.offset, chunk->bytes, same);
+    if (const int error = files_.matching(slice->at.file, slice->at.offset, slice->bytes, same);
         error != 0)
-      return fmt::format("{}: {}", files_.path(chunk->at.file), errno_text(error));
-    adopted = {chunk->at.file, chunk->at.offset + same};
-    if (same < chunk->bytes.size()) break;
+      return fmt::format("{}: {}", files_.path(slice->at.file), errno_text(error));
+    adopted = {slice->at.file, slice->at.offset + same};
+    if (same < slice->bytes.size()) break;
   }
   const std::optional<std::uint64_t> adopted_log = journal.log_of(adopted);
   BL_ASSERT(adopted_log.has_value());
@@ -89,8 +90,8 @@ std::string Archiver::adopt(Journal& journal, Position base) {
   return {};
 }
 
-// Gives groups_ the file in which `to` stands, up to there. 0 or an errno; ENODATA: the file is
-// shorter than it was.
+// Gives groups_ the file that contains `to`, up to `to`. Returns 0 or an errno; ENODATA if the file
+// is shorter than it was.
 int Archiver::read_groups(Position to) {
   groups_end_ = {to.file, 0};
   std::vector<std::byte> bytes(kArchiveBufferSize);
@@ -170,18 +171,18 @@ bool Archiver::copy() {
   bool worked = false;
   bool has_room = true;
   while ((has_room = carry_out())) {
-    const std::optional<JournalChunk> chunk = cursor_.next(mark_);
-    if (!chunk) break;
-    if (files_.end().is_null() && !begin(chunk->at)) return true;
+    const std::optional<JournalSlice> slice = cursor_.next(mark_);
+    if (!slice) break;
+    if (files_.end().is_null() && !begin(slice->at)) return true;
     worked = true;
     if (first_unsynced_ns_ == 0) first_unsynced_ns_ = now_ns_;
     const Position at{files_.end().file, files_.end().offset + buffer_.size()};
-    BL_ASSERT(chunk->at == at);
-    buffer_.insert(buffer_.end(), chunk->bytes.begin(), chunk->bytes.end());
-    file_end_ = chunk->file_end;
+    BL_ASSERT(slice->at == at);
+    buffer_.insert(buffer_.end(), slice->bytes.begin(), slice->bytes.end());
+    if (slice->file_end) file_end_ = slice->end;
   }
   if (has_room && flush()) publish();
-  // Blocks without units leave no chunk, but are to be freed.
+  // Blocks without units give no slice, but have to be freed.
   if (first_unsynced_ns_ == 0 && cursor_.consumed().sequence > stored_sequence_) {
     first_unsynced_ns_ = now_ns_;
   }
@@ -198,18 +199,18 @@ bool Archiver::begin(Position at) {
   files_.set_basename(basename);
   if (at.offset > 0 && files_.size(at.file).value_or(0) < at.offset) {
     fail(fmt::format(
-        "{}: the stream begins at {}, but the archive does not have the file up to there",
+        "{}: the stream begins at {}, but the archive does not hold the file up to that position",
         files_.path(at.file), at.offset));
     return false;
   }
   files_.set_end(at, at);
   if (check(read_groups(at), "reading")) return true;
-  // If it is tried again, from the beginning.
+  // So that another attempt begins from the beginning.
   files_.set_end({}, {});
   return false;
 }
 
-// Writes the buffer when it is full or its file ends. False when no more can be taken now.
+// Writes the buffer when it is full or its file ends. Returns false when no more can be taken now.
 bool Archiver::carry_out() {
   if (failed_) return false;
   if (buffer_.size() < kArchiveBufferSize && !file_end_) return true;
@@ -240,8 +241,8 @@ bool Archiver::end_file() {
   return sync();
 }
 
-// Whether to go on. A full disk is retried, and so is what the kernel had none of; everything else
-// is final.
+// Returns whether to go on. A full disk is retried, and so is a lack of descriptors or memory.
+// Every other error is final.
 bool Archiver::check(int error, const char* doing) {
   const bool full = (error == ENOSPC || error == EDQUOT) && !files_.sync_failed();
   const bool scarce = is_scarcity(error) && !files_.sync_failed();
@@ -258,7 +259,8 @@ bool Archiver::check(int error, const char* doing) {
   if (full || scarce) retry_ns_ = now_ns_ + kArchiveRetryNs;
   if (full) {
     if (turned) {
-      log::warning("archive_disk_full", "{}: {}; the journal holds what is not archived: retrying",
+      log::warning("archive_disk_full",
+                   "{}: {}; the journal keeps what is not archived, and the archive tries again",
                    path, errno_text(error));
     }
     return false;
@@ -272,11 +274,11 @@ bool Archiver::check(int error, const char* doing) {
     if (!waited) log::error("archive_waits", "{}; it is tried again every second", problem);
     return false;
   }
-  if (turned || waited) log::info("archive_goes_on", "the archive goes on");
+  if (turned || waited) log::info("archive_goes_on", "the archive continues");
   return true;
 }
 
-// What is tried again and again; empty: it works. Whether there was something before.
+// Sets what is being retried; empty when it works. Returns whether something was set before.
 bool Archiver::show_retried(const std::string& problem) {
   const std::lock_guard lock(mutex_);
   const bool waited = !status_.failure.empty();
@@ -287,7 +289,7 @@ bool Archiver::show_retried(const std::string& problem) {
 void Archiver::note_groups(Position at, ConstBytes bytes) {
   if (bytes.empty()) return;
   const Position end{at.file, at.offset + bytes.size()};
-  if (end <= groups_end_) return;  // written once more after a restart
+  if (end <= groups_end_) return;  // it is written once more after a restart
   if (at < groups_end_) {
     bytes = bytes.subspan(static_cast<std::size_t>(groups_end_.offset - at.offset));
     at = groups_end_;
@@ -299,9 +301,9 @@ void Archiver::note_groups(Position at, ConstBytes bytes) {
 }
 
 void Archiver::publish() {
-  // At the very beginning of a file nothing is open: all groups before it are whole, or torn for
+  // At the very beginning of a file no group is open: all groups before it are whole, or torn for
   // good.
-  const bool all = groups_end_.offset == 0 || canary(Canary::half_group_fed);
+  const bool all = BL_MUTANT(half_group_fed, true, groups_end_.offset == 0);
   const Position whole = all ? groups_end_ : groups_.whole_groups();
   end_watch_.publish({files_.end(), whole});
   const std::lock_guard lock(mutex_);
@@ -309,7 +311,7 @@ void Archiver::publish() {
 }
 
 bool Archiver::sync_due() const {
-  // What was taken from the journal but is not in the files cannot be called archived.
+  // Bytes that were taken from the journal but are not in the files do not count as archived.
   if (first_unsynced_ns_ == 0 || !buffer_.empty() || file_end_) return false;
   const std::uint64_t waiting = cursor_.consumed().sequence - stored_sequence_;
   return now_ns_ - first_unsynced_ns_ >= kArchiveSyncNs ||
@@ -327,7 +329,7 @@ bool Archiver::sync() {
   if (consumed.sequence == stored_sequence_ && mark_.position == stored_released_) return true;
   const int error = journal_file_.update([&](JournalMeta& meta) {
     meta.archived = consumed;
-    // A mark from before the opening's first write knows less than recovery did.
+    // A mark from before the opening's first write contains less than recovery found.
     if (mark_.durable_sequence < meta.durable_sequence) return;
     meta.durable_sequence = mark_.durable_sequence;
     meta.durable = mark_.durable;

@@ -1,16 +1,17 @@
-// Archiver: the thread that moves released bytes from the journal to the archive's files, and frees
-// the journal behind them.
+// Archiver: the thread that moves released bytes from the journal to the archive's files, and then
+// frees their blocks in the journal.
 //
-// It takes ReleaseMarks from the lane, appends what they cover to the files, publishes how far the
-// files reach (ArchiveEndWatch) so that the feed can serve it, makes the files durable from time to
-// time, stores that in the journal's superblock, and only then gives the sequence number back to
-// the lane, which may reuse those blocks (the journal asserts it).
+// It takes ReleaseMarks from the lane and appends what they cover to the files. It publishes how
+// far the files reach (ArchiveEndWatch), so that the feed can serve them. From time to time it
+// makes the files durable, and stores that in the journal's superblock. Only then it gives the
+// sequence number back to the lane, which may reuse those blocks (the journal asserts this).
 //
-// A full disk is waited out: nothing is lost, the journal fills up and its window closes. So is a
-// lack of descriptors. Any other error of writing or syncing is final, because after it nobody
-// knows what is on the medium: the archiver stops, says why, and needs an operator.
+// The archiver waits while the disk is full: nothing is lost, the journal fills up and its window
+// closes. It also waits while descriptors are short. Any other error of writing or syncing is
+// final, because after it nobody knows what is on the medium: the archiver stops, says why, and
+// needs an operator.
 //
-// Invariants: I7 (whole_groups), I8. step() and the thread are not to be mixed: tests call step().
+// Use either step() or the thread; tests call step(). [I7 (whole_groups), I8]
 #pragma once
 
 #include <atomic>
@@ -27,22 +28,22 @@
 #include "base/clock.h"
 #include "base/heartbeat.h"
 #include "base/position.h"
-#include "storage/archive_end.h"
-#include "storage/archive_files.h"
-#include "storage/archive_io.h"
-#include "storage/journal.h"
-#include "storage/journal_cursor.h"
-#include "storage/journal_store.h"
+#include "storage/archive/archive_end.h"
+#include "storage/archive/archive_files.h"
+#include "storage/archive/archive_io.h"
+#include "storage/journal/journal.h"
+#include "storage/journal/journal_cursor.h"
+#include "storage/journal/journal_store.h"
 
 namespace binlane {
 
-// Un-synced for at most this long.
+// The longest time for which bytes remain un-synced.
 inline constexpr std::uint64_t kArchiveSyncNs = kNanosPerSecond;
-// Synced at the latest when this part of the ring waits for it.
+// A sync comes at the latest when this part of the ring waits for it.
 inline constexpr std::uint32_t kArchiveSyncRingPart = 4;
 inline constexpr std::uint64_t kArchiveRetryNs = kNanosPerSecond;  // on a full disk
-// How often the thread looks for a mark: while marks come, and when none came for a while. The lane
-// cannot wake it, since that would be a system call there.
+// How often the thread checks for a mark: while marks come, and when none came for a while. The
+// lane does not wake the thread, because that would be a system call in the lane.
 inline constexpr std::uint64_t kArchiveBusyPollNs = 1 * kNanosPerMilli;
 inline constexpr std::uint64_t kArchiveIdlePollNs = 10 * kNanosPerMilli;
 inline constexpr std::uint64_t kArchiveBusyNs = 100 * kNanosPerMilli;
@@ -51,7 +52,7 @@ static_assert(kArchiveBusyPollNs < kArchiveIdlePollNs && kArchiveIdlePollNs < kA
 inline constexpr std::size_t kArchiveBufferSize = std::size_t{256} << 10;
 
 // Follows the archived bytes and knows where event groups end. Archive thread only; an adapter over
-// shim/group_tracker.h, which storage does not include.
+// shim/binlog/group_tracker.h, which storage does not include.
 class GroupSink {
  public:
   GroupSink() = default;
@@ -59,10 +60,10 @@ class GroupSink {
   GroupSink& operator=(const GroupSink&) = delete;
   virtual ~GroupSink() = default;
 
-  // The bytes of file `number` follow, from its first one on.
+  // The bytes that follow are of file `number`, from its first one on.
   virtual void start_file(std::uint32_t number) = 0;
   virtual void on_bytes(Position at, ConstBytes bytes) = 0;
-  // Behind the last whole group of what it was given.
+  // The position after the last whole group of the given bytes.
   virtual Position whole_groups() const = 0;
 };
 
@@ -85,25 +86,26 @@ struct ArchiverStatus {
   std::uint64_t files_ended = 0;
   std::uint64_t disk_full_count = 0;  // times that a write found no room
   bool waits_for_room = false;
-  std::string failure;  // why it stopped, or what is tried again; empty while it works
+  std::string failure;  // why it stopped, or what it retries; empty while it works
 };
 
 class Archiver {
  public:
-  // Everything given outlives this.
+  // Everything given must outlive this object.
   Archiver(JournalStore& file, Journal& journal, std::string directory, GroupSink& groups,
            ArchiveChannel channel, ArchiveIo* io = nullptr);
   ~Archiver();  // stops
   Archiver(const Archiver&) = delete;
   Archiver& operator=(const Archiver&) = delete;
 
-  // Makes the folder, and brings it into line with the journal. Before start(), and while the lane
-  // stands still: it may raise the journal's released mark to what the archive has already (it only
-  // ever got released bytes). Empty, or what is wrong; it may be called again then.
+  // Creates the folder, and brings it into line with the journal. Call it before start(), and while
+  // the lane is quiesced: it may raise the journal's released mark to what the archive holds
+  // already (only released bytes are ever written there). Returns what is wrong, or nothing; it may
+  // be called again then.
   std::string open(Journal& journal);
-  // Empty, or why there is no thread; it may be called again then.
+  // Returns why there is no thread, or nothing; it may be called again then.
   std::string start();
-  // Archives what was released so far, syncs, ends the thread. May be called again.
+  // Archives what was released so far, syncs, and ends the thread. May be called again.
   void stop();
 
   ArchiveEndWatch& end_watch() noexcept { return end_watch_; }
@@ -112,7 +114,7 @@ class Archiver {
 
   // One round of work; returns whether there was any. The thread calls it; tests may instead.
   bool step(std::uint64_t now_ns);
-  // Makes durable what was written, whether it is time or not.
+  // Makes everything written durable, whether or not a sync is due.
   void sync_now();
 
  private:
@@ -147,13 +149,13 @@ class Archiver {
   Position groups_end_;  // what groups_ was given so far
 
   std::vector<std::byte> buffer_;        // gathered, to be written at files_.end()
-  std::optional<FileEnd> file_end_;      // to be carried out behind the buffer
+  std::optional<FileEnd> file_end_;      // to be carried out after the buffer is written
   std::uint64_t stored_sequence_ = 0;    // in the superblock
   Position stored_released_;             // in the superblock
-  std::uint64_t given_sequence_ = 0;     // to the lane
+  std::uint64_t given_sequence_ = 0;     // last sequence number given to the lane
   std::uint64_t first_unsynced_ns_ = 0;  // 0: nothing to sync
   std::uint64_t last_mark_ns_ = 0;
-  std::uint64_t retry_ns_ = 0;  // the disk is full: not before
+  std::uint64_t retry_ns_ = 0;  // the disk is full: no attempt before this time
   std::uint64_t now_ns_ = 0;
 
   mutable std::mutex mutex_;

@@ -1,4 +1,4 @@
-#include "storage/archive_end.h"
+#include "storage/archive/archive_end.h"
 
 #include <algorithm>
 #include <chrono>

@@ -11,19 +11,19 @@
 namespace binlane {
 
 struct ArchiveEnd {
-  Position released_bytes;  // every byte before it stands in the files
-  Position whole_groups;    // behind the last whole event group of those; what may be fed (I7)
+  Position released_bytes;  // every byte before it is stored in the files
+  Position whole_groups;    // after the last whole event group in the files; what may be fed (I7)
 };
 
 class ArchiveEndWatch {
  public:
   ArchiveEnd end() const;
   Position whole_groups() const { return end().whole_groups; }
-  // Waits until whole_groups() > `position` or monotonic_ns() >= `deadline_ns`; returns whether it
-  // is.
+  // Waits until whole_groups() > `position` or monotonic_ns() >= `deadline_ns`; returns whether the
+  // first is true.
   bool wait_beyond(Position position, std::uint64_t deadline_ns);
 
-  // Archive thread. Each of the two positions stays where it is if the new one is not beyond it.
+  // Archive thread. Each of the two positions keeps its value if the new one is not beyond it.
   void publish(const ArchiveEnd& end);
 
  private:

@@ -1,4 +1,4 @@
-#include "storage/archive_files.h"
+#include "storage/archive/archive_files.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/assert.h"
-#include "base/canary.h"
 #include "base/error.h"
+#include "base/mutant.h"
 #include "base/stream_digest.h"
 
 namespace binlane {
@@ -89,16 +89,16 @@ int ArchiveFiles::open_current() {
   if (error == 0 && name_unsynced_) {
     error = io_.sync_directory(directory_);
     name_unsynced_ = error != 0;
-    // Nothing was synced, and nothing failed to be, where the folder could not be opened for it.
+    // If the folder could not be opened for it, nothing was synced, and no sync failed.
     if (error != 0 && !is_scarcity(error)) sync_failed_ = true;
   }
   if (error != 0) close_current();
   return error;
 }
 
-// What stands in the file behind everything that is known to be right.
+// What is in the file after everything that is known to be right.
 int ArchiveFiles::cut_off_leftovers() const {
-  if (end_.file < kept_.file) return 0;  // end_file() does it
+  if (end_.file < kept_.file) return 0;  // end_file() truncates it
   const bool kept_here = end_.file == kept_.file;
   return truncate(end_.file, kept_here ? std::max(end_.offset, kept_.offset) : end_.offset);
 }
@@ -116,11 +116,11 @@ int ArchiveFiles::write(ConstBytes bytes) {
 int ArchiveFiles::end_file(const FileEnd& file_end) {
   BL_ASSERT(end_ == (Position{file_end.file, file_end.final_size}));
   if (const int error = open_current(); error != 0) return error;
-  // What an earlier process left behind the end, if it did.
+  // Removes what an earlier process left after the end, if it left anything.
   if (const int error = truncate(file_end.file, file_end.final_size); error != 0) return error;
   const auto in_use = std::to_integer<std::uint8_t>(kInUseBit);
-  if (file_end.final_size > kInUseOffset && (file_end.flags_byte & in_use) == 0 &&
-      !canary(Canary::in_use_flag_not_mirrored)) {
+  if (BL_MUTANT(in_use_flag_not_mirrored, false,
+                file_end.final_size > kInUseOffset && (file_end.flags_byte & in_use) == 0)) {
     std::byte flags{};
     const std::int64_t count = read(file_end.file, kInUseOffset, {&flags, 1});
     if (count != 1) return count < 0 ? static_cast<int>(-count) : EIO;

@@ -1,4 +1,4 @@
-#include "storage/archive_io.h"
+#include "storage/archive/archive_io.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -19,7 +19,7 @@ namespace binlane {
 int ArchiveIo::make_directory(const std::string& path) {
   if (::mkdir(path.c_str(), kPrivateFolderMode) == 0) {
     if (const int error = sync_directory(parent_directory(path)); error != 0) {
-      ::rmdir(path.c_str());  // or the next attempt would find it, and not sync its name
+      ::rmdir(path.c_str());  // otherwise the next attempt would find it, and not sync its name
       return error;
     }
   } else if (errno != EEXIST) {
@@ -71,7 +71,7 @@ std::vector<ArchiveEntry> ArchiveIo::list(const std::string& directory,
   std::error_code error;
   const std::time_t now = std::time(nullptr);
   const std::filesystem::directory_iterator end;
-  // Its ++ throws where a folder cannot be read on.
+  // Its ++ throws if a folder cannot be read any further.
   for (std::filesystem::directory_iterator found(directory, error); !error && found != end;
        found.increment(error)) {
     const std::string name = found->path().filename();
@@ -86,6 +86,22 @@ std::vector<ArchiveEntry> ArchiveIo::list(const std::string& directory,
   std::sort(entries.begin(), entries.end(),
             [](const ArchiveEntry& a, const ArchiveEntry& b) { return a.number < b.number; });
   return entries;
+}
+
+int ArchiveIo::link(const std::string& from, const std::string& to) {
+  return ::link(from.c_str(), to.c_str()) == 0 ? 0 : errno;
+}
+
+int ArchiveIo::make_directories(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  return error.value();
+}
+
+int ArchiveIo::remove_directory(const std::string& path) {
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  return error.value();
 }
 
 int ArchiveIo::remove(const std::string& path) {

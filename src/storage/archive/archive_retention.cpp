@@ -1,15 +1,15 @@
-#include "storage/archive_retention.h"
+#include "storage/archive/archive_retention.h"
 
 #include <numeric>
 
 #include "base/assert.h"
-#include "base/canary.h"
+#include "base/mutant.h"
 
 namespace binlane {
 namespace {
 
-// The newest files of the present stream always stay: a handshake's digest of the archive ends in
-// the newest one, or in the one before it, when that end is the beginning of a file.
+// The newest files of the present stream are always kept: a handshake's digest of the archive ends
+// in the newest one, or in the one before it if that end is the beginning of a file.
 constexpr std::size_t kNewestKept = 2;
 
 // Why nobody may delete `file`, or within_limits.
@@ -19,18 +19,19 @@ RetentionReason forbidden(const RetentionPolicy& policy, const RetentionFacts& f
   const bool present = file.stream == facts.files.back().stream;
   if (present && newer_files < kNewestKept) return RetentionReason::newest;
   if (!facts.executed) return RetentionReason::executed_unknown;
-  if (present && file.number >= facts.executed->file && !canary(Canary::unexecuted_file_deleted))
+  if (BL_MUTANT(unexecuted_file_deleted, false, present && file.number >= facts.executed->file))
     return RetentionReason::not_executed;
   if (present ? facts.fed && file.number >= *facts.fed : facts.sealed_is_fed)
     return RetentionReason::feed_reads;
-  // A full disk stops the journal in the end, and with it commits: then the bytes that stay for
-  // absent replicas have to do for all of them.
+  // A full disk stops the journal in the end, and with it commits. In this case all absent replicas
+  // have to share the bytes that are kept for them.
   if (!nearly_full) {
     if (!facts.in_session) return RetentionReason::no_session;
     if (facts.peers_need == 0) return RetentionReason::peers_unknown;
   }
-  if (present && facts.in_session && facts.peers_need != 0 && file.number >= facts.peers_need &&
-      !canary(Canary::needed_file_deleted))
+  if (BL_MUTANT(
+          needed_file_deleted, false,
+          present && facts.in_session && facts.peers_need != 0 && file.number >= facts.peers_need))
     return RetentionReason::peers_need;
   if (newer_bytes < policy.keep_for_absent_bytes) return RetentionReason::kept_for_absent;
   return RetentionReason::within_limits;
@@ -47,8 +48,8 @@ const char* to_string(RetentionReason reason) noexcept {
     case RetentionReason::not_executed:
       return "the local server has not executed it";
     case RetentionReason::executed_unknown:
-      return "the local server has not told what it has executed: it is down, or cannot be asked "
-             "(server_socket of [replica], or of [source])";
+      return "it is not known what the local server has executed: the server is down, or cannot be "
+             "asked (server_socket of [replica], or of [source])";
     case RetentionReason::feed_reads:
       return "a client of the feed reads it";
     case RetentionReason::no_session:

@@ -1,4 +1,4 @@
-#include "storage/block.h"
+#include "storage/journal/block.h"
 
 #include <algorithm>
 #include <cstring>
@@ -10,7 +10,8 @@ namespace binlane {
 namespace {
 
 bool all_zero(ConstBytes bytes) noexcept {
-  // Each byte equals its neighbour and the first is zero: memcmp is much faster than a loop here.
+  // memcmp checks that each byte equals its neighbour and that the first is zero: it is much faster
+  // than a loop here.
   return bytes.empty() || (bytes[0] == std::byte{0} &&
                            std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
@@ -18,7 +19,7 @@ bool all_zero(ConstBytes bytes) noexcept {
 // The CRC's polynomial, bits reversed as the CRC has them.
 constexpr std::uint32_t kCrc32cPolynomial = 0x82f63b78;
 
-// Everything that makes a block well formed but the zeros behind the used part of its payload.
+// Everything that makes a block well formed, except the zeros after the used part of its payload.
 bool has_sound_fields(const Block& block) noexcept {
   if (block.used_length > kBlockPayloadSize || block.sequence == 0 ||
       block.completed_sequence >= block.sequence || block.batch_index >= block.batch_count ||
@@ -54,7 +55,7 @@ std::uint32_t block_crc(const Block& block) noexcept {
   return crc32c(crc32c(crc32c(0, bytes.first(kBefore)), kZero), bytes.subspan(kBehind));
 }
 
-std::uint32_t seal_block(Block& block) noexcept {
+std::uint32_t finish_block(Block& block) noexcept {
   BL_ASSERT(block.used_length <= kBlockPayloadSize);
   const std::size_t used = block.used_length;
   std::fill(block.payload.begin() + static_cast<std::ptrdiff_t>(used), block.payload.end(),
@@ -62,7 +63,8 @@ std::uint32_t seal_block(Block& block) noexcept {
   block.zero = {};
   block.integrity = {};
   block.integrity.crc = block_crc(block);
-  // The rest of the payload was zeroed just now; what else makes a block well formed is looked at.
+  // The rest of the payload was zeroed just now, so only the other properties of a well-formed
+  // block are checked.
   BL_ASSERT(has_sound_fields(block));
   return block.integrity.crc;
 }
@@ -84,8 +86,8 @@ std::optional<Block> block_one_bit_away(const Block& block) noexcept {
   for (std::size_t bit = kFieldBegin; bit < kFieldEnd; ++bit) {
     if (auto other = flipped(bit)) return other;
   }
-  // A CRC is linear: one wrong bit changes it by what that bit alone contributes, which depends on
-  // the number of bits behind it only. So the difference tells the bit.
+  // A CRC is linear: one wrong bit changes it by that bit's own contribution, which depends only on
+  // the number of bits after it. So the difference tells which bit is wrong.
   const std::uint32_t difference = block.integrity.crc ^ block_crc(block);
   std::uint32_t contribution = kCrc32cPolynomial;  // of the last bit
   for (std::size_t bit = kBlockSize * 8; bit-- > 0;) {

@@ -1,9 +1,9 @@
-// The journal's block as it stands on disk: 4096 bytes, a header of 128 and a payload of 3968.
+// The journal's block as it is stored on disk: 4096 bytes, a header of 128 and a payload of 3968.
 //
-// The CRC32C covers all 4096 bytes (the integrity field taken as zero), the zero padding included,
-// and the header names the journal, the block's sequence number, epoch and incarnation: a block of
-// an earlier lap, of another journal or one written to the wrong place never validates where it is
-// not expected. docs/JOURNAL_FORMAT.md describes every field.
+// The CRC32C covers all 4096 bytes (the integrity field taken as zero), including the zero padding.
+// The header names the journal, the block's sequence number, epoch and incarnation. So a block of
+// an earlier lap, of another journal, or one that was written to the wrong place never validates
+// where it is not expected. docs/JOURNAL_FORMAT.md describes every field.
 #pragma once
 
 #include <array>
@@ -26,13 +26,13 @@ inline constexpr std::uint16_t kBlockVersion = 1;
 
 enum class BlockKind : std::uint16_t {
   data = 1,      // bytes of one binlog file, beginning at the header's position
-  file_end = 2,  // the end of the file the header's position stands at; one unit of the stream
-  cut = 3,       // the log goes back to the header's position, in the header's epoch
+  file_end = 2,  // the end of the file of the header's position; one unit of the stream
+  cut = 3,       // the log is truncated to the header's position, in the header's epoch
   epoch = 4,     // the blocks that follow were made in the header's epoch
   rule = 5,      // reserved for numbered quorum rules
 };
 
-// Integrity: CRC32C now; the room is that of an AEAD tag.
+// Integrity: CRC32C now; the field has the size of an AEAD tag.
 struct BlockIntegrity {
   le32 crc;
   std::array<std::byte, 12> zero{};
@@ -64,7 +64,7 @@ struct Block {
   Position position() const noexcept { return {file_number, file_offset}; }
   Position released() const noexcept { return {released_file, released_offset}; }
   Epoch epoch() const noexcept { return {epoch_term, epoch_incarnation}; }
-  // The payload in use; the caller has verified the block.
+  // The payload in use. The caller has verified the block.
   ConstBytes used() const noexcept { return ConstBytes(payload).first(used_length); }
   ConstBytes bytes() const noexcept {
     return {reinterpret_cast<const std::byte*>(this), kBlockSize};
@@ -95,8 +95,8 @@ struct FileEndPayload {
 static_assert(sizeof(FileEndPayload) == 32 && offsetof(FileEndPayload, file) == 16 &&
               offsetof(FileEndPayload, flags_byte) == 20);
 
-// Payload of a CUT block: where the log ended before it, for people and for the tests. The target
-// is the header's position, the new epoch the header's epoch.
+// Payload of a CUT block: where the log ended before the cut, for people and for the tests. The
+// target is the header's position, and the new epoch is the header's epoch.
 struct CutPayload {
   le64 old_end_offset;
   le32 old_end_file;
@@ -111,7 +111,7 @@ struct EpochPayload {
 };
 static_assert(sizeof(EpochPayload) == 8);
 
-// Payload of a RULE block (reserved): a numbered quorum rule as text behind this.
+// Payload of a RULE block (reserved): a numbered quorum rule, as text after this struct.
 struct RulePayload {
   le32 number;
   le32 text_length;
@@ -122,18 +122,21 @@ static_assert(sizeof(RulePayload) == 8);
 std::uint32_t block_crc(const Block& block) noexcept;
 
 // Zeroes what is unused and stores the CRC. Returns the CRC.
-std::uint32_t seal_block(Block& block) noexcept;
+std::uint32_t finish_block(Block& block) noexcept;
 
-// Whether magic and CRC hold. Says nothing on version, journal or place: recovery judges those.
+// Whether magic and CRC are right. This says nothing about version, journal or place; recovery
+// judges those.
 bool block_validates(const Block& block) noexcept;
 
-// The block that validates and differs from this one in exactly one bit; empty when this one
-// validates or there is none (there is never more than one: the CRC tells three wrong bits of a
-// block from none). Evidence for recovery that a block was once written as a whole; never a repair.
+// The block that validates and differs from this one in exactly one bit; empty if this one
+// validates or there is no such block (there is never more than one, because the CRC detects any
+// three wrong bits of a block). It is evidence for recovery that a block was once written as a
+// whole, and never a repair.
 std::optional<Block> block_one_bit_away(const Block& block) noexcept;
 
-// Whether the fields of a block that validates, of our version, make sense by themselves: a known
-// kind, a used length that fits it, zero where zero belongs. A block that we sealed always does.
+// Whether the fields of a block that validates, of our version, are consistent by themselves: a
+// known kind, a used length that fits it, zeros in all reserved places. A block that we finished
+// always is.
 bool block_is_well_formed(const Block& block) noexcept;
 
 // The caller has checked block_is_well_formed() and the kind.

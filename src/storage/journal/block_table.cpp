@@ -1,4 +1,4 @@
-#include "storage/block_table.h"
+#include "storage/journal/block_table.h"
 
 #include <algorithm>
 
@@ -60,8 +60,8 @@ std::uint64_t BlockTable::log_behind(std::uint64_t sequence) const noexcept {
 
 std::uint64_t BlockTable::block_holding(std::uint64_t log) const noexcept {
   BL_ASSERT(log >= begin_log() && log < end_log());
-  // The last block with log_begin <= log. Blocks without units stand before the block that has the
-  // unit at their log_begin, so this is the one that holds it.
+  // The last block with log_begin <= log. Blocks without units come before the block that has the
+  // unit at their log_begin, so this is the block that holds it.
   std::uint64_t low = first_;
   std::uint64_t high = last_;
   while (low < high) {
@@ -88,7 +88,7 @@ Position BlockTable::position_of(std::uint64_t log) const noexcept {
 std::optional<std::uint64_t> BlockTable::log_of(Position position) const noexcept {
   if (position.is_null()) return std::nullopt;
   if (position == position_of(begin_log())) return begin_log();
-  // Positions grow with the log: find the first block whose end is at or behind it.
+  // Positions grow with the log: find the first block whose end is at or after `position`.
   std::uint64_t low = first_;
   std::uint64_t high = last_ + 1;
   while (low < high) {
@@ -104,7 +104,7 @@ std::optional<std::uint64_t> BlockTable::log_of(Position position) const noexcep
   const Entry& holder = entry(low);
   if (position == position_behind(holder.kind, holder.at, holder.units)) return holder.log_end();
   if (position.file != holder.at.file || position.offset < holder.at.offset) return std::nullopt;
-  if (holder.kind != BlockKind::data) return std::nullopt;  // behind the end of a file
+  if (holder.kind != BlockKind::data) return std::nullopt;  // after the end of a file
   return holder.log_begin + (position.offset - holder.at.offset);
 }
 

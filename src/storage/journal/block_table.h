@@ -1,12 +1,13 @@
-// BlockTable: what the journal knows of each block in its ring beside the block itself.
+// BlockTable: what the journal knows of each block in its ring in addition to the block itself.
 //
-// It maps log offsets to blocks and positions, and it is where a cut takes effect: the blocks on
-// disk stay as they are, their entries lose the units that were cut. Entries follow each other
-// without gaps: log_end() of one is log_begin of the next, so log offsets can be searched.
+// It maps log offsets to blocks and positions. A cut takes effect here: the blocks on disk do not
+// change, but their entries lose the units that were cut. Entries follow each other without gaps:
+// log_end() of one is log_begin of the next, so log offsets can be searched.
 //
-// Two threads look at it. The replica's lane owns it. The archive thread (JournalCursor) reads
-// entries of blocks before a ReleaseMark that reached it through a queue: the lane changes an entry
-// only behind the released mark, so those no longer change until their slots are freed.
+// Two threads use it. The replica's lane owns it. The archive thread (JournalCursor) reads entries
+// of blocks before a ReleaseMark that reached it through a queue. The lane changes an entry only
+// after the released mark, so the entries that the archive thread reads do not change until their
+// slots are freed.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,7 @@
 #include "base/assert.h"
 #include "base/epoch.h"
 #include "base/position.h"
-#include "storage/block.h"
+#include "storage/journal/block.h"
 
 namespace binlane {
 
@@ -24,7 +25,7 @@ class BlockTable {
  public:
   struct Entry {
     std::uint64_t log_begin = 0;
-    Position at;              // of the first unit; where the log stands for blocks without units
+    Position at;              // of the first unit; for blocks without units, the log's end
     std::uint32_t units = 0;  // stream units that still count: less than written after a cut
     BlockKind kind = BlockKind::data;
     Epoch epoch;
@@ -37,22 +38,22 @@ class BlockTable {
   BlockTable(std::uint32_t block_count, std::uint64_t first_sequence, Position base,
              Epoch base_epoch);
 
-  // Where log offset 0 stands, once a new journal knows it.
+  // The position of log offset 0, once a new journal knows it.
   void set_base(Position base) noexcept;
 
-  // Adds the block behind the last one. It takes the slot of the block one lap before, if there was
-  // one: the caller has asserted that this one is free.
+  // Adds a block after the last one. It takes the slot of the block one lap before, if there was
+  // one; the caller has asserted that this slot is free.
   void add(BlockKind kind, Position at, std::uint32_t units, Epoch epoch) noexcept;
   // Adds `units` to the last block.
   void grow_last(std::uint32_t units) noexcept;
-  // Takes back everything behind `log`.
+  // Removes everything after `log`.
   void cut(std::uint64_t log) noexcept;
 
   const Entry& entry(std::uint64_t sequence) const noexcept {
     BL_ASSERT(sequence >= first_ && sequence <= last_);
     return entries_[sequence % entries_.size()];
   }
-  // For the archive thread: as entry(), without looking at what the lane changes.
+  // For the archive thread: as entry(), without reading what the lane changes.
   const Entry& released_entry(std::uint64_t sequence) const noexcept {
     return entries_[sequence % entries_.size()];
   }
@@ -65,12 +66,12 @@ class BlockTable {
     return empty() ? empty_log_ : entry(first_).log_begin;
   }
   std::uint64_t end_log() const noexcept { return empty() ? empty_log_ : entry(last_).log_end(); }
-  // Where the log stands behind block `sequence` (first() - 1: before the first).
+  // Where the log ends after block `sequence` (first() - 1: before the first).
   std::uint64_t log_behind(std::uint64_t sequence) const noexcept;
 
   // The block that holds the unit at `log` (begin_log() <= log < end_log()).
   std::uint64_t block_holding(std::uint64_t log) const noexcept;
-  // Behind the last unit before `log`; begin_log() <= log <= end_log().
+  // The position after the last unit before `log`; begin_log() <= log <= end_log().
   Position position_of(std::uint64_t log) const noexcept;
   // The log offset of a position that the table knows.
   std::optional<std::uint64_t> log_of(Position position) const noexcept;
@@ -88,7 +89,7 @@ class BlockTable {
   Epoch base_epoch_;
 };
 
-// Where the log stands behind `units` units that begin at `at` in a block of this kind.
+// Where the log ends after `units` units that begin at `at` in a block of this kind.
 inline Position position_behind(BlockKind kind, Position at, std::uint64_t units) noexcept {
   if (units == 0) return at;
   if (kind == BlockKind::file_end) return {at.file + 1, 0};

@@ -1,4 +1,4 @@
-#include "storage/buffered_disk.h"
+#include "storage/journal/buffered_disk.h"
 
 #include <unistd.h>
 

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <span>
 
-#include "storage/disk.h"
+#include "storage/journal/disk.h"
 
 namespace binlane {
 

@@ -23,11 +23,11 @@ struct DiskCompletion {
   std::int32_t result = 0;  // bytes written, or -errno
 };
 
-// Writes that may be in flight at once. A device that flushes behind every write is at its full
+// Writes that may be in flight at once. A device that flushes after every write reaches its full
 // bandwidth with four (docs/PERFORMANCE.md).
 inline constexpr std::size_t kMaxWritesInFlight = 4;
 
-// What data, offset and length of every write are multiples of, whatever the device would take.
+// data, offset and length of every write are multiples of this, whatever the device would accept.
 inline constexpr std::size_t kSectorSize = 512;
 
 template <class D>

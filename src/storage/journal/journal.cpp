@@ -1,11 +1,11 @@
-#include "storage/journal.h"
+#include "storage/journal/journal.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "base/assert.h"
-#include "base/canary.h"
+#include "base/mutant.h"
 #include "base/stream_digest.h"
 
 namespace binlane {
@@ -134,7 +134,8 @@ bool Journal::append_file_end(const FileEnd& file_end) {
   std::memcpy(opened.payload.data(), &payload, sizeof payload);
   opened.used_length = sizeof payload;
   end_ = {file_end.file + 1, 0};
-  if (canary(Canary::file_end_before_durable) && durable_log_ + 1 == end_log()) ++durable_log_;
+  durable_log_ = BL_MUTANT(file_end_before_durable,
+                           durable_log_ + 1 == end_log() ? end_log() : durable_log_, durable_log_);
   return true;
 }
 
@@ -160,7 +161,7 @@ bool Journal::cut(std::uint64_t to, Epoch epoch) {
   table_.cut(to);
   end_ = table_.position_of(to);
   epoch_ = epoch;
-  durable_log_ = to;  // the one way in which it goes back
+  durable_log_ = to;  // the only place where it goes back
   append_record(BlockKind::cut, end_, bytes_of(payload));
   last_cut_sequence_ = table_.last();
   update_durable();
@@ -174,9 +175,10 @@ void Journal::append_record(BlockKind kind, Position at, ConstBytes payload) {
   last_record_sequence_ = table_.last();
 }
 
-// Takes the next slot and fills in what is known now; seal() adds the rest when it is handed out.
+// Takes the next slot and fills in what is known now; finish() adds the rest when the block is
+// handed out.
 Block& Journal::open_block(BlockKind kind, Position at, std::uint32_t units) {
-  // The slot's last lap was archived: this is the same number that free_blocks() comes from.
+  // The slot's last lap was archived: free_blocks() is computed from the same number.
   BL_ASSERT(blocks_in_use() < block_count());
   table_.add(kind, at, units, epoch_);
   Block& opened = block(table_.last());
@@ -204,7 +206,7 @@ std::optional<DiskWrite> Journal::next_write() {
     return std::nullopt;
   const Position at_release = released();
   for (std::uint64_t i = 0; i < count; ++i) {
-    seal(first + i, static_cast<std::uint16_t>(i), static_cast<std::uint16_t>(count), at_release);
+    finish(first + i, static_cast<std::uint16_t>(i), static_cast<std::uint16_t>(count), at_release);
   }
   submitted_sequence_ += count;
   Batch& batch = in_flight_[writes_in_flight_++];
@@ -213,8 +215,8 @@ std::optional<DiskWrite> Journal::next_write() {
   return DiskWrite{batch.id, batch.length, slot * kBlockSize, image_.data() + slot * kBlockSize};
 }
 
-void Journal::seal(std::uint64_t sequence, std::uint16_t batch_index, std::uint16_t batch_count,
-                   Position released) {
+void Journal::finish(std::uint64_t sequence, std::uint16_t batch_index, std::uint16_t batch_count,
+                     Position released) {
   Block& sealed = block(sequence);
   const BlockTable::Entry& entry = table_.entry(sequence);
   BL_ASSERT(sealed.sequence == sequence);
@@ -225,7 +227,7 @@ void Journal::seal(std::uint64_t sequence, std::uint16_t batch_index, std::uint1
   sealed.released_offset = released.offset;
   sealed.released_file = released.file;
   sealed.previous_crc = previous_crc_;
-  previous_crc_ = seal_block(sealed);
+  previous_crc_ = finish_block(sealed);
 }
 
 void Journal::on_completion(const DiskCompletion& completion) {
@@ -235,15 +237,15 @@ void Journal::on_completion(const DiskCompletion& completion) {
   });
   BL_ASSERT(batch != end);
   batch->completed = true;
-  const Canary blindness =
-      completion.result < 0 ? Canary::ack_after_eio : Canary::short_write_ignored;
-  if (completion.result != static_cast<std::int64_t>(batch->length) && failure_ == 0 &&
-      !canary(blindness)) {
-    failure_ = completion.result < 0 ? -completion.result : EIO;
-  }
+  const bool refused = BL_MUTANT(ack_after_eio, false, completion.result < 0);
+  const bool cut_short = BL_MUTANT(
+      short_write_ignored, false,
+      completion.result >= 0 && completion.result != static_cast<std::int64_t>(batch->length));
+  if ((refused || cut_short) && failure_ == 0) failure_ = refused ? -completion.result : EIO;
   // Batches leave in the order in which they were handed out, so completed_sequence_ is prefix-
   // closed. After a failure they still leave, but nothing becomes durable any more.
-  if (canary(Canary::durable_hole) && !failed()) completed_sequence_ = batch->last_sequence;
+  completed_sequence_ = BL_MUTANT(
+      durable_hole, failed() ? completed_sequence_ : batch->last_sequence, completed_sequence_);
   while (writes_in_flight_ > 0 && in_flight_[0].completed) {
     if (!failed()) completed_sequence_ = in_flight_[0].last_sequence;
     std::move(in_flight_.begin() + 1, in_flight_.end(), in_flight_.begin());
@@ -252,7 +254,7 @@ void Journal::on_completion(const DiskCompletion& completion) {
   update_durable();
 }
 
-// The one place where durable_log() is computed: the end of the contiguous completed prefix.
+// The only place where durable_log() is computed: the end of the contiguous completed prefix.
 void Journal::update_durable() {
   const std::uint64_t durable = table_.log_behind(completed_sequence_);
   BL_ASSERT(durable >= durable_log_ && durable <= end_log());
@@ -267,13 +269,13 @@ void Journal::release(std::uint64_t log_offset) {
   advance_release_mark();
 }
 
-// Moves the mark over every durable block that has nothing un-released: also over records and over
-// blocks that were cut away, so that their slots become free without new data. Not while a cut is
-// not durable: the archive's superblock would carry it out before its record.
+// Moves the mark over every durable block that has nothing un-released. This includes records, and
+// blocks that were cut away, so that their slots become free without new data. The mark does not
+// move while a cut is not durable: otherwise the archive's superblock would carry the cut out
+// before its record.
 void Journal::advance_release_mark() {
   if (completed_sequence_ < last_cut_sequence_) return;
-  const bool early = canary(Canary::archive_beyond_released);
-  const std::uint64_t until = early ? durable_log_ : released_log_;
+  const std::uint64_t until = BL_MUTANT(archive_beyond_released, durable_log_, released_log_);
   std::uint64_t sequence = mark_.sequence;
   while (sequence <= completed_sequence_ && table_.entry(sequence).log_end() <= until) {
     ++sequence;

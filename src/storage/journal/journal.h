@@ -1,18 +1,18 @@
 // Journal: the replica's landing zone, as logic without I/O.
 //
-// The ring of blocks lives in memory as an image of the file (`image`); blocks are built in place
+// The ring of blocks is kept in memory as an image of the file (`image`). Blocks are built in place
 // in it, the writes handed out point into it, the archive copies released bytes out of it, and
 // recovery fills it. A slot is reused only after the archive has freed it, so the image always
 // holds what the file holds.
 //
 // Coordinates: a *log offset* is a u64 that counts stream bytes since this journal was opened (0 is
-// where the archive had got to); the end of a binlog file (FILE_END) takes one unit, so that being
-// past it is a statement of its own. Positions are what the blocks and people use.
+// the end of the archive at that moment). The end of a binlog file (FILE_END) takes one unit, so
+// that a mark past it is a statement of its own. Positions are what the blocks and people use.
 //
 // The replica's lane owns the object. Nothing here allocates after construction.
 //
-// Invariants: I2 (durable_log() covers completed writes only), I5 (it is prefix-closed and grows),
-// I6 with cut().
+// durable_log() covers completed writes only [I2], is prefix-closed and grows [I5]; cut() keeps
+// [I6].
 #pragma once
 
 #include <array>
@@ -21,34 +21,34 @@
 #include <optional>
 
 #include "base/bytes.h"
-#include "base/canary.h"
 #include "base/epoch.h"
 #include "base/file_end.h"
+#include "base/mutant.h"
 #include "base/position.h"
-#include "storage/block.h"
-#include "storage/block_table.h"
-#include "storage/disk.h"
+#include "storage/journal/block.h"
+#include "storage/journal/block_table.h"
+#include "storage/journal/disk.h"
 
 namespace binlane {
 
-// Blocks of one write. 256 KiB: large enough for the device's bandwidth, small enough that its
-// checksums (about 0.5 us a block) and its transfer do not hold up what arrives meanwhile.
+// Blocks of one write. 256 KiB is large enough for the device's bandwidth, and small enough that
+// its checksums (about 0.5 us a block) and its transfer do not delay what arrives meanwhile.
 inline constexpr std::uint32_t kMaxBatchBlocks = 64;
-// Small writes only get in each other's way when more than two are in flight (a write at 50,000/s
-// took 131 us with one, 112 with two, 150 with four), so the third and the fourth wait until there
-// is a bulk to write: what lone commits never make.
+// Small writes only slow each other down when more than two are in flight (a write at 50,000/s took
+// 131 us with one, 112 with two, 150 with four). So the third and the fourth wait until there is a
+// large write, which lone commits never cause.
 inline constexpr std::size_t kMaxSmallWrites = 2;
 inline constexpr std::uint32_t kBulkBlocks = 16;
 static_assert(kMaxSmallWrites < kMaxWritesInFlight && kBulkBlocks <= kMaxBatchBlocks);
-// Blocks that data never takes, so that records (EPOCH, CUT) find room in a full ring: a cut may be
-// what empties it.
+// Blocks that data never takes, so that records (EPOCH, CUT) find room in a full ring: only a cut
+// may be able to empty it.
 inline constexpr std::uint32_t kReservedBlocks = 8;
-// Below this a ring could not hold two batches beside the reserve.
+// A smaller ring could not hold two batches beside the reserve.
 inline constexpr std::uint32_t kMinJournalBlocks = 32;
 static_assert(kMinJournalBlocks > kReservedBlocks + kMaxWritesInFlight);
 
-// How far a log has to reach: a position, in an epoch that is not older. A position alone would not
-// do: a lost CUT record leaves a log that is longer than it was, and wrong.
+// How far a log has to reach: a position, in an epoch that is not older. A position alone is not
+// enough: a lost CUT record leaves a log that is longer than it was, and wrong.
 struct LogMark {
   Epoch epoch;
   Position position;
@@ -67,30 +67,31 @@ struct JournalStart {
   std::uint64_t next_sequence = 1;
   std::uint32_t previous_crc = 0;       // of block next_sequence - 1
   std::uint64_t archived_sequence = 0;  // blocks up to here are free
-  Position archived;                    // behind the last unit of those; null in a new journal
+  Position archived;                    // after the last unit of those; null in a new journal
   Epoch archived_data_epoch;            // of that unit
   Epoch epoch;                          // of the last block
-  Position end;                         // behind the last durable unit; null in a new journal
-  Position released;                    // null in a new journal; never behind `end`
-  // Where the log is known to have reached before blocks were damaged. Until the log is there
+  Position end;                         // after the last durable unit; null in a new journal
+  Position released;                    // null in a new journal; never after `end`
+  // Where the log is known to have reached before blocks were damaged. Until the log reaches it
   // again, this replica has lost bytes that it had ACKed: it must say so, and counts as not
   // inspected. Null when nothing is missing.
   LogMark damaged_until;
 };
 
 // What the archive may copy: every block before `sequence`, and the first `units` stream units of
-// it. Crosses to the archive thread through a queue, which also publishes the blocks it names.
+// it. It is sent to the archive thread through a queue, which also publishes the blocks that it
+// names.
 struct ReleaseMark {
   std::uint64_t sequence = 0;
   std::uint32_t units = 0;
   Position position;
-  // What is durable beyond it, for the superblock: recovery takes no damage up to here for a torn
+  // The durable end beyond that, for the superblock: recovery takes no damage up to here for a torn
   // write.
   std::uint64_t durable_sequence = 0;
   LogMark durable;
 
-  // Whether the archive has nothing new to do for `other`. The position alone does not tell: blocks
-  // without units are to be freed as well.
+  // Whether the archive has nothing new to do for `other`. The position alone does not tell,
+  // because blocks without units have to be freed as well.
   bool covers_same_as(const ReleaseMark& other) const noexcept {
     return sequence == other.sequence && units == other.units;
   }
@@ -107,19 +108,20 @@ class Journal {
   // --- receiver side ---
   // Begins at `at` in a journal that holds nothing yet. Asserts that end() is null.
   void begin_at(Position at);
-  // Adds stream bytes that begin exactly at end(). False, with nothing added, when the ring has no
-  // room or the journal has failed.
+  // Adds stream bytes that begin exactly at end(). Returns false, and adds nothing, when the ring
+  // has no room or the journal has failed.
   bool append(Position at, ConstBytes bytes);
-  // Adds the end of the file end() stands in; end() becomes {file + 1, 0}. False when there is no
-  // room. Asserts that it fits end() and that last_group_end <= final_size: the parser checks that.
+  // Adds the end of the file that contains end(); end() becomes {file + 1, 0}. Returns false when
+  // there is no room. Asserts that it fits end() and that last_group_end <= final_size; the parser
+  // checks these.
   bool append_file_end(const FileEnd& file_end);
   // New blocks carry this epoch, which is larger than epoch(); adds a record block of kind EPOCH.
-  // False when there is no room. A new journal has to begin_at() first.
+  // Returns false when there is no room. A new journal has to begin_at() first.
   bool start_epoch(Epoch epoch);
-  // Cuts the log back to `to` (released_log() <= to <= end_log()) by a record block of kind CUT in
-  // `epoch` (>= epoch()). Asserts that the journal is idle(). False when there is no room. It has
-  // an effect at once here, but survives a crash only when records_durable(): nothing may be ACKed
-  // in the new epoch before.
+  // Truncates the log to `to` (released_log() <= to <= end_log()) by a record block of kind CUT in
+  // `epoch` (>= epoch()). Asserts that the journal is idle(). Returns false when there is no room.
+  // The cut takes effect at once here, but survives a crash only when records_durable(): nothing
+  // may be ACKed in the new epoch before.
   bool cut(std::uint64_t to, Epoch epoch);
 
   // --- duty cycle ---
@@ -134,13 +136,13 @@ class Journal {
   // The source's release mark, as a log offset; clamped to durable_log(), never decreases. Cheap
   // when nothing changes, so it may be called every turn.
   void release(std::uint64_t log_offset);
-  // The archive has these blocks on stable storage; their slots may be reused.
+  // The archive has these blocks on stable storage, so their slots may be reused.
   void on_archived(std::uint64_t sequence);
 
   // --- marks ---
-  std::uint64_t end_log() const noexcept { return table_.end_log(); }  // behind the last byte
+  std::uint64_t end_log() const noexcept { return table_.end_log(); }  // after the last byte
   std::uint64_t durable_log() const noexcept {
-    return canary(Canary::ack_before_completion) ? end_log() : durable_log_;
+    return BL_MUTANT(ack_before_completion, end_log(), durable_log_);
   }
   std::uint64_t released_log() const noexcept { return released_log_; }
   // The oldest log offset whose bytes are still in the ring; digest() reaches back to here.
@@ -152,7 +154,7 @@ class Journal {
   Position end() const noexcept { return end_; }
   Position durable() const noexcept { return table_.position_of(durable_log_); }
   Position released() const noexcept { return table_.position_of(released_log_); }
-  // The position behind the unit before `log`; retained_log() <= log <= end_log().
+  // The position after the unit before `log`; retained_log() <= log <= end_log().
   Position position_of(std::uint64_t log) const noexcept { return table_.position_of(log); }
   // The log offset of a position within [retained, end]; empty for any other.
   std::optional<std::uint64_t> log_of(Position position) const noexcept {
@@ -166,14 +168,14 @@ class Journal {
   std::uint64_t durable_sequence() const noexcept { return completed_sequence_; }
   // Every record block (EPOCH, CUT) appended so far is durable.
   bool records_durable() const noexcept { return completed_sequence_ >= last_record_sequence_; }
-  // Nothing open and nothing in flight.
+  // No block is open and no write is in flight.
   bool idle() const noexcept {
     return writes_in_flight_ == 0 && submitted_sequence_ == table_.last();
   }
   bool failed() const noexcept { return failure_ != 0; }
   int failure() const noexcept { return failure_; }  // errno, EIO for a short write
-  // Blocks that data may still take. The receiver's window comes from this number, and appending
-  // asserts it.
+  // Blocks that data may still take. The receiver's window is computed from this number, and
+  // appending asserts it.
   std::uint32_t free_blocks() const noexcept;
   std::uint32_t block_count() const noexcept { return table_.block_count(); }
 
@@ -192,16 +194,16 @@ class Journal {
   Block& block(std::uint64_t sequence) noexcept;
   const Block& block(std::uint64_t sequence) const noexcept;
   std::uint32_t blocks_in_use() const noexcept {
-    const bool early = canary(Canary::unarchived_block_reused);
-    return static_cast<std::uint32_t>(table_.last() -
-                                      (early ? completed_sequence_ : archived_sequence_));
+    const std::uint64_t free_until =
+        BL_MUTANT(unarchived_block_reused, completed_sequence_, archived_sequence_);
+    return static_cast<std::uint32_t>(table_.last() - free_until);
   }
   void rebuild(const JournalStart& start);
   bool last_is_open(Position at) const noexcept;
   Block& open_block(BlockKind kind, Position at, std::uint32_t units);
   void append_record(BlockKind kind, Position at, ConstBytes payload);
-  void seal(std::uint64_t sequence, std::uint16_t batch_index, std::uint16_t batch_count,
-            Position released);
+  void finish(std::uint64_t sequence, std::uint16_t batch_index, std::uint16_t batch_count,
+              Position released);
   void update_durable();
   void advance_release_mark();
 

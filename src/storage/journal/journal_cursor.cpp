@@ -1,4 +1,4 @@
-#include "storage/journal_cursor.h"
+#include "storage/journal/journal_cursor.h"
 
 #include "base/assert.h"
 
@@ -26,7 +26,7 @@ void JournalCursor::consume(const Block& walked, const BlockTable::Entry& entry)
   units_taken_ = 0;
 }
 
-std::optional<JournalChunk> JournalCursor::next(const ReleaseMark& mark) {
+std::optional<JournalSlice> JournalCursor::next(const ReleaseMark& mark) {
   // Bounded: each pass either returns or consumes one block before the mark.
   for (;;) {
     const std::uint64_t sequence = consumed_.sequence + 1;
@@ -45,16 +45,17 @@ std::optional<JournalChunk> JournalCursor::next(const ReleaseMark& mark) {
       consume(current, entry);
       continue;
     }
-    JournalChunk chunk;
-    chunk.at = {entry.at.file, entry.at.offset + units_taken_};
-    if (entry.kind == BlockKind::file_end) {
-      chunk.file_end = parse_file_end(current);
-    } else {
-      chunk.bytes = current.used().subspan(units_taken_, units - units_taken_);
-    }
+    JournalSlice slice;
+    slice.at = {entry.at.file, entry.at.offset + units_taken_};
+    slice.length = units - units_taken_;
+    slice.file_end = entry.kind == BlockKind::file_end;
+    if (slice.file_end)
+      slice.end = parse_file_end(current);
+    else
+      slice.bytes = current.used().subspan(units_taken_, slice.length);
     units_taken_ = units;
     if (whole) consume(current, entry);
-    return chunk;
+    return slice;
   }
 }
 

@@ -1,9 +1,9 @@
-// JournalCursor: walks the released part of a journal, from the archive thread.
+// JournalCursor: walks the released part of a journal, on the archive thread.
 //
-// It reads blocks and table entries only up to a ReleaseMark that came through a queue from the
-// lane, and only behind what this thread itself reported as archived: those blocks are sealed,
-// durable, released and their slots not yet reused, and the lane changes nothing there. So no lock
-// is needed.
+// It reads blocks and table entries only up to a ReleaseMark that came from the lane through a
+// queue, and only after what this thread itself reported as archived. Those blocks are finished,
+// durable and released, and their slots are not reused yet; the lane changes nothing there. So no
+// lock is needed.
 #pragma once
 
 #include <cstdint>
@@ -13,15 +13,14 @@
 #include "base/epoch.h"
 #include "base/file_end.h"
 #include "base/position.h"
-#include "storage/journal.h"
+#include "base/stream_slice.h"
+#include "storage/journal/journal.h"
 
 namespace binlane {
 
 // A piece of the released stream: bytes of one file, or the end of one.
-struct JournalChunk {
-  Position at;
-  ConstBytes bytes;  // empty for the end of a file
-  std::optional<FileEnd> file_end;
+struct JournalSlice : StreamSlice {
+  ConstBytes bytes;  // of the ring; empty for the end of a file
 };
 
 // Everything up to and including block `sequence` was walked.
@@ -29,19 +28,19 @@ struct JournalConsumed {
   std::uint64_t sequence = 0;
   std::uint32_t crc = 0;          // of that block
   std::uint32_t incarnation = 0;  // of that block
-  Position position;              // behind the last unit of those blocks
+  Position position;              // after the last unit of those blocks
   Epoch epoch;                    // of that block
   Epoch data_epoch;               // of that unit
 };
 
 class JournalCursor {
  public:
-  // Begins behind `from`. The journal's image and table outlive this.
+  // Begins after `from`. The journal's image and table must outlive this.
   JournalCursor(const Journal& journal, const JournalConsumed& from);
 
-  // The next piece before `mark`; empty when there is none. Blocks without units are passed over.
-  std::optional<JournalChunk> next(const ReleaseMark& mark);
-  // Whole blocks walked so far. A block of which only a part was released is not in it.
+  // The next piece before `mark`; empty when there is none. Blocks without units are skipped.
+  std::optional<JournalSlice> next(const ReleaseMark& mark);
+  // Whole blocks walked so far. A block of which only a part was released is not included.
   const JournalConsumed& consumed() const noexcept { return consumed_; }
 
  private:

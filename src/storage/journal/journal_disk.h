@@ -8,10 +8,10 @@
 #include <variant>
 
 #include "base/sleep.h"
-#include "storage/buffered_disk.h"
-#include "storage/disk.h"
-#include "storage/journal_file.h"
-#include "storage/uring_disk.h"
+#include "storage/journal/buffered_disk.h"
+#include "storage/journal/disk.h"
+#include "storage/journal/journal_file.h"
+#include "storage/journal/uring_disk.h"
 
 namespace binlane {
 

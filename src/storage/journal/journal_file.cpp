@@ -1,4 +1,4 @@
-#include "storage/journal_file.h"
+#include "storage/journal/journal_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -14,21 +14,19 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "base/canary.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/sleep.h"
-#include "storage/block.h"
 #include "storage/file_mode.h"
-#include "storage/stream_switch.h"
+#include "storage/journal/block.h"
 
 namespace binlane {
 namespace {
 
 constexpr std::size_t kTransferSize = std::size_t{1} << 20;
 static_assert(kTransferSize % kBlockSize == 0);
-// How long a killed process may take to get rid of its writes in flight.
+// How long a killed process may take to end its writes in flight.
 constexpr std::uint64_t kLockWaitNs = 20 * kNanosPerSecond;
 constexpr std::uint64_t kLockPauseNs = 5 * kNanosPerMilli;
 
@@ -36,7 +34,7 @@ std::string meta_path(const std::string& path) {
   return path + ".meta";
 }
 
-// The file system's name from statfs(2)'s type, as far as operators meet it.
+// The file system's name for statfs(2)'s type, for those that operators meet.
 std::string file_system_name(int descriptor) {
   struct statfs status {};
   if (::fstatfs(descriptor, &status) != 0) return "an unknown file system";
@@ -64,7 +62,7 @@ std::string file_system_name(int descriptor) {
   }
 }
 
-// Kernels since 6.6 accept O_DIRECT on memory file systems, which survive nothing.
+// Kernels since 6.6 accept O_DIRECT on memory file systems, which survive no power cut.
 bool is_in_memory(int descriptor) {
   const std::string name = file_system_name(descriptor);
   return name == "tmpfs" || name == "ramfs";
@@ -78,7 +76,7 @@ bool is_in_memory(int descriptor) {
       path, file_system, reason));
 }
 
-// Opens a ring's file as the options want it.
+// Opens a ring's file in the mode that the options ask for.
 FileDescriptor open_file(const JournalFileOptions& options, const std::string& path, int flags) {
   FileDescriptor file(::open(path.c_str(), flags | O_RDWR | O_CLOEXEC, kPrivateFileMode));
   if (!file.is_open()) {
@@ -99,7 +97,7 @@ FileDescriptor open_file(const JournalFileOptions& options, const std::string& p
       (status.stx_dio_offset_align == 0 || kBlockSize % status.stx_dio_offset_align != 0 ||
        kBlockSize % status.stx_dio_mem_align != 0)) {
     refuse_direct(path, file_system,
-                  fmt::format("it wants direct writes aligned to {} bytes, blocks have {}",
+                  fmt::format("it requires direct writes aligned to {} bytes, but blocks have {}",
                               status.stx_dio_offset_align, kBlockSize));
   }
 #endif
@@ -116,7 +114,7 @@ std::uint32_t block_count_of(const JournalFileOptions& options) {
   return static_cast<std::uint32_t>(count);
 }
 
-// Whether a file holds nothing but zeros: all that format leaves when it is interrupted.
+// Whether a file holds nothing but zeros, which is all that an interrupted format leaves.
 bool is_blank(const JournalFileOptions& options) {
   const FileDescriptor file = open_file(options, options.path, 0);
   JournalImage buffer(kTransferSize);
@@ -154,8 +152,8 @@ void write_zeros(const JournalFileOptions& options, const FileDescriptor& file,
   }
 }
 
-// Swapped out, the image would make a lane wait for a disk. Where that is not allowed it works all
-// the same, which is said once a process.
+// If the image were swapped out, a lane would wait for a disk. If locking is not allowed the
+// journal works all the same, and says so once in each process.
 void keep_in_memory(void* memory, std::size_t size) {
   if (::mlock(memory, size) == 0) return;
   static std::atomic<bool> said{false};
@@ -177,11 +175,12 @@ JournalImage::JournalImage(std::size_t size) {
       ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) refuse();
   bytes_ = {static_cast<std::byte*>(memory), size};
-  // Advice only, and in vain once the pages are there; what it does not give costs TLB misses.
+  // This is advice only, and has no effect once the pages exist; without it there are more TLB
+  // misses.
   [[maybe_unused]] const int ignored = ::madvise(memory, size, MADV_HUGEPAGE);
   // A lane takes no page faults. EINVAL: Linux before 5.14; recovery touches every page as well.
   if (::madvise(memory, size, MADV_POPULATE_WRITE) != 0 && errno != EINVAL) refuse();
-  // Rows of every database: not for a core dump.
+  // The image holds rows of every database, which must not be in a core dump.
   if (::madvise(memory, size, MADV_DONTDUMP) != 0)
     log::warning("journal_memory", "the journal's memory would be in a core dump: {}",
                  errno_text(errno));
@@ -195,16 +194,16 @@ JournalImage::~JournalImage() {
 void JournalFile::format(const JournalFileOptions& options) {
   const std::uint32_t block_count = block_count_of(options);
   if (DurableRecord::exists(meta_path(options.path))) {
-    throw StartupError(fmt::format("{}: there is a journal already ({} exists)", options.path,
-                                   meta_path(options.path)));
+    throw StartupError(
+        fmt::format("{}: a journal exists already ({})", options.path, meta_path(options.path)));
   }
   if (file_exists(options.path) && !is_blank(options)) {
-    throw StartupError(fmt::format(
-        "{}: holds data, but its superblock {} is missing; restore that, or remove the file if the "
-        "journal may be lost",
-        options.path, meta_path(options.path)));
+    throw StartupError(
+        fmt::format("{}: the file holds data, but its superblock {} is missing; restore the "
+                    "superblock, or remove the file if the journal may be lost",
+                    options.path, meta_path(options.path)));
   }
-  // The ring appears complete under its name, and the superblock after it: a journal exists when
+  // The ring appears complete under its name, and the superblock after it. So a journal exists when
   // both do, whatever interrupts this.
   const std::string temporary = options.path + ".new";
   ::unlink(temporary.c_str());
@@ -218,10 +217,7 @@ void JournalFile::format(const JournalFileOptions& options) {
     throw StartupError(fmt::format("{}: syncing the journal's folder failed: {}", options.path,
                                    errno_text(error)));
   }
-  JournalMeta meta;
-  meta.journal = Uuid::random();
-  meta.block_count = block_count;
-  if (!canary(Canary::promise_forgotten)) meta.promise = PromiseRecord(options.path).promise();
+  const JournalMeta meta = new_journal_meta(block_count, PromiseRecord(options.path).promise());
   DurableRecord record(meta_path(options.path));
   if (const int error = record.store(encode_journal_meta(meta)); error != 0) {
     throw StartupError(fmt::format("{}: {}", record.path(), errno_text(error)));
@@ -263,11 +259,11 @@ JournalFile::JournalFile(const JournalFileOptions& options)
   report();
 }
 
-// What an operator should know of this opening.
+// What an operator should know about this opening.
 void JournalFile::report() const {
   if (record_.slot_was_damaged()) {
     log::warning("journal_superblock_copy_damaged",
-                 "{}: one of the two copies does not validate; the other one was taken",
+                 "{}: one of the two copies does not validate; the other one is used",
                  record_.path());
   }
   if (unreadable_blocks_ > 0) {
@@ -277,8 +273,8 @@ void JournalFile::report() const {
   if (recovered_.damage) {
     const JournalDamage& damage = *recovered_.damage;
     log::error("journal_damaged",
-               "{}: block {} ({}) is lost and may have been acknowledged, as were those up to {}; "
-               "the log ends at {} and is incomplete until it is at {} again",
+               "{}: block {} ({}) is lost and may have been acknowledged, as may all blocks up to "
+               "{}; the log ends at {}, and is incomplete until it reaches {} again",
                options_.path, damage.first_sequence, damage.row, damage.durable_sequence,
                to_string(damage.before), to_string(damage.until.position));
   }
@@ -287,15 +283,15 @@ void JournalFile::report() const {
 JournalMeta JournalFile::load_meta() const {
   if (!record_.load()) {
     throw StartupError(
-        fmt::format("{}: the journal was never formatted to the end; remove it", options_.path));
+        fmt::format("{}: the journal was never completely formatted; remove it", options_.path));
   }
   std::string reason;
   const std::optional<JournalMeta> meta = decode_journal_meta(*record_.load(), reason);
   if (!meta) throw StartupError(fmt::format("{}: {}", record_.path(), reason));
   if (meta->block_count != options_.size_bytes / kBlockSize) {
     throw StartupError(fmt::format(
-        "{}: the journal has {} bytes, {} are configured; a journal keeps its size: configure "
-        "that, or drain and re-create it",
+        "{}: the journal has {} bytes, but {} are configured; a journal keeps its size: configure "
+        "that size, or drain and re-create the journal",
         options_.path, std::uint64_t{meta->block_count} * kBlockSize, options_.size_bytes));
   }
   return *meta;
@@ -310,20 +306,20 @@ void JournalFile::open_ring() {
   }
   if (S_ISREG(status.st_mode) &&
       static_cast<std::uint64_t>(status.st_size) != options_.size_bytes) {
-    throw StartupError(fmt::format("{}: the journal's file has {} bytes, it should have {}",
+    throw StartupError(fmt::format("{}: the journal's file has {} bytes instead of {}",
                                    options_.path, status.st_size, options_.size_bytes));
   }
   // Writes that a killed process had in flight may be in the device's cache only. What recovery
-  // reads is going to be called durable, so it has to be.
+  // reads will be called durable, so it has to be.
   if (::fdatasync(file_.get()) != 0) {
     throw StartupError(
         fmt::format("{}: syncing the journal failed: {}", options_.path, errno_text(errno)));
   }
 }
 
-// The superblock's lock has shown already that no other process uses this journal. This one stays
-// with the io_uring of a process that was killed until its last write is through: the ring must not
-// be read before.
+// The superblock's lock has already shown that no other process uses this journal. The io_uring of
+// a killed process keeps this second lock until its last write has ended; the ring must not be read
+// before that.
 void JournalFile::lock_ring() {
   const std::uint64_t begin_ns = monotonic_ns();
   for (;;) {
@@ -331,8 +327,8 @@ void JournalFile::lock_ring() {
     if (error == 0) return;
     if (error != EWOULDBLOCK || monotonic_ns() - begin_ns > kLockWaitNs) {
       throw StartupError(
-          fmt::format("{}: the journal cannot be locked; an ended process may still have writes in "
-                      "flight: {}",
+          fmt::format("{}: the journal cannot be locked; a process that has ended may still have "
+                      "writes in flight: {}",
                       options_.path, errno_text(error)));
     }
     sleep_for_ns(kLockPauseNs);
@@ -356,18 +352,11 @@ void JournalFile::read_ring() {
   }
 }
 
-// Too early a copy of a promise does no harm; one too late could be lost with the journal.
+// A copy of a promise that is stored too early does no harm; one that is stored too late could be
+// lost with the journal.
 int JournalFile::store(const JournalMeta& meta) {
   if (const int error = promise_->store(meta.promise); error != 0) return error;
   return record_.store(encode_journal_meta(meta));
-}
-
-int JournalFile::switch_stream(const StreamIdentity& next, Position sealed_at,
-                               const JournalConsumed& last) {
-  const int error =
-      update([&](JournalMeta& meta) { binlane::switch_stream(meta, next, sealed_at, last); });
-  if (error == 0) binlane::switch_stream(recovered_.start, last);
-  return error;
 }
 
 }  // namespace binlane

@@ -20,19 +20,19 @@
 #include "base/bytes.h"
 #include "storage/durable_record.h"
 #include "storage/file_util.h"
-#include "storage/journal.h"
-#include "storage/journal_meta.h"
-#include "storage/journal_store.h"
-#include "storage/promise_record.h"
-#include "storage/recovery.h"
+#include "storage/journal/journal.h"
+#include "storage/journal/journal_meta.h"
+#include "storage/journal/journal_store.h"
+#include "storage/journal/promise_record.h"
+#include "storage/journal/recovery.h"
 
 namespace binlane {
 
 struct JournalFileOptions {
   std::string path;
   std::uint64_t size_bytes = 0;  // of the ring; a multiple of kBlockSize
-  // For tests and file systems without O_DIRECT: page cache and fdatasync. Slower, and only as
-  // durable as the file system is.
+  // For tests and file systems without O_DIRECT: page cache and fdatasync. It is slower, and only
+  // as durable as the file system.
   bool danger_buffered = false;
 };
 
@@ -52,36 +52,29 @@ class JournalImage {
 
 class JournalFile final : public JournalStore {
  public:
-  // Makes a new journal: writes the whole ring with zeros. Refuses to touch one that exists. Throws
-  // StartupError.
+  // Creates a new journal by writing the whole ring with zeros. Refuses to touch an existing one.
+  // Throws StartupError.
   static void format(const JournalFileOptions& options);
 
-  // Formats a new journal where there is none, and opens it. Throws StartupError, with the reason,
-  // for everything that recovery refuses, another size, another version, a file system without
-  // O_DIRECT, a second opening.
+  // Formats a new journal if there is none, and opens it. Throws StartupError with the reason: for
+  // everything that recovery refuses, another size, another version, a file system without
+  // O_DIRECT, and a second opening.
   static JournalFile open_or_format(const JournalFileOptions& options);
   explicit JournalFile(const JournalFileOptions& options);
 
   // For Journal and the disk.
-  MutableBytes image() noexcept { return image_.bytes(); }
+  MutableBytes image() noexcept override { return image_.bytes(); }
   int descriptor() const noexcept { return file_.get(); }
   const RecoveredJournal& recovered() const noexcept { return recovered_; }
   const JournalStart& start() const noexcept override { return recovered_.start; }
   bool is_buffered() const noexcept { return options_.danger_buffered; }
   const std::string& path() const noexcept override { return options_.path; }
-  // Blocks that the medium refused to read; recovery saw them as not validating.
+  // Blocks that the medium could not read; for recovery they do not validate.
   std::uint32_t unreadable_blocks() const noexcept { return unreadable_blocks_; }
-
-  // The journal gives up its stream, which ended at `sealed_at` and is kept in the archive, and
-  // belongs to `next` (which may be null: to none), of which it holds nothing yet. Its UUID, its
-  // promise and the numbers of its blocks go on. `last` is the newest block. Whoever calls this has
-  // made sure that nothing is written to the ring meanwhile, and makes a new Journal from start()
-  // afterwards. 0 or an errno.
-  [[nodiscard]] int switch_stream(const StreamIdentity& next, Position sealed_at,
-                                  const JournalConsumed& last);
 
  private:
   int store(const JournalMeta& meta) override;
+  JournalStart& mutable_start() noexcept override { return recovered_.start; }
   JournalMeta load_meta() const;
   void open_ring();
   void lock_ring();
@@ -92,7 +85,7 @@ class JournalFile final : public JournalStore {
   FileDescriptor file_;
   JournalImage image_;
   DurableRecord record_;  // of the superblock; guarded by its mutex
-  // Likewise; there from when the ring was found to be whole.
+  // The same; it exists once the ring was found to be whole.
   std::optional<PromiseRecord> promise_;
   RecoveredJournal recovered_;
   std::uint32_t unreadable_blocks_ = 0;

@@ -1,4 +1,4 @@
-#include "storage/journal_meta.h"
+#include "storage/journal/journal_meta.h"
 
 #include <fmt/format.h>
 
@@ -8,8 +8,9 @@
 #include <cstring>
 
 #include "base/assert.h"
-#include "storage/block.h"
+#include "base/mutant.h"
 #include "storage/durable_record.h"
+#include "storage/journal/block.h"
 
 namespace binlane {
 namespace {
@@ -72,7 +73,7 @@ struct PackedMeta {
   PackedMark learner_until;
   le16 rules_length;
   le32 forgotten_term;
-  // The basename's bytes follow, the rules' texts (each ended by a newline), and the sealed
+  // These follow: the basename's bytes, the rules' texts (each ended by a newline), and the sealed
   // streams.
 };
 
@@ -104,7 +105,7 @@ void append(std::vector<std::byte>& bytes, const void* data, std::size_t size) {
   bytes.insert(bytes.end(), first, first + size);
 }
 
-// Takes bytes off the front; every call is checked.
+// Takes bytes from the front; every call is checked.
 class Reader {
  public:
   explicit Reader(ConstBytes bytes) : bytes_(bytes) {}
@@ -169,6 +170,15 @@ std::uint64_t JournalMeta::journal_id() const noexcept {
   std::uint64_t id = 0;
   std::memcpy(&id, journal.bytes.data(), sizeof id);
   return id;
+}
+
+JournalMeta new_journal_meta(std::uint32_t block_count, const Promise& promised) {
+  BL_ASSERT(block_count > 0);
+  JournalMeta meta;
+  meta.journal = Uuid::random();
+  meta.block_count = block_count;
+  meta.promise = BL_MUTANT(promise_forgotten, Promise{}, promised);
+  return meta;
 }
 
 std::vector<std::byte> encode_journal_meta(const JournalMeta& meta) {
@@ -237,12 +247,12 @@ std::optional<JournalMeta> decode_journal_meta(ConstBytes bytes, std::string& er
     return std::nullopt;
   }
   if (packed.version != kJournalFormatVersion) {
-    error = fmt::format("the journal has format version {}, this program knows {}",
+    error = fmt::format("the journal has format version {}, but this program knows {}",
                         std::uint32_t{packed.version}, kJournalFormatVersion);
     return std::nullopt;
   }
   if (packed.block_size != kBlockSize) {
-    error = fmt::format("the journal has blocks of {} bytes, this program's have {}",
+    error = fmt::format("the journal has blocks of {} bytes, but this program's have {}",
                         std::uint32_t{packed.block_size}, kBlockSize);
     return std::nullopt;
   }
@@ -256,13 +266,15 @@ std::optional<JournalMeta> decode_journal_meta(ConstBytes bytes, std::string& er
   for (unsigned i = 0; sound && i < packed.sealed_count; ++i)
     sound = take_sealed(reader, meta.sealed);
   if (!sound || !reader.done()) {
-    error = "the journal's record contradicts itself: the lengths of its texts";
+    error = "the journal's record contradicts itself in the lengths of its texts";
     return std::nullopt;
   }
-  // Numbers that only a fault can have made: what counts on from them would wrap around.
+  // Only a fault can have made numbers this large, and counting on from them would wrap around.
   if (packed.archived_sequence > kMaxSequence || packed.durable_sequence > kMaxSequence ||
       packed.incarnation == UINT32_MAX) {
-    error = "the journal's record contradicts itself: block numbers or openings beyond any count";
+    error =
+        "the journal's record contradicts itself: its block numbers or openings are impossibly "
+        "large";
     return std::nullopt;
   }
   meta.journal.bytes = packed.journal;

@@ -1,13 +1,14 @@
-#include "storage/journal_store.h"
+#include "storage/journal/journal_store.h"
 
 #include <fmt/format.h>
 
 #include <utility>
 
 #include "base/assert.h"
-#include "base/canary.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/mutant.h"
+#include "storage/journal/stream_switch.h"
 
 namespace binlane {
 
@@ -67,7 +68,7 @@ int JournalStore::store_rule(const std::string& rule, bool alone) {
     std::erase(meta.rules, rule);
     if (meta.rules.size() == kMaxRulesOnRecord) {
       log::warning("rule_forgotten",
-                   "the quorum rule {} is off the record: {} newer ones are on it",
+                   "the quorum rule {} is no longer on record, because {} newer ones are",
                    meta.rules.front(), kMaxRulesOnRecord);
       meta.rules.erase(meta.rules.begin());
     }
@@ -88,10 +89,10 @@ std::optional<std::string> JournalStore::store_promise(const Promise& promise) {
   if (promise.term < given.term) {
     return fmt::format("term {} is promised already", given.term);
   }
-  if (promise.term == given.term && !canary(Canary::promise_given_twice)) {
+  if (BL_MUTANT(promise_given_twice, false, promise.term == given.term)) {
     return fmt::format("term {} is promised to {}", given.term, to_string(given.candidate));
   }
-  // Stored twice, so that it stands in both copies: were it lost with one, nothing would notice.
+  // Stored twice, so that both copies have it: if it were lost with one copy, nothing would notice.
   int error = update([&promise](JournalMeta& meta) { meta.promise = promise; });
   if (error == 0) error = update([](JournalMeta&) {});
   if (error == 0) return std::nullopt;
@@ -100,8 +101,8 @@ std::optional<std::string> JournalStore::store_promise(const Promise& promise) {
 
 int JournalStore::reset_promise(const Promise& promise) {
   const std::lock_guard lock(mutex_);
-  // Each copy is written with another content, since an equal one is not written again. What is
-  // left of a reset that was interrupted promises the term to nobody.
+  // Each copy is written with another content, because an equal one is not written again. A reset
+  // that is interrupted leaves the term promised to nobody.
   for (const Promise& step : {Promise{promise.term, {}}, promise}) {
     JournalMeta changed = meta_;
     changed.promise = step;
@@ -117,6 +118,14 @@ int JournalStore::clear_damage() {
 
 int JournalStore::clear_learner() {
   return update([](JournalMeta& meta) { meta.learner_until = {}; });
+}
+
+int JournalStore::switch_stream(const StreamIdentity& next, Position sealed_at,
+                                const JournalConsumed& last) {
+  const int error =
+      update([&](JournalMeta& meta) { binlane::switch_stream(meta, next, sealed_at, last); });
+  if (error == 0) binlane::switch_stream(mutable_start(), last);
+  return error;
 }
 
 }  // namespace binlane

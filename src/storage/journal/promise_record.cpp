@@ -1,4 +1,4 @@
-#include "storage/promise_record.h"
+#include "storage/journal/promise_record.h"
 
 #include <fmt/format.h>
 
@@ -30,11 +30,13 @@ PromiseRecord::PromiseRecord(const std::string& journal) : record_(path_beside(j
   if (!record_.load()) return;
   PackedPromise packed;
   if (record_.load()->size() != sizeof packed)
-    throw StartupError(fmt::format("{}: it has another length than a promise", record_.path()));
+    throw StartupError(
+        fmt::format("{}: the record does not have the length of a promise", record_.path()));
   std::memcpy(&packed, record_.load()->data(), sizeof packed);
   if (packed.version != kVersion)
-    throw StartupError(fmt::format("{}: format version {}, this binlaned knows {}", record_.path(),
-                                   static_cast<std::uint32_t>(packed.version), kVersion));
+    throw StartupError(
+        fmt::format("{}: the record has format version {}, but this binlaned knows {}",
+                    record_.path(), static_cast<std::uint32_t>(packed.version), kVersion));
   promise_ = {packed.term, {packed.candidate}};
 }
 

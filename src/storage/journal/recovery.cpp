@@ -1,4 +1,4 @@
-#include "storage/recovery.h"
+#include "storage/journal/recovery.h"
 
 #include <fmt/format.h>
 
@@ -6,9 +6,9 @@
 #include <cstring>
 
 #include "base/assert.h"
-#include "base/canary.h"
-#include "storage/block.h"
-#include "storage/block_table.h"
+#include "base/mutant.h"
+#include "storage/journal/block.h"
+#include "storage/journal/block_table.h"
 
 namespace binlane {
 namespace {
@@ -70,7 +70,8 @@ class Recovery {
     return *reinterpret_cast<const Block*>(image_.data() + slot * kBlockSize);
   }
 
-  // All that can be said of `found` where `sequence` is expected, next to the log as it stands.
+  // All facts about `found`, in the place where `sequence` is expected, after the log as it is so
+  // far.
   std::uint16_t facts_of(const Block& found, std::uint64_t sequence) const {
     unsigned facts = 0;
     const auto add = [&facts](bool holds, BlockFact fact) {
@@ -82,17 +83,17 @@ class Recovery {
     add(found.journal_id == meta_.journal_id(), kFactOurJournal);
     add(block_is_well_formed(found), kFactWellFormed);
     add(found.sequence % meta_.block_count == sequence % meta_.block_count, kFactRightSlot);
-    const bool expected = found.sequence == sequence || canary(Canary::old_lap_accepted);
+    const bool expected = BL_MUTANT(old_lap_accepted, true, found.sequence == sequence);
     add(expected, kFactExpected);
     add(found.sequence < sequence && !expected, kFactOlder);
     add(found.incarnation > meta_.incarnation, kFactFuture);
-    add(found.incarnation < incarnation_ && !canary(Canary::stale_opening_accepted), kFactStale);
-    add(found.previous_crc == crc_ || canary(Canary::unlinked_block_accepted), kFactLinked);
+    add(BL_MUTANT(stale_opening_accepted, false, found.incarnation < incarnation_), kFactStale);
+    add(BL_MUTANT(unlinked_block_accepted, true, found.previous_crc == crc_), kFactLinked);
     add(continues(found), kFactContinues);
     return static_cast<std::uint16_t>(facts);
   }
 
-  // The row of a slot behind the log, by what is known to have been durable so far.
+  // The row of a slot after the log, by what is known to have been durable so far.
   const RecoveryRow& row_of(std::uint64_t sequence) const {
     const std::uint64_t first = last_ + 1;
     unsigned facts = slot_facts_[sequence - first];
@@ -101,7 +102,7 @@ class Recovery {
     return classify_block(static_cast<std::uint16_t>(facts));
   }
 
-  // Whether the block can follow the log as it stands. Meant for blocks that are ours otherwise.
+  // Whether the block can follow the log as it is so far. Meant for blocks that are ours otherwise.
   bool continues(const Block& found) const {
     if (found.epoch() < epoch_) return false;
     if (end_.is_null()) return !found.position().is_null();
@@ -145,8 +146,8 @@ class Recovery {
     ++last_;
   }
 
-  // Looks at every slot behind the first broken one. The broken one itself waits for judge_break():
-  // what is known to have been durable is complete only after this.
+  // Examines every slot after the first broken one. The broken one itself waits for judge_break(),
+  // because only after this is it complete what is known to have been durable.
   void weigh_survivors() {
     for (std::uint64_t sequence = last_ + 1; sequence <= last_slot_sequence(); ++sequence) {
       slot_facts_.push_back(facts_of(block(sequence), sequence));
@@ -162,15 +163,15 @@ class Recovery {
     }
   }
 
-  // What the broken block itself says. A torn write mixes sectors of two writes; it does not leave
-  // a block that is right but for one bit, nor one that cannot be read. Such a block was written as
-  // a whole and has rotted since, so it may have been ACKed, and with it every block that follows
-  // from it. That may be said of a block that was not ACKed; then only bytes are asked for that the
-  // source is going to send anyway.
+  // What the broken block itself tells. A torn write mixes sectors of two writes. It does not leave
+  // a block that is right except for one bit, nor one that cannot be read. Such a block was written
+  // as a whole and has rotted since, so it may have been ACKed, and with it every block that
+  // follows from it. This may be wrong for a block that was not ACKed; then only bytes are fetched
+  // that the source is going to send anyway.
   void weigh_head() {
     const std::uint64_t first = last_ + 1;
     if (first > last_slot_sequence() || first <= known_durable_) return;
-    // Never written, or whole as it is: an older lap.
+    // Never written, or a whole block of an older lap.
     if (is_filled_with(block(first).bytes(), std::byte{0}) || block_validates(block(first))) return;
     const bool unreadable = is_filled_with(block(first).bytes(), kUnreadableFill);
     const std::optional<Block> whole = unreadable ? std::nullopt : block_one_bit_away(block(first));
@@ -178,15 +179,15 @@ class Recovery {
         whole && classify_block(facts_of(*whole, first)).effect == BlockEffect::extends;
     if (!unreadable && !rotten) return;
     known_durable_ = first;
-    // Not a byte of it is used, but where it ended may be said.
+    // No byte of it is used, but it may tell where it ended.
     if (rotten) {
       rotten_until_ = position_behind(kind_of(*whole), whole->position(), units_of(*whole));
       survivors_epoch_ = std::max(survivors_epoch_, whole->epoch());
     }
   }
 
-  // A crash leaves what was in flight, and no more: a ring full of anything else is not a journal
-  // that was torn, and is not to be written over.
+  // A crash leaves what was in flight, and no more. A ring full of anything else is not a torn
+  // journal, and must not be overwritten.
   void judge_debris() {
     std::uint32_t debris = 0;
     for (std::size_t i = 0; i < recovery_table().size(); ++i) {
@@ -195,14 +196,14 @@ class Recovery {
     }
     if (debris <= kMaxDebrisBlocks) return;
     result_.refusal = fmt::format(
-        "{} of {} blocks are neither blocks of a journal nor zeros: this is not a journal, or it "
+        "{} of {} blocks are neither blocks of a journal nor zeros: the file is not a journal, or "
         "was overwritten",
         debris, meta_.block_count);
   }
 
   void judge_break() {
     const std::uint64_t first = last_ + 1;
-    if (canary(Canary::truncate_at_first_bad_crc)) known_durable_ = last_;
+    known_durable_ = BL_MUTANT(truncate_at_first_bad_crc, last_, known_durable_);
     for (std::uint64_t sequence = first; sequence <= last_slot_sequence(); ++sequence) {
       const RecoveryRow& row = row_of(sequence);
       count(row);
@@ -217,21 +218,23 @@ class Recovery {
     }
     if (known_durable_ > last_slot_sequence()) {
       result_.refusal = fmt::format(
-          "block {} is known to have been durable, but the ring ends at {}: the superblock does "
-          "not belong to this ring",
+          "block {} is known to have been durable, but the ring ends at block {}: the superblock "
+          "does not belong to this ring",
           known_durable_, last_slot_sequence());
     }
   }
 
-  // Behind the last unit that may have been ACKed. Every good block behind the break tells how far
-  // the log had reached; those that nothing proves to have been durable as well, because the last
-  // batch before a crash may have been ACKed without anything that says so. Blocks in flight and
-  // cuts among the lost blocks can only make this too large, never too small.
+  // The position after the last unit that may have been ACKed. Every good block after the break
+  // tells how far the log had reached. This includes blocks that nothing proves to have been
+  // durable, because the last batch before a crash may have been ACKed without any such proof.
+  // Blocks in flight and cuts among the lost blocks can only make the result too large, never too
+  // small.
   LogMark damaged_until() const {
     Epoch epoch = std::max(epoch_, survivors_epoch_);
     if (meta_.durable_sequence > last_) epoch = std::max(epoch, meta_.durable.epoch);
     Position until = damaged_until_position();
-    // Nothing tells how long the lost block was: at least one unit, of at least the first file.
+    // Nothing tells how long the lost block was: it had at least one unit, of at least the first
+    // file.
     if (until == end_ && epoch == epoch_) ++until.offset;
     if (until.is_null()) until.file = 1;
     return {epoch, until};
@@ -261,17 +264,17 @@ class Recovery {
     start.archived_data_epoch = meta_.archived.data_epoch;
     start.epoch = epoch_;
     start.end = end_;
-    // The superblock's mark stands for the log as it was with durable_sequence. A log that ends
-    // before that, by damage, may lack a cut: the mark could mean bytes that were cut away.
+    // The superblock's mark describes the log as it was with durable_sequence. A log that ends
+    // before that, by damage, may lack a cut: then the mark could mean bytes that were cut away.
     if (last_ >= meta_.durable_sequence) released_ = std::max(released_, meta_.released);
     if (!end_.is_null()) start.released = std::max(released_, base_);
     if (!start.released.is_null() && !table_.log_of(start.released)) {
       result_.refusal =
-          fmt::format("the released position {} is not one of the log", to_string(start.released));
+          fmt::format("the released position {} is not in the log", to_string(start.released));
       return;
     }
     if (!meta_.damaged_until.is_reached_by(epoch_, end_)) start.damaged_until = meta_.damaged_until;
-    if (result_.damage && !canary(Canary::damage_forgotten)) {
+    if (BL_MUTANT(damage_forgotten, false, result_.damage.has_value())) {
       const LogMark& until = result_.damage->until;
       start.damaged_until = {std::max(start.damaged_until.epoch, until.epoch),
                              std::max(start.damaged_until.position, until.position)};
@@ -293,7 +296,7 @@ class Recovery {
   std::uint64_t last_;
   std::uint64_t known_durable_;
   BlockTable table_;
-  std::vector<std::uint16_t> slot_facts_;  // of the slots behind the log, the first one first
+  std::vector<std::uint16_t> slot_facts_;  // of the slots after the log, in order
   RecoveredJournal result_;
 };
 

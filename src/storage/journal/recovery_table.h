@@ -12,18 +12,18 @@
 
 namespace binlane {
 
-// What can be said of the block in one slot, for the sequence number expected there. Facts further
-// down mean something only if those above hold; the rows do not look at them otherwise.
+// The facts about the block in one slot, in relation to the sequence number expected there. A fact
+// means something only if those above it hold; otherwise the rows do not test it.
 enum BlockFact : std::uint16_t {
   kFactZero = 1 << 0,        // all bytes are zero, as format left them
   kFactValid = 1 << 1,       // magic and CRC hold
   kFactOurVersion = 1 << 2,  // the block's format version
   kFactOurJournal = 1 << 3,  // the journal's id
   kFactWellFormed = 1 << 4,  // its fields do not contradict each other
-  kFactRightSlot = 1 << 5,   // its sequence number belongs into this slot
+  kFactRightSlot = 1 << 5,   // its sequence number belongs in this slot
   kFactExpected = 1 << 6,    // its sequence number is the one expected
   kFactOlder = 1 << 7,       // its sequence number is smaller: an earlier lap
-  kFactFuture = 1 << 8,      // written by an opening that the superblock knows nothing of
+  kFactFuture = 1 << 8,      // written by an opening that the superblock does not know
   kFactStale = 1 << 9,       // written by an opening before the one that wrote the block before it
   kFactLinked = 1 << 10,     // it names the CRC of the block before it
   kFactContinues = 1 << 11,  // position and epoch follow from the blocks before it
@@ -35,16 +35,16 @@ inline constexpr unsigned kBlockFactCount = 14;
 enum class BlockEffect : std::uint8_t {
   extends,  // part of the log
   ends,     // the log ends before it; nothing is missing
-  ignored,  // behind the end, means nothing
-  counts,   // behind the end, but its completed sequence number is evidence
-  damages,  // had been durable and is not readable: the log ends before it, damaged
+  ignored,  // after the end, means nothing
+  counts,   // after the end, but its completed sequence number is evidence
+  damages,  // was durable and is not readable: the log ends before it, damaged
   refuses,  // the journal is not opened
 };
 
 struct RecoveryRow {
   std::string_view name;
-  std::uint16_t mask;   // the facts this row looks at
-  std::uint16_t value;  // and what they must be
+  std::uint16_t mask;   // the facts that this row tests
+  std::uint16_t value;  // the values that they must have
   BlockEffect effect;
   std::string_view meaning;
 };

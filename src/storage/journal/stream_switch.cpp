@@ -1,10 +1,10 @@
-#include "storage/stream_switch.h"
+#include "storage/journal/stream_switch.h"
 
 #include <algorithm>
 #include <cstring>
 
 #include "base/assert.h"
-#include "storage/block.h"
+#include "storage/journal/block.h"
 
 namespace binlane {
 

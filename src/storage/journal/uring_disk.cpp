@@ -1,4 +1,4 @@
-#include "storage/uring_disk.h"
+#include "storage/journal/uring_disk.h"
 
 #include <fmt/format.h>
 #include <sys/uio.h>
@@ -71,7 +71,7 @@ void UringDisk::make_ring() {
   }
 }
 
-// Both save work per write, neither is needed: a limit on locked memory may forbid them.
+// Both save work for each write, but neither is needed: a limit on locked memory may forbid them.
 void UringDisk::register_resources(ConstBytes image) {
   setup_.registered_file = ::io_uring_register_files(&ring_, &descriptor_, 1) == 0;
   if (image.empty()) return;
@@ -94,7 +94,7 @@ void UringDisk::attach() {
 
 void UringDisk::submit(const DiskWrite& write) noexcept {
   BL_ASSERT(attached_ && in_flight_ < kMaxWritesInFlight);
-  // The kernel was seen to take misaligned buffers, so it is on us to insist.
+  // Kernels have been seen to accept misaligned buffers, so this class has to insist.
   BL_ASSERT(reinterpret_cast<std::uintptr_t>(write.data) % kSectorSize == 0 &&
             write.offset % kSectorSize == 0 && write.length % kSectorSize == 0);
   ::io_uring_sqe* const entry = ::io_uring_get_sqe(&ring_);
@@ -165,7 +165,8 @@ void UringDisk::wait(std::uint64_t timeout_ns) noexcept {
   timeout.tv_sec = static_cast<long long>(timeout_ns / kNanosPerSecond);
   timeout.tv_nsec = static_cast<long long>(timeout_ns % kNanosPerSecond);
   ::io_uring_cqe* entry = nullptr;
-  // The completion stays in the queue for reap(); a time-out and a signal are as good as one.
+  // The completion remains in the queue for reap(). A time-out and a signal end the wait in the
+  // same way.
   [[maybe_unused]] const int ignored = ::io_uring_wait_cqe_timeout(&ring_, &entry, &timeout);
 }
 

@@ -1,12 +1,12 @@
 // UringDisk: the journal's disk in production, over io_uring.
 //
 // Each write is one O_DIRECT write with RWF_DSYNC: its completion says that the bytes are durable.
-// The ring is made with SINGLE_ISSUER, DEFER_TASKRUN and TASKRUN_FLAG, as far as the kernel knows
-// them, and disabled until the lane's thread attach()es, which then is the one that submits and
-// reaps. File and image are registered where the limits allow.
+// The ring is created with SINGLE_ISSUER, DEFER_TASKRUN and TASKRUN_FLAG, as far as the kernel
+// knows them. It is disabled until the lane's thread calls attach(); this thread then submits and
+// reaps. File and image are registered if the limits allow it.
 //
-// With DEFER_TASKRUN completions arrive only when this thread enters the kernel; reap() does so
-// when the ring's flag says that there is work, and costs a load otherwise.
+// With DEFER_TASKRUN completions arrive only when this thread enters the kernel. reap() does so
+// when the ring's flag says that there is work, and otherwise costs one load.
 //
 // The lane owns the object from attach() on.
 #pragma once
@@ -19,11 +19,11 @@
 #include <string>
 
 #include "base/bytes.h"
-#include "storage/disk.h"
+#include "storage/journal/disk.h"
 
 namespace binlane {
 
-// What the kernel gave us, for `status`.
+// What the kernel granted, for `status`.
 struct UringSetup {
   bool single_issuer = false;
   bool deferred_taskrun = false;
@@ -42,7 +42,7 @@ struct UringCounters {
 class UringDisk {
  public:
   // `descriptor`: the ring's file, opened O_DIRECT. `image`: the memory that writes point into; may
-  // be empty. Throws StartupError when the kernel has no io_uring for us.
+  // be empty. Throws StartupError when the kernel does not permit io_uring.
   UringDisk(int descriptor, ConstBytes image);
   ~UringDisk();
   UringDisk(const UringDisk&) = delete;
@@ -53,7 +53,7 @@ class UringDisk {
 
   void submit(const DiskWrite& write) noexcept;
   std::size_t reap(std::span<DiskCompletion> completions) noexcept;
-  // Sleeps until a completion is there or the time is over. Returns at once when one is.
+  // Sleeps until a completion has arrived or the time is over. Returns at once if one has.
   void wait(std::uint64_t timeout_ns) noexcept;
 
   const UringSetup& setup() const noexcept { return setup_; }
@@ -73,7 +73,7 @@ class UringDisk {
   std::array<std::uint32_t, kMaxWritesInFlight> queued_{};
   std::size_t queued_count_ = 0;
   std::size_t in_flight_ = 0;  // queued ones included
-  int submit_error_ = 0;       // final: what is queued will never be taken
+  int submit_error_ = 0;       // final: the kernel will never take what is queued
   UringSetup setup_;
   UringCounters counters_;
 };

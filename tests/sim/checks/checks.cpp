@@ -8,6 +8,14 @@
 #include "../world.h"
 
 namespace binlane::sim {
+namespace {
+
+// What a source knows of a replica's journal is never older, if it hears of it at all.
+constexpr std::uint64_t kRoomKnownNs = 2 * kNanosPerSecond;
+// Of a journal, next to nothing.
+constexpr std::uint64_t kLittle = 32 * 1024;
+
+}  // namespace
 
 Checks::Checks(World& world)
     : world_(world), random_(world.options().seed ^ 0xc4ec), of_(world.replicas().size()) {
@@ -36,7 +44,7 @@ void Checks::on_packet(const Endpoint& from, ConstBytes bytes) {
 }
 
 void Checks::on_answer(const Commit& commit) {
-  if (world_.promotion_checks() != nullptr) world_.promotion_checks()->on_old_answer(commit);
+  world_.on_answer(origin_, commit);
   if (commit.answer == Answer::acked) {
     ++counts_.acked;
     check_quorum_holds(commit);
@@ -46,10 +54,10 @@ void Checks::on_answer(const Commit& commit) {
     if (commit.answer == Answer::foreign) ++counts_.foreign;
     if (commit.answer == Answer::unwaited) ++counts_.unwaited;
     check_woken(commit);
-    // Should a quorum have it all the same, without the server having heard of that, nothing is
+    // If a quorum has all of it nevertheless, and only the server has not heard of that, nothing is
     // exposed.
-    // A ledger that cannot be written is reported; what the server does by itself meanwhile is not
-    // in it.
+    // A ledger that cannot be written is reported. What the server releases meanwhile by itself is
+    // not in it.
     const Ledger* const ledger = world_.source().ledger();
     const bool writable = !SourceHost::ledger_fails() && (ledger == nullptr || !ledger->failed());
     if (promised_ && writable && commit.end > told_ && !satisfied(holders_of(commit)))
@@ -64,28 +72,59 @@ void Checks::on_told(Position position) {
   check_epoch(position);
 }
 
-// A RESET, or a source that forgot, begins a new stream; positions mean other bytes then.
+// A RESET, or a source that forgot its state, begins a new stream, in which positions name other
+// bytes.
 void Checks::follow_stream() {
   const SourceHost& source = world_.source();
+  if (!source.begun()) return;
   if (source.up() && source.origin() != origin_) {
     origin_ = source.origin();
     between_streams_ = false;
-    told_ = safe_ = may_release_ = {};
+    forget_marks();
     promised_ = false;
   }
   if (world_.server().resets() == resets_) return;
   resets_ = world_.server().resets();
   between_streams_ = true;
-  told_ = safe_ = may_release_ = {};
+  forget_marks();
   acked_gtids_.clear();
   exposures_.clear();
   promised_ = false;
 }
 
+void Checks::forget_marks() {
+  told_ = safe_ = may_release_ = degraded_to_ = {};
+  for (OfReplica& of : of_) of.may_release = {};
+}
+
+// While degraded what the source has synced is released; with `hold` only to those replicas whose
+// journals are full, as far as their source can know (S10).
+void Checks::follow_held() {
+  const SourceHost& source = world_.source();
+  if (source.degraded()) degraded_to_ = std::max(degraded_to_, durable_at_source());
+  if (world_.options().degraded_release == DegradedRelease::release) {
+    may_release_ = std::max(may_release_, degraded_to_);
+    return;
+  }
+  for (std::size_t i = 0; i < of_.size(); ++i) {
+    if (!has_room(i)) of_[i].full_ns = world_.clock().time_ns;
+    if (world_.clock().time_ns < of_[i].full_ns + kRoomKnownNs)
+      of_[i].may_release = std::max(of_[i].may_release, degraded_to_);
+  }
+}
+
+// More than half of its journal is free, and its source knows that it lags by little.
+bool Checks::has_room(std::size_t replica) const {
+  const ReplicaHost& host = *world_.replicas()[replica];
+  if (!host.up() || !world_.source().up()) return false;
+  const SourceMarks marks = world_.source().marks();
+  const ReplicaMarks& known = marks.replicas[replica];
+  return known.connected && known.received + kLittle >= marks.written &&
+         host.journal()->free_blocks() * 2 > world_.options().journal_blocks;
+}
+
 bool Checks::sealed() const {
-  const Candidate* const candidate = world_.candidate();
-  return candidate != nullptr && !candidate->sealed_at().is_null() &&
-         candidate->old_stream().origin == origin_;
+  return world_.sealer() != nullptr && world_.sealer()->old_stream().origin == origin_;
 }
 
 bool Checks::held_before(const ReplicaHost& replica, const Position& position) const {
@@ -95,7 +134,7 @@ bool Checks::held_before(const ReplicaHost& replica, const Position& position) c
   });
 }
 
-// S24: no source goes on behind a file that its server has torn in the middle.
+// S24: no source continues after a file that its server has torn in the middle.
 void Checks::check_damage() const {
   const SourceHost& source = world_.source();
   const Position torn = world_.server().torn_at();
@@ -113,9 +152,9 @@ void Checks::after_step() {
   safe_ = std::max(safe_, std::min(durable, told_));
   may_release_ = std::max(may_release_, safe_);
   const SourceHost& source = world_.source();
-  if (source.degraded()) may_release_ = std::max(may_release_, durable);
-  if (sealed() && world_.candidate()->released())
-    may_release_ = std::max(may_release_, world_.candidate()->sealed_at());
+  follow_held();
+  if (sealed() && world_.sealer()->released())
+    may_release_ = std::max(may_release_, world_.sealer()->sealed_at());
   if (source.up() && source.fallback_state() == FallbackState::semisync) {
     promised_ = true;
     if (!between_streams_ && world_.server().acked_too_much())
@@ -131,15 +170,22 @@ void Checks::after_step() {
   }
 }
 
+void Checks::on_source_rejoins(bool rebuilt) {
+  const PromotionWatch* const sealer = world_.sealer();
+  const Position until = rebuilt || sealer == nullptr ? Position{} : sealer->sealed_at();
+  std::erase_if(exposures_, [&](const Exposure& exposure) { return exposure.commit.end > until; });
+}
+
 void Checks::at_end() {
   check_ledger();
+  if (!world_.source().begun()) return;
   for (const Commit& commit : world_.server().commits()) {
     if (commit.answer == Answer::acked && commit.lost && !commit.unsafe)
       fail("I1", fmt::format("commit {} was acknowledged, and the source has lost it", commit.id));
   }
 }
 
-// Behind the last byte of a file that has ended stands the statement that it has.
+// The end of a file is a unit after its last byte.
 Position Checks::durable_at_source() const {
   const Position until = world_.binlogs().durable_until();
   if (until.is_null() || until.offset < world_.binlogs().file(until.file).data.size() ||

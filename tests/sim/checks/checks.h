@@ -1,5 +1,5 @@
-// Checks: the invariants of the design, watched in every step of a simulated run. Each stands in a
-// file of its own; each throws Violation with what it saw.
+// Checks: the invariants of the design, checked in every step of a simulated run. Each has a file
+// of its own, and throws Violation with what it saw.
 //
 //   I1  what a client saw committed under quorum is held by a quorum     i1_quorum_holds.cpp
 //   I2  an ACK says no more than the platter holds                       i2_ack_is_true.cpp
@@ -9,10 +9,10 @@
 //   I6  nothing that was safe is cut                                     i6_cut.cpp
 //   I7  the feed gives released bytes, in whole groups                   i7_feed.cpp
 //   I8  archive and journal are the source's bytes                       i8_archive.cpp
-//   and that no quorum is given to two different things at one place     split_ack.cpp
+//   and no quorum is given to two different contents at one position     split_ack.cpp
 //
 // A replica whose medium lied, or that was replaced, is one of the failures that a quorum rule
-// tolerates: it counts as if it held what it has lost.
+// tolerates. It counts as if it held what it has lost.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +25,10 @@
 #include "base/bytes.h"
 #include "base/epoch.h"
 #include "base/uuid.h"
-#include "dataplane/frame.h"
-#include "dataplane/port.h"
-#include "dataplane/quorum_rule.h"
+#include "control/exposure/ledger.h"
+#include "dataplane/port/port.h"
+#include "dataplane/session/frame.h"
+#include "dataplane/session/quorum_rule.h"
 #include "mysqld.h"
 #include "random.h"
 
@@ -41,16 +42,16 @@ struct CheckCounts {
   std::uint64_t quorums = 0;   // I1
   std::uint64_t acks = 0;      // I2
   std::uint64_t marks = 0;     // I3
-  std::uint64_t releases = 0;  // I4: by Binlane itself
-  std::uint64_t exposed = 0;   // I4: commits
-  std::uint64_t foreign = 0;   // of them, by an ACK that is not ours
-  std::uint64_t unwaited = 0;  // of them, by the comparison of names
+  std::uint64_t releases = 0;  // I4: releases by Binlane itself
+  std::uint64_t exposed = 0;   // I4: commits that were released without a quorum
+  std::uint64_t foreign = 0;   // of these, by an ACK that is not ours
+  std::uint64_t unwaited = 0;  // of these, because names were compared as text
   std::uint64_t turns = 0;     // I5
   std::uint64_t cuts = 0;      // I6
   std::uint64_t feeds = 0;     // I7
   std::uint64_t bytes = 0;     // I8
-  std::uint64_t acked = 0;     // commits under quorum
-  std::uint64_t wakings = 0;   // S21: of a source that another host has replaced meanwhile
+  std::uint64_t acked = 0;     // commits under a quorum
+  std::uint64_t wakings = 0;   // S21: wakings of a source that another host had replaced meanwhile
 };
 
 class Checks {
@@ -59,10 +60,13 @@ class Checks {
 
   void after_step();
   void at_end();
-  // It was degraded, stood still with its server, and goes on.
+  // A degraded source was suspended together with its server, and continues now.
   void on_source_wakes();
+  // It rejoins: what it wrote goes, and the ledger's intervals end where its stream was sealed, or,
+  // if it was rebuilt, where they began.
+  void on_source_rejoins(bool rebuilt);
   Position told() const { return told_; }
-  // What a power cut would leave of a commit of this stream there.
+  // Whether the replica would hold a commit of this stream after a power cut.
   bool holds(const ReplicaHost& replica, const Commit& commit, const Uuid& origin) const;
   const CheckCounts& counts() const { return counts_; }
 
@@ -75,6 +79,9 @@ class Checks {
     std::uint64_t openings = 0;
     std::uint64_t reseeds = 0;
     std::uint64_t streams_switched = 0;
+    // With degraded_release = hold, its source may have taken its journal for full.
+    std::uint64_t full_ns = 0;
+    Position may_release;  // beside what all may
     // I7, I8
     Position fed;
     Position compared;
@@ -82,7 +89,7 @@ class Checks {
   struct Exposure {
     Commit commit;
     Uuid origin;
-    bool killed = false;  // its group's leader was killed
+    bool killed = false;  // the leader of its group was killed
   };
 
   void on_packet(const Endpoint& from, ConstBytes bytes);
@@ -90,14 +97,15 @@ class Checks {
   void on_told(Position position);
 
   void check_quorum_holds(const Commit& commit);
-  // It holds a later stream, and this one up to `position` before it.
+  // The replica holds a later stream, and before that this one up to `position`.
   bool held_before(const ReplicaHost& replica, const Position& position) const;
-  bool sealed() const;  // by a promotion, the stream that positions here are of
+  bool sealed() const;  // a promotion has sealed the stream of the positions here
   void check_ack(const FrameView& frame, std::size_t replica);
   void note_started(const FrameView& frame, std::size_t replica);
   ReplicaSet holders_in_epoch(Position position, Epoch epoch) const;
   void check_epoch(Position position);
   void check_turning_off();
+  void check_mode(const LedgerInterval& interval);
   void check_damage() const;
   void check_ledger();
   void follow_foreign();
@@ -110,40 +118,45 @@ class Checks {
   void watch_woken();
   void check_woken(const Commit& commit);
   void follow_stream();
+  void forget_marks();
   Position durable_at_source() const;
   ReplicaSet holders_of(const Commit& commit) const;
   [[noreturn]] void fail(const std::string& invariant, const std::string& what) const;
-  // The rule in force, with what a failed replica may have held.
+  // Whether these replicas satisfy the rule in force. A failed replica counts with what it may have
+  // held.
   bool satisfied(ReplicaSet holders) const;
 
   World& world_;
   Random random_;
   CheckCounts counts_;
   std::vector<OfReplica> of_;
-  Uuid origin_;  // of the stream that positions here are of
+  Uuid origin_;  // of the stream of the positions here
   std::uint64_t resets_ = 0;
-  Position told_;  // the newest quorum mark
+  Position told_;  // the newest quorum mark that was shown
   Position safe_;  // min(durable on the source, told)
-  // S21: since when the old source, woken up, must not have taken writes any more, and where its
-  // binlog ended then.
+  // S21: since when the old source, after waking up, must not take writes any more, and where its
+  // binlog ended at that moment.
   struct Woken {
     std::uint64_t bound_ns = 0;
     std::uint64_t server_run = 0;
-    std::uint64_t starts = 0;  // of the daemon
+    std::uint64_t starts = 0;  // of the source's daemon
     std::optional<Position> end;
   };
   std::optional<Woken> woken_;
+  void follow_held();
+  bool has_room(std::size_t replica) const;
   Position may_release_;  // what replicas may have been told to release
+  Position degraded_to_;  // what the source released without a quorum; null: nothing
   // The server's binlogs were reset, and Binlane does not know yet.
   bool between_streams_ = false;
-  bool promised_ = false;                                   // semi-sync was on once in this stream
+  bool promised_ = false;                                   // semi-sync was ON once in this stream
   std::map<std::uint64_t, std::uint64_t> session_origins_;  // log offsets, by session
   std::map<std::uint64_t, std::uint64_t> session_durable_;
   std::vector<Exposure> exposures_;
   std::uint64_t looked_ns_ = 0;
-  std::set<std::uint64_t> foreign_seen_;  // visits of the foreign acker that a look has shown
-  std::uint32_t looks_unguarded_ = 0;     // in a row, that found SEMISYNC where it must not be
-  std::map<std::uint64_t, std::uint32_t> acked_gtids_;  // of this stream: crc
+  std::set<std::uint64_t> foreign_seen_;  // visits of the foreign acker that some look has shown
+  std::uint32_t looks_unguarded_ = 0;     // looks in a row that found SEMISYNC where it must not be
+  std::map<std::uint64_t, std::uint32_t> acked_gtids_;  // GTIDs of this stream, each with its CRC
 };
 
 }  // namespace binlane::sim

@@ -1,5 +1,5 @@
-// I1: what a client saw committed under quorum is on the platters of a quorum, byte for byte, at
-// the moment in which the client hears of it.
+// I1: what a client saw committed under a quorum is on the platters of a quorum, byte for byte, at
+// the moment when the client gets its answer.
 
 #include <fmt/format.h>
 
@@ -10,17 +10,18 @@
 #include "../world.h"
 #include "base/crc32c.h"
 #include "checks.h"
-#include "storage/journal_cursor.h"
+#include "storage/journal/journal_cursor.h"
 
 namespace binlane::sim {
 namespace {
 
-constexpr std::uint64_t kSampled = 12;  // one in so many
+constexpr std::uint64_t kSampled = 12;  // one commit in this many is checked
 
 }  // namespace
 
 void Checks::check_quorum_holds(const Commit& commit) {
-  if (world_.source().rule_in_force().level != AckLevel::durable) return;  // S9: it promises less
+  // A rule of another level promises less. [S9]
+  if (world_.source().rule_in_force().level != AckLevel::durable) return;
   if (commit.unsafe || !random_.one_in(kSampled)) return;
   ++counts_.quorums;
   const ReplicaSet holders = holders_of(commit);
@@ -39,7 +40,7 @@ ReplicaSet Checks::holders_of(const Commit& commit) const {
   return holders;
 }
 
-// What a power cut would leave of the commit: its archive's synced bytes, then its journal's.
+// A power cut would leave the synced bytes of the archive, and after these the journal's.
 bool Checks::holds(const ReplicaHost& replica, const Commit& commit, const Uuid& origin) const {
   if (replica.impaired) return true;
   if (replica.up() && replica.journal()->durable() < commit.end) return false;
@@ -47,7 +48,7 @@ bool Checks::holds(const ReplicaHost& replica, const Commit& commit, const Uuid&
   if (meta.stream.origin != origin) return false;
   const RecoveredJournal found = replica.recover();
   if (!found.refusal.empty() || found.start.end < commit.end) return false;
-  // Its server has executed it, and nobody needed the file any more.
+  // The file was deleted, because the server has executed it and nobody needed it any more.
   if (commit.begin.file < replica.first_kept()) return true;
   std::vector<std::byte> bytes(commit.end.offset - commit.begin.offset);
   std::size_t have = 0;

@@ -1,5 +1,5 @@
-// I2: an ACK never says more than is true at the moment it is sent: a power cut now would leave
-// every byte that it calls durable.
+// I2: an ACK never says more than is true when it is sent: a power cut at that moment would leave
+// every byte that the ACK calls durable.
 
 #include <fmt/format.h>
 
@@ -10,11 +10,11 @@
 namespace binlane::sim {
 namespace {
 
-constexpr std::uint64_t kSampled = 24;  // one in so many
+constexpr std::uint64_t kSampled = 24;  // one ACK in this many is checked
 
 }  // namespace
 
-// A session's 0 is the log's released position when it begins.
+// Session offset 0 is the log's released position when the session begins.
 void Checks::note_started(const FrameView& frame, std::size_t replica) {
   const auto body = body_as<wire::HelloAckBody>(frame);
   if (body.status != static_cast<std::uint8_t>(wire::HelloStatus::started)) return;

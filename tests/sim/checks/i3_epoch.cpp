@@ -1,5 +1,5 @@
-// I3: what a source calls a quorum is held by logs of its own epoch: a fenced source, or one whose
-// replicas have gone over to a later epoch, completes none.
+// I3: what a source calls a quorum is held by logs of its own epoch. A fenced source, or one whose
+// replicas have gone over to a later epoch, completes no quorum.
 
 #include <fmt/format.h>
 
@@ -19,16 +19,15 @@ ReplicaSet Checks::holders_in_epoch(Position position, Epoch epoch) const {
     const RecoveredJournal found = up ? RecoveredJournal{} : replica.recover();
     const Epoch log_epoch = up ? replica.journal()->epoch() : found.start.epoch;
     const Position durable = up ? replica.journal()->durable() : found.start.end;
-    // A candidate's log, and those that it has brought to its seal, hold what they held when they
-    // were fenced; a group that was not whole then is cut off.
+    // A candidate's log, and the logs that it has brought to its seal, hold what they held when
+    // they were fenced, except for a group that was not whole.
     const bool passed_on =
-        sealed() && log_epoch.term > epoch.term && position <= world_.candidate()->log_end();
-    const Position wanted =
-        passed_on ? std::min(position, world_.candidate()->sealed_at()) : position;
+        sealed() && log_epoch.term > epoch.term && position <= world_.sealer()->log_end();
+    const Position wanted = passed_on ? std::min(position, world_.sealer()->sealed_at()) : position;
     const bool counts = log_epoch == epoch || passed_on;
     if ((counts && durable >= wanted && replica.stream().origin == origin_) ||
-        (sealed() && position <= world_.candidate()->log_end() &&
-         held_before(replica, std::min(position, world_.candidate()->sealed_at()))))
+        (sealed() && position <= world_.sealer()->log_end() &&
+         held_before(replica, std::min(position, world_.sealer()->sealed_at()))))
       holders |= ReplicaSet{1} << i;
   }
   return holders;

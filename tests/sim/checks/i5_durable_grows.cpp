@@ -1,5 +1,5 @@
-// I5: a replica's durable position only grows within an epoch, and has no holes; also over a crash
-// of its process or its machine.
+// I5: within an epoch a replica's durable position only grows, and it has no holes, also across a
+// crash of its process or its machine.
 
 #include <fmt/format.h>
 
@@ -26,11 +26,11 @@ void Checks::check_durable_grows(std::size_t replica) {
   if (!host.up()) return;
   ++counts_.turns;
   const Journal& journal = *host.journal();
-  // Offsets are cheap to compare, positions are not.
+  // Offsets are compared first, because they cost less than positions.
   if (journal.epoch() == of.epoch && journal.durable_log() == of.durable_log &&
       host.openings() == of.openings)
     return;
-  // An epoch may begin with a cut; until its record is durable the older one counts.
+  // An epoch may begin with a cut. Until the cut's record is durable, the older epoch counts.
   if (journal.epoch() == of.epoch && journal.durable() < of.durable && !host.impaired)
     fail("I5", fmt::format("{} had {} durable in epoch {}.{}, and now {}", host.name(),
                            to_string(of.durable), of.epoch.term, of.epoch.incarnation,

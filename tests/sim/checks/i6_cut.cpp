@@ -1,6 +1,7 @@
-// I6: no byte at or before min(synced, quorum) is ever cut. A cut may go back behind that mark only
-// where the log parts from the source's binlog: what it holds there never was safe; or to a seal,
-// in front of half a group that the source never finished (S2): no client was ever told of it.
+// I6: no byte at or before min(synced, quorum) is ever cut. A cut may go below that mark in two
+// cases only: where the log differs from the source's binlog, so that its bytes never were safe;
+// and down to a seal that is before half a group which the source never finished, because no client
+// was ever told of that [S2].
 
 #include <fmt/format.h>
 
@@ -18,7 +19,7 @@ void Checks::check_cut(const FrameView& frame) {
   const auto body = body_as<wire::HelloBody>(frame);
   if (body.phase != static_cast<std::uint8_t>(wire::Phase::start) || body.cut_to == wire::kNoCut)
     return;
-  // Of another stream, which a promotion has begun.
+  // The source belongs to another stream, which a promotion has begun.
   if (!std::equal(origin_.bytes.begin(), origin_.bytes.end(), body.origin)) return;
   const std::string name(field_text(body.replica_name));
   for (const auto& host : world_.replicas()) {
@@ -30,14 +31,14 @@ void Checks::check_cut(const FrameView& frame) {
     const Position at = journal.position_of(log);
     world_.trace().note("cut", host->endpoint().ipv4, at.file, at.offset);
     if (at >= safe_ || !world_.binlogs().has(at.file)) return;
-    if (world_.candidate() != nullptr && at == world_.candidate()->sealed_at()) {
+    if (world_.sealer() != nullptr && at == world_.sealer()->sealed_at()) {
       const auto& commits = world_.server().commits();
       const bool whole = std::any_of(commits.begin(), commits.end(), [&](const Commit& commit) {
         return commit.end > at && commit.end <= safe_;
       });
       if (!whole) return;
     }
-    // The first unit that is cut, here and there.
+    // Compares the first unit that is cut, in the log and in the source's binlog.
     const std::uint32_t cut_unit = journal.digest(log, log + 1);
     const auto& file = world_.binlogs().file(at.file).data;
     const std::uint32_t true_unit =

@@ -1,4 +1,4 @@
-// I7: a replica hands its server only released bytes, and only whole event groups.
+// I7: a replica feeds its server only released bytes, and only whole event groups.
 
 #include <fmt/format.h>
 
@@ -17,26 +17,27 @@ void Checks::check_feed(std::size_t replica) {
   if (fed == of.fed) return;
   ++counts_.feeds;
   if (fed < of.fed) fail("I7", fmt::format("{}'s feed goes back", host.name()));
-  // Where a blank journal's archive begins: nothing was handed over yet.
+  // The archive of a blank journal begins here, and nothing was fed yet.
   const bool begins = of.fed.is_null() && fed.offset == 0;
   of.fed = fed;
   if (begins) return;
   if (between_streams_ || host.stream().origin != origin_) return;
-  // A quorum that the server was not told of, because nobody listened, is one all the same; and it
-  // may have been one of the incarnation before, which told this replica.
+  // A quorum counts even if the server was not told of it, because no daemon ran. It may be one of
+  // the previous incarnation, which told this replica.
   if (fed > may_release_ && fed <= durable_at_source() &&
       (satisfied(holders_in_epoch(fed, world_.source().epoch())) ||
        satisfied(holders_in_epoch(fed, host.journal()->epoch()))))
     may_release_ = fed;
-  // What a promotion has sealed is released as far as the new rule covers it, and stays so whatever
-  // becomes of the candidate; peers may hear of that before the candidate looks.
-  if (sealed() && world_.promotion_checks()->covered(fed)) {
+  // What a promotion has sealed is released as far as the new rule covers it, and remains so
+  // whatever becomes of the candidate. Peers may hear of that before the candidate notices.
+  if (sealed() && world_.sealer_checks()->covered(fed)) {
     may_release_ = std::max(may_release_, fed);
     return;
   }
-  if (fed > may_release_)
+  const Position may = std::max(may_release_, of.may_release);
+  if (fed > may)
     fail("I7", fmt::format("{} feeds up to {}, what may be released ends at {}", host.name(),
-                           to_string(fed), to_string(may_release_)));
+                           to_string(fed), to_string(may)));
   if (const Commit* const inside = world_.server().around(fed))
     fail("I7", fmt::format("{} feeds up to {}, in the middle of commit {}", host.name(),
                            to_string(fed), inside->id));

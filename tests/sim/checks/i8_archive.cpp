@@ -1,4 +1,4 @@
-// I8: a replica's archive is the source's binlog, byte for byte (the IN_USE flag aside).
+// I8: a replica's archive equals the source's binlog byte for byte, except for the IN_USE flag.
 
 #include <fmt/format.h>
 
@@ -16,9 +16,10 @@ void Checks::check_archive(std::size_t replica) {
   OfReplica& of = of_[replica];
   const Position end = host.archive_end();
   if (end <= of.compared || between_streams_ || host.stream().origin != origin_) return;
+  if (!world_.source().begun()) return;  // its binlogs have gone
   if (of.compared.is_null()) of.compared = {host.stored_meta().archived.position.file, 0};
   if (of.compared.is_null()) {
-    // The first file that it has.
+    // The first file that the archive has.
     std::uint32_t first = end.file;
     while (first > 1 && host.files().data(host.archive_path(first - 1)) != nullptr) --first;
     of.compared = {first, 0};
@@ -26,13 +27,12 @@ void Checks::check_archive(std::size_t replica) {
   while (of.compared < end) {
     const std::uint32_t number = of.compared.file;
     const auto* const archived = host.files().data(host.archive_path(number));
-    // Behind a promotion its log decides, whatever the old source has done since; peers may hear
-    // that the seal is covered before the candidate looks.
-    const bool promoted =
-        sealed() && world_.candidate()->sealed().has(number) &&
-        (world_.candidate()->released() || world_.promotion_checks()->covered(end)) &&
-        host.stored_meta().promise.term >= world_.candidate()->term();
-    const BinlogStore& truth = promoted ? world_.candidate()->sealed() : world_.binlogs();
+    // After a promotion the candidate's log decides, whatever the old source has done since. Peers
+    // may hear that the seal is covered before the candidate notices.
+    const bool promoted = sealed() && world_.sealer()->sealed().has(number) &&
+                          (world_.sealer()->released() || world_.sealer_checks()->covered(end)) &&
+                          host.stored_meta().promise.term >= world_.sealer()->term();
+    const BinlogStore& truth = promoted ? world_.sealer()->sealed() : world_.binlogs();
     if (!truth.has(number))
       fail("I8", fmt::format("{} archived file {}, which never was", host.name(), number));
     const auto& data = truth.file(number).data;

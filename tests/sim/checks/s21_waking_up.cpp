@@ -1,5 +1,5 @@
-// S21: a degraded source that stood still for longer than a promotion took takes no writes once it
-// is awake: no replica can answer it in its term any more.
+// S21: a degraded source that was suspended for longer than a promotion took takes no writes after
+// it wakes up, because no replica can answer it in its term any more.
 
 #include <fmt/format.h>
 
@@ -13,12 +13,12 @@
 namespace binlane::sim {
 namespace {
 
-// It notices in its first turns, and what its server had begun to write by then goes on.
+// The source notices within its first turns. What its server has begun to write by then goes on.
 constexpr std::uint64_t kBoundNs = 100 * kNanosPerMilli;
 
 }  // namespace
 
-// Only where every replica has promised itself to a later term is there nobody left who may answer.
+// Only if every replica has promised a later term is it certain that none may answer.
 void Checks::on_source_wakes() {
   const SourceHost& source = world_.source();
   const auto& replicas = world_.replicas();
@@ -30,7 +30,8 @@ void Checks::on_source_wakes() {
   woken_ = Woken{world_.clock().time_ns + kBoundNs, world_.server().run(), source.starts(), {}};
 }
 
-// Another process, of the daemon or the server, is another story.
+// Ends the check when the daemon or the server is another process, to which the rule does not
+// apply.
 void Checks::watch_woken() {
   if (!woken_) return;
   const SourceHost& source = world_.source();

@@ -1,4 +1,4 @@
-// No split ACK: a quorum is never given to two different transactions of one GTID in one stream.
+// No split ACK: a quorum is never given to two different transactions with one GTID in one stream.
 
 #include <fmt/format.h>
 

@@ -1,5 +1,4 @@
-// Time is the monotonic clock's: a step of the wall clock, which nobody can make in a test, moves
-// nothing.
+// Time is the monotonic clock's: a step of the wall clock, which no test can make, changes nothing.
 #include "base/clock.h"
 
 #include <gtest/gtest.h>

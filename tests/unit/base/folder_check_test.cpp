@@ -1,4 +1,4 @@
-// folder_problem(): in which folders nobody else can put what we would find.
+// folder_problem(): in which folders no other user can put what we would find.
 #include "base/folder_check.h"
 
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "temporary_directory.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {

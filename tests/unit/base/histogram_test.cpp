@@ -1,6 +1,6 @@
 // The latency histogram against known values: exact where it promises exactness, and within its
 // stated error everywhere else.
-#include "bench/histogram.h"
+#include "base/histogram.h"
 
 #include <gtest/gtest.h>
 
@@ -8,39 +8,41 @@
 #include <limits>
 #include <vector>
 
-namespace binlane::bench {
+namespace binlane {
 namespace {
+
+using Latencies = Histogram<7, 64>;
 
 constexpr std::uint64_t kLargest = std::numeric_limits<std::uint64_t>::max();
 
 TEST(Histogram, IsEmptyAtFirst) {
-  const Histogram histogram;
+  const Latencies histogram;
   EXPECT_EQ(histogram.count(), 0U);
   EXPECT_EQ(histogram.max(), 0U);
   EXPECT_EQ(histogram.quantile(0.5), 0U);
 }
 
 TEST(Histogram, BucketsTileTheWholeRangeWithoutGapOrOverlap) {
-  for (std::size_t index = 0; index < Histogram::kBuckets; ++index) {
-    const std::uint64_t end = Histogram::bucket_end(index);
-    ASSERT_EQ(Histogram::bucket_index(end), index);
-    if (index + 1 < Histogram::kBuckets) {
-      ASSERT_EQ(Histogram::bucket_index(end + 1), index + 1);
+  for (std::size_t index = 0; index < Latencies::kBuckets; ++index) {
+    const std::uint64_t end = Latencies::bucket_end(index);
+    ASSERT_EQ(Latencies::bucket_index(end), index);
+    if (index + 1 < Latencies::kBuckets) {
+      ASSERT_EQ(Latencies::bucket_index(end + 1), index + 1);
     }
   }
-  EXPECT_EQ(Histogram::bucket_end(Histogram::kBuckets - 1), kLargest);
+  EXPECT_EQ(Latencies::bucket_end(Latencies::kBuckets - 1), kLargest);
 }
 
 TEST(Histogram, NeverReportsMoreThanOnePartIn128Above) {
   for (std::uint64_t value = 1; value < kLargest / 3; value = value * 3 + 1) {
-    const std::uint64_t end = Histogram::bucket_end(Histogram::bucket_index(value));
+    const std::uint64_t end = Latencies::bucket_end(Latencies::bucket_index(value));
     ASSERT_GE(end, value);
-    ASSERT_LE(end - value, value / Histogram::kSubBuckets);
+    ASSERT_LE(end - value, value / Latencies::kSubBuckets);
   }
 }
 
 TEST(Histogram, SmallValuesAreExact) {
-  Histogram histogram;
+  Latencies histogram;
   for (std::uint64_t value = 1; value <= 100; ++value) histogram.record(value);
   EXPECT_EQ(histogram.count(), 100U);
   EXPECT_EQ(histogram.quantile(0.0), 1U);
@@ -51,10 +53,10 @@ TEST(Histogram, SmallValuesAreExact) {
 }
 
 TEST(Histogram, KnownLatenciesKeepTheirQuantiles) {
-  Histogram histogram;
+  Latencies histogram;
   for (std::uint64_t i = 1; i <= 10'000; ++i) histogram.record(i * 1'000);
   const auto near = [](std::uint64_t reported, std::uint64_t truth) {
-    return reported >= truth && reported - truth <= truth / Histogram::kSubBuckets;
+    return reported >= truth && reported - truth <= truth / Latencies::kSubBuckets;
   };
   EXPECT_TRUE(near(histogram.quantile(0.5), 5'000'000)) << histogram.quantile(0.5);
   EXPECT_TRUE(near(histogram.quantile(0.99), 9'900'000)) << histogram.quantile(0.99);
@@ -63,7 +65,7 @@ TEST(Histogram, KnownLatenciesKeepTheirQuantiles) {
 }
 
 TEST(Histogram, OneOutlierShowsInTheMaximumAndNotInTheMedian) {
-  Histogram histogram;
+  Latencies histogram;
   for (int i = 0; i < 999; ++i) histogram.record(100);
   histogram.record(kLargest);
   EXPECT_EQ(histogram.quantile(0.5), 100U);
@@ -73,8 +75,8 @@ TEST(Histogram, OneOutlierShowsInTheMaximumAndNotInTheMedian) {
 }
 
 TEST(Histogram, MergeEqualsRecordingIntoOne) {
-  Histogram all;
-  std::vector<Histogram> parts(4);
+  Latencies all;
+  std::vector<Latencies> parts(4);
   std::uint64_t state = 88172645463325252U;
   for (std::size_t i = 0; i < 20'000; ++i) {
     state ^= state << 13;
@@ -84,8 +86,8 @@ TEST(Histogram, MergeEqualsRecordingIntoOne) {
     all.record(value);
     parts[i % parts.size()].record(value);
   }
-  Histogram merged;
-  for (const Histogram& part : parts) merged.merge(part);
+  Latencies merged;
+  for (const Latencies& part : parts) merged.merge(part);
   EXPECT_EQ(merged.count(), all.count());
   EXPECT_EQ(merged.max(), all.max());
   for (const double fraction : {0.0, 0.1, 0.5, 0.9, 0.99, 0.999, 1.0}) {
@@ -93,8 +95,23 @@ TEST(Histogram, MergeEqualsRecordingIntoOne) {
   }
 }
 
+TEST(Histogram, ASharedOneHasTheSameCounts) {
+  SharedHistogram<7, 64> shared;
+  Latencies own;
+  for (std::uint64_t value = 1; value < 1'000'000; value = value * 3 / 2 + 1) {
+    shared.record(value);
+    own.record(value);
+  }
+  const Latencies counts = shared.counts();
+  EXPECT_EQ(counts.count(), own.count());
+  EXPECT_EQ(counts.sum(), own.sum());
+  EXPECT_EQ(counts.max(), own.max());
+  for (const double fraction : {0.0, 0.5, 0.99, 1.0})
+    EXPECT_EQ(counts.quantile(fraction), own.quantile(fraction)) << fraction;
+}
+
 TEST(Histogram, ClearForgets) {
-  Histogram histogram;
+  Latencies histogram;
   histogram.record(7);
   histogram.clear();
   EXPECT_EQ(histogram.count(), 0U);
@@ -102,4 +119,4 @@ TEST(Histogram, ClearForgets) {
 }
 
 }  // namespace
-}  // namespace binlane::bench
+}  // namespace binlane

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "temporary_directory.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {
@@ -64,7 +64,7 @@ TEST(DurableRecord, KeepsAnEmptyPayloadAndTheLargest) {
   EXPECT_EQ(text(DurableRecord(folder.file("state"))), largest);
 }
 
-// A store writes one slot; whatever a crash leaves of that slot, the record is the one before.
+// A store writes one slot; whatever a crash leaves of that slot, the record is the previous one.
 TEST(DurableRecord, SurvivesATornStoreAtEverySector) {
   const TemporaryDirectory folder;
   const std::string path = folder.file("state");

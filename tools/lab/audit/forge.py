@@ -6,7 +6,7 @@ Every frame made here is well formed: its checksum is right, and its cluster too
 import socket
 import struct
 
-from .journal import crc32c
+from lab.audit.journal import crc32c
 
 MAGIC = 0x314E4C42
 HELLO, HELLO_ACK, DATA, ACK, CLOSE, EXPOSED, EXPOSED_ACK = 1, 2, 3, 4, 5, 6, 7
@@ -109,7 +109,7 @@ def hello_ack(phase, cluster, replica, epoch=(1, 1), status=0, **fields):
 
 
 def read_hello_ack(datagram):
-    """What a replica told: its fields by name."""
+    """What a replica answered: its fields by name."""
     fields = _HELLO_ACK_HEAD.unpack_from(datagram, _HEADER.size)
     end = _HEADER.size + _HELLO_ACK_SIZE
     rules = datagram[end - _REASON_SIZE - _RULES_SIZE : end - _REASON_SIZE]

@@ -97,7 +97,7 @@ class Superblock:
 
 
 def superblock(path):
-    """The newest slot of `<journal>.meta` that validates; None while the journal is nobody's."""
+    """The newest slot of `<journal>.meta` that validates; None while the journal belongs to no stream."""
     raw = Path(path).read_bytes()
     found = None
     for at in range(0, len(raw), SLOT_SIZE):

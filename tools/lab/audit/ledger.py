@@ -2,7 +2,7 @@
 
 import json
 
-from .verify import Interval
+from lab.audit.verify import Interval
 
 
 def _position(value):

@@ -1,24 +1,25 @@
 """Which numbered rows stand in a set of binlog files, and where their event groups end.
 
-Decoded with the server's own mariadb-binlog, so that what Binlane archived is read by a program
-that knows nothing of Binlane. The table's columns are those of bench/load_schema.h: @1 is the
-client, @2 the sequence.
+Decoded with the server's own program, mariadb-binlog or mysqlbinlog, so that what Binlane archived
+is read by a program that knows nothing of Binlane. The table's columns are those of
+bench/load_schema.h: @1 is the client, @2 the sequence.
 """
 
 import re
 import subprocess
 from dataclasses import dataclass
 
-from .verify import file_number
+from lab.audit.verify import file_number
+from lab.servers import flavour as flavours
 
 DECODE_TIMEOUT_S = 300
 TABLE = "`bench`.`numbered`"
 _END_POSITION = re.compile(r"end_log_pos (\d+)")
-_GTID = re.compile(r"\tGTID (\d+-\d+-\d+)")
+_SERVER_ID = re.compile(r" server id (\d+) ")
 
 
 class DecodeError(Exception):
-    """mariadb-binlog could not read a file to its end."""
+    """The server's program could not read a file to its end."""
 
 
 @dataclass(frozen=True)
@@ -28,34 +29,25 @@ class Group:
     gtid: str
     end: tuple
     rows: tuple
-
-    @property
-    def server_id(self):
-        """Of the server that wrote it first."""
-        return int(self.gtid.split("-")[1])
+    server_id: int  # of the server that wrote it first
 
 
-def groups_of_file(path, live=False):
+def groups_of_file(path, live=False, flavour=None):
     """The whole event groups of one file that insert into the load's table.
 
     live: the file's end may be an event that is still being written, or that a killed server never
-    finished.
+    finished. flavour: of the server that wrote it; None for the one that the program uses.
     """
+    flavour = flavour or flavours.chosen()
+    flavour.ensure()
     found = []
     group = []
     gtid = None
     client = None
     inserting = False
     number = file_number(path)
-    command = [
-        "mariadb-binlog",
-        "--no-defaults",
-        "--verbose",
-        "--base64-output=decode-rows",
-        str(path),
-    ]
     with subprocess.Popen(
-        command,
+        [*flavour.binlog_decoder(), str(path)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -70,12 +62,13 @@ def groups_of_file(path, live=False):
                 client = None
             elif line.startswith("### INSERT INTO "):
                 inserting = line.rstrip().endswith(TABLE)
-            elif line.startswith("#") and (begin := _GTID.search(line)):
-                gtid, group = begin.group(1), []
+            elif begun := flavour.gtid_of_line(line):
+                gtid, group = begun, []
             elif line.startswith("#") and "\tXid = " in line:
                 end = int(_END_POSITION.search(line).group(1))
                 if group:
-                    found.append(Group(gtid, (number, end), tuple(group)))
+                    server_id = int(_SERVER_ID.search(line).group(1))
+                    found.append(Group(gtid, (number, end), tuple(group), server_id))
                 group = []
         complaint = decoder.stderr.read()
     if decoder.returncode != 0 and not live:
@@ -84,10 +77,10 @@ def groups_of_file(path, live=False):
     return found
 
 
-def rows_of_file(path):
+def rows_of_file(path, flavour=None):
     """{(client, sequence): (file number, end offset of the row's event group)}."""
     found = {}
-    for group in groups_of_file(path):
+    for group in groups_of_file(path, flavour=flavour):
         for key in group.rows:
             if key in found:
                 raise DecodeError(f"{path}: row {key} stands twice")
@@ -95,10 +88,10 @@ def rows_of_file(path):
     return found
 
 
-def rows_of_files(paths):
+def rows_of_files(paths, flavour=None):
     found = {}
     for path in paths:
-        for key, position in rows_of_file(path).items():
+        for key, position in rows_of_file(path, flavour).items():
             if key in found:
                 raise DecodeError(f"{path}: row {key} also stands at {found[key]}")
             found[key] = position

@@ -7,13 +7,13 @@ processes themselves.
 
 import sys
 
-from . import waiting
-from .bench_modes import UDP, VHOST
-from .cluster import Cluster
-from .process import Process
+from lab.machine import waiting
+from lab.bench.modes import UDP, VHOST
+from lab.servers.cluster import Cluster
+from lab.machine.process import Process
 
 SETTLE_S = 60
-# What stands for "for ever" in a round: a run that waits this long for an ACK went wrong.
+# What "for ever" means in a round: a run that waits this long for an ACK went wrong.
 TIMEOUT_MS = 60_000
 USER = "bench"
 PASSWORD = "bench"
@@ -24,10 +24,8 @@ SETTINGS = (
     "innodb_flush_log_at_trx_commit",
     "innodb_flush_method",
     "binlog_format",
-    "rpl_semi_sync_master_enabled",
-    "rpl_semi_sync_master_wait_point",
-    "rpl_semi_sync_master_timeout",
 )
+SEMI_SYNC_SETTINGS = ("enabled", "wait_point", "timeout")
 
 
 class BenchLab:
@@ -37,6 +35,7 @@ class BenchLab:
         first = Cluster(("r1",), timeout_ms=TIMEOUT_MS, name="bench1")
         self.folder = first.folder
         self.source = first.source
+        self.flavour = first.flavour
         # By BenchMode.setup, each with a state of its own: a change of the quorum rule would need the
         # replicas of both rules, and is not what is compared.
         shared = {"timeout_ms": TIMEOUT_MS, "source": first.source}
@@ -61,8 +60,7 @@ class BenchLab:
                 server.initialize()
                 server.start()
             self.clusters[1, VHOST].create_user()
-            self.source.query(f"CREATE USER '{USER}'@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")
-            self.source.query(f"GRANT REPLICATION SLAVE ON *.* TO '{USER}'@'127.0.0.1'")
+            self.source.create_account(USER, PASSWORD, "REPLICATION SLAVE", "127.0.0.1")
             self.stock.stop()
         except BaseException:
             self._stop(remove=False)
@@ -115,7 +113,7 @@ class BenchLab:
         for name, (process, wanted) in self.every_process().items():
             if process.alive != wanted(mode):
                 raise RuntimeError(f"{mode.name}: {name} is alive: {process.alive}")
-        if mode.applies and self.stock.replica_status().get("Slave_SQL_Running") != "Yes":
+        if mode.applies and self.stock.replica_status().get("Replica_SQL_Running") != "Yes":
             raise RuntimeError(f"{mode.name}: {self.stock.replica_status()}")
 
     def measured_processes(self, mode):
@@ -148,11 +146,12 @@ class BenchLab:
         if self.stock.process.alive:
             # Its data are of no use after the round.
             self.stock.kill()
-        self.source.query("SET GLOBAL rpl_semi_sync_master_enabled = OFF")
+        self.source.set_semi_sync("enabled", "OFF")
 
     def settings(self, mode):
-        """What the servers of this mode are set to, as they say themselves."""
-        found = {name: self.source.variable(name) for name in SETTINGS}
+        """The settings that the servers of this mode report themselves."""
+        semi_sync = (self.flavour.semi_sync(name) for name in SEMI_SYNC_SETTINGS)
+        found = {name: self.source.variable(name) for name in (*SETTINGS, *semi_sync)}
         if mode.stock_replicas:
             found["replica_sync_relay_log"] = self.stock.variable("sync_relay_log")
         return found
@@ -167,24 +166,20 @@ class BenchLab:
         if mode.applies:
             self._start_server_at_the_end()
             cluster.replicas[0].follow()
-            self._wait_running("Slave_SQL_Running")
+            self._wait_running("Replica_SQL_Running")
 
     def _start_stock(self, mode):
         if mode.semi_sync:
-            self.source.query(f"SET GLOBAL rpl_semi_sync_master_wait_point = '{mode.wait_point}'")
-            self.source.query(f"SET GLOBAL rpl_semi_sync_master_timeout = {TIMEOUT_MS}")
-            self.source.query("SET GLOBAL rpl_semi_sync_master_enabled = ON")
+            self.source.set_semi_sync("wait_point", f"'{mode.wait_point}'")
+            self.source.set_semi_sync("timeout", TIMEOUT_MS)
+            self.source.set_semi_sync("enabled", "ON")
         self._start_server_at_the_end()
         enabled = "ON" if mode.semi_sync else "OFF"
-        self.stock.query(f"SET GLOBAL rpl_semi_sync_slave_enabled = {enabled}")
+        self.stock.query(f"SET GLOBAL {self.flavour.semi_sync_replica} = {enabled}")
         self.stock.query(f"SET GLOBAL sync_relay_log = {mode.sync_relay_log}")
-        self.stock.query(
-            "CHANGE MASTER TO MASTER_HOST='127.0.0.1', "
-            f"MASTER_PORT={self.source.port}, MASTER_USER='{USER}', MASTER_PASSWORD='{PASSWORD}', "
-            "MASTER_CONNECT_RETRY=1, MASTER_USE_GTID=slave_pos"
-        )
-        self.stock.query("START SLAVE" if mode.applies else "START SLAVE IO_THREAD")
-        self._wait_running("Slave_IO_Running")
+        start = self.flavour.start_replica if mode.applies else self.flavour.start_io_thread
+        self.stock.execute(*self.flavour.follow(self.source.port, USER, PASSWORD), start)
+        self._wait_running("Replica_IO_Running")
         if mode.semi_sync:
             waiting.until(self._stock_semi_sync, "the server's own semi-sync", SETTLE_S)
 
@@ -196,14 +191,12 @@ class BenchLab:
         """The replica's server, following from where the source is now: what happened in between
         is nothing that this mode should have to catch up with."""
         self.stock.start()
-        self.stock.query("STOP SLAVE")
-        self.stock.query("RESET SLAVE")
+        self.stock.execute(self.flavour.stop_replica, self.flavour.reset_replica)
         # The tables must be there; the rows of earlier rounds need not be, because none comes twice.
         self.stock.query("CREATE DATABASE IF NOT EXISTS bench")
         created = self.source.query("SHOW CREATE TABLE bench.numbered")[0][1]
         self.stock.query(created.replace("TABLE ", "TABLE IF NOT EXISTS bench.", 1))
-        position = self.source.variable("gtid_binlog_pos")
-        self.stock.query(f"SET GLOBAL gtid_slave_pos = '{position}'")
+        self.stock.begin_after(self.source.written_set())
 
     def _wait_running(self, thread):
         waiting.until(

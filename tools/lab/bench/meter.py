@@ -4,7 +4,7 @@ counters between its beginning and its end."""
 import os
 from pathlib import Path
 
-from .process import stat_fields
+from lab.machine.process import stat_fields
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 # Fields of a line of /proc/diskstats: the device's numbers, its name, then the counters.

@@ -66,11 +66,16 @@ def _delayed(delay_us, cells):
     return _binlane(f"{OURS}_delay{delay_us}", 1, cells, delay_us=delay_us, in_ratios=in_ratios)
 
 
-def modes(quick=False):
+def modes(quick=False, fed=True):
     """In the order in which a round takes them; those of the ratios come first.
 
-    quick: of the modes that are not in a ratio only what one client sees.
+    quick: of the modes that are not in a ratio only what one client sees. fed: whether binlaned can
+    feed the replicas' servers; else the modes in which they execute what it got are left out.
     """
+    return [mode for mode in _every_mode(quick) if fed or not (mode.binlane and mode.applies)]
+
+
+def _every_mode(quick):
     few = ONE if quick else ALL
     stock_durable = {"stock_replicas": 1, "semi_sync": True, "sync_relay_log": 1}
     return [

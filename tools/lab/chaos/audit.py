@@ -8,7 +8,8 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import journal, rows, verify
+from lab.audit import journal, rows, verify
+from lab.servers import flavour as flavours
 
 SAMPLES = 5
 
@@ -18,14 +19,14 @@ class Books:
     """Event groups ever seen, by file and by GTID; shared by all audits of a run."""
 
     groups: dict = field(default_factory=dict)  # identity → [Group], of files that have ended
-    # A GTID without its server → (rows, where they were seen first): two sources that both went on
-    # at one place give the same number.
+    # A GTID's place → (rows, where they were seen first): two sources that both went on at one place
+    # give the same number (MariaDB's GTIDs, without their server).
     contents: dict = field(default_factory=dict)
     conflicts: list = field(default_factory=list)
+    flavour: object = field(default_factory=flavours.chosen)  # of all servers
 
     def note(self, group, where):
-        domain, _, sequence = group.gtid.split("-")
-        known = self.contents.setdefault((domain, sequence), (group.rows, where))
+        known = self.contents.setdefault(self.flavour.gtid_place(group.gtid), (group.rows, where))
         if known[0] != group.rows:
             self.conflicts.append((group.gtid, known[0], group.rows, f"{known[1]} and {where}"))
 
@@ -49,7 +50,7 @@ class Books:
                 # A killed server may leave a torn event at the end of a file.
                 groups = [
                     group
-                    for group in rows.groups_of_file(path, live=True)
+                    for group in rows.groups_of_file(path, live=True, flavour=self.flavour)
                     if server_id is None or group.server_id == server_id
                 ]
                 for group in groups:
@@ -98,7 +99,7 @@ def archive_end(archive):
 
 @dataclass(frozen=True)
 class JournalCopy:
-    """One replica's ring as it stood on disk, and what else has to be known to read it."""
+    """One replica's ring as it was on disk, and what else has to be known to read it."""
 
     path: Path
     archived: tuple

@@ -9,9 +9,9 @@ import json
 import random
 from pathlib import Path
 
-from .chaos_flat import FlatChaos
-from .chaos_ha import HaChaos
-from .chaos_run import commit_name
+from lab.chaos.flat import FlatChaos
+from lab.chaos.ha import HaChaos
+from lab.chaos.run import commit_name
 
 MINUTES_DEFAULT = 1.0
 # Hosts that may each become the source talk over UDP; a vhost-user link has two fixed ends.

@@ -1,7 +1,7 @@
 """Chaos on hosts that may each become the source: promotions are drawn like faults.
 
 Clients follow a path that names the source of the moment. An old source is left in one of several
-ways, somebody else is promoted while things go on failing, and the old one is brought back as
+ways, another host is promoted during further failures, and the old one is brought back as
 docs/OPERATIONS.md says. In the end every row that was acknowledged under a quorum has to be on every
 server, and in the archives of a quorum.
 """
@@ -13,9 +13,10 @@ import threading
 import time
 from types import SimpleNamespace
 
-from . import chaos_audit, chaos_terms, ledger, verify
-from .chaos_plan import BINLANED, FROZEN, KILL, KILLED, LOOK, PAUSE
-from .chaos_run import (
+from lab.audit import ledger, verify
+from lab.chaos import audit as chaos_audit, terms as chaos_terms
+from lab.chaos.plan import BINLANED, FROZEN, KILL, KILLED, LOOK, PAUSE
+from lab.chaos.run import (
     JOURNAL_SIZE_MB,
     RECOVER_S,
     SERVER_TIMEOUT_MS,
@@ -26,13 +27,13 @@ from .chaos_run import (
     ChaosRun,
     Failure,
 )
-from .ha import APPLICATION_USER, HaCluster
-from .load import read_acknowledged
+from lab.servers.ha import APPLICATION_USER, HaCluster
+from lab.traffic.load import read_acknowledged
 
 HOSTS = ("a", "b", "c")
 QUORUM_COUNT = 1
 PROMOTE_S = 180
-# How long one `binlane promote` is followed before somebody looks again.
+# How long one `binlane promote` is followed before the state is checked again.
 FOLLOW_S = 10
 REJOIN_S = 120
 EXIT_DONE, EXIT_REFUSED = 0, 5
@@ -50,7 +51,7 @@ def make_link(link, target):
 
 
 class HaChaos(ChaosRun):
-    # Whoever is no source at the moment, in the order of their names.
+    # The hosts that are not the source at the moment, in the order of their names.
     REPLICAS = ("standby1", "standby2")
     PROMOTIONS = True
 
@@ -159,8 +160,8 @@ class HaChaos(ChaosRun):
             self.hit(f"{old.name} server", old.server, PAUSE)
             self.hit(f"{old.name} binlaned", old.daemon, PAUSE)
         if promotion.settled and way in (KILLED, BINLANED):
-            # With its binlaned, a source can only have told the truth; a server that is left alone
-            # lets go what it likes from here on.
+            # With its binlaned, a source can only have told the truth; from here on a server that is
+            # left alone may release anything.
             self.term.be_certain(time.monotonic_ns() if way == KILLED else before_ns)
             if way == KILLED:
                 self.term.certain_until_ns = float("inf")
@@ -181,7 +182,7 @@ class HaChaos(ChaosRun):
         asked.join()
 
     def ask(self, heir):
-        """One `binlane promote`. What it says is only told; the truth is looked up."""
+        """One `binlane promote`. Its answer is only printed; the truth is looked up."""
         self.counts["promotions_tried"] += 1
         status, _, err = heir.binlane(
             "promote", heir.name, "--from-live-source", "--wait-s", str(FOLLOW_S)
@@ -194,7 +195,7 @@ class HaChaos(ChaosRun):
         return status, err
 
     def finish_promotion(self, old, heir):
-        """Asks until somebody is the source of a later term. Who: not always who was asked first."""
+        """Asks until a host is the source of a later term, which need not be the one asked first."""
 
         def winner():
             for host in self.cluster.hosts:
@@ -255,9 +256,9 @@ class HaChaos(ChaosRun):
         if promotion.way != KILLED and promotion.returns == LOOK:
             self.hit(f"{old.name} server", old.server, KILL)
         if old.server.process.alive:
-            # What waits is let go by the server's own timeout, and then it takes no writes.
+            # The server's own timeout releases what waits, and then the server takes no writes.
             self.until(
-                lambda: old.server.variable("read_only") == 1,
+                old.server.fenced,
                 f"{old.name}'s server to be read-only",
                 RECOVER_S,
             )
@@ -300,7 +301,7 @@ class HaChaos(ChaosRun):
         self.counts["rebuilds"] += 1
         donor = next(host for host in self.standbys() if host is not old)
         self.event(f"{old.name} is rebuilt from a copy of {donor.name}")
-        donor.wait_executed(self.active.server.variable("gtid_binlog_pos"), SETTLE_S)
+        donor.wait_executed(self.active.server.written_set(), SETTLE_S)
         if old.server.process.alive:
             self.restart_begins(f"{old.name} server", old.server)
         self.restart_begins(f"{donor.name} server", donor.server)
@@ -354,9 +355,9 @@ class HaChaos(ChaosRun):
                 f"{host.name}'s archive to reach the end of the source's binlogs",
                 SETTLE_S,
             )
-        position_now = self.active.server.variable("gtid_binlog_pos")
+        written = self.active.server.written_set()
         for host in self.standbys():
-            host.wait_executed(position_now, SETTLE_S)
+            host.wait_executed(written, SETTLE_S)
 
     def verify(self):
         problems = []

@@ -11,23 +11,22 @@ KILL, PAUSE, RESTART = "kill", "pause", "restart"
 # How many processes a step hits, and how often each number is drawn.
 HIT_COUNTS = (1, 1, 1, 1, 1, 1, 2, 2, 2, 3)
 KINDS = (KILL, KILL, KILL, PAUSE, PAUSE, RESTART)
-# A hold may be over before anybody notices, outlast the quorum's timeout, or the server's own.
+# A hold may end before anybody notices, outlast the quorum's timeout, or the server's own.
 HOLDS_S = ((0.0, 0.2), (0.2, 1.5), (1.0, 4.0), (5.0, 8.0))
 HOLD_WEIGHTS = (3, 4, 3, 1)
 SETTLE_SHARE = 0.6
 AUDIT_SHARE = 0.35
 ROTATE_SHARE = 0.4
 PROMOTE_SHARE = 0.2
-# How the source is left when somebody else takes over: it goes on (PLANNED), is gone with its
-# binlaned (KILLED), has only lost its binlaned (BINLANED), or stands still with it and finds out
-# later (FROZEN).
+# How the source is left when another host takes over: it runs (PLANNED), is killed with its binlaned
+# (KILLED), has only lost its binlaned (BINLANED), or is frozen with it and finds out later (FROZEN).
 PLANNED, KILLED, BINLANED, FROZEN = "planned", "killed", "binlaned killed", "frozen"
 WAYS = (PLANNED, PLANNED, KILLED, KILLED, KILLED, BINLANED, FROZEN, FROZEN)
 # How it comes back: as a whole, or its binlaned first, so that somebody looks before its server's
 # recovery commits what nobody else has.
 START, LOOK = "start", "look"
 RETURNS = (START, LOOK, LOOK)
-# Of the faults that hit while the promotion is under way; nothing hits every second one.
+# Faults during the promotion; every second promotion has none.
 PROMOTE_HITS = (None, None, None, "heir binlaned", "heir binlaned", "heir server", "other binlaned")
 PROMOTE_HIT_DELAYS_S = (0.0, 2.5)
 AWAY_S = (0.0, 3.0)

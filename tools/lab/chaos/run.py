@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import pymysql
 
-from . import chaos_audit, waiting
-from .chaos_plan import KILL, PAUSE, RESTART, plan
-from .load import Load, read_acknowledged
-from .programs import REPOSITORY
+from lab.chaos import audit as chaos_audit
+from lab.machine import waiting
+from lab.chaos.plan import KILL, PAUSE, RESTART, plan
+from lab.traffic.load import Load, read_acknowledged
+from lab.machine.programs import REPOSITORY
 
 TIMEOUT_MS = 1_000
 SERVER_TIMEOUT_MS = 5_000
@@ -72,7 +73,7 @@ class ChaosRun:
         self.say = say
         self.cluster = cluster
         self.events_file = cluster.folder / "events.log"
-        self.books = chaos_audit.Books()
+        self.books = chaos_audit.Books(flavour=cluster.flavour)
         self.load = None
         self.begun = time.monotonic()
         self.rotators = []
@@ -120,7 +121,7 @@ class ChaosRun:
         raise NotImplementedError
 
     def evidence(self):
-        """What an audit needs of the disks, read while the source's binlaned stands still."""
+        """What an audit needs of the disks, read while the source's binlaned is stopped."""
         raise NotImplementedError
 
     def judge(self, acknowledged, evidence):
@@ -197,7 +198,7 @@ class ChaosRun:
             self.restart_begins(label, machine)
 
     def restart_begins(self, label, machine):
-        # A MariaDB that is still starting does not hear a SIGTERM, and would have to be killed.
+        # A server that is still starting does not hear a SIGTERM, and would have to be killed.
         self.until(machine.answers, f"{label} to answer before it is asked to end", RECOVER_S)
         self.down |= {machine}
         if not machine.stop():
@@ -280,7 +281,7 @@ class ChaosRun:
         return counters.get("polls", 0)
 
     def wait_polls(self):
-        """Until what the server let go by itself before now stands in the ledger."""
+        """Waits until the ledger records what the server has released by itself so far."""
         goal = self.polls() + POLLS_BEFORE_AUDIT
         self.until(lambda: self.polls() >= goal, "the server to be polled", POLLS_S)
 

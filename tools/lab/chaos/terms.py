@@ -9,7 +9,8 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import chaos_audit, ledger, verify
+from lab.audit import ledger, verify
+from lab.chaos import audit as chaos_audit
 
 
 @dataclass
@@ -82,7 +83,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an acknowledged row stands: in one term's stream."""
+    """The place of an acknowledged row, in one term's stream."""
 
     term: Term
     end: tuple
@@ -93,7 +94,7 @@ class Place:
 
 
 def places(terms, books):
-    """{row: Place} over all terms. A row that stands in two streams is two sources' doing."""
+    """{row: Place} over all terms. A row in two streams was acknowledged by two sources."""
     found, doubled = {}, []
     for term in terms:
         for row, end in term.rows(books).items():

@@ -8,13 +8,13 @@ import time
 
 import pymysql
 
-from .mariadb import ANSWER_TIMEOUT_S
+from lab.servers.server import ANSWER_TIMEOUT_S
 
 TICK_S = 0.1
 
 
 class Total:
-    """Sum of a counter over restarts of whoever counts: a value that falls began at 0 again."""
+    """Sum of a counter over restarts of its process: a value that falls began at 0 again."""
 
     def __init__(self, start=0):
         self.value = 0
@@ -96,11 +96,12 @@ class Watch:
     def _read_server(self):
         if self._connection is None:
             self._connection = self.cluster.source.connect()
+        prefix = self.cluster.flavour.semi_sync("")
         with self._connection.cursor() as cursor:
-            cursor.execute("SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_master_%'")
-            status = dict(cursor.fetchall())
-        self.semi_sync_commits.see(int(status["Rpl_semi_sync_master_yes_tx"]))
-        self.server_status = status["Rpl_semi_sync_master_status"]
+            cursor.execute(f"SHOW GLOBAL STATUS LIKE '{prefix}%'")
+            status = {name.lower(): value for name, value in cursor.fetchall()}
+        self.semi_sync_commits.see(int(status[f"{prefix}yes_tx"]))
+        self.server_status = status[f"{prefix}status"]
 
     def look(self):
         """Reads everything once."""
@@ -122,7 +123,7 @@ class Watch:
             )
 
     def tick(self):
-        """Paces whoever waits, and looks."""
+        """Paces a waiting loop, and watches meanwhile."""
         time.sleep(max(0.0, self._next_tick - time.monotonic()))
         self._next_tick = time.monotonic() + TICK_S
         self.look()

@@ -11,7 +11,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from . import waiting
+from lab.machine import waiting
 
 STOP_TIMEOUT_S = 60
 KILL_TIMEOUT_S = 30
@@ -24,7 +24,7 @@ _libc = ctypes.CDLL(None)
 def stat_fields(pid):
     """Of /proc/<pid>/stat from its third, the state, on. Raises when there is no such process."""
     text = Path(f"/proc/{pid}/stat").read_text()
-    # The command's name stands in brackets and may hold anything, brackets included.
+    # The command's name is in brackets and may contain anything, including brackets.
     return text[text.rindex(")") + 2 :].split()
 
 
@@ -52,6 +52,11 @@ def start_ticks(pid):
         return None
     state, threads, start = fields[0], int(fields[17]), int(fields[19])
     return None if state == "X" or (state == "Z" and threads <= 1) else start
+
+
+def die_with_parent():
+    """For a child that is about to become another program: it does not outlive this one."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Process:
@@ -95,9 +100,6 @@ class Process:
         if self.alive:
             raise RuntimeError(f"{self.command[0]} is already running (pid {self.pid})")
 
-        def die_with_parent():
-            _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
         with open(self.log_file, "ab") as log:
             self._child = subprocess.Popen(
                 self.command,
@@ -119,7 +121,7 @@ class Process:
         os.kill(pid, number)
 
     def pause(self):
-        """kill -STOP, and wait until the last thread stands still: on a busy machine others run on
+        """kill -STOP, and wait until the last thread has stopped: on a busy machine others run on
         until the one that takes the signal gets a core."""
         self.signal(signal.SIGSTOP)
         pid = self.pid

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
+REPOSITORY = Path(__file__).resolve().parents[3]
 # Of a build folder: where `./dev build` links them, and where meson leaves them.
-PLACES = ("bin", "src/control", "bench")
+PLACES = ("bin", "src/control/daemon", "src/control/cli", "bench")
 
 
 def program(name):

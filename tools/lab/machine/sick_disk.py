@@ -64,7 +64,7 @@ class SickDisk:
 
     def __exit__(self, *_):
         if self._mounted:
-            # Whoever has files open in it may end later; the name is free at once, and the loop
+            # A process with open files in it may end later; the name is free at once, and the loop
             # device goes with the last of them.
             self._run("umount", "--lazy", self.folder)
             self._mounted = False

@@ -3,9 +3,10 @@
 import subprocess
 from pathlib import Path
 
-from . import admin, toml, waiting
-from .process import Process
-from .programs import program
+from lab.machine import toml, waiting
+from lab.servers import admin
+from lab.machine.process import Process
+from lab.machine.programs import program
 
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 20

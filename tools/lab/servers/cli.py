@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from .programs import program
+from lab.machine.programs import program
 
 RUN_TIMEOUT_S = 90
 

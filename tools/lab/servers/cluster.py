@@ -1,19 +1,17 @@
 """A source and its replicas, each with its binlaned: what the demo, the tests and `lab up` run."""
 
-from . import fleet, mariadb, waiting
-from .binlaned import Daemon
-from .fleet import BINLANE_USER, PASSWORD
-from .ports import free_port
+from lab.machine import waiting
+from lab.servers import fleet, flavour as flavours
+from lab.servers.binlaned import Daemon
+from lab.servers.fleet import BINLANE_USER, PASSWORD
+from lab.servers.server import Server
+from lab.machine.ports import free_port
 
 ACKER_SERVER_ID = 900
 SOURCE_ADDRESS = "198.18.0.1:7100"
 REPLICA_ADDRESS = "198.18.0.{}:7100"
 SEMI_SYNC_TIMEOUT_S = 60
 CATCH_UP_TIMEOUT_S = 120
-# What binlaned needs of the source's account: to read the binlog as a replica does, to read where
-# it is, and to switch the server's semi-sync.
-# READ_ONLY ADMIN is for the fallback mode "fail" alone.
-PRIVILEGES = "REPLICATION SLAVE, REPLICATION MASTER ADMIN, BINLOG MONITOR, READ_ONLY ADMIN"
 
 
 class Replica:
@@ -24,8 +22,9 @@ class Replica:
         self.address = REPLICA_ADDRESS.format(number + 1)
         folder = cluster.folder / name
         self.port = cluster.port.replace("{name}", name).replace("{run}", str(cluster.folder))
-        options = {**mariadb.replica_options(), **cluster.replica_options}
-        self.server = mariadb.Server(folder / "server", 100 + number, options, cluster.detached)
+        flavour = cluster.flavour
+        options = {**flavour.replica_options(), **cluster.replica_options}
+        self.server = Server(folder / "server", 100 + number, options, cluster.detached, flavour)
         self.feed_port = free_port()
         # Kernel UDP uses the machine's own addresses; the other ports carry their own.
         if self.port == "udp":
@@ -79,9 +78,14 @@ class Cluster(fleet.Fleet):
         detached=False,
         name="lab",
         source=None,
+        flavour=None,
     ):
-        """source: a server to use, whose life is somebody else's affair until stop()."""
+        """source: a server to use, which another owner starts and stops, until stop().
+
+        flavour: of all servers; None for the one that was chosen for the program.
+        """
         super().__init__()
+        self.flavour = flavour or flavours.chosen()
         self.name = name
         self.detached = detached
         self.port = port
@@ -95,9 +99,9 @@ class Cluster(fleet.Fleet):
         self.quorum = quorum or f"ANY 1 ({', '.join(replica_names)})"
         self.timeout_ms = timeout_ms
         self._udp_port = None
-        options = {**mariadb.source_options(), **(source_options or {})}
-        self.source = source or mariadb.Server(
-            self.folder / "source" / "server", 1, options, detached
+        options = {**self.flavour.source_options(), **(source_options or {})}
+        self.source = source or Server(
+            self.folder / "source" / "server", 1, options, detached, self.flavour
         )
         self.replicas = [Replica(self, n, i + 1) for i, n in enumerate(replica_names)]
         self.daemon = Daemon(
@@ -151,6 +155,11 @@ class Cluster(fleet.Fleet):
     def daemons(self):
         return [self.daemon, *(replica.daemon for replica in self.replicas)]
 
+    @property
+    def followers(self):
+        """(name, server) of the replicas whose servers execute what their binlaned gets."""
+        return [(r.name, r.server) for r in self.replicas] if self.flavour.fed else []
+
     def replica(self, name):
         return next(replica for replica in self.replicas if replica.name == name)
 
@@ -162,8 +171,7 @@ class Cluster(fleet.Fleet):
 
     def create_user(self):
         """The source's account that every binlaned uses."""
-        self.source.query(f"CREATE USER '{BINLANE_USER}'@'localhost' IDENTIFIED BY '{PASSWORD}'")
-        self.source.query(f"GRANT {PRIVILEGES} ON *.* TO '{BINLANE_USER}'@'localhost'")
+        self.source.create_account(BINLANE_USER, PASSWORD, self.flavour.source_privileges)
 
     def start_daemons(self):
         for replica in self.replicas:
@@ -171,11 +179,12 @@ class Cluster(fleet.Fleet):
         self.daemon.start()
 
     def start(self):
-        """Everything up, replicas following, semi-sync on."""
+        """Everything up, replicas following where binlaned can feed them, semi-sync on."""
         self.start_servers()
         self.start_daemons()
-        for replica in self.replicas:
-            replica.follow()
+        if self.flavour.fed:
+            for replica in self.replicas:
+                replica.follow()
         self.wait_state("SEMISYNC")
         return self
 
@@ -206,6 +215,7 @@ class Cluster(fleet.Fleet):
 
     def wait_replicas_applied(self, timeout_s=CATCH_UP_TIMEOUT_S):
         """Until every replica's server has executed all that the source has."""
-        position = self.source.variable("gtid_binlog_pos")
+        self.flavour.require_fed("what the replicas have executed")
+        written = self.source.written_set()
         for replica in self.replicas:
-            fleet.wait_executed(replica.name, replica.server, position, timeout_s)
+            fleet.wait_executed(replica.name, replica.server, written, timeout_s)

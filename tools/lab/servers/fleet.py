@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from . import waiting
+from lab.machine import waiting
 
 BINLANE_USER = "binlane"
 PASSWORD = "lab-password"
@@ -20,23 +20,16 @@ def short_folder():
 
 def follow(server, feed_port):
     """Points the server's ordinary IO thread at its own binlaned."""
-    server.query("STOP SLAVE")
-    server.query(
-        f"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={feed_port}, "
-        f"MASTER_USER='{BINLANE_USER}', MASTER_PASSWORD='{PASSWORD}', "
-        "MASTER_CONNECT_RETRY=1, MASTER_HEARTBEAT_PERIOD=2, MASTER_USE_GTID=slave_pos"
-    )
-    server.query("START SLAVE")
+    server.replicate_from(feed_port, BINLANE_USER, PASSWORD)
 
 
-def wait_executed(name, server, gtid, timeout_s):
-    """Until the server has executed `gtid` as a replica."""
-    wait = f"SELECT MASTER_GTID_WAIT('{gtid}', {timeout_s})"
-    if server.query(wait, timeout_s + 10) == [(0,)]:
+def wait_executed(name, server, gtids, timeout_s):
+    """Until the server has executed `gtids` as a replica."""
+    if server.wait_executed(gtids, timeout_s):
         return
     status = server.replica_status()
     raise waiting.WaitTimeout(
-        f"{name} did not reach {gtid} within {timeout_s} s: {server.variable('gtid_slave_pos')}, "
+        f"{name} did not reach {gtids} within {timeout_s} s: {server.executed_set()}, "
         f"IO error {status.get('Last_IO_Error')!r}, SQL error {status.get('Last_SQL_Error')!r}"
     )
 

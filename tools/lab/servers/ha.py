@@ -11,33 +11,21 @@
 import json
 import subprocess
 
-from . import fleet, journal, mariadb, waiting
-from .binlaned import Daemon
-from .cluster import ACKER_SERVER_ID
-from .fleet import BINLANE_USER, PASSWORD
-from .ports import free_port
-from .programs import program
+from lab.audit import journal
+from lab.machine import waiting
+from lab.servers import fleet, flavour as flavours
+from lab.servers.binlaned import Daemon
+from lab.servers.cluster import ACKER_SERVER_ID
+from lab.servers.fleet import BINLANE_USER, PASSWORD
+from lab.servers.server import Server
+from lab.machine.ports import free_port
+from lab.machine.programs import program
 
-# What binlaned needs of an account on a host that may be promoted.
-PRIVILEGES = (
-    "REPLICATION SLAVE, REPLICATION MASTER ADMIN, BINLOG MONITOR, "
-    "REPLICATION SLAVE ADMIN, SLAVE MONITOR, READ_ONLY ADMIN, RELOAD"
-)
 # What an application has: read_only binds it.
 APPLICATION_USER = "application"
 COMMAND_TIMEOUT_S = 120
 STATE_TIMEOUT_S = 60
 APPLY_TIMEOUT_S = 60
-
-
-def server_options():
-    return {
-        **mariadb.source_options(),
-        "log-slave-updates": "ON",
-        "read-only": "ON",
-        "relay-log": "relay",
-        "slave-net-timeout": 10,
-    }
 
 
 class Host:
@@ -47,8 +35,8 @@ class Host:
         self.cluster = cluster
         self.name = name
         folder = cluster.folder / name
-        options = {**server_options(), **cluster.server_options}
-        self.server = mariadb.Server(folder / "server", 1 + number, options)
+        options = {**cluster.flavour.host_options(), **cluster.server_options}
+        self.server = Server(folder / "server", 1 + number, options, flavour=cluster.flavour)
         self.feed_port = free_port()
         self.source_address = f"127.0.0.1:{free_port()}"
         self.replica_address = f"127.0.0.1:{free_port()}"
@@ -143,9 +131,9 @@ class Host:
             tick,
         )
 
-    def wait_executed(self, gtid, timeout_s=APPLY_TIMEOUT_S):
-        """Until this host's server has executed `gtid` as a replica."""
-        fleet.wait_executed(self.name, self.server, gtid, timeout_s)
+    def wait_executed(self, gtids, timeout_s=APPLY_TIMEOUT_S):
+        """Until this host's server has executed `gtids` as a replica."""
+        fleet.wait_executed(self.name, self.server, gtids, timeout_s)
 
     def application(self, database=None):
         """A connection as an application has it."""
@@ -164,7 +152,11 @@ class HaCluster(fleet.Fleet):
         journal_size_mb=16,
         server_options=None,
         name="ha",
+        flavour=None,
     ):
+        """flavour: of all servers; None for the one that was chosen for the program."""
+        self.flavour = flavour or flavours.chosen()
+        self.flavour.require_fed("hosts with both roles")
         super().__init__()
         self.name = name
         self.quorum_count = quorum_count
@@ -205,20 +197,21 @@ class HaCluster(fleet.Fleet):
             host.server.initialize()
             host.server.start()
         first = self.hosts[0].server
-        for statement in (
-            f"CREATE USER '{BINLANE_USER}'@'localhost' IDENTIFIED BY '{PASSWORD}'",
-            f"GRANT {PRIVILEGES} ON *.* TO '{BINLANE_USER}'@'localhost'",
+        first.create_account(BINLANE_USER, PASSWORD, self.flavour.host_privileges)
+        first.execute(
             f"CREATE USER '{APPLICATION_USER}'@'localhost'",
             f"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP ON *.* "
             f"TO '{APPLICATION_USER}'@'localhost'",
-        ):
-            first.query(statement)
+        )
         for host in self.hosts:
             host.daemon.start()
         for host in self.hosts[1:]:
             host.follow()
         self.hosts[0].wait_state("SEMISYNC")
         self.wait_writable(self.hosts[0])
+        # Their binlaned logs in with an account that they get from the first host, too: before that
+        # none of them can be promoted.
+        self.wait_replicas_applied()
         return self
 
     def wait_writable(self, host):
@@ -231,10 +224,10 @@ class HaCluster(fleet.Fleet):
     def wait_replicas_applied(self):
         """Until every other running host has executed all that the source has."""
         active = self.active
-        position = active.server.variable("gtid_binlog_pos")
+        written = active.server.written_set()
         for host in self.hosts:
             if host is not active and host.server.process.alive:
-                host.wait_executed(position)
+                host.wait_executed(written)
 
     def promote(self, name, *options):
         return self.host(name).binlane("promote", name, *options)

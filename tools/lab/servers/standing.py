@@ -8,11 +8,11 @@ import json
 import shutil
 from pathlib import Path
 
-from . import admin
-from .cluster import Cluster
-from .fleet import BINLANE_USER, PASSWORD
-from .process import Process
-from .programs import REPOSITORY
+from lab.servers import admin
+from lab.servers.cluster import Cluster
+from lab.servers.fleet import BINLANE_USER, PASSWORD
+from lab.machine.process import Process
+from lab.machine.programs import REPOSITORY
 
 STATE_FILE = REPOSITORY / "lab" / "state.json"
 
@@ -52,6 +52,8 @@ def describe(cluster):
     """Every socket, port, pid file, data folder, log and archive of a running cluster."""
     return {
         "run_dir": str(cluster.folder),
+        "server": cluster.flavour.name,
+        "not_supported": cluster.flavour.not_yet(),
         "quorum": cluster.quorum,
         "timeout_ms": cluster.timeout_ms,
         "binlane_user": BINLANE_USER,

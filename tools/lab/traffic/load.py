@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import waiting
-from .process import Process
-from .programs import program
+from lab.machine import waiting
+from lab.machine.process import Process
+from lab.machine.programs import program
 
 STOP_TIMEOUT_S = 90
 

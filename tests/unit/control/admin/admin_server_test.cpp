@@ -1,5 +1,5 @@
 // Tests of the admin socket: good requests, garbage, slow and greedy clients.
-#include "control/admin_server.h"
+#include "control/admin/admin_server.h"
 
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -23,9 +23,9 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "control/admin_client.h"
-#include "control/audit_log.h"
-#include "temporary_directory.h"
+#include "control/admin/admin_client.h"
+#include "control/admin/audit_log.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {
@@ -280,8 +280,8 @@ TEST_F(AdminServerTest, AnOperatorGetsInBeside32Readers) {
     ASSERT_TRUE(operators.back()->send("{\"verb\":\"ping\"}\n"));
     ASSERT_EQ(operators.back()->answer()["ok"], true) << i;
   }
-  // First the reserved places, then those of readers, the longest idle first; then nobody is left
-  // but operators, and the one that has been idle the longest goes.
+  // First the reserved places are used, then those of readers, the longest idle first. When only
+  // operators are left, the one that has been idle the longest is disconnected.
   EXPECT_EQ(server.counters().made_room, admin::kMaxClients - admin::kOperatorPlaces);
   EXPECT_TRUE(readers.front()->closed());
   RawClient one_more(path_);
@@ -295,7 +295,7 @@ TEST_F(AdminServerTest, WhoMayNotLookIsToldSo) {
   server.may_look = false;
   server.start();
   RawClient stranger(path_);
-  EXPECT_NE(stranger.line().find("no member of"), std::string::npos);
+  EXPECT_NE(stranger.line().find("not a member of"), std::string::npos);
   EXPECT_TRUE(stranger.closed());
   EXPECT_EQ(server.counters().strangers, 1U);
 }
@@ -319,7 +319,7 @@ TEST_F(AdminServerTest, ALongAnswerHoldsUpNobody) {
   ASSERT_TRUE(slow.send("{\"verb\":\"verdict\"}\n{\"verb\":\"ping\"}\n"));
   ASSERT_TRUE(behind.send("{\"verb\":\"verdict\"}\n"));
   for (int i = 0; i < 10; ++i) EXPECT_EQ(json::parse(ask(R"({"verb":"ping"})"))["ok"], true);
-  {  // who has gone before the answer is there harms nobody
+  {  // a client that disconnects before its answer harms nobody
     RawClient gone(path_);
     ASSERT_TRUE(gone.send("{\"verb\":\"verdict\"}\n"));
     EXPECT_EQ(json::parse(ask(R"({"verb":"ping"})"))["ok"], true);
@@ -359,7 +359,7 @@ TEST_F(AdminServerTest, TheSocketBelongsToTheOperatorsGroup) {
 }
 
 TEST_F(AdminServerTest, AStaleSocketFileIsReplacedAndALiveOneIsNot) {
-  {  // what a killed daemon leaves behind
+  {  // a file that a killed daemon leaves
     FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM, 0));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -467,7 +467,7 @@ TEST(AdminRequests, OperatorsVerbsAreRefusedToReadersAndAudited) {
   EXPECT_EQ(audited[4], "change by 8: is missing");
 }
 
-// A disk that takes no line must not keep anybody from fencing, and must not let a risky verb go by
+// A disk that takes no line must prevent nobody from fencing, and must not let a risky verb go
 // unrecorded.
 TEST(AdminRequests, WithoutAnAuditRiskyVerbsAreRefused) {
   AdminRequests requests;

@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "control/admin_server.h"
-#include "temporary_directory.h"
+#include "control/admin/admin_server.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {
@@ -96,7 +96,7 @@ TEST_F(Cli, ADaemonsErrorIsOne) {
 
 TEST_F(Cli, WrongUsageIsTwoAndADaemonThatIsAwayIsThree) {
   EXPECT_EQ(run("").code, 2);
-  EXPECT_EQ(run("status").code, 3);  // nobody is at the default socket
+  EXPECT_EQ(run("status").code, 3);  // no daemon is at the default socket
   EXPECT_EQ(run("status --no-such-option").code, 2);
   EXPECT_EQ(run("--timeout-ms 0 status").code, 2);
   const Outcome mistyped = run("--socket x statsu");

@@ -1,4 +1,4 @@
-// Which daemon `binlane` talks to where nobody says.
+// The daemon that `binlane` asks if the user names none.
 #include "control/cli/default_socket.h"
 
 #include <gtest/gtest.h>
@@ -6,8 +6,8 @@
 
 #include <fstream>
 
-#include "control/config.h"
-#include "temporary_directory.h"
+#include "control/config/config.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {
@@ -18,7 +18,7 @@ TEST(DefaultSocket, TheInstalledDaemonsIsFound) {
   const std::string runtime = directory.file("run.sock");
   const std::string data = directory.file("data.sock");
   const cli::SocketPlaces places{config.c_str(), runtime.c_str(), data.c_str()};
-  EXPECT_EQ(cli::default_socket(places), runtime);  // nothing is there
+  EXPECT_EQ(cli::default_socket(places), runtime);  // no file exists
   std::ofstream(data) << "";
   EXPECT_EQ(cli::default_socket(places), data);
   std::ofstream(runtime) << "";

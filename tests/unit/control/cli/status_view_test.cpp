@@ -1,9 +1,11 @@
 // Tests of the status as text: what an operator must find in it, and that no answer can break it.
-#include "control/status_text.h"
+#include "control/cli/status_view.h"
 
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+
+#include "control/status/status_summary.h"
 
 namespace binlane {
 namespace {

@@ -1,20 +1,21 @@
-// Every text view and every row of metrics, rendered from a whole answer as the daemon makes it: a
+// Every text view and every row of metrics, rendered from a whole answer as the daemon makes it. A
 // member that a view looks up and no daemon gives, or of another type, fails here (json_view.h).
 #include <gtest/gtest.h>
 
 #include <memory>
 
+#include "control/admin/json_view.h"
 #include "control/cli/fallback_verbs.h"
 #include "control/cli/mysql_table.h"
 #include "control/cli/stage_verbs.h"
 #include "control/cli/status_verbs.h"
+#include "control/cli/status_view.h"
 #include "control/cli/top.h"
-#include "control/daemon_status.h"
-#include "control/json_view.h"
-#include "control/ledger_verbs.h"
-#include "control/metrics.h"
-#include "control/stage_report.h"
-#include "control/status_text.h"
+#include "control/daemon/daemon_status.h"
+#include "control/daemon/handlers_ledger.h"
+#include "control/status/metrics.h"
+#include "control/status/stage_report.h"
+#include "control/status/status_summary.h"
 
 namespace binlane {
 namespace {
@@ -41,7 +42,7 @@ class ViewsTest : public ::testing::Test {
   }
 
   void make_source() {
-    source_.phase = SourceControl::Phase::running;
+    source_.phase = SourcePhase::running;
     source_.state = FallbackState::semisync;
     source_.state_since_ns = 1;
     source_.basename = "binlog";
@@ -49,11 +50,12 @@ class ViewsTest : public ::testing::Test {
     source_.server_version = "10.11.19-MariaDB";
     source_.last_transition.at_ns = 1;
     source_.last_transition.quorum = kHere;
-    source_.transitions = std::make_shared<const std::vector<SourceControl::LoggedTransition>>(
-        1, SourceControl::LoggedTransition{source_.last_transition, "2026-01-01T00:00:00Z"});
+    source_.transitions = std::make_shared<const std::vector<LoggedTransition>>(
+        1, LoggedTransition{source_.last_transition, "2026-01-01T00:00:00Z"});
     source_.server.shown = {{"Rpl_semi_sync_master_status", "ON"}};
     source_.drain.state = DrainState::draining;
     source_.ledger.entries = source_.ledger.unacknowledged = 1;
+    source_.queues = {{"source_commands", 2}, {"source_events", 3}};
     source_.replicas.resize(2);
     SourceMarks& marks = source_.marks;
     marks.written_at = marks.synced_at = marks.quorum_at = marks.released_at = kHere;
@@ -76,6 +78,7 @@ class ViewsTest : public ::testing::Test {
     ReplicaLaneMarks& marks = replica_.control.marks;
     marks.connected = true;
     marks.received = marks.durable = marks.released = kHere;
+    replica_.control.queues = {{"archive_released", 4}};
     replica_.archive.end = replica_.archive.durable = kHere;
     replica_.feed.listening = "127.0.0.1:3401";
     replica_.feed.clients.resize(1);
@@ -92,7 +95,7 @@ class ViewsTest : public ::testing::Test {
     stages_.on_released(100, 6'000);
   }
 
-  // As it comes out of the socket.
+  // As it is read from the socket.
   json status() const {
     StatusSight sight;
     sight.name = "s";
@@ -110,15 +113,15 @@ class ViewsTest : public ::testing::Test {
   }
 
   SourceConfig config_;
-  SourceControl::View source_;
+  SourceView source_;
   ReplicaSight replica_;
-  StageClock stages_;
+  CommitTracer stages_;
   LedgerInterval interval_;
 };
 
 TEST_F(ViewsTest, StatusOfEveryRole) {
-  for (const auto phase : {SourceControl::Phase::running, SourceControl::Phase::standby,
-                           SourceControl::Phase::fenced, SourceControl::Phase::refused}) {
+  for (const auto phase :
+       {SourcePhase::running, SourcePhase::standby, SourcePhase::fenced, SourcePhase::refused}) {
     source_.phase = phase;
     const json whole = status();
     const LookupWatch watch;
@@ -147,7 +150,7 @@ TEST_F(ViewsTest, TablesOfASource) {
 }
 
 TEST_F(ViewsTest, EveryRowOfMetricsHasItsValue) {
-  for (const auto phase : {SourceControl::Phase::running, SourceControl::Phase::standby}) {
+  for (const auto phase : {SourcePhase::running, SourcePhase::standby}) {
     source_.phase = phase;
     json whole = status();
     whole["stages"] = stage_histograms(stages_, config_.replica_names())["stages"];
@@ -157,12 +160,21 @@ TEST_F(ViewsTest, EveryRowOfMetricsHasItsValue) {
   }
 }
 
+TEST_F(ViewsTest, FullQueuesAreShown) {
+  const json whole = status();
+  EXPECT_EQ(whole["source"]["counters"]["events_lost"], 3);
+  const std::string text = metrics_text(whole);
+  for (const char* line : {"binlane_queue_full_total{queue=\"source_commands\"} 2\n",
+                           "binlane_queue_full_total{queue=\"archive_released\"} 4\n"})
+    EXPECT_NE(text.find(line), std::string::npos) << line << " is not in\n" << text;
+}
+
 // A lookup in vain is seen: the flag that was asked of a text said "not listening" for ever.
 TEST_F(ViewsTest, TheWatchSeesWhatIsMissingAndWhatIsOfAnotherType) {
   json whole = status();
   whole["replica"]["feed"]["listening"] = true;
   whole["source"].erase("dump");
-  source_.phase = SourceControl::Phase::standby;
+  source_.phase = SourcePhase::standby;
   const LookupWatch watch;
   EXPECT_TRUE(flag_of(whole["replica"]["feed"], "listening"));
   EXPECT_EQ(text_of(whole["replica"]["feed"], "listening"), "");
@@ -171,26 +183,26 @@ TEST_F(ViewsTest, TheWatchSeesWhatIsMissingAndWhatIsOfAnotherType) {
 }
 
 TEST_F(ViewsTest, TheFeedsAddressIsShown) {
-  source_.phase = SourceControl::Phase::standby;
+  source_.phase = SourcePhase::standby;
   const std::string text = status_text(status());
   EXPECT_NE(text.find("listening at 127.0.0.1:3401, 1 clients"), std::string::npos) << text;
 }
 
 // A healthy standby does not look broken, and a source does not either.
 TEST_F(ViewsTest, TheSectionThatIsNotAtWorkIsOneLine) {
-  source_.phase = SourceControl::Phase::standby;
-  source_.drain.reason = "it is not settled yet where the stream begins at the server";
+  source_.phase = SourcePhase::standby;
+  source_.drain.reason = "it is not known yet where the stream begins at the server";
   std::string text = status_text(status());
-  for (const char* word : {"not settled yet", "away", "epoch 0.0", "semi-sync OFF"})
+  for (const char* word : {"not known yet", "away", "epoch 0.0", "semi-sync OFF"})
     EXPECT_EQ(text.find(word), std::string::npos) << word << "\n" << text;
   EXPECT_NE(text.find("standby: another host is the source"), std::string::npos);
   EXPECT_EQ(metrics_text(status()).find("binlane_quorum_margin"), std::string::npos)
       << "an alert would fire for every standby";
   EXPECT_EQ(metrics_text(status()).find("binlane_replica_connected"), std::string::npos);
-  source_.phase = SourceControl::Phase::running;
+  source_.phase = SourcePhase::running;
   replica_.control.marks.connected = false;
   text = status_text(status());
-  EXPECT_NE(text.find("replica        not at work"), std::string::npos) << text;
+  EXPECT_NE(text.find("replica        inactive"), std::string::npos) << text;
   EXPECT_EQ(text.find("away"), std::string::npos) << text;
 }
 
@@ -199,7 +211,7 @@ TEST_F(ViewsTest, OneLineForSystemctl) {
   source_.state = FallbackState::async;
   EXPECT_EQ(status_summary(status()).rfind("SOURCE ASYNC, 2 of 2 replicas, epoch 1.3; commits", 0),
             0U);
-  source_.phase = SourceControl::Phase::standby;
+  source_.phase = SourcePhase::standby;
   EXPECT_EQ(status_summary(status()), "REPLICA FOLLOWING, source s, epoch 0.0");
 }
 

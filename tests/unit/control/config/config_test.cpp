@@ -1,5 +1,5 @@
 // Tests of the configuration: reading, its errors, printing, passwords.
-#include "control/config.h"
+#include "control/config/config.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -9,12 +9,12 @@
 #include <fstream>
 
 #include "base/error.h"
-#include "control/config_change.h"
-#include "control/config_keys.h"
-#include "control/config_value.h"
-#include "control/peer_config.h"
-#include "control/suggest.h"
-#include "temporary_directory.h"
+#include "control/config/config_change.h"
+#include "control/config/config_keys.h"
+#include "control/config/config_value.h"
+#include "control/config/peer_config.h"
+#include "control/config/suggest.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {
@@ -92,7 +92,7 @@ TEST(Config, ReadsAReplicaWithDefaults) {
   EXPECT_EQ(config.replica->journal_size_mb, 64U);
   EXPECT_EQ(endpoint_text(config.replica->feed_listen), "127.0.0.1:3401");
   EXPECT_EQ(config.replica->feed_password.reveal(), "hush");
-  EXPECT_EQ(config.lane.idle, IdleStrategy::automatic);
+  EXPECT_EQ(config.lane.idle, IdleMode::automatic);
   EXPECT_EQ(config.eal.arguments, (std::vector<std::string>{"--no-huge", "-m", "64"}));
 }
 
@@ -158,7 +158,7 @@ TEST(Config, MySqlsNamesAndDashesAreTheKeysToo) {
       parse_config(source_text("rpl_semi_sync_master_wait_point = \"AFTER_COMMIT\"\n"), "c.toml");
   EXPECT_EQ(config.source->wait_point, WaitPoint::after_commit);
   expect_error(source_text("timeout_ms = 1\nrpl_semi_sync_source_timeout = 1500\n"),
-               "timeout_ms is given already, under another of its names");
+               "timeout_ms is already given, under another of its names");
 }
 
 std::string problem_of(const Config& config, const char* key, const char* value) {
@@ -182,14 +182,15 @@ TEST(Config, ALiveKeyChangesAndIsCheckedLikeAFile) {
             "source.timeout_ms: 9 is out of range, expected 10 to 31536000000 ms");
   EXPECT_EQ(problem_of(config, "timeout_ms", "soon"),
             "source.timeout_ms: expected an integer, found a text");
-  EXPECT_NE(problem_of(config, "quorum", "ANY 3 (r1, r2)").find("can never hold"),
+  EXPECT_NE(problem_of(config, "quorum", "ANY 3 (r1, r2)").find("can never be satisfied"),
             std::string::npos);
   EXPECT_NE(problem_of(config, "server_timeout_ms", "10500").find("must be at least"),
             std::string::npos);
   EXPECT_NE(problem_of(config, "timeuot_ms", "500").find("did you mean \"timeout_ms\"?"),
             std::string::npos);
-  EXPECT_NE(problem_of(config, "data_dir", "/x").find("takes force at a start"), std::string::npos);
-  EXPECT_NE(problem_of(config, "acker_server_id", "7").find("takes force at a start"),
+  EXPECT_NE(problem_of(config, "data_dir", "/x").find("takes effect only at a start"),
+            std::string::npos);
+  EXPECT_NE(problem_of(config, "acker_server_id", "7").find("takes effect only at a start"),
             std::string::npos);
 }
 
@@ -361,22 +362,22 @@ TEST(Config, PortsThatCannotBeHadTwice) {
   expect_error(both("udp", "10.0.0.2:7100", "udp"), "use another port number");
   EXPECT_EQ(error_of(both("udp", "10.0.0.2:7200", "udp")), "");
   expect_error(both("dpdk:0000:01:00.0", "10.0.0.2:7200", "dpdk:0000:01:00.0,mac=x"),
-               "0000:01:00.0 is used already");
+               "0000:01:00.0 is already used");
   EXPECT_EQ(error_of(both("dpdk:0000:01:00.0", "10.0.0.2:7200", "dpdk:0000:01:00.1")), "");
   expect_error(both("dpdk:net_af_packet0,iface=eth0", "10.0.0.2:7200",
                     "dpdk:net_af_packet1,qpairs=1,iface=eth0"),
-               "another af_packet device is bound to eth0");
+               "another af_packet device is already bound to eth0");
   EXPECT_EQ(error_of(both("dpdk:net_af_packet0,iface=eth0", "10.0.0.2:7200",
                           "dpdk:net_af_packet1,iface=eth1")),
             "");
   expect_error(both("vhost:/run/x.sock", "10.0.0.2:7200", "vhost:/run/x.sock"),
-               "/run/x.sock is used already");
+               "/run/x.sock is already used");
   // Also within a section.
   expect_error(kTop + source_with("dpdk:net_af_packet0,iface=eth0", "10.0.0.2:7200") +
                    "[[source.replica]]\nname = \"r2\"\nport = "
                    "\"dpdk:net_af_packet1,iface=eth0\"\nlocal_address = \"10.0.0.2:7201\"\n"
                    "address = \"10.0.0.4:7100\"\n",
-               "another af_packet device is bound to eth0");
+               "another af_packet device is already bound to eth0");
 }
 
 TEST(Config, SourcesChangeWhileTheDaemonRuns) {
@@ -414,7 +415,7 @@ TEST(Config, PrintedFormReadsBackAndShowsNoPassword) {
   const Config reread = parse_config(again, "printed.toml");
   EXPECT_EQ(print_config(reread), printed);
   EXPECT_EQ(reread.source->server_user, "a\"b\\c");
-  EXPECT_EQ(reread.lane.idle, IdleStrategy::nap);
+  EXPECT_EQ(reread.lane.idle, IdleMode::nap);
   EXPECT_DOUBLE_EQ(reread.faults.loss, 0.05);
   EXPECT_EQ(reread.faults.delay_us, 200U);
   EXPECT_TRUE(reread.source->quorum == config.source->quorum);
@@ -464,7 +465,7 @@ TEST_F(PasswordFile, IsReadWithoutItsNewline) {
 }
 
 TEST_F(PasswordFile, OthersMustNotReachIt) {
-  // What it names takes nothing from the group that binlaned reads it by.
+  // The named remedy does not take the file away from the group by which binlaned reads it.
   EXPECT_NE(problem_of(write("x\n", 0644)).find("chmod g-w,o= "), std::string::npos);
   EXPECT_NE(problem_of(write("x\n", 0660)).find("mode 0660"), std::string::npos);
 }
@@ -484,7 +485,7 @@ TEST_F(PasswordFile, IsTakenByTheConfiguration) {
       parse_config(source_text("server_password_file = \"" + path + "\"\n"), "c.toml");
   EXPECT_EQ(config.source->server_password.reveal(), "fromfile");
   expect_error(source_text("server_password_file = \"" + path + "\"\nserver_password = \"b\"\n"),
-               "stands beside server_password");
+               "is given beside server_password");
   expect_error(source_text("server_password_file = \"/nonexistent/p\"\n"),
                "c.toml:8: source.server_password_file: cannot open");
 }

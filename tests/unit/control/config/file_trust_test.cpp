@@ -1,5 +1,5 @@
 // Files that others could have written, and files that the installed daemon may not read.
-#include "control/file_trust.h"
+#include "control/config/file_trust.h"
 
 #include <fmt/format.h>
 #include <grp.h>
@@ -18,15 +18,15 @@
 
 #include "base/access_path.h"
 #include "base/error.h"
-#include "control/audit_log.h"
-#include "control/config.h"
-#include "control/configuration_error.h"
-#include "control/ledger.h"
-#include "control/service_identity.h"
-#include "storage/archive_io.h"
+#include "control/admin/audit_log.h"
+#include "control/config/config.h"
+#include "control/config/configuration_error.h"
+#include "control/config/service_identity.h"
+#include "control/exposure/ledger.h"
+#include "storage/archive/archive_io.h"
 #include "storage/durable_record.h"
-#include "storage/journal_file.h"
-#include "temporary_directory.h"
+#include "storage/journal/journal_file.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {
@@ -83,10 +83,10 @@ TEST_F(FileTrust, AFolderThatOthersMayWriteIsWarnedOf) {
   ASSERT_EQ(::chmod(folder.c_str(), 0700), 0);
   bool warned = false;
   for (const std::string& warning : config.warnings)
-    warned |= warning.find("in the place of") != std::string::npos;
+    warned |= warning.find("by another file") != std::string::npos;
   EXPECT_TRUE(warned);
   for (const std::string& warning : load_config(path).warnings)
-    EXPECT_EQ(warning.find("in the place of"), std::string::npos) << warning;
+    EXPECT_EQ(warning.find("by another file"), std::string::npos) << warning;
 }
 
 TEST_F(FileTrust, LinksInTheDataFolderAreNotFollowed) {
@@ -156,7 +156,7 @@ TEST_F(FileTrust, AnAuditLogThatNobodyRotatesIsBounded) {
   const std::uint64_t before = std::filesystem::file_size(path + ".before");
   EXPECT_LE(before, kMost);
   EXPECT_GT(before, kMost / 2);
-  // The newest line is there, and no line is cut by the change of files.
+  // The newest line exists, and no line is cut by the change of files.
   std::string line, last;
   for (std::ifstream file(path); std::getline(file, line); last = line)
     EXPECT_TRUE(nlohmann::json::accept(line)) << line;

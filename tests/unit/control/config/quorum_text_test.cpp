@@ -1,5 +1,5 @@
 // Tests of quorum rules: their text form.
-#include "control/quorum_text.h"
+#include "control/config/quorum_text.h"
 
 #include <gtest/gtest.h>
 
@@ -43,7 +43,8 @@ TEST(QuorumText, CanonicalFormReadsBackAsTheSameRule) {
 TEST(QuorumText, RefusesWhatCannotHold) {
   EXPECT_EQ(canonical("ANY 0 (r1)"),
             "error: a quorum of 0 replicas protects nothing; the number must be 1 or more");
-  EXPECT_EQ(canonical("ANY 3 (r1, r2)"), "error: ANY 3 can never hold: it lists 2 replicas");
+  EXPECT_EQ(canonical("ANY 3 (r1, r2)"),
+            "error: ANY 3 can never be satisfied: it lists 2 replicas");
   EXPECT_EQ(canonical("ANY 1 (r1, r1)"), "error: replica 'r1' is listed twice");
   EXPECT_EQ(canonical("ANY 1 (r9)"),
             "error: 'r9' is not a configured replica (known: r1, r2, r3, r4)");
@@ -93,7 +94,8 @@ TEST(QuorumText, FirstKeepsItsOrder) {
   EXPECT_TRUE(once == rule(to_string(once, kNames)));
   EXPECT_FALSE(once == rule("FIRST 2 (r1, r2, r4)"));
   EXPECT_TRUE(once.satisfied_by(0b0011));
-  EXPECT_EQ(canonical("FIRST 3 (r1, r2)"), "error: FIRST 3 can never hold: it lists 2 replicas");
+  EXPECT_EQ(canonical("FIRST 3 (r1, r2)"),
+            "error: FIRST 3 can never be satisfied: it lists 2 replicas");
 }
 
 TEST(QuorumText, FromEachZoneIsOneClauseAZone) {
@@ -108,7 +110,7 @@ TEST(QuorumText, FromEachZoneIsOneClauseAZone) {
   EXPECT_EQ(text(" 2 from each ZONE and any 1 (r2) level received", zones),
             "ANY 2 (r1, r3) AND ANY 2 (r2, r4) AND ANY 1 (r2) LEVEL received");
   EXPECT_EQ(text("3 FROM EACH zone", zones),
-            "error: 3 FROM EACH zone can never hold: zone 'east' has 2 replicas");
+            "error: 3 FROM EACH zone can never be satisfied: zone 'east' has 2 replicas");
   EXPECT_EQ(text("1 FROM EACH zone", {"east", "", "east", "west"}),
             "error: FROM EACH zone: replica 'r2' has no zone");
 }

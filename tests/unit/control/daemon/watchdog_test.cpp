@@ -1,6 +1,6 @@
 // Tests of who the watchdog says hangs, the last one with a real thread that hangs in a ledger's
 // disk.
-#include "control/watchdog.h"
+#include "control/daemon/watchdog.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -9,8 +9,8 @@
 #include <thread>
 
 #include "base/heartbeat.h"
-#include "control/ledger.h"
-#include "temporary_directory.h"
+#include "control/exposure/ledger.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {

@@ -1,38 +1,40 @@
-// What `binlane doctor` makes of what it was told; what it asks is the system tests'.
+// What `binlane doctor` concludes from what it is given; the system tests cover what it asks.
 #include "control/doctor/checkup.h"
 
 #include <gtest/gtest.h>
 
 #include <fstream>
 
-#include "temporary_directory.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {
 
+const ServerWords& kWords = words_of(ServerFlavour::mariadb);
+
 TEST(CheckAckers, OurOwnClientAloneIsNobodyElse) {
-  EXPECT_TRUE(check_ackers(0, {}, false).empty());
-  EXPECT_TRUE(check_ackers(1, {}, true).empty());
+  EXPECT_TRUE(check_ackers(kWords, 0, {}, false).empty());
+  EXPECT_TRUE(check_ackers(kWords, 1, {}, true).empty());
   // Registered replicas that are no semi-sync clients acknowledge nothing.
-  EXPECT_TRUE(check_ackers(1, {7, 8}, true).empty());
-  EXPECT_TRUE(check_ackers(0, {}, true).empty()) << "it may be connecting";
+  EXPECT_TRUE(check_ackers(kWords, 1, {7, 8}, true).empty());
+  EXPECT_TRUE(check_ackers(kWords, 0, {}, true).empty()) << "it may be connecting";
 }
 
 TEST(CheckAckers, OthersAreAFaultWithTheirServerIds) {
-  const Findings one = check_ackers(2, {7}, true);
+  const Findings one = check_ackers(kWords, 2, {7}, true);
   ASSERT_EQ(one.size(), 1u);
   EXPECT_EQ(one[0].severity, CheckSeverity::fault);
   EXPECT_NE(one[0].found.find("1 semi-sync client besides"), std::string::npos) << one[0].found;
   EXPECT_NE(one[0].found.find("server_id 7"), std::string::npos) << one[0].found;
   EXPECT_NE(one[0].remedy.find("rpl_semi_sync_slave_enabled=OFF"), std::string::npos);
-  const Findings two = check_ackers(3, {7, 8}, true);
+  const Findings two = check_ackers(kWords, 3, {7, 8}, true);
   ASSERT_EQ(two.size(), 1u);
   EXPECT_NE(two[0].found.find("2 semi-sync clients besides"), std::string::npos) << two[0].found;
   EXPECT_NE(two[0].found.find("server_id 7, 8"), std::string::npos) << two[0].found;
 }
 
 TEST(CheckAckers, WithoutOurConnectionEveryClientIsSomebodyElse) {
-  const Findings found = check_ackers(1, {}, false);
+  const Findings found = check_ackers(kWords, 1, {}, false);
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found[0].found.find("server_id"), std::string::npos) << found[0].found;
 }

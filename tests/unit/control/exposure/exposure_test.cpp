@@ -4,9 +4,9 @@
 #include <cerrno>
 
 #include "base/error.h"
-#include "control/exposure_desk.h"
-#include "control/exposure_record.h"
-#include "temporary_directory.h"
+#include "control/exposure/exposure_desk.h"
+#include "control/exposure/exposure_record.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {
@@ -148,7 +148,7 @@ struct Desk {
     tags.type = wire::Type::exposed_ack;
     tags.session_id = session;
     tags.epoch = epoch;
-    const std::uint32_t length = seal(bytes, tags, sizeof body);
+    const std::uint32_t length = finish_frame(bytes, tags, sizeof body);
     FrameView frame;
     EXPECT_EQ(decode(ConstBytes(bytes).first(length), frame), FrameFault::none);
     std::uint32_t replica = 99;
@@ -266,7 +266,8 @@ TEST_F(ExposureRecordTest, SurvivesARestart) {
   EXPECT_EQ(*record.state().divergence, (Divergence{3, {1, 25}, {1, 40}, 2}));
 }
 
-// The answer lets the source tell this replica of what no quorum has: it must survive a power cut.
+// The answer permits the source to tell this replica of what no quorum has, so the record must
+// survive a power cut.
 TEST_F(ExposureRecordTest, WhatIsNotOnStableStorageIsNotAcknowledged) {
   ExposureRecord record = open();
   record.set_owner(owner);
@@ -289,7 +290,7 @@ TEST_F(ExposureRecordTest, AnotherStreamsListIsNotTaken) {
   EXPECT_EQ(stores, 0);
 }
 
-// Rebuilt, or gone over to the next stream: it has diverged from nothing.
+// Rebuilt, or switched to the next stream: it has diverged from nothing.
 TEST_F(ExposureRecordTest, AnotherJournalOrStreamBeginsWithNothing) {
   {
     ExposureRecord record = open();
@@ -338,7 +339,7 @@ TEST(ExposureLines, SayWhatIsKnownAndThatTheRestIsNot) {
 TEST(Divergence, IsWhatWasFedBehindTheSeal) {
   EXPECT_FALSE(has_diverged({1, 500}, {1, 400}, 0));
   EXPECT_FALSE(has_diverged({1, 500}, {1, 500}, 0));
-  // Only the end of the file lies behind the seal, or part of a group that was never fed.
+  // Only the end of the file is after the seal, or part of a group that was never fed.
   EXPECT_FALSE(has_diverged({1, 500}, {2, 0}, 0));
   EXPECT_TRUE(has_diverged({1, 500}, {1, 900}, 2));
   EXPECT_TRUE(has_diverged({1, 500}, {2, 4}, 1));

@@ -1,5 +1,5 @@
 // Tests of the ledger: what it remembers, what it refuses, and what a failing disk does to it.
-#include "control/ledger.h"
+#include "control/exposure/ledger.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -11,8 +11,8 @@
 #include <iterator>
 
 #include "base/error.h"
-#include "control/ledger_line.h"
-#include "temporary_directory.h"
+#include "control/exposure/ledger_line.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {
@@ -76,7 +76,7 @@ LedgerIo faulty_io() {
           }};
 }
 
-// For tests that open many ledgers and do not look at what survives a power cut.
+// For tests that open many ledgers and do not check what survives a power cut.
 LedgerIo quick_io() {
   return {[](int fd, const void* data, std::size_t length) { return ::write(fd, data, length); },
           [](int) { return 0; }};
@@ -137,7 +137,7 @@ TEST_F(LedgerTest, RemembersOverARestart) {
   EXPECT_EQ(ledger.totals().open, 2U);
   EXPECT_EQ(ledger.totals().exposed_groups, 12U);
   EXPECT_EQ(ledger.totals().bytes, text().size());
-  // Numbers go on.
+  // Numbers continue.
   EXPECT_EQ(ledger.open_interval(kTo, kEpoch, ExposureKind::own, "x"), 4U);
 }
 
@@ -207,7 +207,7 @@ TEST_F(LedgerTest, IntervalsOfAnotherStreamAreNeverComparedNorCounted) {
   Ledger ledger(path());
   ASSERT_EQ(ledger.open_intervals().size(), 1U);
   EXPECT_EQ(ledger.open_intervals()[0].stream, old_stream);
-  // The same stream goes on: nothing is closed.
+  // The same stream continues, so nothing is closed.
   ASSERT_TRUE(ledger.begin_stream(old_stream));
   ASSERT_EQ(ledger.open_intervals().size(), 1U);
 
@@ -249,11 +249,12 @@ TEST_F(LedgerTest, APersonAcknowledgesClosedIntervalsForGood) {
     fill();
     Ledger ledger(path());
     EXPECT_EQ(ledger.totals().unacknowledged, 3U);
-    EXPECT_EQ(ledger.acknowledge(2, "x"), "interval 2 is still open: no quorum covers it yet");
+    EXPECT_EQ(ledger.acknowledge(2, "x"),
+              "interval 2 is still open, because no quorum covers it yet");
     EXPECT_EQ(ledger.acknowledge(4, "x"), "there is no interval 4");
     EXPECT_EQ(ledger.acknowledge(0, "x"), "there is no interval 0");
     EXPECT_EQ(ledger.acknowledge(1, "user 7"), "");
-    EXPECT_EQ(ledger.acknowledge(1, "user 7"), "interval 1 is acknowledged already");
+    EXPECT_EQ(ledger.acknowledge(1, "user 7"), "interval 1 is already acknowledged");
   }
   Ledger ledger(path());
   EXPECT_EQ(ledger.totals().unacknowledged, 2U);
@@ -328,7 +329,7 @@ TEST_F(LedgerTest, WellFormedNonsenseIsRefused) {
   EXPECT_NE(refusal().find("before it began"), std::string::npos) << refusal();
 }
 
-// Only an open interval of the stream at hand says that its commits may be released.
+// Only an open interval of the present stream says that its commits may be released.
 TEST_F(LedgerTest, AnOpenIntervalOfAnotherStreamIsNoneOfThisOne) {
   Ledger ledger(path(), faulty_io());
   ASSERT_TRUE(ledger.begin_stream(Uuid::random()));
@@ -382,7 +383,8 @@ TEST_F(LedgerTest, AFailedWriteIsFinal) {
   EXPECT_EQ(ledger.open_intervals().size(), 1U);
 }
 
-// Nothing was confirmed, and nothing of it stays in the file: when there is room again, it goes on.
+// Nothing was confirmed, and nothing of it remains in the file. When there is room again, the
+// ledger continues.
 TEST_F(LedgerTest, AFullDiskIsTriedAgain) {
   for (const std::size_t room : {std::size_t{0}, std::size_t{1}, std::size_t{40}}) {
     ::unlink(path().c_str());
@@ -411,7 +413,7 @@ TEST_F(LedgerTest, AFullDiskIsTriedAgain) {
   }
 }
 
-// Or the old stream's interval would be open for ever: nobody closes it later.
+// Otherwise the old stream's interval would be open for ever, because nothing closes it later.
 TEST_F(LedgerTest, AStreamThatBeginsOnAFullDiskClosesTheOldOnesLater) {
   Ledger ledger(path(), small_io());
   ASSERT_TRUE(ledger.begin_stream(Uuid::random()));
@@ -425,7 +427,8 @@ TEST_F(LedgerTest, AStreamThatBeginsOnAFullDiskClosesTheOldOnesLater) {
   EXPECT_EQ(ledger.totals().open, 0U);
 }
 
-// A sync that finds no room (delayed allocation) is as final as any: nobody knows what is there.
+// A sync that finds no room (delayed allocation) is as final as any, because nobody knows what was
+// stored.
 TEST_F(LedgerTest, NoRoomAtASyncIsFinal) {
   Ledger ledger(path(), small_io());
   g_sync_error = ENOSPC;
@@ -475,7 +478,7 @@ TEST_F(LedgerTest, ShortWritesAreContinued) {
 
 TEST_F(LedgerTest, ASecondOwnerIsRefused) {
   Ledger ledger(path());
-  EXPECT_NE(refusal().find("another process has it open"), std::string::npos);
+  EXPECT_NE(refusal().find("another process has the file open"), std::string::npos);
 }
 
 TEST_F(LedgerTest, LongAndBinaryReasonsAreKeptWithinTheLine) {
@@ -504,7 +507,8 @@ TEST_F(LedgerTest, KeepsABoundedListOfClosedIntervals) {
   EXPECT_EQ(ledger.totals().exposed_groups, kMany);
 }
 
-// A restart of the server opens an interval in which nothing may have happened: nobody has to look.
+// A restart of the server opens an interval in which nothing may have happened; nobody has to
+// acknowledge it.
 TEST_F(LedgerTest, AnIntervalThatProvedEmptyCountsAsAcknowledged) {
   const auto none = [](Position, Position) -> std::optional<std::uint64_t> { return 0; };
   const auto unknown = [](Position, Position) -> std::optional<std::uint64_t> {
@@ -518,7 +522,7 @@ TEST_F(LedgerTest, AnIntervalThatProvedEmptyCountsAsAcknowledged) {
     };
     ASSERT_TRUE(open());
     EXPECT_EQ(ledger.totals().unacknowledged, 1U);
-    ASSERT_TRUE(ledger.close_all({17, 100}, unknown));  // nothing lies between equal positions
+    ASSERT_TRUE(ledger.close_all({17, 100}, unknown));  // there is nothing between equal positions
     EXPECT_EQ(ledger.totals().unacknowledged, 0U);
     ASSERT_TRUE(open());
     ASSERT_TRUE(ledger.close_all({17, 200}, none));

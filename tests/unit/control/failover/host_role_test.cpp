@@ -1,5 +1,5 @@
-// The role in force and its record, and the order of a fence (S18).
-#include "control/host_role.h"
+// The role in force and its record, and the order of the steps of a fence. [S18]
+#include "control/failover/host_role.h"
 
 #include <gtest/gtest.h>
 
@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "control/fencing.h"
+#include "control/fallback/fencing.h"
 #include "storage/durable_record.h"
-#include "temporary_directory.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {
@@ -31,7 +31,7 @@ struct Disk {
   }
 };
 
-// What a source is to do when it is fenced, in the order in which it was asked for.
+// Notes what a source has to do when it is fenced, in the order of the calls.
 struct Host {
   RoleFile& role;
   std::vector<std::string> calls;
@@ -76,7 +76,7 @@ TEST(Fencing, WithADiskItIsOnRecordAtOnce) {
             "an operator fenced it");
 }
 
-// A fence that is not on record is not lifted either, while the disk takes nothing.
+// While the disk takes nothing, a fence that is not on record cannot be lifted either.
 TEST(RoleFile, WhatIsHeldIsNotTakenBackWithoutARecord) {
   Disk disk;
   RoleFile role(disk.medium(), HostRole::source);
@@ -92,7 +92,22 @@ TEST(RoleFile, WhatIsHeldIsNotTakenBackWithoutARecord) {
   EXPECT_TRUE(role.on_record());
 }
 
-// As a binlaned before cuts and rejoins were on record wrote it.
+// Mutant: role_in_force_unstored.
+TEST(RoleFile, WhatCouldNotBeStoredIsNotInForce) {
+  Disk disk;
+  RoleFile role(disk.medium(), HostRole::standby);
+  const RoleState standby = role.state();
+  RoleState source = standby;
+  source.role = HostRole::source;
+  disk.error = EIO;
+  EXPECT_EQ(role.store(source), EIO);
+  EXPECT_EQ(role.state(), standby);
+  disk.error = 0;
+  EXPECT_EQ(role.store(source), 0);
+  EXPECT_EQ(role.state(), source);
+}
+
+// A record as an older binlaned wrote it, before cuts and rejoins were recorded.
 TEST(RoleFile, APathThatIsNoUtf8CanBeStored) {
   Disk disk;
   RoleFile role(disk.medium(), HostRole::source);

@@ -1,12 +1,12 @@
 // promotion_plan: what a dry run and a fence say, rule by rule.
-#include "control/promotion_plan.h"
+#include "control/failover/promotion_plan.h"
 
 #include <gtest/gtest.h>
 
 #include <variant>
 
-#include "control/promotion_answer.h"
-#include "control/quorum_text.h"
+#include "control/config/quorum_text.h"
+#include "control/failover/promotion_answer.h"
 
 namespace binlane {
 namespace {
@@ -37,7 +37,7 @@ TEST(PromotionPlan, SaysWhoHasToAnswer) {
   EXPECT_EQ(line_for("ANY 2 (b, c, d, e)"),
             "rule ANY 2 (b, c, d, e): besides b these have to be fenced and inspected: 2 or more "
             "of c, d, e");
-  // A candidate that is no member counts for nothing.
+  // A candidate that is not a member of the rule does not help to fence it.
   EXPECT_EQ(line_for("ANY 1 (a, c)"),
             "rule ANY 1 (a, c): besides b these have to be fenced and inspected: a, c");
 }
@@ -49,7 +49,8 @@ TEST(PromotionPlan, ARuleThatNobodyCanReadIsFencedByNobody) {
   EXPECT_EQ(promotion_plan(log, 2, {})[1], "rule garbled: nobody can fence it");
 }
 
-// Whoever sent it: what is on record is told, and nothing is asserted of it.
+// A rule on record may be any text that a peer has sent: it is reported, and nothing is asserted
+// about it.
 TEST(PromotionPlan, ARuleOfMoreNamesThanReplicasIsFencedByNobody) {
   PromotionLog log;
   log.name = "b";

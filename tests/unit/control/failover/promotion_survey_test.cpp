@@ -1,9 +1,10 @@
-// PromotionSurvey: what is found out before a bid, and what that refuses while nothing is changed.
-#include "control/promotion_survey.h"
+// PromotionSurvey: what it finds out before a promotion asks for a term, and what it refuses while
+// nothing is changed yet.
+#include "control/failover/promotion_survey.h"
 
 #include <gtest/gtest.h>
 
-#include "control/promotion_answer.h"
+#include "control/failover/promotion_answer.h"
 
 namespace binlane {
 namespace {
@@ -17,10 +18,10 @@ Uuid uuid(std::uint8_t number) {
   return id;
 }
 
-// b is the candidate; its rule wants b and c to have answered. a was the source.
+// b is the candidate, whose rule needs the answers of b and c. a was the source.
 struct Survey {
   PromotionLog log;
-  std::vector<HandshakeDesk::ReplicaView> peers{2};
+  std::vector<SessionManager::ReplicaView> peers{2};
   HeardSource heard{"a", kBeginNs - 60 * kNanosPerSecond};
   std::uint64_t now_ns = kBeginNs;
   std::optional<PromotionSurvey> survey;
@@ -53,7 +54,7 @@ struct Survey {
     peers[peer].refusal = "replica refuses: " + why;
     ++peers[peer].looks;
   }
-  // One turn; peers that answer do so again, as they are asked again.
+  // One turn. Every peer that answers does so again, because every peer is asked again.
   PromotionSurvey::State turn(bool from_live_source = false) {
     if (!survey) survey.emplace(log, std::vector<std::string>{"a", "c"}, now_ns);
     survey->take(peers, heard, now_ns);
@@ -76,12 +77,12 @@ TEST(PromotionSurvey, ADeadSourceIsPromotedAwayFromAtOnce) {
   Survey s;
   s.answer(1);
   EXPECT_EQ(s.run(), State::clear);
-  // Whoever does not have to answer is waited for as long as in the promotion itself.
+  // The survey waits for further peers as long as the promotion itself does.
   EXPECT_LE(s.now_ns - kBeginNs, PromotionSurvey::kGraceNs + 2 * kTurnNs);
   EXPECT_EQ(s.survey->live_source(), "");
 }
 
-// A turn's time is taken before what is done in it.
+// The time of a turn is taken at its beginning, so it may be before the survey's own.
 TEST(PromotionSurvey, ATurnFromBeforeItBeganIsNoLongTime) {
   Survey s;
   s.survey.emplace(s.log, std::vector<std::string>{"a", "c"}, s.now_ns + kNanosPerMilli);
@@ -98,7 +99,8 @@ TEST(PromotionSurvey, WhoHasToAnswerAndDoesNotIsNamed) {
       << s.survey->reason(false);
 }
 
-// The newcomer's outage: the source was FENCED for a promotion that could never succeed.
+// Found by an operator new to Binlane: the source was FENCED for a promotion that could not
+// succeed.
 TEST(PromotionSurvey, AHostThatHasNotRejoinedRefusesBeforeAnybodyIsFenced) {
   Survey s;
   s.refuse(0, "this host is a source itself");
@@ -106,7 +108,7 @@ TEST(PromotionSurvey, AHostThatHasNotRejoinedRefusesBeforeAnybodyIsFenced) {
   EXPECT_EQ(s.turn(), State::refused);
   EXPECT_NE(s.survey->reason(false).find("has not rejoined"), std::string::npos)
       << s.survey->reason(false);
-  // Nor does asking for a living source's end help.
+  // --from-live-source does not help either.
   EXPECT_EQ(s.turn(true), State::refused);
 }
 
@@ -120,7 +122,7 @@ TEST(PromotionSurvey, ASourceThatThisHostHearsIsALivingOne) {
   EXPECT_EQ(s.run(true), State::clear);
 }
 
-// The last frame may have come in the moment before the source died.
+// The source may have died just after its last frame arrived.
 TEST(PromotionSurvey, ASourceThatDiedThisMomentIsToldFromALivingOne) {
   Survey s;
   s.answer(1);
@@ -129,7 +131,7 @@ TEST(PromotionSurvey, ASourceThatDiedThisMomentIsToldFromALivingOne) {
   s.peers[1].look->source = "a";
   EXPECT_EQ(s.turn(), State::asking);
   EXPECT_EQ(s.turn(), State::asking);
-  s.peers[1].look->source_alive = false;  // 250 ms have passed there as well
+  s.peers[1].look->source_alive = false;  // 250 ms have passed at that peer as well
   EXPECT_EQ(s.run(), State::clear);
   EXPECT_EQ(s.survey->live_source(), "");
 }
@@ -170,7 +172,8 @@ TEST(PromotionSurvey, WhatIsDamagedOrHoldsALaterStreamRefuses) {
   later.answer(1);
   later.peers[1].look->found.stream_term = 2;
   EXPECT_EQ(later.run(), State::refused);
-  EXPECT_NE(later.survey->reason(false).find("a promotion went on without it"), std::string::npos)
+  EXPECT_NE(later.survey->reason(false).find("a promotion took place without it"),
+            std::string::npos)
       << later.survey->reason(false);
 }
 

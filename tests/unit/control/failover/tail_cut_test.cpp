@@ -1,6 +1,6 @@
-// `binlane rejoin --cut` in the middle of each step: it is gone on with, or refused where the
-// server was started in between.
-#include "control/tail_cut.h"
+// `binlane rejoin --cut`, interrupted in the middle of each step: it is continued, or refused if
+// the server was started in between.
+#include "control/failover/tail_cut.h"
 
 #include <gtest/gtest.h>
 
@@ -9,13 +9,15 @@
 #include <fstream>
 #include <iterator>
 
-#include "control/following.h"
-#include "temporary_directory.h"
+#include "control/failover/following.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {
 
-// The power goes before the operation of this number.
+const ServerWords& kWords = words_of(ServerFlavour::mariadb);
+
+// The power fails before the operation of this number.
 class PowerCut {};
 
 class DyingFiles final : public CutFiles {
@@ -182,16 +184,18 @@ QueryResult slave_status(const std::string& port, const std::string& running,
 }
 
 TEST(Following, OnlyTheServersWordCounts) {
-  EXPECT_EQ(following_problem(slave_status("3401", "Yes", ""), 3401), "");
+  EXPECT_EQ(following_problem(kWords, slave_status("3401", "Yes", ""), 3401), "");
   const std::string error = "error connecting to master 'f@127.0.0.1:3401'";
-  const std::string connecting = following_problem(slave_status("3401", "Connecting", error), 3401);
+  const std::string connecting =
+      following_problem(kWords, slave_status("3401", "Connecting", error), 3401);
   EXPECT_NE(connecting.find("Slave_IO_Running is Connecting: " + error), std::string::npos);
-  EXPECT_NE(following_problem(slave_status("3401", "No", ""), 3401), "");
-  EXPECT_NE(following_problem(slave_status("3306", "Yes", ""), 3401).find("127.0.0.1:3306"),
+  EXPECT_NE(following_problem(kWords, slave_status("3401", "No", ""), 3401), "");
+  EXPECT_NE(following_problem(kWords, slave_status("3306", "Yes", ""), 3401).find("127.0.0.1:3306"),
             std::string::npos);
-  EXPECT_NE(following_problem({{}, {}, {}}, 3401), "");
-  EXPECT_NE(following_problem({{1227, "Access denied"}, {}, {}}, 3401).find("Access denied"),
-            std::string::npos);
+  EXPECT_NE(following_problem(kWords, {{}, {}, {}}, 3401), "");
+  EXPECT_NE(
+      following_problem(kWords, {{1227, "Access denied"}, {}, {}}, 3401).find("Access denied"),
+      std::string::npos);
 }
 
 }  // namespace

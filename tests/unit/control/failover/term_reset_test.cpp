@@ -1,12 +1,12 @@
 // term_reset: the way back from a promise that no promotion can follow.
-#include "control/term_reset.h"
+#include "control/failover/term_reset.h"
 
 #include <gtest/gtest.h>
 
-#include "control/host_role.h"
-#include "control/source_state.h"
-#include "storage/journal_file.h"
-#include "temporary_directory.h"
+#include "control/failover/host_role.h"
+#include "control/stream/source_state.h"
+#include "storage/journal/journal_file.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {
@@ -35,7 +35,7 @@ class TermResetTest : public ::testing::Test {
     ASSERT_EQ(file.set_stream({Uuid::random(), 3, "binlog"}), 0);
     ASSERT_FALSE(file.store_promise({kPoison, Uuid::random()}));
   }
-  // Host records of a source of term 3 that the poison has fenced.
+  // Host records of a source of term 3 that the forged term has fenced.
   Uuid fenced_source() {
     config_.source.emplace();
     RoleFile role(folder_.file("role.state"), HostRole::source);
@@ -79,16 +79,16 @@ TEST_F(TermResetTest, TakesAPromiseBackForGood) {
     JournalFile file = open();
     EXPECT_EQ(file.promise().term, 3U);
     EXPECT_EQ(file.promise().candidate, file.meta().journal);
-    // A promotion follows.
+    // A promotion is possible again.
     EXPECT_FALSE(file.store_promise({4, Uuid::random()}));
   }
-  // Nothing of the poison is left, in the copies neither.
+  // Nothing of the forged term is left, not in the copies either.
   EXPECT_EQ(PromiseRecord(config_.replica->journal).promise().term, 4U);
 }
 
 TEST_F(TermResetTest, NotBelowWhatIsInUse) {
   poison();
-  EXPECT_NE(reset(2).problem.find("term 3 is in use"), std::string::npos);
+  EXPECT_NE(reset(2).problem.find("term 3 is already in use"), std::string::npos);
   EXPECT_NE(reset(0).problem.find("a term is a number"), std::string::npos);
   EXPECT_NE(reset(UINT32_MAX).problem.find("a term is a number"), std::string::npos);
   EXPECT_EQ(open().promise().term, kPoison);
@@ -116,7 +116,7 @@ TEST_F(TermResetTest, ASourceGoesOnInItsOwnTermOnly) {
     EXPECT_EQ(role.state().role, HostRole::source);
     EXPECT_EQ(role.state().fenced_by, 0U);
   }
-  // To take its term from it while it is the source is no reset.
+  // A host that is the source does not lose its term by a reset.
   EXPECT_NE(reset(5).problem.find("this host is the source"), std::string::npos);
 }
 

@@ -1,5 +1,5 @@
-// Verdict: every combination of what may be known, against the rule itself (S5).
-#include "control/verdict.h"
+// Verdict: every combination of what may be known, compared with the rule itself. [S5]
+#include "control/failover/verdict.h"
 
 #include <gtest/gtest.h>
 
@@ -44,7 +44,7 @@ TEST(Verdict, OnlyALiveSourceCanSayThatSomethingIsAbsent) {
   }
 }
 
-// Released on this replica means nothing where a later term lacks it.
+// On a DIVERGED replica `released` proves nothing, because a later term lacks some of it.
 TEST(Verdict, ADivergedReplicaNeverSaysDurable) {
   VerdictFacts facts = found(HostRole::standby);
   facts.released = facts.durable = kAbove;
@@ -64,7 +64,7 @@ TEST(Verdict, NamesTheExposureThatItLiesIn) {
   VerdictFacts facts = found(HostRole::standby);
   facts.released = facts.durable = kAbove;
   facts.exposures.push_back({7, {1, 1}, kAt, std::nullopt, 0});
-  EXPECT_FALSE(names_it(facts));  // it begins behind
+  EXPECT_FALSE(names_it(facts));  // it begins after that
   facts.exposures[0].from = kBelow;
   EXPECT_TRUE(names_it(facts));
   facts.exposures[0].to = kBelow;
@@ -93,7 +93,7 @@ TEST(Verdict, OnAReplicaItIsDurableOnlyWhenThatIsAQuorumByItself) {
 
 TEST(Verdict, OnAFencedSourceTheSealDecides) {
   VerdictFacts facts = found(HostRole::fenced);
-  facts.quorum = facts.synced = kAbove;  // of before: they decide nothing any more
+  facts.quorum = facts.synced = kAbove;  // old marks, which decide nothing any more
   EXPECT_EQ(judge_transaction(facts).kind, VerdictKind::in_doubt);
   facts.sealed_at = kAbove;
   EXPECT_EQ(judge_transaction(facts).kind, VerdictKind::in_doubt);

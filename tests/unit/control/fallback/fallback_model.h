@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "control/fallback.h"
+#include "control/fallback/fallback.h"
 
 namespace binlane {
 
@@ -45,13 +45,13 @@ class FallbackModel {
   bool quorum_moves = true;
   bool lane_publishes = true;     // else the marks that are handed in stay as they were
   bool lane_has_backlog = false;  // it has not read what was written since
-  std::uint64_t quorum_lag = 0;   // marks that the quorum stays behind
+  std::uint64_t quorum_lag = 0;   // how far the quorum lags, in marks
   bool enabled = false;
   bool status = false;
   bool foreign = false;           // another semi-sync client, which acknowledges whatever waits
   bool foreign_seen = true;       // and a look at the server shows it
   bool foreign_unclear = false;   // not for certain
-  std::uint64_t acked_ahead = 0;  // what it has acknowledged; stays until OFF
+  std::uint64_t acked_ahead = 0;  // what it has acknowledged; remains until OFF
   bool numbering_over = false;
   std::uint32_t run = 1;
   ServerCounters counters;
@@ -115,7 +115,7 @@ class FallbackModel {
     }
   }
 
-  // A client commits: it waits when the server does, and returns at once when it does not.
+  // A client commits: it waits if the server does, and returns at once if it does not.
   void commit() {
     if (read_only) return;
     written += 10;

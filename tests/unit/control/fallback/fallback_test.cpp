@@ -1,6 +1,6 @@
 // Tests of the fallback state machine: its table, scripted timelines, and random ones that are
 // checked against what the ledger must say.
-#include "control/fallback.h"
+#include "control/fallback/fallback.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <array>
 #include <random>
 
-#include "control/fallback_text.h"
+#include "control/fallback/fallback_text.h"
 #include "fallback_model.h"
 
 namespace binlane {
@@ -55,7 +55,7 @@ TEST(FallbackTable, OffIsReachedThroughTheLedgerAlone) {
   for (const FallbackRow& row : fallback_table()) {
     if (row.next != FallbackPhase::turning_off || row.phase == FallbackPhase::turning_off) continue;
     EXPECT_EQ(row.effect, FallbackEffect::turn_off);
-    if (row.phase == FallbackPhase::closing) continue;  // which the next test looks at
+    if (row.phase == FallbackPhase::closing) continue;  // the next test checks these
     EXPECT_EQ(row.phase, FallbackPhase::recording);
     EXPECT_EQ(row.events, event_bit(FallbackEvent::recorded));
   }
@@ -92,7 +92,7 @@ TEST(Fallback, AFreshSourceGoesToSemisyncByItself) {
   EXPECT_EQ(model.fallback.counters().recoveries, 0U);
 }
 
-// What it was told of the stream before may lie further on than anything in this one: it would take
+// What it was told of the previous stream may be further than anything in this one: it would take
 // every commit for acknowledged.
 TEST(Fallback, AServerThatWasToldOfAnotherStreamHasToForgetThat) {
   FallbackModel model(quick(), {.fresh = true, .exposed_from = {1, 4}});
@@ -171,7 +171,7 @@ TEST(Fallback, DegradesAfterTheTimeoutLedgerFirstAndRecovers) {
   FallbackModel model(quick());
   settle(model);
   model.connected = false;
-  model.run_for(5'000);  // nobody commits: nothing to degrade for
+  model.run_for(5'000);  // nobody commits, so there is no reason to degrade
   EXPECT_EQ(model.fallback.state(), State::semisync);
   const std::uint64_t before = model.quorum;
   model.commit();
@@ -217,7 +217,7 @@ TEST(Fallback, AQuorumThatMovesDoesNotDegradeBeforeTheHardLimit) {
   EXPECT_EQ(model.trace, (Trace{"record own", "OFF"}));  // 5 s: a second before the server's own
 }
 
-// The disk was full, and is not any more: who waits is let go then, on record.
+// The disk was full, and is no longer: waiting clients are released then, with a record.
 TEST(Fallback, ALedgerThatIsBackEndsTheBlock) {
   FallbackModel model(quick());
   settle(model);
@@ -239,14 +239,14 @@ TEST(Fallback, ALedgerThatIsBackEndsTheBlock) {
   EXPECT_TRUE(model.intervals[0].to.has_value());
 }
 
-// What the server let go by itself meanwhile goes in late, from where it began.
+// What the server released by itself meanwhile is recorded late, from where it began.
 TEST(Fallback, ALedgerThatIsBackIsToldWhatWasReleasedMeanwhile) {
   FallbackModel model(quick());
   settle(model);
   model.connected = false;
   model.ledger_works = false;
   model.commit();
-  model.enabled = model.status = false;  // somebody's OFF
+  model.enabled = model.status = false;  // an OFF by somebody else
   model.run_for(500);
   EXPECT_EQ(model.fallback.state(), State::async);
   EXPECT_FALSE(model.fallback.accounts());
@@ -284,7 +284,7 @@ TEST(Fallback, WithoutALedgerItBlocks) {
   model.run_for(3'000);
   EXPECT_TRUE(model.fallback.blocked());
   EXPECT_EQ(model.trace, (Trace{"record own"}));
-  // The server's own timeout ends it, which is seen and told.
+  // The server's own timeout ends it, which is noticed and reported.
   model.server_gives_up();
   model.run_for(200);
   EXPECT_EQ(model.fallback.state(), State::async);
@@ -329,7 +329,7 @@ TEST(Fallback, AnOffThatFailedButWorkedIsSeenAtTheNextLook) {
   model.commit();
   model.run_for(1'030);
   ASSERT_EQ(model.trace.back(), "OFF fails");
-  model.operator_sets(false);  // stands for the answer that got lost
+  model.operator_sets(false);  // represents the answer that got lost
   ASSERT_TRUE(model.run_until(State::async, 300));
   EXPECT_FALSE(model.fallback.held_by_operator());
   EXPECT_EQ(model.fallback.counters().degrades, 1U);
@@ -359,7 +359,7 @@ TEST(Fallback, RecoveryNeedsAQuorumThatKeepsUpForAWhile) {
   EXPECT_EQ(model.trace.back(), "OFF");
   model.quorum_lag = 0;
   model.run_for(150);
-  model.connected = false;  // gone before the time is up: it begins anew
+  model.connected = false;  // lost before the time is over: it begins anew
   model.run_for(20);
   EXPECT_EQ(model.fallback.state(), State::async);
   model.connected = true;
@@ -446,7 +446,7 @@ TEST(Fallback, ModeBlockReleasesNothing) {
   EXPECT_FALSE(model.fallback.blocked());
   EXPECT_TRUE(model.waiting.empty());
   EXPECT_FALSE(model.fallback.pop_transition());
-  // The leak that the mode has: the server's own timeout. It is on the record.
+  // The leak of this mode: the server's own timeout. It is recorded.
   model.connected = false;
   model.commit();
   model.run_for(2'000);
@@ -686,8 +686,8 @@ TEST(Fallback, AnOperatorsOffIsRecordedAndRespected) {
   EXPECT_TRUE(model.run_until(State::semisync, 2'000));
 }
 
-// Switched on again behind the look that saw it off, at every moment until that is on record:
-// nothing of ours undoes it. Canary: operators_off_repeated.
+// Switched on again after the look that saw it off, at every moment until that is recorded: Binlane
+// does not undo it. Mutant: operators_off_repeated.
 TEST(Fallback, AnOperatorsOffThatIsSeenAndTakenBackStaysTakenBack) {
   for (std::uint64_t back_after_ms = 0; back_after_ms <= 200; back_after_ms += 10) {
     FallbackModel model(quick());
@@ -783,7 +783,7 @@ TEST(Fallback, AFreshStreamWithoutALedgerIsRefused) {
   EXPECT_EQ(model.fallback.state(), State::refused);
   EXPECT_EQ(std::count(model.trace.begin(), model.trace.end(), "OFF"), 0);
   EXPECT_FALSE(model.fallback.accounts());
-  // An OFF of somebody else makes the server forget.
+  // An OFF by somebody else makes the server forget.
   model.connected = false;
   model.operator_sets(false);
   model.run_for(1'000);
@@ -905,9 +905,9 @@ TEST(Fallback, SpeaksMySqlsWords) {
   EXPECT_NE(transition_text(transition, "binlog").find("CATCHING_UP -> ASYNC"), std::string::npos);
 }
 
-// Whatever happens, in whatever order: every commit that returned without a quorum stands in the
-// ledger; what Binlane released stood there before; and a calm world ends in SEMISYNC with nothing
-// open.
+// Whatever happens, in whatever order: every commit that returned without a quorum is recorded in
+// the ledger; what Binlane released was recorded there before; and a calm world ends in SEMISYNC
+// with nothing open.
 class FallbackRandom : public ::testing::TestWithParam<unsigned> {};
 
 TEST_P(FallbackRandom, EveryExposedCommitStandsInTheLedger) {
@@ -963,7 +963,7 @@ TEST_P(FallbackRandom, EveryExposedCommitStandsInTheLedger) {
         model.reachable = chance(80);
         break;
       case 10:
-        // A group goes by a KILL when the quorum has been seen to stand still for long enough.
+        // A KILL releases a group when the quorum has been seen not to move for long enough.
         if (!model.quorum_moves && model.acker && model.status && !model.waiting.empty()) {
           model.lane_publishes = true;
           model.run_for(350);
@@ -972,7 +972,7 @@ TEST_P(FallbackRandom, EveryExposedCommitStandsInTheLedger) {
         }
         break;
       case 11:
-        // Somebody else acknowledges for as long as it takes to look at the server.
+        // Another client acknowledges for as long as it takes to look at the server.
         model.foreign = !model.foreign;
         model.run_for(150);
         break;
@@ -1047,10 +1047,9 @@ TEST(FallbackGuard, ASecondAckerIsAStateOfItsOwnWithAnOpenInterval) {
   EXPECT_TRUE(all_recorded(model));
 }
 
-// Canary: closed_under_other_acker.
-// An earlier binlaned had seen it for certain; to a new one it is unclear for a while whether a
-// second client is what is left of the old one. What it releases then belongs to the interval that
-// is open, although the server says that it waits.
+// Mutant: closed_under_other_acker. An earlier binlaned had seen the client for certain. To a new
+// one it is unclear for some time whether a second client is what is left of the old one. What that
+// client releases then belongs to the open interval, although the server says that it waits.
 TEST(FallbackGuard, ASecondAckerThatGoesBeforeItIsCertainIsInTheOpenInterval) {
   FallbackModel model(quick(), {.exposed_from = {1, 900}, .interval_open = true});
   model.intervals.push_back({900, std::nullopt, true});
@@ -1069,7 +1068,7 @@ TEST(FallbackGuard, ASecondAckerThatGoesBeforeItIsCertainIsInTheOpenInterval) {
   EXPECT_TRUE(all_recorded(model));
 }
 
-// The server keeps an ACK of what is not written yet, and waits for nobody until then.
+// The server keeps an ACK of what is not written yet, and waits for no replica until then.
 TEST(FallbackGuard, WhatASecondAckerAcknowledgedAheadIsForgottenWithIt) {
   FallbackModel model(quick(), {.fresh = true});
   ASSERT_TRUE(model.run_until(State::semisync, 3'000));
@@ -1087,7 +1086,8 @@ TEST(FallbackGuard, WhatASecondAckerAcknowledgedAheadIsForgottenWithIt) {
   EXPECT_EQ(model.exposed.size(), exposed) << "it did not wait";
 }
 
-// Who waits below an ACK would not; so it holds none that lies ahead, and is not let go.
+// A client that waits below an ACK would not wait. So the server holds no ACK beyond, and is not
+// reset.
 TEST(FallbackGuard, WhoWaitsBehindASecondAckerIsNotLetGo) {
   FallbackModel model(quick(), {.fresh = true});
   ASSERT_TRUE(model.run_until(State::semisync, 3'000));
@@ -1143,7 +1143,7 @@ TEST(FallbackGuard, ASecondAckerThatIsRefusedEndsSemiSyncLedgerFirst) {
   EXPECT_EQ(model.trace, (Trace{"record server", "OFF"}));
   model.run_for(5'000);
   EXPECT_EQ(model.fallback.state(), State::async);
-  // Nor does it stay ON when somebody switches it on.
+  // Nor does it remain ON when somebody switches it on.
   model.operator_sets(true);
   model.run_for(1'000);
   EXPECT_FALSE(model.enabled);
@@ -1167,8 +1167,8 @@ TEST(FallbackGuard, ARefusedSecondAckerWithoutALedgerIsReported) {
   EXPECT_TRUE(model.enabled);
 }
 
-// It comes and goes while nobody sees it, and our own connection is away: commits complete that
-// nobody of ours has acknowledged.
+// The client comes and goes unseen, while our own connection is away: commits complete that no
+// replica of ours has acknowledged.
 TEST(FallbackGuard, CommitsThatCompleteWithoutOurConnectionWereReleasedByAnother) {
   FallbackModel model(quick(), {.fresh = true});
   ASSERT_TRUE(model.run_until(State::semisync, 3'000));
@@ -1219,7 +1219,7 @@ TEST(FallbackGuard, AServerInANumberingThatIsOverStartsAsync) {
   }
 }
 
-// The server waits for nobody there: without a record of that it is not called semi-sync.
+// The server waits for no replica there. Without a record of that it is not called semi-sync.
 TEST(FallbackGuard, ANumberingThatIsOverAndCannotBeRecordedIsRefused) {
   FallbackModel model(quick(), {.fresh = true});
   ASSERT_TRUE(model.run_until(State::semisync, 3'000));
@@ -1227,7 +1227,7 @@ TEST(FallbackGuard, ANumberingThatIsOverAndCannotBeRecordedIsRefused) {
   model.numbering_over = true;
   ASSERT_TRUE(model.run_until(State::refused, 1'000));
   EXPECT_FALSE(model.fallback.accounts());
-  // With room for the record it is told the truth.
+  // With room for the record the true state is shown.
   model.ledger_works = true;
   model.fallback.ledger_back();
   ASSERT_TRUE(model.run_until(State::async, 1'000));

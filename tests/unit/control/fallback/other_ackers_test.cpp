@@ -1,9 +1,9 @@
 // Tests of who acknowledges commits besides Binlane, and of how long MariaDB's binlog numbers last.
-#include "control/other_ackers.h"
+#include "control/fallback/other_ackers.h"
 
 #include <gtest/gtest.h>
 
-#include "control/binlog_numbers.h"
+#include "control/stream/binlog_numbers.h"
 
 namespace binlane {
 namespace {
@@ -21,7 +21,7 @@ struct Looks {
   OtherAckers look_for(std::uint64_t length_ms, std::uint64_t clients, const OwnAcker& own) {
     OtherAckers seen = OtherAckers::none;
     for (const std::uint64_t end = now_ms + length_ms; now_ms < end; now_ms += 50)
-      seen = watch.look(now_ms * kMs, clients, own, own);
+      seen = watch.observe(now_ms * kMs, clients, own, own);
     return seen;
   }
 };
@@ -70,8 +70,8 @@ TEST(AckerWatch, WhatIsLeftOfOurLastConnectionIsNoAlarmHoweverLong) {
 
 TEST(AckerWatch, AConnectionThatChangesWithinALookProvesNothing) {
   AckerWatch watch;
-  EXPECT_EQ(watch.look(1'000 * kMs, 1, kAway, kFirst), OtherAckers::unclear);
-  EXPECT_EQ(watch.look(1'050 * kMs, 2, kFirst, kSecond), OtherAckers::unclear);
+  EXPECT_EQ(watch.observe(1'000 * kMs, 1, kAway, kFirst), OtherAckers::unclear);
+  EXPECT_EQ(watch.observe(1'050 * kMs, 2, kFirst, kSecond), OtherAckers::unclear);
 }
 
 TEST(BinlogNumbers, EndOneFileBeforeTheServerComparesWrongly) {

@@ -1,5 +1,5 @@
 // Tests of the deadline: whose wait counts, and what a pause of this process does not do.
-#include "control/wait_deadline.h"
+#include "control/fallback/wait_deadline.h"
 
 #include <gtest/gtest.h>
 
@@ -69,7 +69,7 @@ TEST(WaitDeadline, CountsFromTheOldestUncoveredWait) {
   t.run(10);
   EXPECT_EQ(t.deadline.oldest_wait_ns(), ms(400));
   EXPECT_EQ(t.deadline.stalled_ns(), 0U);
-  // The quorum moved just now, so it must stand still for a whole timeout.
+  // The quorum moved just now, so it must not move for a whole timeout.
   const std::uint64_t moved = t.now_ms;
   EXPECT_EQ(t.run(60'000), moved + 1000);
 }

@@ -1,5 +1,5 @@
-// The pruner on real folders: what it lists, deletes and tells.
-#include "control/archive_pruner.h"
+// The pruner on real folders: what it lists, deletes and reports.
+#include "control/replica/archive_pruner.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

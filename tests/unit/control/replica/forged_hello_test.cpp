@@ -1,6 +1,6 @@
-// What one datagram of somebody who forges a source's address does to a replica: nothing that
-// lasts. Nobody who forges an address hears the answers; so whatever is durable follows only from a
-// HELLO that names one (safety rule S19). Named as the attacks were.
+// The effect of one datagram, with a forged source address, on a replica: nothing that lasts. A
+// sender that forges an address does not hear the answers, so durable changes follow only from a
+// HELLO that names one. Named as the attacks were. [S19]
 #include "replica_control_case.h"
 
 namespace binlane {
@@ -14,19 +14,19 @@ class ForgedHello : public ReplicaControlTest {
     ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
     wait_for([&] { return view().marks.connected; }, "the session");
     session_ = view().marks.session_id;
-    promise_ = side_->file().promise();
+    promise_ = side_->store().promise();
   }
-  // `count` forged HELLOs were looked at.
+  // Forges this HELLO, and waits until the replica has processed it.
   void forge_and_wait(const Hello& hello) {
     const std::uint64_t before = view().hellos;
     forge(hello);
     wait_for([&] { return view().hellos > before; }, "the forged HELLO to be looked at");
-    // What the lane makes of it shows in a later turn.
+    // The lane's reaction shows in a later turn.
     const std::uint64_t turn = view().marks.turns;
     wait_for([&] { return view().marks.turns > turn + 2; }, "the lane's turns");
   }
   void expect_nothing_changed() {
-    EXPECT_EQ(side_->file().promise(), promise_);
+    EXPECT_EQ(side_->store().promise(), promise_);
     EXPECT_FALSE(view().exposures.divergence);
     EXPECT_TRUE(view().marks.connected);
     EXPECT_EQ(view().marks.session_id, session_);
@@ -47,9 +47,9 @@ TEST_F(ForgedHello, fence_without_an_answer_of_now_binds_nothing) {
   guessed.body.answer_id = 4711;
   forge_and_wait(guessed);
   expect_nothing_changed();
-  // The same from somebody who hears the answers.
+  // The same FENCE counts from a sender that hears the answers.
   EXPECT_FALSE(refused(ask(fence_of({2, 0}, 2))));
-  EXPECT_EQ(side_->file().promise(), (Promise{2, uuid(2)}));
+  EXPECT_EQ(side_->store().promise(), (Promise{2, uuid(2)}));
 }
 
 TEST_F(ForgedHello, fence_with_the_last_term_is_refused) {
@@ -101,7 +101,7 @@ TEST_F(ForgedHello, an_ask_without_an_answer_of_now_ends_no_session) {
   hold_a_session();
   forge_and_wait(ask_of({1, 1}, 1));
   expect_nothing_changed();
-  // The source that comes back hears answers, and is heard.
+  // The real source hears answers, so its next incarnation is served.
   const auto again = ask(ask_of({1, 2}, 1));
   ASSERT_TRUE(again && !refused(again)) << reason_of(again);
 }
@@ -119,7 +119,7 @@ TEST_F(ForgedHello, nobody_deposes_or_follows_a_source_unheard) {
   EXPECT_TRUE(side_->control().successor());
 }
 
-// What would be stored and could not be read again, or is asserted of what is stored.
+// Texts that a record could not contain, or that a later start of binlaned could not read.
 TEST_F(ForgedHello, text_that_no_record_can_hold_is_refused) {
   ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
   Hello rule = ask_of({1, 1}, 1);
@@ -131,18 +131,18 @@ TEST_F(ForgedHello, text_that_no_record_can_hold_is_refused) {
   Hello far = ask_of({1, 1}, 1);
   far.body.start_at = to_wire(Position{1, UINT64_MAX});
   EXPECT_TRUE(refused(ask(far)));
-  EXPECT_TRUE(side_->file().stream().is_null());
+  EXPECT_TRUE(side_->store().stream().is_null());
 }
 
 TEST_F(ForgedHello, promises_are_given_at_a_pace) {
-  // As many as a promotion may need come at once; the next ones do not.
+  // As many promises as one promotion may need are given at once; the next ones are not.
   for (std::uint32_t term = 2; term < 2 + PromiseBudget::kSaved; ++term)
     ASSERT_FALSE(refused(ask(fence_of({term, 0}, 2))));
   const std::uint64_t put_off = view().promises_put_off;
   EXPECT_EQ(put_off, 0U);
   ASSERT_FALSE(refused(ask(fence_of({20, 0}, 2))));
   EXPECT_GT(view().promises_put_off, put_off);
-  EXPECT_EQ(side_->file().promise(), (Promise{20, uuid(2)}));
+  EXPECT_EQ(side_->store().promise(), (Promise{20, uuid(2)}));
 }
 
 TEST_F(ForgedHello, a_look_changes_nothing_and_tells_who_is_heard) {
@@ -155,7 +155,7 @@ TEST_F(ForgedHello, a_look_changes_nothing_and_tells_who_is_heard) {
   EXPECT_EQ(std::string(field_text(seen->rules)), "ANY 1 (b, c)\n");
   EXPECT_EQ(std::uint32_t{seen->digest_count}, 0U);
   expect_nothing_changed();
-  // Of another term that is promised already it says what a FENCE would be told.
+  // A look in a term that is promised already gets the refusal that a FENCE would get.
   ASSERT_FALSE(refused(ask(fence_of({5, 0}, 2))));
   EXPECT_TRUE(refused(ask(look)));
 }
@@ -166,7 +166,7 @@ TEST(PromiseBudget, SavesUpWhatAPromotionNeedsAndNoMore) {
   for (std::uint64_t now_ns = 0; now_ns <= 10 * kNanosPerSecond; now_ns += kNanosPerMilli)
     given += budget.take(now_ns) ? 1 : 0;
   EXPECT_EQ(given, PromiseBudget::kSaved + 10);
-  // A long silence saves up no more than the first.
+  // However long the silence was, no more than these are saved up.
   given = 0;
   for (int i = 0; i < 100; ++i) given += budget.take(1000 * kNanosPerSecond) ? 1 : 0;
   EXPECT_EQ(given, PromiseBudget::kSaved);

@@ -1,11 +1,11 @@
-#include "control/held_groups.h"
+#include "control/replica/held_groups.h"
 
 #include <gtest/gtest.h>
 
-#include "fake_binlog_files.h"
-#include "journal_memory.h"
-#include "storage/journal_meta.h"
-#include "storage/recovery.h"
+#include "storage/journal/journal_meta.h"
+#include "storage/journal/recovery.h"
+#include "support/fake_binlog_files.h"
+#include "support/journal_memory.h"
 
 namespace binlane {
 namespace {
@@ -24,7 +24,7 @@ class HeldGroupsTest : public ::testing::Test {
     writer_.begin({});
     writer_.transaction(1, 300);
   }
-  // What the archive has of file 1 already; the journal goes on from there.
+  // What the archive already has of file 1; the journal continues from there.
   void archived(std::uint64_t size) {
     const Bytes& bytes = writer_.bytes();
     archive_.append(1, Bytes(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)));

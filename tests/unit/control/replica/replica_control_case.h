@@ -1,5 +1,5 @@
-// ReplicaControlTest: a whole ReplicaSide on a kernel UDP socket; the test speaks as the source, or
-// as somebody who forges one.
+// ReplicaControlTest: a whole ReplicaSide on a kernel UDP socket; the test acts as the source, or
+// as a sender that forges one.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,9 +12,10 @@
 #include <thread>
 
 #include "base/clock.h"
-#include "control/replica_control.h"
-#include "control/replica_side.h"
-#include "temporary_directory.h"
+#include "control/replica/replica_control.h"
+#include "control/replica/replica_side.h"
+#include "control/replica/system_replica_platform.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 
@@ -87,13 +88,14 @@ class ReplicaControlTest : public ::testing::Test {
 
   void open() {
     port_ = std::make_unique<AnyPort>(udp_port());
-    side_ = std::make_unique<ReplicaSide>(config_, *port_);
-    side_->lane().go_on();
+    platform_ = std::make_unique<SystemReplicaPlatform>(config_, *port_);
+    side_ = std::make_unique<ReplicaSide>(config_, *platform_);
+    side_->lane().resume();
     stop_ = false;
     lane_ = std::thread([this] {
-      side_->lane().attach();
+      platform_->attach();
       while (!stop_) {
-        if (side_->lane().do_work() == 0) ::sched_yield();
+        if (platform_->do_work() == 0) ::sched_yield();
       }
     });
     side_->start();
@@ -104,10 +106,11 @@ class ReplicaControlTest : public ::testing::Test {
     lane_.join();
     side_->stop_archive();
     side_.reset();
+    platform_.reset();
   }
 
-  // Repeats the HELLO, as a source does, until it is answered; with the answer's number when it is
-  // to show that it hears answers.
+  // Repeats the HELLO, as a source does, until it is answered. A HELLO that is refused only because
+  // it names no answer is sent again with the number that the refusal contains.
   std::optional<wire::HelloAckBody> ask(Hello hello) {
     hello.body.handshake_id = ++handshake_;
     auto ack = exchange(hello);
@@ -118,7 +121,7 @@ class ReplicaControlTest : public ::testing::Test {
     answer_ = ack ? std::uint64_t{ack->answer_id} : 0;
     return ack;
   }
-  // As one does who forges an address: `hello` says it once, and no answer is heard.
+  // Sends `hello` once and hears no answer, as a sender does that forges an address.
   void forge(Hello hello) {
     hello.body.handshake_id = ++handshake_;
     send(message_of(hello));
@@ -130,7 +133,7 @@ class ReplicaControlTest : public ::testing::Test {
     hello.body.answer_id = answer_;
     return exchange(hello);
   }
-  // Sends it once; whether it is answered shows in what follows.
+  // Sends it once, and does not wait for an answer.
   void send_late_start(Hello hello) {
     hello.body.phase = static_cast<std::uint8_t>(wire::Phase::start);
     hello.body.handshake_id = handshake_;
@@ -140,16 +143,16 @@ class ReplicaControlTest : public ::testing::Test {
 
   void send_once(const Hello& hello) { send(message_of(hello)); }
 
-  // What a rejoin does.
+  // Gives up the journal's stream, as a rejoin does.
   void forget() {
-    // Behind this answer no repeated START of before is on its way any more.
+    // Once this is answered, no repeated START of the case is on its way any more.
     ASSERT_TRUE(ask(Hello(wire::Phase::ask)));
     std::string problem = "not called";
-    ASSERT_TRUE(side_->control().call([&] {
-      ASSERT_TRUE(side_->lane().stand_still());
+    ASSERT_TRUE(side_->call([&] {
+      ASSERT_TRUE(side_->lane().quiesce());
       side_->lane().end_session();
-      problem = side_->switch_stream({}, {1, 0});
-      side_->lane().go_on();
+      problem = side_->switch_stream({}, {1, 0}).text();
+      side_->lane().resume();
     }));
     ASSERT_EQ(problem, "");
   }
@@ -177,6 +180,7 @@ class ReplicaControlTest : public ::testing::Test {
   Config config_;
   UdpPort source_;
   std::unique_ptr<AnyPort> port_;
+  std::unique_ptr<SystemReplicaPlatform> platform_;
   std::unique_ptr<ReplicaSide> side_;
 
  private:

@@ -1,11 +1,11 @@
-// ReplicaControl: whom a replica's host admits, what it promises on the way, and where the stream's
-// files go.
+// ReplicaControl: which sources a replica admits, what it promises, and where a stream's files are
+// stored.
 #include "replica_control_case.h"
 
 #include <filesystem>
 
-#include "control/peer_config.h"
-#include "scarcity.h"
+#include "control/config/peer_config.h"
+#include "support/scarcity.h"
 
 namespace binlane {
 namespace {
@@ -13,15 +13,15 @@ namespace {
 TEST_F(ReplicaControlTest, AnAskBindsNothingAndAStartBinds) {
   const auto told = ask(ask_of({1, 1}, 1));
   ASSERT_TRUE(told) << reason_of(told);
-  EXPECT_EQ(side_->file().promise(), Promise{});
-  EXPECT_TRUE(side_->file().stream().is_null());
+  EXPECT_EQ(side_->store().promise(), Promise{});
+  EXPECT_TRUE(side_->store().stream().is_null());
   const auto begun = start(ask_of({1, 1}, 1));
   ASSERT_TRUE(started(begun)) << reason_of(begun);
-  EXPECT_EQ(side_->file().promise(), (Promise{1, uuid(1)}));
-  EXPECT_EQ(side_->file().stream(), (StreamIdentity{uuid(101), 1, "binlog"}));
-  EXPECT_EQ(side_->file().meta().rules, std::vector<std::string>{"ANY 1 (b, c)"});
-  // A blank journal that begins in the middle of a stream learns first (S4).
-  EXPECT_EQ(side_->file().meta().learner_until.position, (Position{1, 500}));
+  EXPECT_EQ(side_->store().promise(), (Promise{1, uuid(1)}));
+  EXPECT_EQ(side_->store().stream(), (StreamIdentity{uuid(101), 1, "binlog"}));
+  EXPECT_EQ(side_->store().meta().rules, std::vector<std::string>{"ANY 1 (b, c)"});
+  // A blank journal that begins in the middle of a stream is a learner at first. [S4]
+  EXPECT_EQ(side_->store().meta().learner_until.position, (Position{1, 500}));
 }
 
 TEST_F(ReplicaControlTest, AFencePromisesAndEndsOlderTerms) {
@@ -29,14 +29,14 @@ TEST_F(ReplicaControlTest, AFencePromisesAndEndsOlderTerms) {
   ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
   const auto fenced = ask(fence_of({2, 0}, 2));
   ASSERT_TRUE(fenced && !refused(fenced)) << reason_of(fenced);
-  EXPECT_EQ(side_->file().promise(), (Promise{2, uuid(2)}));
+  EXPECT_EQ(side_->store().promise(), (Promise{2, uuid(2)}));
   EXPECT_EQ(std::uint32_t{fenced->promised.term}, 2U);
   EXPECT_EQ(std::string(field_text(fenced->rules)), "ANY 1 (b, c)\n");
   const auto older = ask(ask_of({1, 1}, 1));
   ASSERT_TRUE(refused(older));
   EXPECT_NE(reason_of(older).find("term 1 is over"), std::string::npos) << reason_of(older);
   EXPECT_EQ(std::uint32_t{older->promised.term}, 2U);
-  // Nor does a new incarnation of the older term help.
+  // A new incarnation of the older term is refused as well.
   EXPECT_TRUE(refused(ask(ask_of({1, 9}, 1))));
 }
 
@@ -56,13 +56,13 @@ TEST_F(ReplicaControlTest, LendsItsLogToWhomItHasPromisedItself) {
   const auto stranger = ask(lend);
   ASSERT_TRUE(refused(stranger));
   EXPECT_NE(reason_of(stranger).find("c is none of"), std::string::npos) << reason_of(stranger);
-  EXPECT_FALSE(side_->control().loan().wanted(monotonic_ns()));
+  EXPECT_FALSE(side_->control().transfer().wanted(monotonic_ns()));
   side_->control().lend_to({"c", "d"});
   ASSERT_FALSE(refused(ask(lend)));
-  const Loan loan = side_->control().loan();
-  EXPECT_EQ(loan.borrower, "c");
-  EXPECT_EQ(loan.promise, (Promise{2, uuid(2)}));
-  // Not of another stream than its own, whatever is promised.
+  const TransferRequest transfer = side_->control().transfer();
+  EXPECT_EQ(transfer.joiner, "c");
+  EXPECT_EQ(transfer.promise, (Promise{2, uuid(2)}));
+  // The log of another stream than this journal's is not served, whatever is promised.
   EXPECT_TRUE(refused(ask(lend.set_stream(uuid(102), 1))));
 }
 
@@ -71,18 +71,18 @@ TEST_F(ReplicaControlTest, OneTermHasOneCandidate) {
   const auto other = ask(fence_of({2, 0}, 3));
   ASSERT_TRUE(refused(other));
   EXPECT_NE(reason_of(other).find("term 2 is promised to"), std::string::npos);
-  EXPECT_EQ(side_->file().promise(), (Promise{2, uuid(2)}));
+  EXPECT_EQ(side_->store().promise(), (Promise{2, uuid(2)}));
   EXPECT_FALSE(refused(ask(fence_of({2, 0}, 2))));
-  // A later term ends it.
+  // A later term ends this promise.
   EXPECT_FALSE(refused(ask(fence_of({3, 0}, 3))));
-  EXPECT_EQ(side_->file().promise(), (Promise{3, uuid(3)}));
+  EXPECT_EQ(side_->store().promise(), (Promise{3, uuid(3)}));
 }
 
 TEST_F(ReplicaControlTest, APromiseOutlivesTheDaemon) {
   ASSERT_TRUE(ask(fence_of({5, 0}, 2)));
   close();
   open();
-  EXPECT_EQ(side_->file().promise(), (Promise{5, uuid(2)}));
+  EXPECT_EQ(side_->store().promise(), (Promise{5, uuid(2)}));
   EXPECT_TRUE(refused(ask(ask_of({4, 1}, 1))));
 }
 
@@ -105,7 +105,7 @@ TEST_F(ReplicaControlTest, AnotherClusterOrNameIsNotAnswered) {
     wait_for([&] { return view().hellos_foreign > before; }, "the foreign HELLO to be counted");
   }
   EXPECT_EQ(view().hellos, 0U);
-  EXPECT_EQ(side_->file().promise(), Promise{});
+  EXPECT_EQ(side_->store().promise(), Promise{});
 }
 
 // A text that fills its field to the last byte is one byte longer than what may be on record.
@@ -133,10 +133,10 @@ TEST_F(ReplicaControlTest, AForeignStreamIsRefusedAndLeavesNoPromise) {
   const auto answer = ask(other);
   ASSERT_TRUE(refused(answer));
   EXPECT_NE(reason_of(answer).find("holds the stream"), std::string::npos) << reason_of(answer);
-  EXPECT_EQ(side_->file().promise(), (Promise{1, uuid(1)}));
+  EXPECT_EQ(side_->store().promise(), (Promise{1, uuid(1)}));
 }
 
-// A refusal is what a stranger gets: it must not hold what the next HELLO would need.
+// A stranger gets a refusal too, so it must not contain what the next HELLO would need.
 TEST_F(ReplicaControlTest, ARefusalTellsNothingOfWhatIsHere) {
   ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
   ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
@@ -146,7 +146,7 @@ TEST_F(ReplicaControlTest, ARefusalTellsNothingOfWhatIsHere) {
     const auto answer = ask(hello);
     ASSERT_TRUE(refused(answer));
     const std::string reason = reason_of(answer);
-    for (const Uuid& secret : {uuid(101), uuid(1), side_->file().meta().journal}) {
+    for (const Uuid& secret : {uuid(101), uuid(1), side_->store().meta().journal}) {
       EXPECT_EQ(reason.find(to_string(secret)), std::string::npos) << reason;
     }
     EXPECT_EQ(reason.find(folder_.path()), std::string::npos) << reason;
@@ -158,14 +158,14 @@ TEST_F(ReplicaControlTest, ARefusalTellsNothingOfWhatIsHere) {
     EXPECT_EQ(std::uint32_t{answer->stream_term}, 0U);
     EXPECT_EQ(std::uint64_t{answer->log_length}, 0U);
     EXPECT_TRUE(from_wire(answer->released).is_null());
-    // A source that is over has to learn it.
+    // A source whose term is over has to learn that.
     EXPECT_EQ(std::uint32_t{answer->promised.term}, 1U);
   }
-  // The operators of this host are told all of it.
+  // The operators of this host are told everything.
   EXPECT_NE(view().refusal.find(to_string(uuid(1))), std::string::npos) << view().refusal;
 }
 
-// S19: a list of sources, which changes while the daemon runs.
+// The list of sources may change while the daemon runs. [S19]
 TEST_F(ReplicaControlTest, AnUnlistedSourceIsNotHeard) {
   close();
   config_.replica->sources = {"10.0.0.9"};
@@ -179,7 +179,7 @@ TEST_F(ReplicaControlTest, AnUnlistedSourceIsNotHeard) {
   unheard(5);
   EXPECT_EQ(view().hellos, 0U);
   EXPECT_EQ(view().hellos_foreign, 0U);
-  EXPECT_EQ(side_->file().promise(), Promise{});
+  EXPECT_EQ(side_->store().promise(), Promise{});
   EXPECT_EQ(view().marks.unknown_peer, source_.local());
   EXPECT_EQ(port_->counters().tx_packets, 0U);
 
@@ -188,7 +188,7 @@ TEST_F(ReplicaControlTest, AnUnlistedSourceIsNotHeard) {
   EXPECT_TRUE(ask(ask_of({1, 1}, 1)));
   config_.replica->sources = {"127.0.0.1:" + std::to_string(source_.local().udp_port + 1)};
   ASSERT_TRUE(side_->hear(replica_sources(config_)));
-  // The last HELLO's repeats may still be on their way; then nothing more is heard.
+  // Repeats of the last HELLO may still be on their way; after those nothing is heard any more.
   unheard(1);
   unheard(1);
   const std::uint64_t hellos = view().hellos;
@@ -200,7 +200,8 @@ TEST_F(ReplicaControlTest, AFloodOfRefusalsIsABoundedLog) {
   ::testing::internal::CaptureStderr();
   const std::uint64_t begun_ns = monotonic_ns();
   constexpr int kFlood = 10'000;
-  // The log's second may have begun in another case: the flood lasts into the next one.
+  // The log counts per second, and its second may have begun in an earlier case, so the flood lasts
+  // until the next one.
   constexpr std::uint64_t kLastsNs = 2 * kNanosPerSecond;
   for (int i = 0; i < kFlood || monotonic_ns() - begun_ns < kLastsNs; ++i) {
     Hello hello(wire::Phase::refuse);
@@ -219,7 +220,8 @@ TEST_F(ReplicaControlTest, AFloodOfRefusalsIsABoundedLog) {
   EXPECT_LE(lines, 2 * seconds) << seconds << " s: a line, and what it left out";
 }
 
-// S2: only with all of the sealed stream, as a session of the sealing term left it.
+// A replica switches to the following stream only if it holds all of the sealed one, as a session
+// of the sealing term left it. [S2]
 TEST_F(ReplicaControlTest, TheStreamThatFollowsWantsAllOfTheOneBefore) {
   ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
   ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
@@ -228,14 +230,14 @@ TEST_F(ReplicaControlTest, TheStreamThatFollowsWantsAllOfTheOneBefore) {
   const auto answer = ask(next);
   ASSERT_TRUE(refused(answer));
   EXPECT_NE(reason_of(answer).find("re-seed the replica"), std::string::npos) << reason_of(answer);
-  EXPECT_EQ(side_->file().stream().origin, uuid(101));
+  EXPECT_EQ(side_->store().stream().origin, uuid(101));
 }
 
 TEST_F(ReplicaControlTest, ASourceRefusesAllButHearsWhoDeposedIt) {
   side_->control().refuse_all("this host is a source itself");
   EXPECT_TRUE(refused(ask(fence_of({2, 0}, 2))));
   EXPECT_EQ(side_->control().deposed_by(), 2U);
-  // Whoever only fences, or seals the old stream, is not the source yet.
+  // A host that only fences, or seals the old stream, is not the source yet.
   EXPECT_FALSE(side_->control().successor());
   Hello sealing = ask_of({2, 0}, 2);
   sealing.set_sealed(uuid(100), 1, {1, 100});
@@ -248,12 +250,12 @@ TEST_F(ReplicaControlTest, ASourceRefusesAllButHearsWhoDeposedIt) {
   ASSERT_TRUE(successor);
   EXPECT_EQ(successor->candidate, (Promise{2, uuid(2)}));
   EXPECT_EQ(successor->sealed_at, (Position{3, 700}));
-  EXPECT_EQ(side_->file().promise(), Promise{});
+  EXPECT_EQ(side_->store().promise(), Promise{});
 }
 
-// Found by chaos: the old source rejoined, and the new one died before its log was there. Its
-// journal is not blank: it counts as one that holds an older stream, or the promotion is refused
-// for ever.
+// Found by the chaos test: the old source rejoined, and the new source died before the rejoined log
+// was complete. The journal is not blank then: it counts as one that holds an older stream.
+// Otherwise every later promotion would be refused.
 TEST_F(ReplicaControlTest, AJournalBetweenTwoStreamsTellsOfTheOneBefore) {
   ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
   ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
@@ -268,9 +270,9 @@ TEST_F(ReplicaControlTest, AJournalBetweenTwoStreamsTellsOfTheOneBefore) {
   EXPECT_EQ(std::uint16_t{told->state}, 0U);
 }
 
-// The same of a source whose journal never held anything.
+// The same for a source whose journal never held anything.
 TEST_F(ReplicaControlTest, ABlankJournalOfASourceThatRejoinedCounts) {
-  ASSERT_EQ(side_->file().forget_up_to(4), 0);
+  ASSERT_EQ(side_->store().forget_up_to(4), 0);
   Hello next = fence_of({6, 0}, 3);
   next.set_stream(uuid(102), 5);
   const auto told = ask(next);
@@ -280,10 +282,11 @@ TEST_F(ReplicaControlTest, ABlankJournalOfASourceThatRejoinedCounts) {
   begun.set_stream(uuid(102), 5);
   ASSERT_TRUE(ask(begun));
   ASSERT_TRUE(started(start(begun)));
-  EXPECT_TRUE(side_->file().meta().learner_until.is_null());
+  EXPECT_TRUE(side_->store().meta().learner_until.is_null());
 }
 
-// A rebuilt standby is given the stream that it held before: what it acknowledged then is gone.
+// A standby that was rebuilt gets the stream that it held before. What it had acknowledged then is
+// gone, so it is a learner.
 TEST_F(ReplicaControlTest, AJournalThatForgotTheSameStreamLearns) {
   ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
   ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
@@ -293,10 +296,11 @@ TEST_F(ReplicaControlTest, AJournalThatForgotTheSameStreamLearns) {
   const Uuid nobody;
   EXPECT_TRUE(std::equal(nobody.bytes.begin(), nobody.bytes.end(), told->origin));
   ASSERT_TRUE(started(start(ask_of({1, 2}, 1))));
-  EXPECT_EQ(side_->file().meta().learner_until.position, (Position{1, 500}));
+  EXPECT_EQ(side_->store().meta().learner_until.position, (Position{1, 500}));
 }
 
-// A START that the network kept binds nothing: not a journal that has forgotten its stream since.
+// A START that the network delayed begins no session with a journal that has given up its stream
+// meanwhile.
 TEST_F(ReplicaControlTest, ALateStartBindsNothing) {
   ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
   const Hello begun = ask_of({1, 1}, 1);
@@ -305,13 +309,14 @@ TEST_F(ReplicaControlTest, ALateStartBindsNothing) {
   const std::uint64_t hellos = view().hellos;
   forget();
   for (int i = 0; i < 3; ++i) send_late_start(begun);
-  // An ASK behind them is answered when they have been looked at.
+  // Once a later ASK is answered, the delayed STARTs have been processed.
   ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
   EXPECT_GT(view().hellos, hellos);
   EXPECT_TRUE(view().stream.is_null());
 }
 
-// A source that lost its power ends no session. Whoever looks at its replica is told all the same.
+// A source that lost its power ends no session, but a host that looks at its replica learns that
+// the source is silent.
 TEST_F(ReplicaControlTest, ASourceThatSaysNothingIsAway) {
   ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
   ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
@@ -319,15 +324,15 @@ TEST_F(ReplicaControlTest, ASourceThatSaysNothingIsAway) {
   EXPECT_FALSE(view().away);
   wait_for([&] { return view().away; }, "the silence to be noticed");
   EXPECT_GT(view().silent_ns, kPeerTimeoutNs);
-  // The session may still go on.
+  // The session may still continue.
   EXPECT_TRUE(view().marks.connected);
   ASSERT_TRUE(ask(ask_of({1, 2}, 1)));
   ASSERT_TRUE(started(start(ask_of({1, 2}, 1))));
   wait_for([&] { return view().marks.connected && !view().away; }, "the source to be back");
 }
 
-// Found by chaos: behind a rejoin the journal is nobody's for a while, and the stream that it is
-// given to then has a folder of its own, for the archive as for what a restart looks for.
+// Found by the chaos test: after a rejoin the journal belongs to no stream for some time. The
+// stream that it belongs to next has a folder of its own, which a restart of binlaned finds again.
 TEST_F(ReplicaControlTest, AStreamAdoptedBehindARejoinHasItsOwnFolder) {
   ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
   ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));
@@ -338,8 +343,8 @@ TEST_F(ReplicaControlTest, AStreamAdoptedBehindARejoinHasItsOwnFolder) {
   next.set_stream(uuid(102), 2);
   ASSERT_TRUE(ask(next));
   ASSERT_TRUE(started(start(next)));
-  // It never held a byte of it, so it has nothing to learn before it counts.
-  EXPECT_TRUE(side_->file().meta().learner_until.is_null());
+  // This journal never held a byte of the stream, so it is no learner.
+  EXPECT_TRUE(side_->store().meta().learner_until.is_null());
   const std::string folder = config_.replica->archive + "/" + to_string(uuid(102)) + ".2";
   EXPECT_EQ(side_->parts()->folder, folder);
   close();
@@ -347,8 +352,8 @@ TEST_F(ReplicaControlTest, AStreamAdoptedBehindARejoinHasItsOwnFolder) {
   EXPECT_EQ(side_->parts()->folder, folder);
 }
 
-// A stream is followed while no descriptor is free: its folder cannot be made, and its feed cannot
-// listen. Nothing ends, the status says it, and both come by themselves.
+// A stream begins while no descriptor is free, so its folder cannot be created and its feed cannot
+// listen. The daemon goes on, the status says what is wrong, and both begin once they can.
 TEST_F(ReplicaControlTest, AStreamThatCannotBeBegunIsBegunLater) {
   ASSERT_TRUE(ask(ask_of({1, 1}, 1)));
   ASSERT_TRUE(started(start(ask_of({1, 1}, 1))));

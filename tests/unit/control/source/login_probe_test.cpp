@@ -1,7 +1,7 @@
-// LoginProbe against a server that knows one password: the feed, which speaks the same protocol. It
-// knows no account's privileges, so whoever logs in is told something else than who may not; what
-// a real server says is in the system test `said`.
-#include "control/login_probe.h"
+// LoginProbe against a server that knows one password: the feed, which speaks the same protocol.
+// The feed knows no account's privileges, so an account that logs in gets another answer than one
+// that may not; the system test `said` covers what a real server answers.
+#include "control/source/login_probe.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -11,9 +11,9 @@
 #include <memory>
 #include <thread>
 
-#include "feed_test_client.h"
-#include "scarcity.h"
-#include "temporary_directory.h"
+#include "support/scarcity.h"
+#include "support/temporary_directory.h"
+#include "unit/shim/feed/feed_test_client.h"
 
 namespace binlane {
 namespace {
@@ -79,7 +79,7 @@ class LoginProbeTest : public test::FeedTest {
     account.password = Secret(password);
     return *(probe_ = std::make_unique<LoginProbe>(account));
   }
-  // From one look to the next.
+  // Tries a login, and waits for its result.
   void poll() {
     now_ns_ += LoginProbe::kEveryNs;
     probe_->poll(now_ns_);
@@ -90,7 +90,7 @@ class LoginProbeTest : public test::FeedTest {
   std::uint64_t now_ns_ = 1;
 };
 
-// Nobody is there: others see that.
+// No server answers: other parts notice that.
 TEST_F(LoginProbeTest, OnlyTheServersRefusalCounts) {
   probe("secret");
   for (int i = 0; i < 100; ++i) {
@@ -112,7 +112,7 @@ TEST_F(LoginProbeTest, ARefusalStaysUntilALoginSucceeds) {
       return probe_->problem().find("1045") != std::string::npos;
     });
   }
-  // The server is gone: what it has said last still holds.
+  // The server is gone: its last answer still holds.
   poll();
   EXPECT_NE(probe_->problem(), "");
   ASSERT_EQ(::unlink(socket_.file("s").c_str()), 0);

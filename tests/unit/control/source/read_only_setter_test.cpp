@@ -1,13 +1,13 @@
-// ReadOnlySetter where the kernel refuses a thread; what it does at a server is the system tests'.
-#include "control/read_only_setter.h"
+// ReadOnlySetter when the kernel refuses a thread; the system tests cover what it does at a server.
+#include "control/source/read_only_setter.h"
 
 #include <gtest/gtest.h>
 
 #include <thread>
 
 #include "base/clock.h"
-#include "scarcity.h"
-#include "temporary_directory.h"
+#include "support/scarcity.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {

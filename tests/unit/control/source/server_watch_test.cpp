@@ -1,6 +1,6 @@
-// Tests of reading back what the server was told: a difference is said once, stands while it lasts,
-// and is mended at a bounded rate where the setting is ours.
-#include "control/server_watch.h"
+// Tests of reading back what the server was told: a difference is reported once, remains while it
+// lasts, and is corrected at a bounded rate if the setting is ours.
+#include "control/source/server_watch.h"
 
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ class ServerWatchTest : public ::testing::Test {
     seen_.clients = 1;
     seen_.wait_no_replica = true;
   }
-  std::vector<ServerWatch::Change> look() { return watch_.look(wishes_, seen_, names_); }
+  std::vector<ServerWatch::Change> observe() { return watch_.observe(wishes_, seen_, names_); }
 
   const SemiSyncNames names_ = semi_sync_names(SemiSyncWords::master_slave);
   ServerWishes wishes_;
@@ -26,24 +26,24 @@ class ServerWatchTest : public ::testing::Test {
 };
 
 TEST_F(ServerWatchTest, NothingDiffersNothingIsSaid) {
-  EXPECT_TRUE(look().empty());
+  EXPECT_TRUE(observe().empty());
   EXPECT_TRUE(watch_.differences().empty());
   EXPECT_FALSE(watch_.due(kStart));
 }
 
 TEST_F(ServerWatchTest, SomebodyElsesTimeoutIsSaidOnceAndSetAgain) {
   seen_.timeout_ms = 250;
-  const auto changes = look();
+  const auto changes = observe();
   ASSERT_EQ(changes.size(), 1U);
   EXPECT_TRUE(changes[0].differs);
   EXPECT_NE(changes[0].text.find("rpl_semi_sync_master_timeout is 250 ms"), std::string::npos);
   EXPECT_EQ(watch_.differences().size(), 1U);
-  EXPECT_TRUE(look().empty()) << "the same again is no news";
+  EXPECT_TRUE(observe().empty()) << "the same again is no news";
   ASSERT_EQ(watch_.due(kStart), ServerSetting::timeout);
   EXPECT_FALSE(watch_.mended(ServerSetting::timeout, "", kStart));
   EXPECT_EQ(watch_.differences().size(), 1U) << "only a look shows whether it has helped";
   seen_.timeout_ms = 15'000;
-  const auto over = look();
+  const auto over = observe();
   ASSERT_EQ(over.size(), 1U);
   EXPECT_FALSE(over[0].differs);
   EXPECT_TRUE(watch_.differences().empty());
@@ -52,7 +52,7 @@ TEST_F(ServerWatchTest, SomebodyElsesTimeoutIsSaidOnceAndSetAgain) {
 
 TEST_F(ServerWatchTest, WhatCannotBeSetSaysWhyOnceAndIsTriedAgain) {
   seen_.wait_point = WaitPoint::after_commit;
-  look();
+  observe();
   ASSERT_EQ(watch_.due(kStart), ServerSetting::wait_point);
   EXPECT_TRUE(watch_.mended(ServerSetting::wait_point, "1227: Access denied", kStart));
   ASSERT_EQ(watch_.differences().size(), 1U);
@@ -64,18 +64,19 @@ TEST_F(ServerWatchTest, WhatCannotBeSetSaysWhyOnceAndIsTriedAgain) {
   EXPECT_EQ(watch_.times_mended(), 0U);
 }
 
-// Two who set it against each other do not make one SET a look.
+// If Binlane and somebody else undo each other's setting, Binlane still sets it at most once a
+// second.
 TEST_F(ServerWatchTest, MendingIsBounded) {
   std::size_t sets = 0;
   for (std::uint64_t ms = 0; ms < 10'000; ms += 50) {
     const std::uint64_t now_ns = kStart + ms * kNanosPerMilli;
     seen_.timeout_ms = 5;
-    look();
+    observe();
     if (!watch_.due(now_ns)) continue;
     watch_.mended(ServerSetting::timeout, "", now_ns);
     ++sets;
     seen_.timeout_ms = 15'000;
-    look();
+    observe();
   }
   EXPECT_LE(sets, 10U);
   EXPECT_GE(sets, 9U);
@@ -83,28 +84,28 @@ TEST_F(ServerWatchTest, MendingIsBounded) {
 
 TEST_F(ServerWatchTest, ReadOnlyIsWhatTheServerSays) {
   wishes_.read_only = true;
-  look();
+  observe();
   EXPECT_NE(watch_.read_only_problem(), "");
   EXPECT_TRUE(watch_.differences().empty());
   ASSERT_EQ(watch_.due(kStart), ServerSetting::read_only);
   watch_.mended(ServerSetting::read_only, "1227: you need READ_ONLY ADMIN", kStart);
   EXPECT_NE(watch_.read_only_problem().find("READ_ONLY ADMIN"), std::string::npos);
   seen_.read_only = true;
-  look();
+  observe();
   EXPECT_EQ(watch_.read_only_problem(), "");
-  // Nobody's business here: an operator's read_only on a source in quorum.
+  // An operator may make a source in quorum read-only; Binlane does not undo that.
   wishes_.read_only = false;
-  EXPECT_TRUE(look().empty());
+  EXPECT_TRUE(observe().empty());
 }
 
-// A look may fall between our dump connection and the server's count of it.
+// A look may come after our dump connection began, and before the server counts it.
 TEST_F(ServerWatchTest, AMissingClientMustLast) {
   seen_.clients = 0;
   for (std::uint32_t i = 1; i < ServerWatch::kSettledLooks; ++i) {
-    EXPECT_TRUE(look().empty());
+    EXPECT_TRUE(observe().empty());
     EXPECT_TRUE(watch_.differences().empty());
   }
-  EXPECT_EQ(look().size(), 1U);
+  EXPECT_EQ(observe().size(), 1U);
   EXPECT_EQ(watch_.differences().size(), 1U);
   EXPECT_FALSE(watch_.due(kStart)) << "it is not ours to set";
 }

@@ -1,5 +1,5 @@
 // The metrics endpoint beside clients that send half a request, too much, or nothing.
-#include "control/metrics_endpoint.h"
+#include "control/status/metrics_endpoint.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "control/http_head.h"
+#include "control/status/http_head.h"
 
 namespace binlane {
 namespace {
@@ -97,7 +97,7 @@ TEST_F(MetricsEndpointTest, AScrapeBesideHalfSentRequests) {
     others.back()->send("GET /metrics HTTP/1.1\r\nHost:");
   }
   EXPECT_TRUE(get("/metrics").starts_with("HTTP/1.1 200 "));
-  // Whoever has no place any more, and whoever says no more, is closed.
+  // A client without a place, and one that says nothing more, is closed.
   EXPECT_EQ(others.front()->rest(), "");
   EXPECT_EQ(others.back()->rest(), "");
   EXPECT_GE(endpoint_.dropped(), 3 * MetricsEndpoint::kMaxClients);

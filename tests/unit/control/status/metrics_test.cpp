@@ -1,5 +1,5 @@
 // Tests of the metrics: names, values and aliases, from a status as the daemon gives it.
-#include "control/metrics.h"
+#include "control/status/metrics.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
-// Tests of the one list of problems: a healthy host has none, and each thing that can be amiss is
-// found from what the threads show.
-#include "control/problem_finder.h"
+// Tests of the one list of problems: a healthy host has none, and each fault is found from what the
+// threads show.
+#include "control/status/problem_finder.h"
 
 #include <gtest/gtest.h>
 
@@ -20,7 +20,7 @@ struct Host {
     config.replicas[0].name = "r1";
     config.replicas[1].name = "r2";
     config.quorum = any_of_two();
-    source.phase = SourceControl::Phase::running;
+    source.phase = SourcePhase::running;
     source.state = FallbackState::semisync;
     source.drain.state = DrainState::draining;
     source.replicas.resize(2);
@@ -51,7 +51,7 @@ struct Host {
   }
 
   SourceConfig config;
-  SourceControl::View source;
+  SourceView source;
   ReplicaSight replica;
   std::vector<PortSight> ports{{"udp", true, ""}};
   std::vector<StuckThread> stuck;
@@ -69,7 +69,7 @@ struct Case {
 
 const std::vector<Case>& cases() {
   using Code = ProblemCode;
-  using Phase = SourceControl::Phase;
+  using Phase = SourcePhase;
   static const std::vector<Case> kCases = {
       {Code::looking, true, false,
        [](Host& h) {
@@ -236,7 +236,7 @@ TEST(ProblemFinder, AHealthyHostHasNone) {
   EXPECT_TRUE(host.find(true, false).empty());
   EXPECT_TRUE(host.find(false, true).empty());
   EXPECT_TRUE(host.find(true, true).empty());
-  host.source.phase = SourceControl::Phase::standby;
+  host.source.phase = SourcePhase::standby;
   EXPECT_TRUE(host.find(true, true).empty());
 }
 
@@ -268,13 +268,13 @@ TEST(ProblemFinder, FaultsComeFirst) {
   EXPECT_EQ(problems[0].code, ProblemCode::poll_failing);
 }
 
-// A standby's [source] section does not run: that it has no quorum and no dump connection is as it
-// should be. A source's [replica] section does not either.
+// A standby's [source] section does not run: it is normal that it has no quorum and no dump
+// connection. The same holds for a source's [replica] section.
 TEST(ProblemFinder, TheSideThatIsNotAtWorkIsAskedForItsFilesOnly) {
   Host host;
   host.source = {};
-  host.source.phase = SourceControl::Phase::standby;
-  host.source.drain.reason = "it is not settled yet where the stream begins at the server";
+  host.source.phase = SourcePhase::standby;
+  host.source.drain.reason = "it is not known yet where the stream begins at the server";
   EXPECT_TRUE(host.find(true, true).empty());
   Host other;
   other.replica = {};

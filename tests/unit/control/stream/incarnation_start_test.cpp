@@ -1,17 +1,17 @@
 // Tests of where an incarnation of a source begins, and where its dump connection may register
 // (safety rules S3, S5, S6, S7, S16).
-#include "control/incarnation_start.h"
+#include "control/stream/incarnation_start.h"
 
 #include <gtest/gtest.h>
 
 #include <vector>
 
-#include "binlog_writer.h"
-#include "control/fallback_turn.h"
-#include "control/registration_gate.h"
-#include "control/synced_teller.h"
-#include "fake_binlog_files.h"
-#include "numbered_binlog.h"
+#include "control/fallback/fallback_turn.h"
+#include "control/stream/registration_gate.h"
+#include "control/stream/synced_tracker.h"
+#include "support/binlog_writer.h"
+#include "support/fake_binlog_files.h"
+#include "support/numbered_binlog.h"
 
 namespace binlane {
 namespace {
@@ -27,12 +27,8 @@ class StartTest : public ::testing::Test {
     files.append(4, numbered_binlog(105, 5));
   }
   std::optional<IncarnationStart> find(const SourceState& before, const NextStream& next = {}) {
-    synced.clear();
-    const auto sync = [this](std::uint32_t first, std::uint32_t last) {
-      for (std::uint32_t file = first; file <= last; ++file) synced.push_back(file);
-      return SyncResult{sync_error, last};
-    };
-    StartFinder finder(files, sync, found, "state");
+    files.synced.clear();
+    StartFinder finder(files, found, "state");
     auto begin = finder.find(before, next);
     refusal = finder.refusal();
     return begin;
@@ -41,15 +37,13 @@ class StartTest : public ::testing::Test {
 
   FakeBinlogFiles files;
   FoundBinlogs found{3, 4, "binlog", "run 1", true, 4};
-  std::vector<std::uint32_t> synced;
-  int sync_error = 0;
   std::string refusal;
 };
 
 TEST_F(StartTest, AFirstIncarnationSyncsAllThereIsAndOwesNothing) {
   const auto begin = find({});
   ASSERT_TRUE(begin) << refusal;
-  EXPECT_EQ(synced, (std::vector<std::uint32_t>{3, 4}));
+  EXPECT_EQ(files.synced, (std::vector<std::uint32_t>{3, 4}));
   EXPECT_FALSE(begin->same_stream);
   EXPECT_EQ(begin->state.epoch, (Epoch{1, 1}));
   EXPECT_EQ(begin->state.stream_start, (Position{3, 0}));
@@ -65,7 +59,7 @@ TEST_F(StartTest, TheSameStreamGoesOnAndKeepsWhatIsSafe) {
   ASSERT_TRUE(begin) << refusal;
   EXPECT_TRUE(begin->same_stream);
   EXPECT_TRUE(begin->proven);
-  EXPECT_EQ(synced, (std::vector<std::uint32_t>{4}));
+  EXPECT_EQ(files.synced, (std::vector<std::uint32_t>{4}));
   EXPECT_EQ(begin->state.origin, state.origin);
   EXPECT_EQ(begin->state.epoch, (Epoch{1, 2}));
   EXPECT_EQ(begin->safe, (Position{4, 200}));
@@ -105,7 +99,7 @@ TEST_F(StartTest, AnIncarnationsEndGoesOnRecord) {
 }
 
 // Until its commits have waited, nothing that the server was told can be of this stream. That its
-// quorum is not known (any more) says nothing.
+// quorum is unknown (or no longer known) says nothing.
 TEST_F(StartTest, AStreamIsFreshUntilItsCommitsWait) {
   SourceState state = find({})->state;
   state.quorum = {4, 200};
@@ -127,9 +121,9 @@ TEST_F(StartTest, AGroupThatIsNotWholeIsNotAnnounced) {
 }
 
 TEST_F(StartTest, ASyncThatFailedIsARefusal) {
-  sync_error = EIO;
+  files.sync_error = EIO;
   EXPECT_FALSE(find({}));
-  EXPECT_NE(refusal.find("cannot sync binlog 4"), std::string::npos) << refusal;
+  EXPECT_NE(refusal.find("cannot sync binlog 3"), std::string::npos) << refusal;
 }
 
 TEST_F(StartTest, AServerThatLostWhatWasSyncedIsRefused) {
@@ -150,7 +144,7 @@ TEST_F(StartTest, OtherBytesUnderTheSameNamesAreRefused) {
 }
 
 // S24: whatever the next file begins with, what a running server wrote is refused where it is torn.
-// Canaries: scan_trusts_continuity, scan_takes_damage_for_crash.
+// Mutants: scan_trusts_continuity, scan_takes_damage_for_crash.
 TEST_F(StartTest, ABinlogThatIsTornInItsMiddleIsRefusedWithThePlace) {
   const std::uint64_t whole = numbered_binlog(100, 5).size();
   files.truncate(3, whole - 10);
@@ -166,7 +160,7 @@ TEST_F(StartTest, ABinlogThatIsTornInItsMiddleIsRefusedWithThePlace) {
 TEST_F(StartTest, AFileThatDoesNotGoOnWhereTheOneBeforeEndedIsRefused) {
   files.replace(4, numbered_binlog(106, 5));
   EXPECT_FALSE(find({}));
-  EXPECT_NE(refusal.find("the file ends with 0-7-104, the next file begins after 0-7-105"),
+  EXPECT_NE(refusal.find("the file ends with 0-7-104, but the next file begins after 0-7-105"),
             std::string::npos)
       << refusal;
   // Only what an earlier incarnation has not proven is read again.
@@ -185,7 +179,7 @@ TEST_F(StartTest, AMissingNewestFileIsNamedWithItsRemedy) {
   EXPECT_NE(refusal.find("FLUSH BINARY LOGS"), std::string::npos) << refusal;
 }
 
-// Removed with rm: what is there is the stream still, but nothing proves that it goes on.
+// Removed with rm: the remaining files are still the stream, but nothing proves that it continues.
 TEST_F(StartTest, RemovedFilesLeaveAnUnprovenStream) {
   const SourceState state = find({})->state;
   files.replace(4, numbered_binlog(105, 5, 0, 5));
@@ -269,8 +263,8 @@ TEST(RegistrationGate, AnotherRunOfTheServerIsANewIncarnationFirst) {
 
 // --- synced -------------------------------------------------------------------------------------
 
-TEST(SyncedTeller, SyncsByItselfOnlyWhereNobodyElseTells) {
-  SyncedTeller teller;
+TEST(SyncedTracker, SyncsByItselfOnlyWhereNobodyElseTells) {
+  SyncedTracker teller;
   teller.restart({3, 100});
   SourceMarks marks;
   EXPECT_FALSE(teller.wants_sync(marks, {}, 0)) << "nothing was read yet";
@@ -287,16 +281,16 @@ TEST(SyncedTeller, SyncsByItselfOnlyWhereNobodyElseTells) {
   EXPECT_TRUE(teller.wants_sync(marks, {}, 4 * kOwnSyncNs));
 }
 
-TEST(SyncedTeller, TellsUntilItShows) {
-  SyncedTeller teller;
+TEST(SyncedTracker, TellsUntilItShows) {
+  SyncedTracker teller;
   auto queues = std::make_unique<SourceLaneQueues>();
   teller.restart({3, 100});
   SourceMarks marks;
   SourceCommand command;
   teller.tell(marks, *queues);
   ASSERT_TRUE(queues->commands.try_pop(command));
-  EXPECT_EQ(command.kind, SourceCommand::Kind::set_synced);
-  EXPECT_EQ(command.synced, (Position{3, 100}));
+  ASSERT_TRUE(std::holds_alternative<SetSynced>(command));
+  EXPECT_EQ(std::get<SetSynced>(command).synced, (Position{3, 100}));
   teller.tell(marks, *queues);
   EXPECT_TRUE(queues->commands.try_pop(command)) << "the lane clamped it";
   marks.synced_at = {3, 100};
@@ -304,7 +298,7 @@ TEST(SyncedTeller, TellsUntilItShows) {
   EXPECT_FALSE(queues->commands.try_pop(command));
 }
 
-// --- a restart of the server that let nobody go
+// --- a restart of the server that released nothing
 class RestartTest : public ::testing::Test {
  protected:
   RestartTest() {
@@ -362,7 +356,7 @@ TEST_F(RestartTest, WhatCannotBeCountedIsNot) {
 }
 
 TEST_F(RestartTest, WhatThisRunHasWrittenIsNoPartOfIt) {
-  // Looked at already in this run: what is exposed begins behind its beginning.
+  // Already looked at in this run: what is exposed begins after the run's beginning.
   start.exposed_from = {4, numbered_binlog(105, 2).size()};
   EXPECT_FALSE(proven());
   // And without a restart nothing is touched.

@@ -1,5 +1,5 @@
 // RuleChange: enable before disable (S4).
-#include "control/rule_change.h"
+#include "control/stream/rule_change.h"
 
 #include <gtest/gtest.h>
 
@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/uuid.h"
-#include "control/quorum_text.h"
-#include "dataplane/quorum_gate.h"
+#include "control/config/quorum_text.h"
+#include "dataplane/session/quorum_gate.h"
 
 namespace binlane {
 namespace {
@@ -97,7 +97,8 @@ TEST(RuleChange, TheyHaveToHoldAllThatTheOldRuleHadAcknowledged) {
 TEST(RuleChange, WhatIsAcknowledgedUnderBothIsNotAskedForAgain) {
   RuleChange change(changing("ANY 1 (r1, r2, r3)", "ANY 2 (r1, r2, r3)"));
   EXPECT_FALSE(change.settled(marks_of({kAcknowledged, 0, 0}), 0b111));
-  // Commits go on meanwhile: that they are never all caught up with must not keep it open.
+  // Commits continue meanwhile: the change must not remain open because they are never all caught
+  // up with.
   EXPECT_TRUE(
       change.settled(marks_of({kAcknowledged + 10, kAcknowledged, 0}, kAcknowledged + 10), 0b111));
 }

@@ -1,5 +1,5 @@
 // SlowReplicas: gray failures by their marks.
-#include "control/slow_replicas.h"
+#include "control/stream/slow_replicas.h"
 
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ struct Watch : SlowReplicas {
   std::uint32_t era = 1;
   void run_for(std::uint64_t length_ns) {
     for (const std::uint64_t end = now_ns + length_ns; now_ns < end; now_ns += 5 * kNanosPerMilli)
-      look(now_ns, kLimitNs, era, connected, marks);
+      observe(now_ns, kLimitNs, era, connected, marks);
   }
 };
 

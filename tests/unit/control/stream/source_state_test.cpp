@@ -1,12 +1,13 @@
 // Tests of what a source remembers over a restart.
-#include "control/source_state.h"
+#include "control/stream/source_state.h"
 
 #include <gtest/gtest.h>
 
 #include <fstream>
 
 #include "base/error.h"
-#include "temporary_directory.h"
+#include "storage/durable_record.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {
@@ -27,6 +28,7 @@ SourceState example() {
   state.anchor = {{18, 4'000'000'000}, 0xdeadbeef};
   state.unaccounted = true;
   state.promised = true;
+  state.waits_committed = true;
   return state;
 }
 
@@ -72,7 +74,7 @@ TEST(SourceState, RefusesEveryOtherLengthAndVersion) {
 TEST(SourceState, RegistersWhereAQuorumStood) {
   SourceState state = example();
   EXPECT_EQ(registration_position(state), state.quorum);
-  // What an earlier run of the server wrote has nobody waiting for it.
+  // No client waits for what an earlier run of the server wrote.
   state.run_start = {19, 4};
   EXPECT_EQ(registration_position(state), (Position{19, 4}));
   state.quorum = {};

@@ -20,7 +20,7 @@ using test::ModelCluster;
 // The limit that the project promises at 5 % loss.
 constexpr std::uint64_t kStallLimitNs = 50 * kNanosPerMilli;
 
-// A sanitizer makes everything slower and finds what it finds with fewer seeds.
+// A sanitizer makes everything slower, and needs fewer seeds to find its faults.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr std::uint64_t kSeedShare = 4;
 #else

@@ -1,5 +1,5 @@
 // SeqlockValue and SpscQueue between two threads.
-#include "dataplane/seqlock.h"
+#include "dataplane/lane/seqlock.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "base/spsc_queue.h"
-#include "dataplane/lane_pause.h"
+#include "dataplane/lane/lane_quiesce.h"
 
 namespace binlane {
 namespace {
@@ -91,21 +91,21 @@ TEST(SpscQueue, LosesNothingBetweenTwoThreads) {
   EXPECT_EQ(wrong, 0U);
 }
 
-TEST(LanePause, TheLaneStandsStillBetweenRequestAndResume) {
-  LanePause pause;
+TEST(LaneQuiesce, TheLaneStandsStillBetweenRequestAndResume) {
+  LaneQuiesce pause;
   EXPECT_TRUE(pause.stand());  // it begins so
-  EXPECT_TRUE(pause.standing());
+  EXPECT_TRUE(pause.is_quiesced());
   pause.resume();
   EXPECT_FALSE(pause.stand());
-  EXPECT_FALSE(pause.standing());
+  EXPECT_FALSE(pause.is_quiesced());
   pause.request();
-  EXPECT_FALSE(pause.standing());  // not before the lane has noticed
+  EXPECT_FALSE(pause.is_quiesced());  // not before the lane has noticed
   EXPECT_TRUE(pause.stand());
-  EXPECT_TRUE(pause.standing());
+  EXPECT_TRUE(pause.is_quiesced());
 }
 
-TEST(LanePause, HandsPlainObjectsFromThreadToThread) {
-  LanePause pause;
+TEST(LaneQuiesce, HandsPlainObjectsFromThreadToThread) {
+  LaneQuiesce pause;
   std::uint64_t object = 0;  // plain on purpose: a race detector sees a missing happens-before
   std::atomic<bool> ended{false};
   std::thread lane([&] {
@@ -120,12 +120,12 @@ TEST(LanePause, HandsPlainObjectsFromThreadToThread) {
   std::uint64_t last = 0;
   for (int i = 0; i < 200; ++i) {
     pause.request();
-    while (!pause.standing()) std::this_thread::yield();
+    while (!pause.is_quiesced()) std::this_thread::yield();
     EXPECT_GE(object, last);
     object += 1'000'000;
     last = object;
     pause.resume();
-    while (pause.standing()) std::this_thread::yield();
+    while (pause.is_quiesced()) std::this_thread::yield();
   }
   ended = true;
   lane.join();

@@ -1,5 +1,6 @@
 // SourceCycle: marks, released and sessions, turn by turn over a fake port.
-#include "dataplane/source_cycle.h"
+#include "dataplane/lane/source_cycle.h"
+#include "dataplane/lane/source_lane_proxy.h"
 
 #include <gtest/gtest.h>
 
@@ -83,27 +84,21 @@ struct Source {
     for (int i = 0; i < 5; ++i) turn();  // an idle turn publishes
     return queues.marks.load();
   }
-  void command(const SourceCommand& command) { ASSERT_TRUE(queues.commands.try_push(command)); }
+  SourceLaneProxy lane() { return SourceLaneProxy(queues); }
   void join(std::uint32_t index, std::uint64_t durable = 0, std::uint8_t journal_number = 0) {
-    SourceCommand start;
-    start.kind = SourceCommand::Kind::start_session;
+    StartSession start;
     start.replica = index;
     start.peer = replica_at(index);
     start.epoch = kEpoch;
     start.session_id = 100 + index;
-    start.durable = durable;
-    start.window_end = 1U << 30;
+    start.durable = SessionOffset{durable};
+    start.window_end = SessionOffset{1U << 30};
     start.journal_id =
         journal(journal_number == 0 ? static_cast<std::uint8_t>(index + 1) : journal_number);
-    command(start);
+    ASSERT_TRUE(lane().start_session(start));
     turn();
   }
-  void synced(Position at) {
-    SourceCommand said;
-    said.kind = SourceCommand::Kind::set_synced;
-    said.synced = at;
-    command(said);
-  }
+  void synced(Position at) { ASSERT_TRUE(lane().set_synced(at)); }
   void write(const std::string& text) { stream.append(test::bytes_of(text)); }
   // Packets that replica `index` has got so far are taken off the network.
   std::uint64_t drain(std::uint32_t index) {
@@ -154,8 +149,8 @@ TEST(SourceCycle, AQuorumOfDurableBytesIsToldToTheServer) {
   EXPECT_EQ(s.server.told, (Position{1, 7}));
 }
 
-// S24: a server that went on after half a write believes that its file is shorter than it is, and
-// would take a place within that half for an ACK of what it wrote since. Canary:
+// S24: a server that continued after half a write believes that its file is shorter than it is, and
+// would take a position within that half for an ACK of what it has written since. Mutant:
 // acked_within_group.
 TEST(SourceCycle, NothingIsToldWithinAGroupThatIsNotWhole) {
   Source s;
@@ -183,16 +178,16 @@ TEST(SourceCycle, StagesOfOneTurnAreInOrder) {
     s.answer(0, 10, 10);
   };
   s.turn();
-  const StageClock& stages = s.queues.stages;
-  ASSERT_EQ(stages.sent(0).counts().count, 1U);
-  ASSERT_EQ(stages.received(0).counts().count, 1U);
-  EXPECT_EQ(stages.sent(0).counts().sum_ns, kInTheDeviceNs);
-  EXPECT_EQ(stages.received(0).counts().sum_ns, kInTheDeviceNs);
-  EXPECT_EQ(stages.quorum().counts().sum_ns, kInTheDeviceNs);
+  const CommitTracer& stages = s.queues.stages;
+  ASSERT_EQ(stages.sent(0).counts().count(), 1U);
+  ASSERT_EQ(stages.received(0).counts().count(), 1U);
+  EXPECT_EQ(stages.sent(0).counts().sum(), kInTheDeviceNs);
+  EXPECT_EQ(stages.received(0).counts().sum(), kInTheDeviceNs);
+  EXPECT_EQ(stages.quorum().counts().sum(), kInTheDeviceNs);
 }
 
-// Where the binlog may be another stream's by now, positions acknowledge bytes that nobody has
-// (safety rule S16).
+// If the binlog may be another stream's by now, positions acknowledge bytes that no replica has.
+// [S16]
 TEST(SourceCycle, NothingIsToldOfAStreamThatMayBeAnother) {
   Source s;
   s.join(0);
@@ -207,7 +202,7 @@ TEST(SourceCycle, NothingIsToldOfAStreamThatMayBeAnother) {
   EXPECT_EQ(s.server.told, (Position{1, 10}));
 }
 
-// The map's first byte is no quorum's: what earlier incarnations proved may lie in front of it.
+// The map's first byte is no quorum's: what earlier incarnations proved may be before it.
 TEST(SourceCycle, AnIncarnationWithoutAQuorumShowsNone) {
   Source s;
   s.write("three");
@@ -217,7 +212,7 @@ TEST(SourceCycle, AnIncarnationWithoutAQuorumShowsNone) {
   EXPECT_EQ(s.marks().quorum_at, (Position{1, 5}));
 }
 
-// What an archive must keep for others: the file in which the replica stands that has least.
+// What an archive must keep for others: the file of the replica that has least.
 TEST(SourceCycle, ReplicasAreToldWhichFilesTheOthersNeed) {
   Source s;
   s.join(0);
@@ -239,9 +234,11 @@ TEST(SourceCycle, ReplicasAreToldWhichFilesTheOthersNeed) {
   ASSERT_EQ(decode(ConstBytes(packet->bytes).first(packet->length), frame), FrameFault::none);
   EXPECT_EQ(body_as<wire::DataBody>(frame).peers_need, 2U);
   s.network.free(packet);
-  // Where a replica stands in a file that was purged cannot be told.
+  // The position of a replica in a purged file is unknown.
   s.server.told = {};
+  s.queues.pause.request();
   s.cycle.rebuild(kEpoch, any(1, 0b1111, AckLevel::durable));
+  s.queues.pause.resume();
   EXPECT_EQ(s.marks().peers_need, 0U);
 }
 
@@ -263,18 +260,14 @@ TEST(SourceCycle, WhileDegradedReleasedIsWhatIsSyncedAndItNeverGoesBack) {
   s.write("0123456789");
   s.synced({1, 9});
   EXPECT_EQ(s.marks().released, 0U);
-  SourceCommand degraded;
-  degraded.kind = SourceCommand::Kind::set_degraded;
-  degraded.degraded = true;
-  s.command(degraded);
+  ASSERT_TRUE(s.lane().set_degraded(0, false));
   EXPECT_EQ(s.marks().released, 9U);
-  degraded.degraded = false;
-  s.command(degraded);
+  ASSERT_TRUE(s.lane().end_degraded());
   EXPECT_EQ(s.marks().released, 9U);
   EXPECT_EQ(s.server.resumes, 1U);
 }
 
-// What replica `index` was told last of what it may hand its server.
+// The last released mark that replica `index` was told.
 struct Told {
   Source& s;
   std::uint64_t released = 0;
@@ -293,23 +286,14 @@ struct Told {
 };
 
 void degrade(Source& s, std::uint64_t exposure, bool hold = false) {
-  SourceCommand command;
-  command.kind = SourceCommand::Kind::set_degraded;
-  command.degraded = true;
-  command.exposure = exposure;
-  command.hold = hold;
-  s.command(command);
+  ASSERT_TRUE(s.lane().set_degraded(exposure, hold));
 }
 
 void knows(Source& s, std::uint64_t exposure, std::uint64_t session = 100) {
-  SourceCommand command;
-  command.kind = SourceCommand::Kind::set_exposure_known;
-  command.session_id = session;
-  command.exposure = exposure;
-  s.command(command);
+  ASSERT_TRUE(s.lane().set_exposure_known(0, session, exposure));
 }
 
-// S10: only what it has on record as exposed reaches a replica's server without a quorum.
+// Only what a replica has on record as exposed reaches its server without a quorum. [S10]
 TEST(SourceCycle, AReplicaIsToldOfAReleaseWithoutAQuorumOnceItKnowsTheExposure) {
   Source s(AckLevel::durable, 2);
   Told told{s};
@@ -337,9 +321,7 @@ TEST(SourceCycle, ASessionBeginsWithWhatAQuorumHas) {
   degrade(s, 7);
   knows(s, 7);
   EXPECT_EQ(told.look(), 9U);
-  SourceCommand back;
-  back.kind = SourceCommand::Kind::set_degraded;
-  s.command(back);
+  ASSERT_TRUE(s.lane().end_degraded());
   s.join(1);
   EXPECT_EQ(told.look(), 9U);  // never decreases
   Told other{s};
@@ -364,20 +346,19 @@ TEST(SourceCycle, AHeldReleaseIsToldWhenTheJournalIsFullOrAQuorumHasIt) {
   s.ack(1, 10, 5);
   EXPECT_EQ(told.look(), 5U);
   // A journal with room for less than a frame.
-  SourceCommand start;
-  start.kind = SourceCommand::Kind::start_session;
+  StartSession start;
   start.peer = replica_at(0);
   start.epoch = kEpoch;
   start.session_id = 100;
-  start.durable = 5;
-  start.window_end = 20;
+  start.durable = SessionOffset{5};
+  start.window_end = SessionOffset{20};
   start.journal_id = journal(1);
-  s.command(start);
+  ASSERT_TRUE(s.lane().start_session(start));
   knows(s, 7);
   EXPECT_EQ(told.look(), 9U);
 }
 
-// The drain thread may know of a sync before the lane has looked at the file; it says so once.
+// The drain thread may know of a sync before the lane has read the file; it says so once.
 TEST(SourceCycle, SyncedAheadOfTheTailerCountsOnceTheTailerIsThere) {
   Source s;
   s.join(0);
@@ -437,18 +418,17 @@ TEST(SourceCycle, ASessionReplacedByOneThatIsRefusedIsOver) {
   s.write("0123456789");
   s.turn();
   s.join(1, 0, 1);   // replica 1 comes back with the journal of replica 0
-  s.ack(1, 10, 10);  // an ACK of its old session is still under way
+  s.ack(1, 10, 10);  // an ACK of its old session is still in transit
   EXPECT_TRUE(s.server.told.is_null());
   EXPECT_FALSE(s.marks().replicas[1].connected);
 }
 
 TEST(SourceCycle, ASessionAgreedOnInAnotherIncarnationIsNotBegun) {
   Source s;
-  SourceCommand start;
-  start.kind = SourceCommand::Kind::start_session;
+  StartSession start;
   start.epoch = {1, 0};
   start.session_id = 5;
-  s.command(start);
+  ASSERT_TRUE(s.lane().start_session(start));
   s.turn();
   EXPECT_FALSE(s.marks().replicas[0].connected);
 }
@@ -495,7 +475,7 @@ TEST(SourceCycle, SilenceIsReportedOnce) {
   EXPECT_EQ(events[0].kind, SourceEvent::Kind::session_lost);
 }
 
-// S19: what a stranger sends is not even looked into.
+// S19: a stranger's datagram is not even read.
 TEST(SourceCycle, AStrangersFramesAreDroppedUnread) {
   constexpr Endpoint kStranger{99, 7100};
   Source s;
@@ -505,7 +485,8 @@ TEST(SourceCycle, AStrangersFramesAreDroppedUnread) {
   wire::AckBody ack;
   ack.received = ack.durable = 10;
   ack.largest_packet = s.drain(0);
-  const FrameTags tags{wire::Type::ack, 0, 100, kEpoch, 1};  // all of it right, but the sender
+  const FrameTags tags{wire::Type::ack, 0, 100, kEpoch,
+                       1};  // everything is right except the sender
   s.network.send(kStranger, kSource, test::make_frame(tags, ack));
   const FrameTags hello{wire::Type::hello_ack, 0, 0, kEpoch, 0};
   s.network.send(kStranger, kSource, test::make_frame(hello, wire::HelloAckBody{}));
@@ -562,7 +543,7 @@ TEST(SourceCycle, StandsStillOnRequestAndForgetsOnRebuild) {
   ASSERT_EQ(s.marks().quorum, 10U);
   s.queues.pause.request();
   EXPECT_EQ(s.cycle.do_work(), 0U);
-  ASSERT_TRUE(s.queues.pause.standing());
+  ASSERT_TRUE(s.queues.pause.is_quiesced());
   s.cycle.rebuild({1, 2}, any(1, 0b1, AckLevel::durable));
   s.server.told = {};
   s.queues.pause.resume();

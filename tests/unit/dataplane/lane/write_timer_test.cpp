@@ -1,13 +1,13 @@
 // Tests of the journal writes' durations, against times that are known.
-#include "dataplane/write_clock.h"
+#include "dataplane/lane/write_timer.h"
 
 #include <gtest/gtest.h>
 
 namespace binlane {
 namespace {
 
-TEST(WriteClock, TheOldestBytesOfAWriteCount) {
-  WriteClock clock;
+TEST(WriteTimer, TheOldestBytesOfAWriteCount) {
+  WriteTimer clock;
   EXPECT_EQ(clock.disk_ns(), 0U);
   clock.on_arrival(1'000);
   clock.on_arrival(1'400);
@@ -17,8 +17,8 @@ TEST(WriteClock, TheOldestBytesOfAWriteCount) {
   EXPECT_EQ(clock.disk_ns(), 8'000U);
 }
 
-TEST(WriteClock, TwoWritesUnderWayKeepTheirOwn) {
-  WriteClock clock;
+TEST(WriteTimer, TwoWritesUnderWayKeepTheirOwn) {
+  WriteTimer clock;
   clock.on_arrival(1'000);
   clock.on_submitted(7, 1, 1'100);
   clock.on_arrival(2'000);
@@ -31,16 +31,16 @@ TEST(WriteClock, TwoWritesUnderWayKeepTheirOwn) {
   EXPECT_EQ(clock.disk_ns(), 4'900U);
 }
 
-TEST(WriteClock, ARecordWaitsForNothing) {
-  WriteClock clock;
+TEST(WriteTimer, ARecordWaitsForNothing) {
+  WriteTimer clock;
   clock.on_submitted(1, 2, 5'000);
   clock.on_completed(2, 6'000);
   EXPECT_EQ(clock.queue_ns(), 0U);
   EXPECT_EQ(clock.disk_ns(), 1'000U);
 }
 
-TEST(WriteClock, WhatAnAckHasNoRoomForIsClamped) {
-  WriteClock clock;
+TEST(WriteTimer, WhatAnAckHasNoRoomForIsClamped) {
+  WriteTimer clock;
   clock.on_arrival(0);
   clock.on_submitted(1, 1, 5'000'000'000);
   clock.on_completed(1, 5'000'000'001);

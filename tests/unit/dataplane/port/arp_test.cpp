@@ -1,5 +1,5 @@
 // ARP without a wire: two tables exchange frames, and the limits hold.
-#include "dataplane/arp.h"
+#include "dataplane/port/arp.h"
 
 #include <gtest/gtest.h>
 
@@ -124,7 +124,7 @@ TEST(Arp, OldEntriesAreRefreshedWhileTheyServe) {
   EXPECT_EQ(*a.resolve(kIpB), kMacNew);
 }
 
-// A request that claims an address in use redirects nothing: it is asked about.
+// A request that claims an address in use redirects nothing: the table asks.
 TEST(Arp, ARequestDoesNotMoveAnAddressInUse) {
   ArpTable a(kMacA, kIpA);
   ASSERT_EQ(a.resolve(kIpB), nullptr);
@@ -138,7 +138,7 @@ TEST(Arp, ARequestDoesNotMoveAnAddressInUse) {
   ASSERT_EQ(poll_all(a, kArpRequestIntervalNs).size(), 2U);  // the reply, and the question
   a.on_frame(make(2, kIpB, kMacB, kIpA), kArpRequestIntervalNs + 1);
   EXPECT_EQ(*a.resolve(kIpB), kMacB);
-  // The first answer counts; whoever comes behind it answers nothing.
+  // The first answer counts; a later one answers nothing.
   a.on_frame(make(2, kIpB, kMacNew, kIpA), kArpRequestIntervalNs + 2);
   EXPECT_EQ(*a.resolve(kIpB), kMacB);
 }
@@ -252,7 +252,7 @@ TEST(Arp, FullOfAddressesThatAnswerRefusesMoreUntilTheyAreUnused) {
   EXPECT_EQ(a.resolve(kIpB + 1000), nullptr);
   EXPECT_EQ(a.counters().table_full, 1U);
   EXPECT_FALSE(a.add_static(kIpB + 1000, kMacB));
-  // One of them goes on being used; the others are only heard of from then on.
+  // One of them is still used; the others are only heard of from then on.
   poll_all(a, 2);
   a.resolve(kIpB);
   poll_all(a, kArpUnusedNs - 1);

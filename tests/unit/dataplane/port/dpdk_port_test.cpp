@@ -1,6 +1,6 @@
-// DpdkPort on net_ring devices inside this process, EAL's start, and the plugger's failures:
+// DpdkPort on net_ring devices inside this process, EAL's start, and the attacher's failures:
 // without root, NIC or hugepages.
-#include "dataplane/dpdk_port.h"
+#include "dataplane/port/dpdk_port.h"
 
 #include <gtest/gtest.h>
 #include <pthread.h>
@@ -15,7 +15,7 @@
 #include <thread>
 
 #include "base/error.h"
-#include "dataplane/port_plugger.h"
+#include "dataplane/port/port_attacher.h"
 #include "dpdk_test_support.h"
 
 // Counts this thread's allocations while it says so: a lane makes none.
@@ -214,8 +214,8 @@ TEST(DpdkPortOnRings, FaultsAreInjectedAndCounted) {
   EXPECT_GT(counters.duplicated, 500U);
   EXPECT_GT(counters.reordered, 1000U);
   EXPECT_GT(counters.corrupted, 200U);
-  // Rings compute no checksum, so the port finds the damage by itself (but for the odd one in a
-  // byte that no checksum covers).
+  // Rings compute no checksum, so the port finds the damage by itself (except the odd one in a byte
+  // that no checksum covers).
   EXPECT_GT(pair.a->counters().rx_foreign, counters.corrupted / 2);
 }
 
@@ -242,33 +242,33 @@ TEST(Eal, BadArgumentsAreAClearError) {
   EXPECT_NE(peer.log().find("lcores"), std::string::npos) << peer.log();
 }
 
-TEST(PortPlugger, SaysWhyItFails) {
+TEST(PortAttacher, SaysWhyItFails) {
   DpdkPort port(config_for("vhost:" + folder + "/no/such/folder.sock", kLocal, PortSide::replica));
-  PortPlugger plugger(port);
-  ASSERT_TRUE(wait_for([&] { return plugger.status().failures >= 2; }));
-  EXPECT_EQ(plugger.status().state, PortPlugger::State::plugging);
-  EXPECT_NE(plugger.status().last_error.find("No such file"), std::string::npos)
-      << plugger.status().last_error;
+  PortAttacher attacher(port);
+  ASSERT_TRUE(wait_for([&] { return attacher.status().failures >= 2; }));
+  EXPECT_EQ(attacher.status().state, PortAttacher::State::plugging);
+  EXPECT_NE(attacher.status().last_error.find("No such file"), std::string::npos)
+      << attacher.status().last_error;
   DpdkPort unknown(config_for("dpdk:net_no_such_driver0", kLocal, PortSide::source));
-  PortPlugger other(unknown);
+  PortAttacher other(unknown);
   ASSERT_TRUE(wait_for([&] { return other.status().failures >= 2; }));
   EXPECT_NE(other.status().last_error.find("net_no_such_driver0"), std::string::npos)
       << other.status().last_error;
 }
 
-TEST(PortPlugger, LeavesAnotherProcessesSocketAlone) {
+TEST(PortAttacher, LeavesAnotherProcessesSocketAlone) {
   const std::string path = folder + "/taken.sock";
   const int lock = ::open((path + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   ASSERT_EQ(::flock(lock, LOCK_EX), 0);
   ASSERT_GE(::close(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)), 0);
   DpdkPort port(config_for("vhost:" + path, kLocal, PortSide::replica));
-  PortPlugger plugger(port);
-  ASSERT_TRUE(wait_for([&] { return plugger.status().failures >= 1; }));
-  EXPECT_NE(plugger.status().last_error.find("in use by another process"), std::string::npos);
+  PortAttacher attacher(port);
+  ASSERT_TRUE(wait_for([&] { return attacher.status().failures >= 1; }));
+  EXPECT_NE(attacher.status().last_error.find("in use by another process"), std::string::npos);
   // Once the lock is free: still never removes what is not a socket.
   ::close(lock);
   ASSERT_TRUE(wait_for(
-      [&] { return plugger.status().last_error.find("not a socket") != std::string::npos; }));
+      [&] { return attacher.status().last_error.find("not a socket") != std::string::npos; }));
   EXPECT_TRUE(std::filesystem::exists(path));
 }
 

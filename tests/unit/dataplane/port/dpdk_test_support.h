@@ -19,8 +19,8 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
-#include "dataplane/dpdk_port.h"
-#include "dataplane/eal.h"
+#include "dataplane/port/dpdk_port.h"
+#include "dataplane/port/eal.h"
 
 namespace binlane {
 
@@ -223,5 +223,5 @@ int main(int argc, char** argv) {
   testing::AddGlobalTestEnvironment(new binlane::DpdkEnvironment);
   const int code = RUN_ALL_TESTS();
   std::fflush(nullptr);
-  ::_exit(code);  // pluggers may still wait inside EAL
+  ::_exit(code);  // attachers may still wait inside EAL
 }

@@ -1,5 +1,5 @@
 // Header codecs: known values, every refusal, and bytes of any kind.
-#include "dataplane/ethernet.h"
+#include "dataplane/port/ethernet.h"
 
 #include <gtest/gtest.h>
 
@@ -31,7 +31,7 @@ std::vector<std::byte> make_frame(std::size_t payload_length,
   return frame;
 }
 
-// Changes the byte at `offset` behind the Ethernet header and makes the IPv4 checksum right again.
+// Changes the byte at `offset` after the Ethernet header and corrects the IPv4 checksum.
 std::vector<std::byte> with_ip_byte(std::size_t offset, unsigned value) {
   std::vector<std::byte> frame = make_frame(100);
   frame[sizeof(EthernetHeader) + offset] = static_cast<std::byte>(value);
@@ -80,7 +80,7 @@ TEST(Ethernet, WritesTheBytesOfTheStandards) {
        0xc6, 0x12, 0x00, 0x01, 0xc6, 0x12, 0x00, 0x02,                            //
        0x1b, 0xbc, 0x1c, 0x20, 0,    9});                                         // UDP
   ASSERT_GE(frame.size(), expected.size());
-  // The IPv4 checksum stands on its own in the next test; here the rest.
+  // The next test covers the IPv4 checksum; this one the rest.
   for (std::size_t index = 0; index < expected.size(); ++index) {
     if (index == 24 || index == 25) continue;
     EXPECT_EQ(frame[index], expected[index]) << "byte " << index;

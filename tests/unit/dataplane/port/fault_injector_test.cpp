@@ -1,5 +1,5 @@
 // The fault injector by itself: rates, determinism, and that nothing vanishes uncounted.
-#include "dataplane/fault_injector.h"
+#include "dataplane/port/fault_injector.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // The forms of `port = "…"`.
-#include "dataplane/port_config.h"
+#include "dataplane/port/port_config.h"
 
 #include <gtest/gtest.h>
 

@@ -12,9 +12,9 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "dataplane/any_port.h"
-#include "dataplane/eal.h"
-#include "dataplane/port_plugger.h"
+#include "dataplane/port/any_port.h"
+#include "dataplane/port/eal.h"
+#include "dataplane/port/port_attacher.h"
 
 namespace binlane {
 namespace {
@@ -36,7 +36,7 @@ int run(int argc, char** argv) {
   eal_start(eal);
 
   AnyPort port(config);
-  PortPlugger plugger(*port.dpdk());
+  PortAttacher attacher(*port.dpdk());
   const std::uint64_t end_ns = monotonic_ns() + kLifeNs;
   while (monotonic_ns() < end_ns) {
     bool idle = true;

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "dataplane/dpdk_port.h"
-#include "dataplane/port_plugger.h"
+#include "dataplane/port/dpdk_port.h"
+#include "dataplane/port/port_attacher.h"
 #include "dpdk_test_support.h"
 
 namespace binlane {
@@ -32,12 +32,12 @@ TEST(VhostUser, PortsThatComeUpAtOnceShareOneEventThread) {
   ASSERT_EQ(vhost_event_threads(), 0U);
   constexpr int kPorts = 6;
   std::vector<std::unique_ptr<DpdkPort>> ports;
-  std::vector<std::unique_ptr<PortPlugger>> pluggers;
+  std::vector<std::unique_ptr<PortAttacher>> attachers;
   for (int i = 0; i < kPorts; ++i) {
     const std::string spec = "vhost:" + folder + "/at_once_" + std::to_string(i) + ".sock";
     ports.push_back(std::make_unique<DpdkPort>(config_for(spec, kLocal, PortSide::source)));
   }
-  for (const auto& port : ports) pluggers.push_back(std::make_unique<PortPlugger>(*port));
+  for (const auto& port : ports) attachers.push_back(std::make_unique<PortAttacher>(*port));
   for (const auto& port : ports) ASSERT_TRUE(wait_for([&] { return port->attached(); }));
   EXPECT_EQ(vhost_event_threads(), 1U);
 }
@@ -45,8 +45,8 @@ TEST(VhostUser, PortsThatComeUpAtOnceShareOneEventThread) {
 TEST(VhostUser, CarriesDatagramsToAReplicaAndSurvivesItsKills) {
   const std::string spec = "vhost:" + folder + "/source_test.sock";
   DpdkPort port(config_for(spec, kLocal, PortSide::source));
-  PortPlugger plugger(port);  // before its peer exists
-  ASSERT_TRUE(wait_for([&] { return port.attached(); })) << plugger.status().last_error;
+  PortAttacher attacher(port);  // before its peer exists
+  ASSERT_TRUE(wait_for([&] { return port.attached(); })) << attacher.status().last_error;
   EXPECT_FALSE(port.link_up());
   Pinger pinger(port);
   std::uint32_t settled = 0;
@@ -55,7 +55,7 @@ TEST(VhostUser, CarriesDatagramsToAReplicaAndSurvivesItsKills) {
     ASSERT_TRUE(pinger.echo(1, 64)) << peer.log();
     ASSERT_TRUE(pinger.echo(300, 8));
     ASSERT_TRUE(pinger.echo(300, port.max_payload()));
-    // Killed with frames under way.
+    // Killed with frames in flight.
     for (int burst = 0; burst < 64; ++burst) pinger.send(1000);
     port.flush();
     peer.kill();
@@ -66,7 +66,7 @@ TEST(VhostUser, CarriesDatagramsToAReplicaAndSurvivesItsKills) {
     pinger.take();
     return !port.link_up();
   }));
-  EXPECT_GE(port.link_downs(), 4U);  // the driver also says so while it sets up
+  EXPECT_GE(port.counters().link_downs, 4U);  // the driver also says so while it sets up
   EXPECT_EQ(pinger.damaged, 0U);
   EXPECT_EQ(port.counters().rx_foreign, 0U);
   EXPECT_LE(port.mbufs_in_use(), settled + kMaxLeftover);
@@ -75,12 +75,12 @@ TEST(VhostUser, CarriesDatagramsToAReplicaAndSurvivesItsKills) {
 TEST(VhostUser, CarriesDatagramsToASourceAndSurvivesItsKills) {
   const std::string spec = "vhost:" + folder + "/replica_test.sock";
   DpdkPort port(config_for(spec, kLocal, PortSide::replica));
-  PortPlugger plugger(port);
+  PortAttacher attacher(port);
   Pinger pinger(port);
   std::uint32_t in_use = 0;
   for (int round = 0; round < 4; ++round) {
     Peer peer(spec, PortSide::source);
-    ASSERT_TRUE(pinger.echo(1, 64)) << peer.log() << plugger.status().last_error;
+    ASSERT_TRUE(pinger.echo(1, 64)) << peer.log() << attacher.status().last_error;
     ASSERT_TRUE(pinger.echo(300, 8));
     ASSERT_TRUE(pinger.echo(300, port.max_payload()));
     if (round == 0) in_use = port.mbufs_in_use();
@@ -93,8 +93,8 @@ TEST(VhostUser, CarriesDatagramsToASourceAndSurvivesItsKills) {
       return !port.link_up();
     }));
   }
-  EXPECT_EQ(port.link_downs(), 4U);
-  EXPECT_EQ(port.quiesce_timeouts(), 0U);
+  EXPECT_EQ(port.counters().link_downs, 4U);
+  EXPECT_EQ(port.counters().quiesce_timeouts, 0U);
   EXPECT_EQ(pinger.damaged, 0U);
   EXPECT_EQ(port.counters().rx_foreign, 0U);
   // The rings' own mbufs come back at every reset: a leak would add a ring of them each round.
@@ -109,35 +109,35 @@ TEST(VhostUser, TakesOverTheStaleSocketOfAKilledServer) {
   }
   ASSERT_TRUE(std::filesystem::exists(path));
   DpdkPort port(config_for("vhost:" + path, kLocal, PortSide::replica));
-  PortPlugger plugger(port);
+  PortAttacher attacher(port);
   Peer peer("vhost:" + path, PortSide::source);
   Pinger pinger(port);
-  EXPECT_TRUE(pinger.echo(10, 100)) << peer.log() << plugger.status().last_error;
+  EXPECT_TRUE(pinger.echo(10, 100)) << peer.log() << attacher.status().last_error;
 }
 
-// Whoever may put a socket there, or connect to ours, shares all of DPDK's memory.
+// A process that may put a socket there, or connect to ours, shares all of DPDK's memory.
 TEST(VhostUser, AFolderThatOthersMayWriteToIsRefused) {
   const std::string open_folder = folder + "/open";
   std::filesystem::create_directory(open_folder);
   ASSERT_EQ(::chmod(open_folder.c_str(), 0777), 0);
   for (const PortSide side : {PortSide::replica, PortSide::source}) {
     DpdkPort port(config_for("vhost:" + open_folder + "/x.sock", kLocal, side));
-    PortPlugger plugger(port);
-    ASSERT_TRUE(wait_for([&] { return plugger.status().failures > 0; }));
-    EXPECT_NE(plugger.status().last_error.find("chmod go-w"), std::string::npos)
-        << plugger.status().last_error;
+    PortAttacher attacher(port);
+    ASSERT_TRUE(wait_for([&] { return attacher.status().failures > 0; }));
+    EXPECT_NE(attacher.status().last_error.find("chmod go-w"), std::string::npos)
+        << attacher.status().last_error;
     EXPECT_FALSE(port.attached());
     EXPECT_FALSE(std::filesystem::exists(open_folder + "/x.sock"));
   }
 }
 
 TEST(VhostUser, ItsSocketIsForItsOwnUserAlone) {
-  const mode_t before = ::umask(0002);  // as a login shell has it
+  const mode_t before = ::umask(0002);  // as a login shell sets it
   const std::string path = folder + "/private.sock";
   DpdkPort port(config_for("vhost:" + path, kLocal, PortSide::replica));
-  PortPlugger plugger(port);
+  PortAttacher attacher(port);
   ASSERT_TRUE(wait_for([&] { return std::filesystem::exists(path); }))
-      << plugger.status().last_error;
+      << attacher.status().last_error;
   struct stat info {};
   ASSERT_EQ(::lstat(path.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0077U, 0U) << std::oct << info.st_mode;
@@ -148,11 +148,11 @@ TEST(VhostUser, ItsSocketIsForItsOwnUserAlone) {
 
 TEST(VhostUser, OneBlockedServerHoldsUpNoOtherPort) {
   DpdkPort waiting(config_for("vhost:" + folder + "/nobody.sock", kLocal, PortSide::replica));
-  PortPlugger blocked(waiting);
+  PortAttacher blocked(waiting);
   DpdkPort also_waiting(config_for("vhost:" + folder + "/no_one.sock", kLocal, PortSide::replica));
-  PortPlugger also_blocked(also_waiting);
+  PortAttacher also_blocked(also_waiting);
   DpdkPort port(config_for("vhost:" + folder + "/free.sock", kLocal, PortSide::source));
-  PortPlugger plugger(port);
+  PortAttacher attacher(port);
   EXPECT_TRUE(wait_for([&] { return port.attached(); }));
   EXPECT_TRUE(wait_for([&] {
     return std::filesystem::exists(folder + "/nobody.sock") &&
@@ -165,10 +165,10 @@ TEST(VhostUser, CarriesJumboFrames) {
   const std::string spec = "vhost:" + folder + "/jumbo.sock";
   constexpr std::uint32_t kJumbo = 9000;
   DpdkPort port(config_for(spec, kLocal, PortSide::source, kJumbo));
-  PortPlugger plugger(port);
+  PortAttacher attacher(port);
   Peer peer(spec, PortSide::replica, kJumbo);
   Pinger pinger(port);
-  ASSERT_TRUE(pinger.echo(1, 64)) << peer.log() << plugger.status().last_error;
+  ASSERT_TRUE(pinger.echo(1, 64)) << peer.log() << attacher.status().last_error;
   EXPECT_EQ(port.max_payload(), kJumbo - 28);
   EXPECT_TRUE(pinger.echo(200, port.max_payload())) << peer.log();
   EXPECT_EQ(pinger.damaged, 0U);

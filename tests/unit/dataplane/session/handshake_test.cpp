@@ -8,8 +8,8 @@
 #include <random>
 #include <string>
 
-#include "dataplane/replica_handshake.h"
-#include "dataplane/source_handshake.h"
+#include "dataplane/session/replica_handshake.h"
+#include "dataplane/session/source_handshake.h"
 #include "support/frames.h"
 #include "support/memory_log.h"
 #include "support/memory_stream.h"
@@ -29,7 +29,7 @@ Uuid uuid_of(std::uint8_t number) {
   return uuid;
 }
 
-// Completes every write that the log has to hand out.
+// Completes every write that the log can hand out.
 void complete_writes(MemoryLog& log) {
   while (const auto write = log.next_write())
     log.on_completion({write->id, static_cast<std::int32_t>(write->length)});
@@ -39,12 +39,12 @@ void complete_writes(MemoryLog& log) {
 void copy_stream(MemoryStream& stream, MemoryLog& log, std::uint64_t from, std::uint64_t to) {
   std::vector<std::byte> buffer(1000);
   while (from < to) {
-    StreamPiece piece;
+    StreamSlice slice;
     const auto room = std::min<std::uint64_t>(buffer.size(), to - from);
-    ASSERT_EQ(stream.read(from, MutableBytes(buffer).first(room), piece), 0);
-    ASSERT_TRUE(piece.file_end ? log.append_file_end(piece.end)
-                               : log.append(piece.at, ConstBytes(buffer).first(piece.length)));
-    from += piece.length;
+    ASSERT_EQ(stream.read(from, MutableBytes(buffer).first(room), slice), 0);
+    ASSERT_TRUE(slice.file_end ? log.append_file_end(slice.end)
+                               : log.append(slice.at, ConstBytes(buffer).first(slice.length)));
+    from += slice.length;
     complete_writes(log);
   }
 }
@@ -152,7 +152,7 @@ struct Pair {
     while (now_ns < end_ns) {
       step();
       if (source->session() || source->inspection() || !source->refusal().empty()) {
-        step();  // a refusal is told to the replica as well
+        step();  // a refusal is sent to the replica as well
         return true;
       }
     }
@@ -171,10 +171,10 @@ void expect_match(const Pair& pair) {
   EXPECT_TRUE(log.records_durable());
   EXPECT_EQ(log.durable_log(), log.end_log());
   EXPECT_EQ(pair.session.origin_log(), log.released_log());
-  EXPECT_EQ(session.durable, log.end_log() - log.released_log());
+  EXPECT_EQ(session.durable.value, log.end_log() - log.released_log());
   EXPECT_EQ(pair.stream.position_of(session.origin), log.released());
-  ASSERT_LE(session.origin + session.durable, pair.stream.written());
-  for (std::uint64_t i = 0; i < session.durable; ++i) {
+  ASSERT_LE(session.origin + session.durable.value, pair.stream.written());
+  for (std::uint64_t i = 0; i < session.durable.value; ++i) {
     const std::uint64_t at = session.origin + i;
     if (pair.stream.position_of(at).offset == kInUseOffset) continue;
     ASSERT_EQ(log.unit(log.released_log() + i), pair.stream.unit(at)) << "unit " << at;
@@ -189,7 +189,7 @@ TEST(Handshake, ABlankReplicaTakesTheStreamFromItsBeginning) {
   ASSERT_TRUE(p.run());
   expect_match(p);
   EXPECT_EQ(p.source->session()->origin, 0U);
-  EXPECT_EQ(p.source->session()->durable, 0U);
+  EXPECT_EQ(p.source->session()->durable.value, 0U);
   EXPECT_EQ(p.log->end(), (Position{7, 0}));
   EXPECT_EQ(p.source->session()->journal_id, uuid_of(4));
   EXPECT_EQ(p.hellos, 2U);
@@ -203,7 +203,7 @@ TEST(Handshake, EqualLogsAreNotCut) {
   ASSERT_TRUE(p.run());
   expect_match(p);
   EXPECT_EQ(p.source->session()->origin, 100U);
-  EXPECT_EQ(p.source->session()->durable, 400U);
+  EXPECT_EQ(p.source->session()->durable.value, 400U);
   EXPECT_EQ(p.source->session()->cut, 0U);
 }
 
@@ -217,7 +217,7 @@ TEST(Handshake, AReplicaThatIsBehindGoesOn) {
   ASSERT_TRUE(p.run());
   expect_match(p);
   EXPECT_EQ(p.source->session()->origin, 450U);
-  EXPECT_EQ(p.source->session()->durable, 0U);
+  EXPECT_EQ(p.source->session()->durable.value, 0U);
 }
 
 TEST(Handshake, AnUnsyncedTailThatTheSourceLostIsCut) {
@@ -389,7 +389,7 @@ TEST(Handshake, ADifferenceBelowReleasedIsRefused) {
 }
 
 TEST(Handshake, AnArchiveDigestThatCannotBeCheckedDoesNotRefuse) {
-  // The archived bytes may stand in a file that was purged here since.
+  // The archived bytes may be in a file that was purged here since.
   Pair p;
   p.stream.append(noise(100));
   p.stream.end_file();
@@ -517,7 +517,7 @@ TEST(Handshake, WritesInFlightSettleBeforeTheSession) {
   p.log->on_completion({write->id, static_cast<std::int32_t>(write->length)});
   ASSERT_TRUE(p.run());
   expect_match(p);
-  EXPECT_EQ(p.source->session()->durable, 400U);
+  EXPECT_EQ(p.source->session()->durable.value, 400U);
 }
 
 // Safety rule S11: a cut that a crash could undo must not be the ground of a single ACK.
@@ -746,7 +746,7 @@ TEST(Handshake, DigestsThatContradictThemselvesAreRefused) {
       [](auto& body) { body.digest_count = 0; },
       [](auto& body) { body.digest_chunk = 0; },
       [](auto& body) {
-        body.digest_chunk = UINT64_MAX;  // would wrap around to a range in front of its beginning
+        body.digest_chunk = UINT64_MAX;  // would wrap around to a range before its beginning
         body.digest_count = 1;
       },
       [](auto& body) { body.digest_from = 5; },  // leaves a part out that would count as equal
@@ -872,7 +872,7 @@ TEST(Inspection, WaitsForWritesInFlight) {
   HelloMessage message;
   ASSERT_TRUE(candidate.poll(p.now_ns, message));
   HelloMessage reply;
-  // The session ends only for somebody who hears the answers.
+  // The session ends only for a sender that hears the answers.
   ASSERT_TRUE(p.replica->on_hello(p.admit(message), *p.log, p.session, 0, reply));
   EXPECT_TRUE(p.session.active());
   candidate.on_reply(test::view_of(reply.frame()), {2, 2}, p.now_ns);
@@ -908,7 +908,7 @@ TEST(Handshake, APromiseToALaterTermDeposesTheSource) {
   EXPECT_EQ(p.source->promised_term(), 7U);
 }
 
-// A candidate repeats what is not answered in time. The repetition that comes behind the promise
+// A candidate repeats what is not answered in time. The repetition that arrives after the promise
 // has no proof yet, and is told of a promise of its own term.
 TEST(Handshake, ALateHelloDoesNotTakeItsOwnPromiseForSomebodyElses) {
   Pair p;
@@ -937,8 +937,8 @@ TEST(Handshake, ALateHelloDoesNotTakeItsOwnPromiseForSomebodyElses) {
   EXPECT_TRUE(p.source->deposed());
 }
 
-// The answer to its FENCE names the promise; while the logs are compared behind it there is no
-// inspection yet, and the promise is the candidate's own all the same.
+// The answer to its FENCE names the promise. While the logs are then compared there is no
+// inspection yet, and the promise is still the candidate's own.
 TEST(Handshake, AnAnswerWithACandidatesOwnPromiseIsNoOthers) {
   for (const bool own : {true, false}) {
     Pair p;
@@ -1052,7 +1052,7 @@ TEST(ReplicaHandshake, UnknownPhasesAreNotAnswered) {
   }
 }
 
-// What it leads to is the control thread's; the session and the log stay as they are.
+// The control thread handles its consequences; session and log do not change.
 TEST(ReplicaHandshake, ALendIsAnsweredAndChangesNothing) {
   Target p;
   p.begin();
@@ -1082,7 +1082,8 @@ TEST(ReplicaHandshake, AnAskOfAnotherSourceEndsTheSessionThatRuns) {
   EXPECT_FALSE(p.session.active());
 }
 
-// Between the answer to a source's ASK and its START nobody who does not hear answers comes in.
+// Between the answer to a source's ASK and its START, no sender can interfere that does not hear
+// the answers.
 TEST(ReplicaHandshake, AForeignAskDoesNotPassOverAHandshakeUnderWay) {
   Target p;
   const auto answer = p.say(hello_body(wire::Phase::ask, 3));
@@ -1135,7 +1136,7 @@ TEST(ReplicaHandshake, a_start_below_what_was_acked_cuts_nothing) {
     tags.session_id = p.session.session_id();
     tags.epoch = p.session.epoch();
     tags.packet_number = 1;
-    seal(bytes, tags, sizeof marks);
+    finish_frame(bytes, tags, sizeof marks);
     p.session.on_data(test::view_of(bytes), *p.log, p.now_ns);
     ASSERT_EQ(p.session.synced(), 300U);
     wire::HelloBody ask = hello_body(wire::Phase::ask, 77);

@@ -1,5 +1,5 @@
 // PeerList: which sender is a peer, and which one.
-#include "dataplane/peer_list.h"
+#include "dataplane/session/peer_list.h"
 
 #include <gtest/gtest.h>
 
@@ -37,7 +37,7 @@ TEST(PeerList, IsBounded) {
 
 TEST(PeerList, AnybodyIsSaidExplicitly) {
   EXPECT_TRUE(PeerList::anybody().hears(3, {kB, 9}));
-  EXPECT_FALSE(PeerList::anybody().find(3, {kB, 9}));  // heard, and yet nobody we know
+  EXPECT_FALSE(PeerList::anybody().find(3, {kB, 9}));  // heard, but no known peer
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // QuorumGate and QuorumRule against a brute-force reading of their definition.
-#include "dataplane/quorum_gate.h"
+#include "dataplane/session/quorum_gate.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // ReceiverSession: what reaches the log, and what the ACKs say.
-#include "dataplane/receiver_session.h"
+#include "dataplane/session/receiver_session.h"
 
 #include <gtest/gtest.h>
 
@@ -73,6 +73,17 @@ struct Receiver {
     return text;
   }
 };
+
+TEST(ReceiverSession, ProbesAndFramesOfACatchUpAreCounted) {
+  Receiver r;
+  r.data(1, 0, "ab", wire::kFlagCatchUp);
+  r.data(2, 2, "cd");
+  r.data(3, 0, "ab", wire::kFlagProbe | wire::kFlagAckNow);
+  EXPECT_EQ(r.text(), "abcd");
+  EXPECT_EQ(r.session.counters().frames, 3U);
+  EXPECT_EQ(r.session.counters().catch_up_frames, 1U);
+  EXPECT_EQ(r.session.counters().probes, 1U);
+}
 
 TEST(ReceiverSession, WhatOthersNeedIsAsTheNewestFrameSays) {
   Receiver r;
@@ -578,7 +589,7 @@ TEST(ReceiverSession, ImplausiblePositionsAreMalformed) {
   r.give(frame.file_end({UINT32_MAX, 0, 0, 0}));
   EXPECT_EQ(r.session.counters().malformed, 5U);
   EXPECT_EQ(r.session.counters().bytes, 0U);
-  // The session goes on.
+  // The session continues.
   r.data(1, 0, "0123456789");
   EXPECT_EQ(r.session.counters().bytes, 10U);
 }

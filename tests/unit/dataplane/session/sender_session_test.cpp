@@ -1,5 +1,5 @@
 // SenderSession: what is sent when, and what an ACK changes.
-#include "dataplane/sender_session.h"
+#include "dataplane/session/sender_session.h"
 
 #include <gtest/gtest.h>
 
@@ -20,18 +20,27 @@ constexpr std::uint32_t kPayload = 1000;
 struct Sender {
   SenderSession session;
   std::uint64_t now_ns = 5'000 * kMs;
+  // Offsets of the session, as numbers.
   std::uint64_t written = 0;
-  SessionMarks marks;
+  struct {
+    std::uint64_t synced = 0;
+    std::uint64_t released = 0;
+  } marks;
 
   explicit Sender(std::uint64_t window_end = 1U << 30, std::uint64_t durable = 0) {
     written = durable;
-    session.start({kSession, kEpoch, durable, window_end, kPayload, now_ns});
+    session.start(
+        {kSession, kEpoch, SessionOffset{durable}, SessionOffset{window_end}, kPayload, now_ns});
   }
 
-  // One turn; what it sent.
+  void begin_turn() {
+    session.begin_turn(SessionOffset{written},
+                       {SessionOffset{marks.synced}, SessionOffset{marks.released}}, now_ns);
+  }
+  // One turn; returns what it sent.
   std::vector<SendPlan> turn() {
     std::vector<SendPlan> sent;
-    session.begin_turn(written, marks, now_ns);
+    begin_turn();
     while (auto plan = session.next(now_ns)) {
       session.on_sent(*plan, plan->max_length, now_ns);
       sent.push_back(*plan);
@@ -91,7 +100,7 @@ TEST(SenderSession, SendsWhatIsWrittenInFramesOfThePayloadSize) {
   for (std::size_t i = 0; i < sent.size(); ++i) {
     EXPECT_EQ(sent[i].kind, Kind::fresh);
     EXPECT_EQ(sent[i].packet_number, i + 1);
-    EXPECT_EQ(sent[i].offset, offset);
+    EXPECT_EQ(sent[i].offset.value, offset);
     offset += sent[i].max_length;
   }
   EXPECT_EQ(offset, 2500U);
@@ -102,23 +111,23 @@ TEST(SenderSession, BeginsBehindWhatTheReplicaHas) {
   Sender s(1U << 30, 4000);
   const auto sent = s.write(10);
   ASSERT_EQ(sent.size(), 1U);
-  EXPECT_EQ(sent[0].offset, 4000U);
-  EXPECT_EQ(s.session.received(), 4000U);
-  EXPECT_EQ(s.session.durable(), 4000U);
+  EXPECT_EQ(sent[0].offset.value, 4000U);
+  EXPECT_EQ(s.session.received().value, 4000U);
+  EXPECT_EQ(s.session.durable().value, 4000U);
 }
 
 TEST(SenderSession, ALostPacketIsFoundByThreeLaterNumbers) {
   Sender s;
   ASSERT_EQ(s.write(5000).size(), 5U);
   s.now_ns += 50 * kUs;
-  s.take(1000, 0, {1, 3, 4});  // 2 is two behind the largest: it may be reordering
+  s.take(1000, 0, {1, 3, 4});  // 2 is two below the largest: it may be reordering
   EXPECT_TRUE(s.turn().empty());
   s.take(1000, 0, {1, 3, 4, 5});
   const auto sent = s.turn();
   ASSERT_EQ(sent.size(), 1U);
   EXPECT_EQ(sent[0].kind, Kind::retransmit);
   EXPECT_EQ(sent[0].packet_number, 6U);
-  EXPECT_EQ(sent[0].offset, 1000U);
+  EXPECT_EQ(sent[0].offset.value, 1000U);
   EXPECT_EQ(sent[0].max_length, 1000U);
 }
 
@@ -134,7 +143,7 @@ TEST(SenderSession, AGapIsFoundByTimeWhenNoLaterNumbersFollow) {
   const auto sent = s.next_sent(1 * kUs, 10 * kMs);
   ASSERT_EQ(sent.size(), 1U);
   EXPECT_EQ(sent[0].kind, Kind::retransmit);
-  EXPECT_EQ(sent[0].offset, first[1].offset);
+  EXPECT_EQ(sent[0].offset.value, first[1].offset.value);
   EXPECT_LE(s.now_ns - from_ns, 30 * kUs);  // a quarter of a round trip later
 }
 
@@ -148,7 +157,7 @@ TEST(SenderSession, ALostRetransmissionIsFoundLikeAnyOther) {
   const auto sent = s.turn();
   ASSERT_EQ(sent.size(), 1U);
   EXPECT_EQ(sent[0].packet_number, 10U);
-  EXPECT_EQ(sent[0].offset, 1000U);
+  EXPECT_EQ(sent[0].offset.value, 1000U);
 }
 
 TEST(SenderSession, WhatArrivedAfterAllIsNotSentAgain) {
@@ -168,7 +177,7 @@ TEST(SenderSession, LossesGoFirst) {
   ASSERT_EQ(sent.size(), 3U);
   EXPECT_EQ(sent[0].kind, Kind::retransmit);
   EXPECT_EQ(sent[1].kind, Kind::fresh);
-  EXPECT_EQ(sent[1].offset, 5000U);
+  EXPECT_EQ(sent[1].offset.value, 5000U);
 }
 
 TEST(SenderSession, ALostTailIsProbedAfterTwoRoundTrips) {
@@ -180,7 +189,7 @@ TEST(SenderSession, ALostTailIsProbedAfterTwoRoundTrips) {
   ASSERT_EQ(probe.size(), 1U);
   EXPECT_EQ(probe[0].kind, Kind::probe);
   EXPECT_EQ(probe[0].replaces, first[0].packet_number);
-  EXPECT_EQ(probe[0].offset, first[0].offset);
+  EXPECT_EQ(probe[0].offset.value, first[0].offset.value);
   EXPECT_EQ(probe[0].max_length, 500U);
   EXPECT_EQ(probe[0].flags, wire::kFlagProbe | wire::kFlagAckNow);
   EXPECT_NEAR(static_cast<double>(s.now_ns - sent_ns), 200.0 * kUs, 5.0 * kUs);
@@ -282,14 +291,14 @@ TEST(SenderSession, KeepsWithinTheWindow) {
   Sender s(1500);
   const auto sent = s.write(5000);
   ASSERT_EQ(sent.size(), 2U);
-  EXPECT_EQ(sent[1].offset + sent[1].max_length, 1500U);
+  EXPECT_EQ(sent[1].offset.value + sent[1].max_length, 1500U);
   EXPECT_GT(s.session.counters().window_limited, 0U);
   auto ack = s.ack(1500, 0, {1, 2});
   ack.window_end = 2500;
   s.take(ack);
   const auto more = s.turn();
   ASSERT_EQ(more.size(), 1U);
-  EXPECT_EQ(more[0].offset, 1500U);
+  EXPECT_EQ(more[0].offset.value, 1500U);
   EXPECT_EQ(more[0].max_length, 1000U);
 }
 
@@ -301,7 +310,7 @@ TEST(SenderSession, TheWindowNeverShrinks) {
   EXPECT_EQ(s.write(3000).size(), 3U);
 }
 
-// The ACK that opened the window may be lost, and nothing else would tell of it.
+// The ACK that opened the window may be lost, and nothing else would report it.
 TEST(SenderSession, AShutWindowIsAskedAboutLongBeforeTheKeepalive) {
   Sender s(1000);
   ASSERT_EQ(s.write(5000).size(), 1U);
@@ -337,7 +346,7 @@ TEST(SenderSession, MarksGoOutWhenTheyMoveWhileIdle) {
   ASSERT_EQ(sent.size(), 1U);
   EXPECT_EQ(sent[0].kind, Kind::marks);
   EXPECT_EQ(sent[0].max_length, 0U);
-  EXPECT_EQ(sent[0].offset, 100U);
+  EXPECT_EQ(sent[0].offset.value, 100U);
   EXPECT_TRUE(s.turn().empty());
 }
 
@@ -436,7 +445,7 @@ TEST(SenderSession, AcksOfAnotherSessionOrEpochDoNotCount) {
   EXPECT_FALSE(s.session.on_ack(kSession + 1, kEpoch, ack, s.now_ns));
   EXPECT_FALSE(s.session.on_ack(kSession, {1, 3}, ack, s.now_ns));
   EXPECT_FALSE(s.session.on_ack(kSession, {2, 4}, ack, s.now_ns));
-  EXPECT_EQ(s.session.durable(), 0U);
+  EXPECT_EQ(s.session.durable().value, 0U);
   EXPECT_EQ(s.session.counters().stale_acks, 3U);
   s.session.stop();
   EXPECT_FALSE(s.take(ack));
@@ -459,10 +468,10 @@ TEST(SenderSession, ClaimsBeyondWhatWasSentDoNotCount) {
   EXPECT_FALSE(s.take(forged([](auto& a) { a.released_seen = 61; })));
   EXPECT_FALSE(s.take(forged([](auto& a) { a.largest_packet = 3; })));
   EXPECT_FALSE(s.take(forged([](auto& a) { a.largest_packet = UINT64_MAX; })));
-  EXPECT_EQ(s.session.received(), 0U);
+  EXPECT_EQ(s.session.received().value, 0U);
   EXPECT_EQ(s.session.counters().stale_acks, 7U);
   EXPECT_TRUE(s.take(forged([](auto& a) { a.released_seen = 60; })));
-  EXPECT_EQ(s.session.durable(), 50U);
+  EXPECT_EQ(s.session.durable().value, 50U);
 }
 
 TEST(SenderSession, AnOvertakenAckTakesNothingBack) {
@@ -470,8 +479,8 @@ TEST(SenderSession, AnOvertakenAckTakesNothingBack) {
   s.write(3000);
   s.take(3000, 3000, {1, 2, 3});
   s.take(1000, 0, {1});
-  EXPECT_EQ(s.session.received(), 3000U);
-  EXPECT_EQ(s.session.durable(), 3000U);
+  EXPECT_EQ(s.session.received().value, 3000U);
+  EXPECT_EQ(s.session.durable().value, 3000U);
   EXPECT_TRUE(s.turn().empty());
 }
 
@@ -488,25 +497,25 @@ TEST(SenderSession, ACatchingUpPeerGetsFewFramesATurn) {
 TEST(SenderSession, ATurnWithoutABufferLosesNothing) {
   Sender s;
   s.written = 3000;
-  s.session.begin_turn(s.written, s.marks, s.now_ns);
+  s.begin_turn();
   const auto plan = s.session.next(s.now_ns);
   ASSERT_TRUE(plan);
   const auto sent = s.turn();  // the plan was dropped
   ASSERT_EQ(sent.size(), 3U);
   EXPECT_EQ(sent[0].packet_number, plan->packet_number);
-  EXPECT_EQ(sent[0].offset, 0U);
+  EXPECT_EQ(sent[0].offset.value, 0U);
 }
 
 TEST(SenderSession, AFrameMayCoverLessThanPlanned) {
   // The end of a file cuts a frame short; the next one begins there.
   Sender s;
   s.written = 1500;
-  s.session.begin_turn(s.written, s.marks, s.now_ns);
+  s.begin_turn();
   auto plan = s.session.next(s.now_ns);
   ASSERT_EQ(plan->max_length, 1000U);
   s.session.on_sent(*plan, 300, s.now_ns);
   plan = s.session.next(s.now_ns);
-  EXPECT_EQ(plan->offset, 300U);
+  EXPECT_EQ(plan->offset.value, 300U);
   EXPECT_EQ(plan->max_length, 1000U);
 }
 
@@ -533,12 +542,12 @@ TEST(SenderSession, AWindowIsBoundedByTheLargestJournal) {
   ASSERT_TRUE(s.session.on_ack(kSession, kEpoch, ack, s.now_ns));
   EXPECT_TRUE(s.session.has_room());
   s.written = 500 + kMaxWindowBytes + 1'000'000;
-  EXPECT_EQ(s.session.window_end(), 500 + kMaxWindowBytes);
+  EXPECT_EQ(s.session.window_end().value, 500 + kMaxWindowBytes);
 }
 
 TEST(SenderSession, SoIsTheWindowThatASessionBeginsWith) {
   Sender s(UINT64_MAX, 300);
-  EXPECT_EQ(s.session.window_end(), 300 + kMaxWindowBytes);
+  EXPECT_EQ(s.session.window_end().value, 300 + kMaxWindowBytes);
 }
 
 }  // namespace

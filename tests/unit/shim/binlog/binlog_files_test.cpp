@@ -1,5 +1,5 @@
 // The tailer and the reader over real files, and what only real files can show.
-#include "shim/binlog_files.h"
+#include "shim/binlog/binlog_files.h"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -11,15 +11,15 @@
 #include <fstream>
 #include <set>
 
-#include "allocation_counter.h"
 #include "base/error.h"
 #include "base/position.h"
-#include "binlog_writer.h"
-#include "shim/binlog_index.h"
-#include "shim/binlog_paths.h"
-#include "shim/stream_digester.h"
-#include "shim/stream_reader.h"
-#include "shim/tailer.h"
+#include "shim/binlog/binlog_index.h"
+#include "shim/binlog/binlog_paths.h"
+#include "shim/binlog/stream_digester.h"
+#include "shim/binlog/stream_reader.h"
+#include "shim/binlog/tailer.h"
+#include "support/allocation_counter.h"
+#include "support/binlog_writer.h"
 
 namespace {
 
@@ -31,7 +31,7 @@ std::set<ino_t>& synced_inodes() {
 
 }  // namespace
 
-// The C library's, seen from here on: whether anybody synced a file does not show in its contents.
+// Replaces the C library's function: a file's contents do not show whether anybody synced it.
 extern "C" int fdatasync(int descriptor) {
   struct stat status {};
   if (::fstat(descriptor, &status) == 0) synced_inodes().insert(status.st_ino);
@@ -105,7 +105,7 @@ TEST_F(BinlogFilesTest, SeesRemovalAndReplacement) {
   EXPECT_TRUE(files.replaced(handle, 1));
   std::filesystem::remove(path_of(2));
   EXPECT_TRUE(files.replaced(handle, 1));
-  EXPECT_EQ(files.size(handle), 10);  // still there for who has it open
+  EXPECT_EQ(files.size(handle), 10);  // still exists for a process that has it open
   files.close(handle);
 }
 
@@ -155,8 +155,8 @@ TEST_F(BinlogFilesTest, ReadsTheIndex) {
   EXPECT_EQ(gap.last, 4U);
 
   EXPECT_NE(read("").error, "");
-  EXPECT_NE(read("binlog.000002\nbinlog.000001\n").error.find("comes after"), std::string::npos);
-  EXPECT_NE(read("binlog.000001\nother.000002\n").error.find("is none of"), std::string::npos);
+  EXPECT_NE(read("binlog.000002\nbinlog.000001\n").error.find("follows number"), std::string::npos);
+  EXPECT_NE(read("binlog.000001\nother.000002\n").error.find("is not one of"), std::string::npos);
   EXPECT_NE(read("a/binlog.000001\nb/binlog.000002\n", "/d/a/binlog").error, "");
   EXPECT_NE(read("binlog.000001\nrubbish\n").error.find("rubbish"), std::string::npos);
   EXPECT_NE(read_binlog_index(directory_ + "/none", "/binlog").error.find("cannot open"),
@@ -256,11 +256,11 @@ TEST_F(BinlogFilesTest, TailsRealFilesWithoutAllocation) {
     if (number % 10 == 0) linear = 0;
     bool same = true;
     while (linear < tailer.written()) {
-      StreamChunk chunk;
-      if (reader.read(linear, buffer, chunk) != 0) break;
-      same = same && std::memcmp(buffer.data(), written.data() + linear, chunk.size) == 0;
-      linear += chunk.units();
-      compared += chunk.size;
+      StreamSlice slice;
+      if (reader.read(linear, buffer, slice) != 0) break;
+      same = same && std::memcmp(buffer.data(), written.data() + linear, slice.byte_count()) == 0;
+      linear += slice.length;
+      compared += slice.byte_count();
     }
     EXPECT_EQ(allocation_count(), allocations);
     EXPECT_TRUE(same);
@@ -269,7 +269,7 @@ TEST_F(BinlogFilesTest, TailsRealFilesWithoutAllocation) {
   }
   EXPECT_GT(compared, 2 * written.size());
   // The server clears the flag in place; the digest does not see it.
-  StreamDigester<PosixBinlogFiles> digester(files, tailer.map());
+  StreamDigester digester(files, tailer.map());
   const auto digest = digester.digest_range(0, tailer.written());
   std::fstream file(path_of(1), std::ios::binary | std::ios::in | std::ios::out);
   file.seekp(kInUseOffset);

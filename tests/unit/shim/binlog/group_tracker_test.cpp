@@ -1,11 +1,11 @@
-#include "shim/group_tracker.h"
+#include "shim/binlog/group_tracker.h"
 
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <iterator>
 #include <random>
-#include "binlog_writer.h"
+#include "support/binlog_writer.h"
 
 namespace binlane {
 namespace {
@@ -221,7 +221,7 @@ TEST(GroupTracker, AnEventThatEndsElsewhereIsAFault) {
   EXPECT_EQ(tracked(moved, 5).fault(), TrackerFault::misplaced_event);
 }
 
-// Canary: checksum_not_verified.
+// Mutant: checksum_not_verified.
 // Half of the event that ends a group, filled up to the length that it says by what the server
 // wrote next: the group is not whole, wherever in the event the half ends.
 TEST(GroupTracker, AFilledUpHalfOfALastEventIsAFault) {

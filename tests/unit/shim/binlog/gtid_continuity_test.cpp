@@ -1,4 +1,4 @@
-#include "shim/gtid_continuity.h"
+#include "shim/binlog/gtid_continuity.h"
 
 #include <gtest/gtest.h>
 
@@ -23,13 +23,13 @@ TEST(GtidContinuity, ADifferenceIsNamed) {
   const List end = {{0, 1, 17}};
   EXPECT_EQ(judge_continuity(begin, end, List{{0, 1, 20}}), Continuity::differs);
   EXPECT_EQ(continuity_text(end, List{{0, 1, 20}}),
-            "the file ends with 0-1-17, the next file begins after 0-1-20");
+            "the file ends with 0-1-17, but the next file begins after 0-1-20");
   EXPECT_EQ(judge_continuity(begin, end, List{{0, 1, 17}, {0, 2, 1}}), Continuity::differs);
   EXPECT_EQ(continuity_text(end, List{{0, 1, 17}, {0, 2, 1}}),
-            "the next file says that 0-2-1 was written, the file does not hold it");
+            "the next file says that 0-2-1 was written, but the file does not hold it");
   EXPECT_EQ(judge_continuity(begin, end, List{}), Continuity::differs);
   EXPECT_EQ(continuity_text(end, List{}),
-            "the file holds 0-1-17, the next file does not know of it");
+            "the file holds 0-1-17, but the next file does not list it");
 }
 
 // FLUSH BINARY LOGS DELETE_DOMAIN_ID=(1)

@@ -1,4 +1,4 @@
-#include "shim/gtid_position.h"
+#include "shim/binlog/gtid_position.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "shim/read_ahead.h"
+#include "shim/binlog/read_ahead.h"
 
 #include <gtest/gtest.h>
 
@@ -65,7 +65,7 @@ TEST_F(ReadAheadTest, ReadsFromAnywhereElseTakeWhatTheyNeed) {
   for (const std::uint64_t at : {100'000U, 50'000U, 300'000U, 1'000U})
     ASSERT_EQ(read(at, kFrame), kFrame);
   EXPECT_EQ(bytes_read_, 4 * kFrame);
-  // The same again goes back behind where the reader would go on.
+  // The same read again goes back to before the place where the reader would continue.
   ASSERT_EQ(read(50'000, kFrame), kFrame);
   EXPECT_EQ(bytes_read_, 5 * kFrame);
 }

@@ -1,8 +1,8 @@
-#include "shim/stream_map.h"
+#include "shim/binlog/stream_map.h"
 
 #include <gtest/gtest.h>
 
-#include "shim/tail_window.h"
+#include "shim/binlog/tail_window.h"
 
 namespace binlane {
 namespace {

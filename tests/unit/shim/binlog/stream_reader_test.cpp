@@ -1,11 +1,11 @@
-#include "shim/stream_reader.h"
+#include "shim/binlog/stream_reader.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 
-#include "fake_binlog_files.h"
-#include "shim/stream_digester.h"
+#include "shim/binlog/stream_digester.h"
+#include "support/fake_binlog_files.h"
 
 namespace binlane {
 namespace {
@@ -80,23 +80,23 @@ std::uint64_t read_and_compare(StreamReader<FakeBinlogFiles>& reader, const Rand
                                std::mt19937_64& random) {
   std::byte buffer[5000];
   while (linear < written) {
-    StreamChunk chunk;
+    StreamSlice slice;
     const std::size_t size = 1 + random() % sizeof buffer;
-    EXPECT_EQ(reader.read(linear, {buffer, size}, chunk), 0);
-    EXPECT_EQ(chunk.is_file_end, server.is_file_end(linear));
-    EXPECT_GT(chunk.units(), 0U);
-    if (chunk.is_file_end)
-      EXPECT_EQ(chunk.at, (Position{chunk.file_end.file, chunk.file_end.final_size}));
+    EXPECT_EQ(reader.read(linear, {buffer, size}, slice), 0);
+    EXPECT_EQ(slice.file_end, server.is_file_end(linear));
+    EXPECT_GT(slice.length, 0U);
+    if (slice.file_end)
+      EXPECT_EQ(slice.at, (Position{slice.end.file, slice.end.final_size}));
     else
-      EXPECT_EQ(0, std::memcmp(buffer, server.stream().data() + linear, chunk.size));
+      EXPECT_EQ(0, std::memcmp(buffer, server.stream().data() + linear, slice.byte_count()));
     if (::testing::Test::HasFailure()) return linear;
-    linear += chunk.units();
+    linear += slice.length;
   }
   EXPECT_EQ(linear, written);
-  StreamChunk chunk;
-  EXPECT_EQ(reader.read(written, buffer, chunk), 0);
+  StreamSlice slice;
+  EXPECT_EQ(reader.read(written, buffer, slice), 0);
   // Right behind a written file's end nothing is known; never a byte that was not written.
-  EXPECT_EQ(chunk.units(), 0U);
+  EXPECT_EQ(slice.length, 0U);
   return linear;
 }
 
@@ -141,7 +141,7 @@ TEST(StreamReader, ReadsBackWhatRandomServersWrite) {
     EXPECT_LE(files.open_count(), StreamReader<FakeBinlogFiles>::kMaxOpenFiles + 1);
 
     // Any part's digest is the one of the bytes that were written.
-    StreamDigester<FakeBinlogFiles> digester(files, tailer.map());
+    StreamDigester digester(files, tailer.map());
     for (int round = 0; round < 3; ++round) {
       std::uint64_t from = random() % (tailer.written() + 1);
       std::uint64_t to = random() % (tailer.written() + 1);
@@ -182,57 +182,57 @@ class StreamReaderFaults : public ::testing::Test {
   FakeBinlogFiles files_;
   Tailer<FakeBinlogFiles> tailer_{files_};
   StreamReader<FakeBinlogFiles> reader_{files_, tailer_};
-  StreamChunk chunk_;
+  StreamSlice slice_;
   std::byte buffer_[64];
 };
 
 TEST_F(StreamReaderFaults, PurgedFile) {
   files_.remove(1);
-  EXPECT_EQ(reader_.read(0, buffer_, chunk_), ENOENT);
-  EXPECT_EQ(reader_.read(begin_of(2), buffer_, chunk_), 0);
+  EXPECT_EQ(reader_.read(0, buffer_, slice_), ENOENT);
+  EXPECT_EQ(reader_.read(begin_of(2), buffer_, slice_), 0);
   // An open file is read on though its name is gone.
   files_.remove(2);
-  EXPECT_EQ(reader_.read(begin_of(2) + 64, buffer_, chunk_), 0);
-  EXPECT_EQ(chunk_.size, 64U);
+  EXPECT_EQ(reader_.read(begin_of(2) + 64, buffer_, slice_), 0);
+  EXPECT_EQ(slice_.length, 64U);
   EXPECT_FALSE(tailer_.drop_purged(10));
-  EXPECT_EQ(reader_.read(begin_of(3) - 1, buffer_, chunk_), ENOENT);
+  EXPECT_EQ(reader_.read(begin_of(3) - 1, buffer_, slice_), ENOENT);
   EXPECT_EQ(reader_.counters().failures, 2U);
-  StreamDigester<FakeBinlogFiles> digester(files_, tailer_.map());
+  StreamDigester digester(files_, tailer_.map());
   EXPECT_EQ(digester.digest_range(0, tailer_.written()), std::nullopt);
   EXPECT_TRUE(digester.digest_range(begin_of(3), tailer_.written()));
 }
 
 TEST_F(StreamReaderFaults, ShorterFileThanItWas) {
   files_.truncate(3, 10);
-  EXPECT_EQ(reader_.read(begin_of(3) + 20, buffer_, chunk_), ENODATA);
-  EXPECT_EQ(chunk_.units(), 0U);
+  EXPECT_EQ(reader_.read(begin_of(3) + 20, buffer_, slice_), ENODATA);
+  EXPECT_EQ(slice_.length, 0U);
   files_.read_error = EIO;
-  EXPECT_EQ(reader_.read(begin_of(4), buffer_, chunk_), EIO);
+  EXPECT_EQ(reader_.read(begin_of(4), buffer_, slice_), EIO);
 }
 
 // After a RESET the same name is another file.
 TEST_F(StreamReaderFaults, NothingThatWasReadAheadOutlivesAReset) {
   const std::span<std::byte> part(buffer_, 16);
-  ASSERT_EQ(reader_.read(begin_of(5), part, chunk_), 0);
-  ASSERT_EQ(reader_.read(begin_of(5) + 16, part, chunk_), 0);
+  ASSERT_EQ(reader_.read(begin_of(5), part, slice_), 0);
+  ASSERT_EQ(reader_.read(begin_of(5) + 16, part, slice_), 0);
   files_.data(5)[32] ^= std::byte{1};
-  ASSERT_EQ(reader_.read(begin_of(5) + 32, part, chunk_), 0);
+  ASSERT_EQ(reader_.read(begin_of(5) + 32, part, slice_), 0);
   EXPECT_NE(part[0], files_.data(5)[32]) << "it was not read ahead, so this test shows nothing";
   reader_.reset();
-  ASSERT_EQ(reader_.read(begin_of(5) + 32, part, chunk_), 0);
+  ASSERT_EQ(reader_.read(begin_of(5) + 32, part, slice_), 0);
   EXPECT_EQ(part[0], files_.data(5)[32]);
 }
 
 TEST_F(StreamReaderFaults, FewFilesAreOpenAndTheLatestUsedStay) {
   constexpr auto kOpen = static_cast<std::uint32_t>(StreamReader<FakeBinlogFiles>::kMaxOpenFiles);
   for (std::uint32_t number = 1; number < kFiles; ++number) {
-    ASSERT_EQ(reader_.read(begin_of(1), buffer_, chunk_), 0);
-    ASSERT_EQ(reader_.read(begin_of(number), buffer_, chunk_), 0);
+    ASSERT_EQ(reader_.read(begin_of(1), buffer_, slice_), 0);
+    ASSERT_EQ(reader_.read(begin_of(number), buffer_, slice_), 0);
     ASSERT_LE(files_.open_count(), kOpen + 1);
   }
   EXPECT_EQ(reader_.counters().files_opened, kFiles - 1);
   // Reading on in a file that is open opens nothing.
-  EXPECT_EQ(reader_.read(begin_of(kFiles - 1) + 5, buffer_, chunk_), 0);
+  EXPECT_EQ(reader_.read(begin_of(kFiles - 1) + 5, buffer_, slice_), 0);
   EXPECT_EQ(reader_.counters().files_opened, kFiles - 1);
   reader_.reset();
   EXPECT_EQ(files_.open_count(), 1U);
@@ -245,7 +245,7 @@ TEST(StreamDigest, TheInUseFlagIsMasked) {
   files.append(1, writer.take());
   StreamMap map;
   map.begin(1);
-  StreamDigester<FakeBinlogFiles> digester(files, map);
+  StreamDigester digester(files, map);
   const auto before = digester.digest_range(0, writer.size());
   ASSERT_TRUE(before);
   files.data(1)[kInUseOffset] ^= kInUseBit;

@@ -1,4 +1,4 @@
-#include "shim/synced_confirmer.h"
+#include "shim/binlog/synced_confirmer.h"
 
 #include <gtest/gtest.h>
 
@@ -33,7 +33,7 @@ TEST(SyncedConfirmer, APositionCountsAfterAPollThatBeganAfterIt) {
   confirmer.on_poll_begin({5, 200});
   EXPECT_EQ(confirmer.synced(), (Position{5, 100}));
   confirmer.on_poll_end(1);
-  // What arrived while the poll was under way waits for the next one.
+  // What arrived while the poll was in progress waits for the next one.
   EXPECT_EQ(confirmer.synced(), (Position{5, 200}));
   poll(confirmer, {5, 350}, 1);
   EXPECT_EQ(confirmer.synced(), (Position{5, 350}));
@@ -101,7 +101,7 @@ TEST(SyncedConfirmer, RestartBeginsWithoutTrust) {
   EXPECT_TRUE(confirmer.needs_own_sync());
   EXPECT_EQ(confirmer.distrusts(), 1U);
   EXPECT_FALSE(confirmer.own_sync_begin());
-  // A poll that was under way belongs to the past.
+  // A poll that was in progress belongs to the past.
   confirmer.on_poll_begin({6, 300});
   confirmer.restart({7, 4});
   poll(confirmer, {7, 300}, 1);

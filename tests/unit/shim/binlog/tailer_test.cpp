@@ -1,10 +1,10 @@
-#include "shim/tailer.h"
+#include "shim/binlog/tailer.h"
 
 #include <gtest/gtest.h>
 
 #include <optional>
 
-#include "fake_binlog_files.h"
+#include "support/fake_binlog_files.h"
 
 namespace binlane {
 namespace {
@@ -252,7 +252,8 @@ TEST_F(TailerTest, TornTailThenANewFileIsARestart) {
   EXPECT_EQ(tailer_.written(), whole + torn.size() + 1 + second.size());
 }
 
-// The rotation happens between the vain read of the old file and the look at the next one.
+// The rotation happens between the read of the old file that finds nothing and the check of the
+// next one.
 TEST_F(TailerTest, ARotationIsNotMistakenForARestart) {
   BinlogWriter first = file(1, 1);
   files_.append(1, first.take());
@@ -314,8 +315,8 @@ TEST_F(TailerTest, RemovedOrReplacedFileIsAReset) {
   expect_stopped();
 }
 
-// A server that died in its rotation removes the file that it had not listed, as it starts, and
-// gives the number out again; a RESET takes the file before it as well.
+// A server that died in its rotation removes, as it starts, the file that it had not listed, and
+// reuses the number. A RESET removes the previous file as well.
 TEST_F(TailerTest, ANewFileThatIsRemovedIsNoReset) {
   for (const bool reset : {false, true}) {
     for (const bool anew : {false, true}) {
@@ -351,8 +352,8 @@ TEST_F(TailerTest, ResetBehindARotateIsAReset) {
   expect_stopped();
 }
 
-// A RESET behind which as many groups stand in the first file as before: the next one's GTID state
-// looks like the one of old. Canary: renumbered_file_followed.
+// A RESET after which the first file has as many groups as before: the next one's GTID state looks
+// like the old one. Mutant: renumbered_file_followed.
 TEST_F(TailerTest, AResetToTheSameGtidStateIsOne) {
   BinlogWriter first = file(1, 3);
   first.rotate(name_of(2));
@@ -382,8 +383,8 @@ TEST_F(TailerTest, PurgeOfTheFileBeingReadIsNoReset) {
   EXPECT_EQ(tailer_.written(), first.size() + 1 + files_.data(2).size());
 }
 
-// A lane that stood still finds its file grown and gone: PURGE or RESET, that shows in what
-// follows. Canary: acked_behind_reset.
+// After a pause a lane finds its file grown and gone: what follows shows whether that was a PURGE
+// or a RESET. Mutant: acked_behind_reset.
 TEST_F(TailerTest, AfterAPauseAGrownFileMayBeAnotherStreams) {
   BinlogWriter first = file(1, 1);
   files_.append(1, first.take());
@@ -432,9 +433,56 @@ TEST_F(TailerTest, OtherGtidStateBehindAFileThatIsThereIsDamage) {
   EXPECT_EQ(poll(), TailEvent::file_ended);
   EXPECT_EQ(next_event(), TailEvent::damaged);
   EXPECT_EQ(discontinuity_text(tailer_.tracker()),
-            "it does not go on where the file before it ends: the file ends with 0-7-5, the next "
-            "file begins after 0-7-6");
+            "it does not go on where the file before it ends: the file ends with 0-7-5, but the "
+            "next file begins after 0-7-6");
   expect_stopped();
+}
+
+// MySQL's files: each begins with the set of all GTIDs before it.
+TEST_F(TailerTest, OtherPreviousGtidsAreNoticedToo) {
+  const std::string uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+  struct Case {
+    std::string list;
+    bool first_gone;
+    TailEvent expected;
+    std::uint64_t unproven;
+  };
+  std::uint32_t number = 1;
+  for (const Case& next :
+       {Case{":1-3", false, TailEvent::grew, 0}, Case{":1-4", false, TailEvent::damaged, 0},
+        Case{":1-2", true, TailEvent::gap, 0}, Case{"", false, TailEvent::grew, 1}}) {
+    BinlogWriter first;
+    first.magic();
+    first.format();
+    first.previous_gtids(*MysqlGtidSet::parse(uuid + ":1"));
+    for (const char* const gtid : {":2", ":3"}) {
+      first.mysql_gtid(*parse_mysql_gtid(uuid + gtid));
+      first.query("BEGIN");
+      first.rows(20);
+      first.xid();
+    }
+    files_.append(number, first.take());
+    Tailer<FakeBinlogFiles> tailer(files_);
+    StreamStart found;
+    ASSERT_TRUE(scan_stream(files_, number, number, found).ok());
+    ASSERT_EQ(tailer.start(found, now_ns_), 0);
+    first.rotate(name_of(number + 1));
+    files_.append(number, first.take());
+    EXPECT_EQ(tailer.poll(now_ns_), TailEvent::file_ended);
+    BinlogWriter second;
+    second.magic();
+    second.format();
+    if (!next.list.empty()) second.previous_gtids(*MysqlGtidSet::parse(uuid + next.list));
+    second.mysql_gtid(*parse_mysql_gtid(uuid + ":9"));
+    files_.append(number + 1, second.take());
+    if (next.first_gone) files_.remove(number);
+    TailEvent event = TailEvent::none;
+    for (int turn = 0; turn < 10 && event == TailEvent::none; ++turn)
+      event = tailer.poll(now_ns_ += Tailer<FakeBinlogFiles>::kIdleProbe_ns);
+    EXPECT_EQ(event, next.expected) << next.list;
+    EXPECT_EQ(tailer.counters().unproven_files, next.unproven) << next.list;
+    number += 2;
+  }
 }
 
 // FLUSH BINARY LOGS DELETE_DOMAIN_ID=(3): the same stream, live and at a later start.
@@ -457,15 +505,15 @@ TEST_F(TailerTest, DeletedDomainsAreTheSameStream) {
   files_.replace(2, file(2, 3, 1).take());
   EXPECT_EQ(scan_text(scan_stream(files_, 1, 2, found, {true, 1})),
             "binlog 2 is damaged at 2:4: it does not go on where the file before it ends: the file "
-            "holds 3-9-5, the next file does not know of it");
+            "holds 3-9-5, but the next file does not list it");
 }
 
-// Canaries: tailer_follows_misplaced_events, damage_counted_as_end.
-// What MariaDB leaves when the disk of its binlogs is full, the waiting client is killed and space
-// is freed: half of what it wanted to write, and then all of it again.
+// Mutants: tailer_follows_misplaced_events, damage_counted_as_end. What MariaDB leaves when the
+// disk of its binlogs is full, the waiting client is killed and space is freed: half of what it
+// wanted to write, and then all of it again.
 class TornInTheMiddle : public TailerTest {
  protected:
-  // Groups 1 and 2, half of group 3, and then the server goes on with group 4.
+  // Groups 1 and 2, half of group 3, and then the server continues with group 4.
   BinlogWriter torn(std::size_t kept) {
     BinlogWriter writer = file(1, 2);
     torn_at_ = writer.size();
@@ -474,7 +522,7 @@ class TornInTheMiddle : public TailerTest {
     const Bytes half = writer.take();
     bytes.insert(bytes.end(), half.begin(), half.begin() + static_cast<std::ptrdiff_t>(kept));
     files_.append(1, bytes);
-    return writer;  // which goes on at another place than the file does
+    return writer;  // which continues at another place than the file does
   }
   void expect_refused(std::uint32_t newest, const std::string& text) {
     StreamStart found;
@@ -518,7 +566,7 @@ TEST_F(TornInTheMiddle, ARestartOfTheServerDoesNotHideIt) {
   BinlogWriter writer = torn(500);
   writer.transaction(4, 100);
   files_.append(1, writer.take());
-  // Recovery stops where the file is torn, so that the lists agree; group 4 is behind that place.
+  // Recovery stops where the file is torn, so that the lists agree; group 4 is after that place.
   files_.append(2, file(3, 3, 1).take());
   StreamStart found;
   const ScanResult result = scan_stream(files_, 1, 2, found, {true, 1});
@@ -577,7 +625,7 @@ TEST_F(TornInTheMiddle, AnEarlierScansProofIsNotRepeated) {
   BinlogWriter first = file(1, 2);
   first.rotate(name_of(2));
   files_.append(1, first.take());
-  BinlogWriter second = file(9, 9);  // does not go on there
+  BinlogWriter second = file(9, 9);  // does not continue there
   second.rotate(name_of(3));
   files_.append(2, second.take());
   files_.append(3, file(10, 10).take());

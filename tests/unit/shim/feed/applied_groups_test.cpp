@@ -1,17 +1,17 @@
 // AppliedGroups and the positions that go with it.
-#include "shim/applied_groups.h"
+#include "shim/feed/applied_groups.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "control/applied_watch.h"
+#include "control/replica/applied_watch.h"
 
 namespace binlane {
 namespace {
 
-GtidPosition at(const std::string& text) {
-  return GtidPosition::parse(text).value();
+GtidSet at(const std::string& text) {
+  return GtidSet::parse(GtidGrammar::mariadb, text).value();
 }
 
 TEST(AppliedGroups, ShowsTheUnbrokenBeginningThatIsExecuted) {

@@ -1,14 +1,14 @@
 // ArchiveReader and ArchiveGtids over files built here: never beyond the limit, torn files, large
 // events, damage.
 
-#include "shim/archive_reader.h"
+#include "shim/feed/archive_reader.h"
 
 #include <gtest/gtest.h>
 
 #include "feed_binlog.h"
-#include "shim/archive_gtids.h"
-#include "shim/binlog_groups.h"
-#include "shim/fixed_feed_limit.h"
+#include "shim/feed/archive_gtids.h"
+#include "shim/feed/binlog_groups.h"
+#include "shim/feed/fixed_feed_limit.h"
 
 namespace binlane {
 namespace {
@@ -23,7 +23,7 @@ class ArchiveTest : public testing::Test {
     return {place(), limit_, [] { return false; }};
   }
 
-  // Reads on; returns the offsets behind the events, and how it stopped.
+  // Reads on; returns the offsets after the events, and how it stopped.
   std::vector<std::uint64_t> read(ArchiveReader& reader, Step& stopped) {
     std::vector<std::uint64_t> ends;
     ArchivedEvent event;
@@ -86,7 +86,7 @@ TEST_F(ArchiveTest, AFileIsFinishedWhenTheLimitIsInALaterOne) {
 }
 
 TEST_F(ArchiveTest, LeavesOutATornTail) {
-  // What a killed server may leave behind its last whole group: nothing, whole events of a group
+  // What a killed server may leave after its last whole group: nothing, whole events of a group
   // without an end, a cut event, zeros.
   BinlogBuilder whole;
   whole.format_description();
@@ -179,7 +179,7 @@ TEST_F(ArchiveTest, SeeksToBoundariesOnly) {
       EXPECT_EQ(reader.error(), "bogus data in log event");
     }
   }
-  // Beyond the end of a file that is finished: it cannot come any more.
+  // Beyond the end of a file that is finished, so it cannot come any more.
   limit_.set({2, 0});
   ASSERT_TRUE(reader.open(1));
   reader.seek(file.size() + 1);
@@ -298,7 +298,7 @@ TEST_F(GtidArchiveTest, FindsTheFileToBeginWith) {
   std::filesystem::remove(folder_.path() + "/binlog.000001");
   EXPECT_EQ(start_for("0-11-4,5-11-1"), 2u);
   auto archive = gtids();
-  EXPECT_FALSE(archive.find_start({}));
+  EXPECT_FALSE(archive.find_start(GtidPosition{}));
   EXPECT_NE(archive.error().find("Could not find GTID state requested by slave"),
             std::string::npos);
   EXPECT_EQ(archive.oldest_file(), 2u);
@@ -315,8 +315,8 @@ TEST_F(GtidArchiveTest, ALongReadCanBeCancelled) {
   EXPECT_FALSE(archive.history());
 }
 
-// A group that a place lies in ends behind it: nobody who has the stream up to there has that
-// group.
+// A group that contains a position ends after it: no replica that has the stream up to the position
+// has that group.
 TEST_F(ArchiveTest, AGroupThatBeginsBeforeAPlaceIsOneOfThoseBehindIt) {
   BinlogBuilder file;
   file.format_description();
@@ -331,7 +331,7 @@ TEST_F(ArchiveTest, AGroupThatBeginsBeforeAPlaceIsOneOfThoseBehindIt) {
     std::vector<std::uint64_t> sequences;
     EXPECT_EQ(read_groups(place(), {1, offset}, 1,
                           [&](const BinlogGroup& group) {
-                            sequences.push_back(group.gtid.sequence);
+                            sequences.push_back(group.gtid.mariadb()->sequence);
                             return true;
                           }),
               "");

@@ -1,7 +1,7 @@
 // The server as a client sees it, over real sockets on loopback: logins, dumps from built files,
 // strangers and their garbage, and an end at any time.
 
-#include "shim/binlog_server.h"
+#include "shim/feed/binlog_server.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "feed_test_client.h"
-#include "scarcity.h"
+#include "support/scarcity.h"
 
 namespace binlane {
 namespace {
@@ -131,7 +131,7 @@ TEST_F(BinlogServerTest, FollowsGtidsAndSaysWhyNot) {
   client.begin_dump(dump_from(4, ""), "0-11-1");
   const std::string text = client.events();
   EXPECT_EQ(client.answer(), mysql::build_eof());
-  // The file's head, where the replica stands now, and the second group.
+  // The file's head, the replica's present position, and the second group.
   EXPECT_TRUE(text.starts_with("4:0 15:" + std::to_string(ends_[0]) +
                                " 163:" + std::to_string(ends_[1]) +
                                " 163:" + std::to_string(ends_[2]) + " 162:"))
@@ -219,7 +219,7 @@ TEST_F(BinlogServerTest, AQuestionWaitsForTheFirstReleasedBytes) {
   client.query("SELECT @@server_id");
   Client other(server.port());
   ASSERT_TRUE(other.login());
-  EXPECT_TRUE(other.ok("SET @a=1"));  // nobody else waits
+  EXPECT_TRUE(other.ok("SET @a=1"));  // no other client waits
   build();
   EXPECT_EQ(client.receive(), mysql::Writer().number(std::uint8_t{1}).take());
 }
@@ -317,7 +317,7 @@ TEST_F(BinlogServerTest, SurvivesStrangersAndTheirGarbage) {
   }
   Client bad_sequence(server.port());
   ASSERT_TRUE(bad_sequence.login());
-  bad_sequence.send(mysql::build_ok());  // goes on counting from the login
+  bad_sequence.send(mysql::build_ok());  // continues counting from the login
   EXPECT_TRUE(bad_sequence.closed_by_server());
   EXPECT_GE(server.status().broken_clients, 1u);
   wait_for([&] {
@@ -353,7 +353,7 @@ TEST_F(BinlogServerTest, AStrangersNameStaysSmall) {
   EXPECT_EQ(status.last_error, error->message);
   EXPECT_EQ(std::count(status.last_error.begin(), status.last_error.end(), '\x01'), 0);
   EXPECT_EQ(status.refused_logins, 2u);
-  // Those who have logged in may say more, and are repeated no more for it.
+  // Clients that have logged in may send more, but longer texts of theirs are not repeated.
   Client client(server.port());
   ASSERT_TRUE(client.login());
   client.query("SELECT '" + std::string(3 << 20, 'x') + "'");
@@ -364,7 +364,8 @@ TEST_F(BinlogServerTest, AStrangersNameStaysSmall) {
 TEST_F(BinlogServerTest, StrangersKeepNobodyOut) {
   BinlogServer server(options(), limit_);
   server.start();
-  // Half a login each, as large as they like: whoever needs a place gets one at once, and they go.
+  // Half a login each, as large as possible: a client that needs a place gets one at once, and they
+  // are dropped.
   std::vector<std::unique_ptr<Client>> strangers;
   for (int i = 0; i < 32; ++i) {
     strangers.push_back(std::make_unique<Client>(server.port()));

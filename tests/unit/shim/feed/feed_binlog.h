@@ -13,7 +13,7 @@
 
 #include "base/crc32.h"
 #include "base/position.h"
-#include "shim/feed_event.h"
+#include "shim/feed/feed_event.h"
 
 namespace binlane::test {
 
@@ -26,7 +26,7 @@ class BinlogBuilder {
     data_ = {std::byte{0xfe}, std::byte{'b'}, std::byte{'i'}, std::byte{'n'}};
   }
 
-  // Adds an event; returns the offset behind it.
+  // Adds an event; returns the offset after it.
   std::uint64_t add(EventType type, ConstBytes body, std::uint16_t flags = 0) {
     const bool checksum = checksums_ || type == EventType::format_description;
     const auto length = static_cast<std::uint32_t>(kEventHeaderSize + body.size() +
@@ -60,7 +60,7 @@ class BinlogBuilder {
                    .zeros(50 - 16)
                    .number(created_s)
                    .number(static_cast<std::uint8_t>(kEventHeaderSize))
-                   .zeros(171)  // lengths of the events' fixed parts: nobody here looks at them
+                   .zeros(171)  // lengths of the events' fixed parts: nothing here reads them
                    .number(static_cast<std::uint8_t>(checksums_ ? 1 : 0))
                    .take(),
                flags);
@@ -82,7 +82,7 @@ class BinlogBuilder {
                                     .zeros(6)
                                     .take());
   }
-  // An event that stands inside a group, of this many bytes.
+  // An event inside a group, of this many bytes.
   std::uint64_t rows(std::size_t size = 40, std::uint8_t filler = 'r') {
     return add(static_cast<EventType>(23), Event(size, static_cast<std::byte>(filler)));
   }

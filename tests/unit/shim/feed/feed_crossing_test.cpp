@@ -1,5 +1,6 @@
 // The feed where one archived file ends and the next begins, and where a group does: a source that
-// was started anew (its own dumps ended then), files that do not go on, events outside groups.
+// was started anew (its own dumps ended then), files that do not continue the previous one, events
+// outside groups.
 
 #include <sstream>
 
@@ -119,7 +120,7 @@ TEST_F(FeedCrossingTest, FilesThatDoNotGoOnAreRefusedWithThePlace) {
   server_.start();
   const std::string told =
       "1236 the archived binlogs do not go on where binlog.000002 begins: the file ends with "
-      "0-11-1, the next file begins after 0-11-9.";
+      "0-11-1, but the next file begins after 0-11-9.";
   EXPECT_EQ(by_gtid("", mysql::kDumpNonBlock), kFirstFile + "4 15 ");
   EXPECT_TRUE(client_->error().starts_with(told)) << client_->error();
   EXPECT_TRUE(("1236 " + server_.status().gap).starts_with(told)) << server_.status().gap;
@@ -162,13 +163,13 @@ TEST_F(FeedCrossingTest, AnIncidentAfterAGroupThatTheReplicaHasIsSent) {
   folder_.write(1, file);
   limit_.set({1, file.size()});
   server_.start();
-  // A note of where the replica stands comes first: the place after the group that it has.
+  // A note of the replica's position comes first: the position after the group that it has.
   EXPECT_EQ(by_gtid("0-11-2", mysql::kDumpNonBlock), "4 15 163 163 26 162 23 16 ");
   EXPECT_EQ(by_gtid("0-11-1", mysql::kDumpNonBlock), "4 15 163 163 162 2 26 162 23 16 ");
 }
 
-// A promotion seals within a group what was told to be safe of it (S2). Nobody is given its
-// beginning, and nobody is sent away for it.
+// A promotion seals within a group of which the beginning was told to be safe [S2]. No replica is
+// given that beginning, and none is rejected because of it.
 TEST_F(FeedCrossingTest, HalfAGroupAtTheEndOfASealedStreamIsNone) {
   const test::TemporaryFolder old_folder;
   BinlogBuilder old_stream;

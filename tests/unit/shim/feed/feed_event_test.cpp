@@ -1,6 +1,6 @@
 // The feed's events, against a binlog that a MariaDB 10.11 source wrote.
 
-#include "shim/feed_event.h"
+#include "shim/feed/feed_event.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 #include <random>
 
 #include "feed_binlog.h"
-#include "shim/gtid_position.h"
+#include "shim/binlog/gtid_position.h"
 
 namespace binlane {
 namespace {
@@ -107,6 +107,25 @@ TEST(FeedEvent, MakesTheHeartbeatThatARealSourceSends) {
   const std::string recorded_event(
       "\0\0\0\0\x1b\x01\0\0\0$\0\0\0\x07\x03\0\0\0\0binlog.000002\xe2\x8bxs", 36);
   EXPECT_EQ(mysql::to_text(make_heartbeat(1, "binlog.000002", 775, true)), recorded_event);
+}
+
+TEST(FeedEvent, MakesTheHeartbeatOfVersionTwo) {
+  for (const auto& [position, encoded] :
+       {std::pair<std::uint64_t, std::string>{775, {"\x03\xfc\x07\x03", 4}},
+        {0x1'0000'0307, {"\x09\xfe\x07\x03\0\0\1\0\0\0", 10}}}) {
+    const Event event = make_heartbeat_v2(1, "binlog.000002", position, true);
+    const EventHeader header = parse_event_header(event.data());
+    EXPECT_EQ(static_cast<int>(header.type), 41);
+    EXPECT_EQ(header.length, event.size());
+    EXPECT_EQ(header.end_low, 775u);
+    const ConstBytes body = ConstBytes(event).subspan(
+        kEventHeaderSize, event.size() - kEventHeaderSize - kEventChecksumSize);
+    EXPECT_EQ(mysql::to_text(body),
+              "\x01\x0d"
+              "binlog.000002"
+              "\x02" +
+                  encoded + '\0');
+  }
 }
 
 TEST(FeedEvent, MakesAGtidListThatReadsTheSame) {

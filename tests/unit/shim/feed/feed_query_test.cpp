@@ -1,6 +1,6 @@
 // The statements that MariaDB 10.11 replicas and mariadb-binlog were seen to send, and odd ones.
 
-#include "shim/feed_query.h"
+#include "shim/feed/feed_query.h"
 
 #include <gtest/gtest.h>
 
@@ -13,12 +13,16 @@ using Kind = FeedAnswer::Kind;
 
 class FeedQueryTest : public testing::Test {
  protected:
-  FeedQueryTest()
+  explicit FeedQueryTest(FeedGreeting greeting = {})
       : queries_({.source = [this] { return facts_; },
                   .gtid_position =
                       [this](const std::string& file, std::uint64_t offset) {
                         asked_ = file + ':' + std::to_string(offset);
                         return gtid_position_;
+                      },
+                  .gtid_set =
+                      [this](FeedSet set) {
+                        return std::optional(set == FeedSet::executed ? executed_ : purged_);
                       },
                   .files = [this] { return facts_ ? std::optional(files_) : std::nullopt; },
                   .kill =
@@ -26,7 +30,8 @@ class FeedQueryTest : public testing::Test {
                         killed_ = id;
                         return id == 7;
                       },
-                  .connection_id = 5}) {}
+                  .connection_id = 5,
+                  .greeting = greeting}) {}
 
   Kind kind(std::string_view sql) { return queries_.answer(sql).kind; }
   // The single value of the answer's last row.
@@ -41,6 +46,8 @@ class FeedQueryTest : public testing::Test {
   std::optional<SourceFacts> facts_{{.server_id = 11, .gtid_domain = 3, .checksums = true}};
   std::optional<std::optional<std::string>> gtid_position_{"0-11-8"};
   std::vector<ServedFile> files_{{"binlog.000001", 900}, {"binlog.000002", 400}};
+  std::string executed_ = "5f1e7a70-0001-4b00-8000-00000000000a:1-9";
+  std::string purged_ = "5f1e7a70-0001-4b00-8000-00000000000a:1-2";
   std::string asked_;
   std::uint64_t killed_ = 0;
   FeedQueries queries_;
@@ -87,8 +94,61 @@ TEST_F(FeedQueryTest, AnswersOtherForms) {
   EXPECT_EQ(value("SHOW GLOBAL VARIABLES LIKE \"binlog_checksum\""), "CRC32");
   facts_->checksums = false;
   EXPECT_EQ(value("SELECT @@global.binlog_checksum"), "NONE");
+  EXPECT_EQ(queries_.answer("SELECT @@GLOBAL.GTID_MODE").error.code, 1193);
   gtid_position_ = std::optional<std::string>();
   EXPECT_EQ(value("SELECT BINLOG_GTID_POS('x', 4)"), "NULL");
+}
+
+class MysqlFeedQueryTest : public FeedQueryTest {
+ protected:
+  MysqlFeedQueryTest() : FeedQueryTest(FeedGreeting("9.7.4-2")) {
+    facts_->grammar = GtidGrammar::mysql;
+    facts_->server_uuid = feed_server_uuid({});
+  }
+};
+
+TEST_F(MysqlFeedQueryTest, AnswersAReplicaOneAfterTheOther) {
+  EXPECT_GT(std::stoll(value("SELECT UNIX_TIMESTAMP()")), 1'600'000'000);
+  EXPECT_EQ(value("SELECT @@GLOBAL.SERVER_ID"), "11");
+  EXPECT_EQ(kind("SET @master_heartbeat_period = 30000001024, @source_heartbeat_period = "
+                 "30000001024"),
+            Kind::ok);
+  EXPECT_EQ(kind("SET @master_binlog_checksum = @@global.binlog_checksum, "
+                 "@source_binlog_checksum = @@global.binlog_checksum"),
+            Kind::ok);
+  EXPECT_EQ(value("SELECT @source_binlog_checksum"), "CRC32");
+  // A word, which the replica compares with its own.
+  EXPECT_EQ(value("SELECT @@GLOBAL.GTID_MODE"), "ON");
+  EXPECT_EQ(value("SELECT @@GLOBAL.SERVER_UUID"), to_string(feed_server_uuid({})));
+  EXPECT_EQ(kind("SET @slave_uuid = 'a', @replica_uuid = 'a'"), Kind::ok);
+  EXPECT_EQ(queries_.source_variable("binlog_checksum"), "CRC32");
+  EXPECT_EQ(queries_.source_number("heartbeat_period", 0), 30000001024u);
+  facts_->anonymous = true;
+  EXPECT_EQ(value("SELECT @@GLOBAL.GTID_MODE"), "OFF");
+}
+
+TEST_F(MysqlFeedQueryTest, AnswersOtherClientsOfMysql) {
+  EXPECT_EQ(value("SELECT VERSION()"), "9.7.4-2");
+  EXPECT_EQ(value("SHOW VARIABLES LIKE 'gtid_executed'"), executed_);
+  EXPECT_EQ(value("SELECT @@gtid_purged"), purged_);
+  EXPECT_EQ(value("SELECT @@read_only"), "1");
+  EXPECT_EQ(value("SHOW BINARY LOG STATUS"), executed_);
+  EXPECT_EQ(value("SHOW BINARY LOGS"), "No");
+  EXPECT_EQ(queries_.answer("SHOW REPLICAS").columns.back(), "Replica_UUID");
+  EXPECT_EQ(value("SHOW VARIABLES LIKE 'gtid_binlog_pos'"), "no row");
+  EXPECT_EQ(queries_.answer("SELECT @@gtid_domain_id").error.code, 1193);
+  EXPECT_NE(queries_.answer("SET GLOBAL read_only=0").error.message.find("SYSTEM_VARIABLES_ADMIN"),
+            std::string::npos);
+}
+
+TEST(FeedServerUuid, IsOneForEachOrigin) {
+  Uuid origin;
+  const Uuid first = feed_server_uuid(origin);
+  EXPECT_EQ(feed_server_uuid(origin), first);
+  EXPECT_FALSE(first.is_null());
+  EXPECT_EQ(to_string(first)[14], '8');  // its version: no server makes such a one by itself
+  origin.bytes[15] = 1;
+  EXPECT_NE(feed_server_uuid(origin), first);
 }
 
 TEST_F(FeedQueryTest, HangsUpOnWhatItCannotKnowYet) {

@@ -13,9 +13,12 @@
 
 #include "base/clock.h"
 #include "feed_binlog.h"
-#include "shim/binlog_server.h"
-#include "shim/fixed_feed_limit.h"
-#include "shim/native_password.h"
+#include "shim/binlog/mysql_gtid_set.h"
+#include "shim/feed/binlog_server.h"
+#include "shim/feed/caching_sha2.h"
+#include "shim/feed/fixed_feed_limit.h"
+#include "shim/feed/mysql_frame.h"
+#include "shim/feed/native_password.h"
 
 namespace binlane::test {
 
@@ -108,6 +111,44 @@ class FeedTestClient {
     }
     return answer_ == mysql::build_ok();
   }
+  // The same as a client of MySQL: by the plugin that it names, without a token that the server has
+  // not asked for.
+  bool login_to_mysql(std::string_view plugin = mysql::kCachingSha2Password,
+                      std::string_view password = "secret", std::string_view user = "feed") {
+    const auto greeting = mysql::parse_handshake(receive());
+    if (!greeting) return false;
+    greeting_ = *greeting;
+    mysql::HandshakeResponse response;
+    response.capabilities = mysql::kClientProtocol41 | mysql::kClientSecureConnection |
+                            mysql::kClientPluginAuth | mysql::kClientPluginAuthLenenc;
+    response.user = user;
+    response.plugin = plugin;
+    const auto token = [&](ConstBytes challenge) {
+      return plugin == mysql::kNativePassword ? mysql::native_password_token(password, challenge)
+                                              : mysql::caching_sha2_token(password, challenge);
+    };
+    response.token = token(greeting->challenge);
+    send(mysql::build_handshake_response(response));
+    answer_ = receive();
+    if (!answer_.empty() && answer_[0] == std::byte{mysql::kEofByte}) {
+      mysql::Reader reader(ConstBytes(answer_).subspan(1));
+      switched_to_ = reader.text_to_zero();
+      send(mysql::caching_sha2_token(password, reader.bytes(mysql::kChallengeSize)));
+      answer_ = receive();
+    }
+    fast_ = std::ranges::equal(answer_, mysql::kFastAuthDone);
+    if (fast_) answer_ = receive();
+    return answer_ == mysql::build_ok();
+  }
+  const mysql::Handshake& greeting() const { return greeting_; }
+  const std::string& switched_to() const { return switched_to_; }
+  // The server has said that the token was right before it said OK.
+  bool fast() const { return fast_; }
+  void begin_dump(const mysql::BinlogDump& dump, const MysqlGtidSet& held) {
+    EXPECT_TRUE(ok("SET @master_binlog_checksum='CRC32', @source_binlog_checksum='CRC32'"));
+    command(mysql::build_binlog_dump_gtid({dump, held.encode(MysqlGtidEncoding::tagged)}));
+  }
+
   bool ok(std::string_view sql) {
     query(sql);
     return receive() == mysql::build_ok();
@@ -150,6 +191,9 @@ class FeedTestClient {
   std::size_t used_ = 0;
   std::uint8_t sequence_ = 0;
   mysql::Payload answer_;
+  mysql::Handshake greeting_;
+  std::string switched_to_;
+  bool fast_ = false;
 };
 
 class FeedTest : public testing::Test {
@@ -165,7 +209,7 @@ class FeedTest : public testing::Test {
     return options;
   }
 
-  // One file: format description, Gtid_list, groups 0-11-1 … 0-11-3; the limit behind the second.
+  // One file: format description, Gtid_list, groups 0-11-1 … 0-11-3; the limit is after the second.
   void build() {
     BinlogBuilder file;
     ends_.push_back(file.format_description(1, kEventFlagInUse));

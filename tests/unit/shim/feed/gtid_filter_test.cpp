@@ -1,4 +1,4 @@
-#include "shim/gtid_filter.h"
+#include "shim/feed/gtid_filter.h"
 
 #include <gtest/gtest.h>
 
@@ -134,7 +134,7 @@ TEST(GtidFilter, ADomainUnknownToTheArchiveIsFine) {
   filter.begin(std::vector<GtidEntry>{{0, 1, 9}});
   EXPECT_TRUE(filter.start_reached());
   EXPECT_FALSE(filter.ahead_of());
-  // It appears after all: what the replica holds of it is skipped.
+  // It appears after all: what the replica already holds of it is skipped.
   EXPECT_EQ(shown(filter, {{0, 1, 10}, {4, 4, 3}, {4, 4, 4}, {4, 4, 5}}), "s--s");
 }
 

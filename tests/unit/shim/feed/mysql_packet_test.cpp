@@ -1,7 +1,8 @@
 // Packets: against bytes recorded between a MariaDB 10.11 replica and its source, back and forth,
 // and cut or damaged in every place.
 
-#include "shim/mysql_packet.h"
+#include "shim/feed/mysql_packet.h"
+#include "shim/feed/mysql_frame.h"
 
 #include <gtest/gtest.h>
 
@@ -90,7 +91,7 @@ TEST(Handshake, RefusesTlsAndOldProtocols) {
 }
 
 TEST(Handshake, WhatIsCutShortIsNoneOrWhole) {
-  // The attributes at the end are not read, and neither is what stands behind the plugin's name.
+  // The attributes at the end are not read, and neither is what follows the plugin's name.
   for (std::size_t size = 0; size < kGreeting.size(); ++size) {
     EXPECT_FALSE(parse_handshake(ConstBytes(kGreeting).first(size))) << size;
   }
@@ -179,6 +180,26 @@ TEST(Commands, ParseWhatARealReplicaSends) {
   EXPECT_FALSE(
       parse_register_slave(payload_of("\x02\0\0\0\x05"
                                       "abc"s)));
+}
+
+TEST(Commands, ParseWhatAReplicaOfMysqlSends) {
+  const auto body = "\2\0\x0c\0\0\0\3\0\0\0abc\x04\0\0\0\1\0\0\0\5\0\0\0hello"s;
+  const auto request = parse_binlog_dump_gtid(payload_of(body));
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->dump.flags, kDumpHeartbeatV2);
+  EXPECT_EQ(request->dump.server_id, 12u);
+  EXPECT_EQ(request->dump.file, "abc");
+  EXPECT_EQ(request->dump.position, 0x1'0000'0004u);
+  EXPECT_EQ(to_text(request->set), "hello");
+  EXPECT_EQ(build_binlog_dump_gtid(*request), payload_of("\x1e"s + body));
+  // Cut anywhere, and with lengths that reach beyond the end.
+  for (std::size_t length = 0; length < body.size(); ++length)
+    EXPECT_FALSE(parse_binlog_dump_gtid(payload_of(body.substr(0, length)))) << length;
+  for (const std::size_t at : {6, 9, 21, 24}) {
+    std::string longer = body;
+    longer[at] = '\xff';
+    EXPECT_FALSE(parse_binlog_dump_gtid(payload_of(longer))) << at;
+  }
 }
 
 TEST(Framing, SplitsWhereTheProtocolSays) {

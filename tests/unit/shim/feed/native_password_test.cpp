@@ -1,6 +1,6 @@
 // mysql_native_password, against an exchange recorded from a MariaDB 10.11 replica.
 
-#include "shim/native_password.h"
+#include "shim/feed/native_password.h"
 
 #include <gtest/gtest.h>
 

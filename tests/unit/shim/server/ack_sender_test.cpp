@@ -1,4 +1,4 @@
-#include "shim/ack_sender.h"
+#include "shim/server/ack_sender.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -224,7 +224,7 @@ TEST(AckSocket, ReleaseHandshake) {
   EXPECT_TRUE(socket.is_released());
 }
 
-// The lane never uses a descriptor after the lender has found it released.
+// The lane never uses a descriptor after the owner has found it released.
 TEST(AckSocket, TwoThreads) {
   constexpr int kLoans = 1000;
   AckSocket socket;
@@ -233,16 +233,17 @@ TEST(AckSocket, TwoThreads) {
   std::atomic<std::uint64_t> borrowed{0};
   std::thread lane([&] {
     while (!done) {
-      const AckSocket::Loan loan = socket.borrow();
-      if (loan.descriptor < 0) continue;
+      const AckSocket::Lease lease = socket.borrow();
+      if (lease.descriptor < 0) continue;
       borrowed.fetch_add(1);
-      ASSERT_FALSE(closed[static_cast<std::size_t>(loan.descriptor)].load());
+      ASSERT_FALSE(closed[static_cast<std::size_t>(lease.descriptor)].load());
     }
     socket.give_back();
   });
   for (int descriptor = 1; descriptor <= kLoans; ++descriptor) {
     socket.offer(descriptor, kIncarnation);
-    // The lane holds the first loan; of the others some end before it has looked, others after.
+    // The lane holds the first lease; some of the others end before the lane has looked, others
+    // after.
     while (descriptor == 1 && borrowed.load() == 0) std::this_thread::yield();
     if (descriptor % 3 == 0) std::this_thread::yield();
     socket.revoke();

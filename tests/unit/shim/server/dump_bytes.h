@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "shim/binlog_event.h"
+#include "shim/binlog/binlog_event.h"
 
 namespace binlane::test {
 

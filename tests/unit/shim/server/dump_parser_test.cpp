@@ -1,4 +1,4 @@
-#include "shim/dump_parser.h"
+#include "shim/server/dump_parser.h"
 
 #include <gtest/gtest.h>
 
@@ -231,7 +231,7 @@ TEST(DumpParser, Malformed) {
   EXPECT_EQ(reason(wire(query(300))), "an event before the first Rotate");
   EXPECT_EQ(reason(wire(rotate(4, "binlog"))), "a Rotate to a file without a number");
   EXPECT_EQ(reason(wire(rotate(3, "binlog.000001"))), "a Rotate into a file's magic");
-  // Found by fuzzing: an event behind it would have wrapped the position around.
+  // Found by fuzzing: an event after it would have wrapped the position around.
   EXPECT_EQ(reason(wire(rotate(UINT64_MAX - 100, "binlog.000001"))),
             "a Rotate beyond any file's end");
   EXPECT_EQ(reason(wire(rotate(4, ""))), "a Rotate of impossible length");

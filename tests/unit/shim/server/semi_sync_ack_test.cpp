@@ -1,4 +1,4 @@
-#include "shim/semi_sync_ack.h"
+#include "shim/server/semi_sync_ack.h"
 
 #include <gtest/gtest.h>
 

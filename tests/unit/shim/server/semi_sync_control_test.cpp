@@ -1,4 +1,4 @@
-#include "shim/semi_sync_control.h"
+#include "shim/server/semi_sync_control.h"
 
 #include <gtest/gtest.h>
 

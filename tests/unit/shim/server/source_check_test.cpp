@@ -8,10 +8,10 @@
 
 #include "base/position.h"
 #include "dump_bytes.h"
-#include "shim/binlog_index_tail.h"
-#include "shim/semi_sync_control.h"
-#include "shim/server_facts.h"
-#include "shim/server_run_files.h"
+#include "shim/binlog/binlog_index_tail.h"
+#include "shim/server/semi_sync_control.h"
+#include "shim/server/server_facts.h"
+#include "shim/server/server_run_files.h"
 
 namespace binlane {
 namespace {

@@ -1,5 +1,5 @@
-// check_standby: what would keep a standby from taking over is told beforehand.
-#include "shim/standby_check.h"
+// check_standby: what would prevent a standby from taking over is reported beforehand.
+#include "shim/server/standby_check.h"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@ StandbyFacts fit() {
   facts.account = "binlane@localhost";
   facts.privileges = {"REPLICATION SLAVE", "REPLICATION SLAVE ADMIN", "SLAVE MONITOR",
                       "READ_ONLY ADMIN", "RELOAD"};
-  facts.read_only = facts.log_slave_updates = facts.gtid_strict_mode = true;
+  facts.read_only = facts.log_updates = facts.gtid_rule = true;
   facts.follows = {"127.0.0.1", "3401", "1", "Slave_Pos", "Yes", "Yes", ""};
   return facts;
 }
@@ -49,10 +49,10 @@ TEST(StandbyCheck, WhatHoldsAPromotionUpIsAWarning) {
   };
   const Case cases[] = {
       {"read_only", [](StandbyFacts& f) { f.read_only = false; }},
-      {"gtid_strict_mode", [](StandbyFacts& f) { f.gtid_strict_mode = false; }},
+      {"gtid_strict_mode", [](StandbyFacts& f) { f.gtid_rule = false; }},
       {"replication", [](StandbyFacts& f) { f.follows.reset(); }},
       {"Master_Host", [](StandbyFacts& f) { f.follows->host = "10.0.0.1"; }},
-      {"Using_Gtid", [](StandbyFacts& f) { f.follows->using_gtid = "No"; }},
+      {"Using_Gtid", [](StandbyFacts& f) { f.follows->by_gtid = "No"; }},
       {"Slave_SQL_Running", [](StandbyFacts& f) { f.follows->sql_running = "No"; }},
       {"Slave_IO_Running", [](StandbyFacts& f) { f.follows->io_running = "Connecting"; }},
       {"Connect_Retry", [](StandbyFacts& f) { f.follows->connect_retry = "60"; }},
@@ -67,7 +67,7 @@ TEST(StandbyCheck, WhatHoldsAPromotionUpIsAWarning) {
     EXPECT_EQ(found.warnings[0].key, c.key);
   }
   StandbyFacts facts = fit();
-  facts.log_slave_updates = false;
+  facts.log_updates = false;
   EXPECT_EQ(check(facts).refusals.size(), 1U);
 }
 

@@ -1,5 +1,5 @@
 // Which archived files may go: every rule that forbids it, alone.
-#include "storage/archive_retention.h"
+#include "storage/archive/archive_retention.h"
 
 #include <gtest/gtest.h>
 

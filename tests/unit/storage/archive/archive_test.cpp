@@ -1,5 +1,5 @@
 // The archiver over a real journal file and real folders; errors come from an ArchiveIo in between.
-#include "storage/archive.h"
+#include "storage/archive/archive.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -18,10 +18,10 @@
 #include "base/error.h"
 #include "base/spsc_queue.h"
 #include "base/stream_digest.h"
-#include "journal_memory.h"
-#include "scarcity.h"
-#include "storage/journal_disk.h"
-#include "temporary_directory.h"
+#include "storage/journal/journal_disk.h"
+#include "support/journal_memory.h"
+#include "support/scarcity.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {
@@ -330,7 +330,7 @@ TEST_F(ArchiveTest, CompletesTheFilesFromTheJournalAfterACrash) {
   EXPECT_EQ(whole_groups(), (Position{3, 14}));
 }
 
-// The feed may have served all of it: after a restart the limit must not be behind that.
+// The feed may have served all of it, so after a restart the limit must not be before that.
 TEST_F(ArchiveTest, TakesBackWhatTheFilesHoldAsReleased) {
   append("one.two.");
   release_all();
@@ -359,7 +359,7 @@ TEST_F(ArchiveTest, TakesBackWholeFiles) {
   EXPECT_EQ(content(4), "second.more.");
 }
 
-// A power cut can leave anything behind what was synced.
+// A power cut can leave anything after what was synced.
 TEST_F(ArchiveTest, OverwritesGarbageBehindWhatWasSynced) {
   append("one.two.");
   release_all();
@@ -393,7 +393,8 @@ TEST_F(ArchiveTest, RefusesAnArchiveThatLostBytes) {
   step();
   step(kArchiveSyncNs);
   write_file(3, "one");
-  EXPECT_NE(try_to_open().find("has 3 bytes, the journal has archived 8"), std::string::npos);
+  EXPECT_NE(try_to_open().find("has 3 bytes, but the journal has archived 8 bytes of it"),
+            std::string::npos);
   std::filesystem::remove(folder_.file("archive/binlog.000003"));
   EXPECT_NE(try_to_open().find("is missing"), std::string::npos);
   EXPECT_NE(archiver_->status().failure.find("is missing"), std::string::npos);

@@ -1,4 +1,4 @@
-#include "storage/block.h"
+#include "storage/journal/block.h"
 
 #include <gtest/gtest.h>
 
@@ -24,7 +24,7 @@ std::unique_ptr<Block> sealed_block() {
   std::memcpy(block->payload.data(), kText.data(), kText.size());
   block->payload[100] = std::byte{0xee};  // left over from an earlier lap
   block->used_length = kText.size();
-  seal_block(*block);
+  finish_block(*block);
   return block;
 }
 

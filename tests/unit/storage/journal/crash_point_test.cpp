@@ -22,12 +22,12 @@
 #include <vector>
 
 #include "base/stream_digest.h"
-#include "journal_memory.h"
-#include "storage/journal.h"
-#include "storage/journal_cursor.h"
-#include "storage/journal_meta.h"
+#include "storage/journal/journal.h"
+#include "storage/journal/journal_cursor.h"
+#include "storage/journal/journal_meta.h"
+#include "storage/journal/recovery.h"
 #include "storage/record_slots.h"
-#include "storage/recovery.h"
+#include "support/journal_memory.h"
 
 namespace binlane {
 namespace {
@@ -47,7 +47,7 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
 struct Truth {
   static constexpr std::uint16_t kFileEnd = 256;
   std::vector<std::uint16_t> units;
-  std::vector<Position> ends{{1, 0}};  // behind each beginning
+  std::vector<Position> ends{{1, 0}};  // the position after each beginning
 
   void add_byte(std::byte byte) {
     units.push_back(static_cast<std::uint16_t>(byte));
@@ -94,7 +94,7 @@ struct Pending {
 
 class Workload {
  public:
-  // Looks at every `stride`-th boundary.
+  // Tries every `stride`-th boundary.
   Workload(std::uint64_t seed, std::size_t stride)
       : random_(seed), stride_(stride), record_(kRecordSize) {
     meta_.journal.bytes.fill(0x5a);
@@ -129,7 +129,7 @@ class Workload {
   std::size_t below(std::size_t bound) { return random_() % bound; }
   Truth& truth() { return truths_[journal_->epoch()]; }
 
-  // Every operation ends in a boundary: the moment before what it did goes on.
+  // Every operation ends in a boundary: the moment before its effect continues.
   void operate() {
     const std::size_t dice = below(100);
     if (dice < 30) {
@@ -375,7 +375,7 @@ class Workload {
     if (crashes % 16 == 1) go_on_and_crash(*found);
   }
 
-  // Everything that was ACKed is there, and nothing that was not appended.
+  // Everything that was ACKed is found, and nothing that was not appended.
   void check(const Found& found) {
     const JournalStart& start = found.journal.start;
     const std::uint64_t base = base_of(found.meta.archived);
@@ -391,7 +391,7 @@ class Workload {
     ASSERT_LE(end, truth->second.units.size());
     ASSERT_EQ(truth->second.ends[end], journal.end());
     ASSERT_EQ(journal.digest(0, journal.end_log()), true_digest(start.epoch, base, end));
-    // A cut's record that did not reach the platter never happened: the old epoch's log stands.
+    // A cut's record that did not reach the platter never took effect: the old epoch's log holds.
     ASSERT_GE(start.epoch, acked_.first);
     if (start.epoch == acked_.first) {
       ASSERT_GE(end, acked_.second) << "an ACKed unit is missing";
@@ -416,7 +416,7 @@ class Workload {
     return floor;
   }
 
-  // Where the archive's mark stands in units from the very beginning.
+  // The archive's mark in units from the very beginning.
   std::uint64_t base_of(const JournalConsumed& archived) const {
     if (archived.sequence == 0) return 0;
     const auto& ends = truths_.rbegin()->second.ends;
@@ -436,7 +436,7 @@ class Workload {
     ASSERT_GE(other.start.released, one.start.released);
   }
 
-  // Recovery writes one thing, the superblock. The power goes in the middle of that, behind each of
+  // Recovery writes one thing, the superblock. The power fails in the middle of that, after each of
   // its sectors, and again in the recovery after it.
   void crash_in_recovery(const Found& found, const std::vector<std::byte>& record) {
     const JournalMeta opened = superblock_after(found.meta, found.journal.start);
@@ -457,8 +457,8 @@ class Workload {
     }
   }
 
-  // The next opening appends, is ACKed, and has a write in flight that tears: what it ACKed stands,
-  // whatever the first crash left behind in the ring.
+  // The next opening appends, is ACKed, and has a write in flight that tears: what it ACKed holds,
+  // whatever the first crash left in the ring.
   void go_on_and_crash(const Found& found) {
     JournalMeta meta = superblock_after(found.meta, found.journal.start);
     std::memcpy(opened_.image().data(), crashed_.image().data(), crashed_.image().size());

@@ -6,11 +6,11 @@
 #include <array>
 #include <chrono>
 
-#include "allocation_counter.h"
-#include "journal_memory.h"
-#include "storage/journal.h"
-#include "storage/journal_disk.h"
-#include "temporary_directory.h"
+#include "storage/journal/journal.h"
+#include "storage/journal/journal_disk.h"
+#include "support/allocation_counter.h"
+#include "support/journal_memory.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {

@@ -1,5 +1,5 @@
 // A journal on a real file: format, open, refusals, and writes through both disks.
-#include "storage/journal_file.h"
+#include "storage/journal/journal_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -20,9 +20,9 @@
 
 #include "base/error.h"
 #include "base/stream_digest.h"
-#include "journal_memory.h"
-#include "storage/journal_disk.h"
-#include "temporary_directory.h"
+#include "storage/journal/journal_disk.h"
+#include "support/journal_memory.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {
@@ -165,7 +165,7 @@ char stream_byte(std::uint64_t offset) {
   }
 }
 
-// kill -9 at any moment, with writes in flight: what was ACKed is there, and the ring's lock waits
+// kill -9 at any moment, with writes in flight: what was ACKed is found, and the ring's lock waits
 // for the kernel to finish those writes.
 TEST_F(JournalFileTest, KillAndReopen) {
   JournalFileOptions large = options();
@@ -256,7 +256,7 @@ TEST_F(JournalFileTest, RefusesWhatDoesNotFit) {
   odd.size_bytes += 1;
   EXPECT_NE(refusal(odd).find("not possible"), std::string::npos);
   std::filesystem::resize_file(folder_.file("journal"), kBlockSize);
-  EXPECT_NE(refusal(options()).find("should have"), std::string::npos);
+  EXPECT_NE(refusal(options()).find("instead of"), std::string::npos);
   std::filesystem::remove(folder_.file("journal"));
   EXPECT_NE(refusal(options()).find("No such file"), std::string::npos);
 }
@@ -339,7 +339,7 @@ TEST_F(JournalFileTest, AJournalThatBeginsAnewKeepsThePromise) {
 }
 
 // A ring that was cut off, at any sector, at any byte of a block, and at every block's edges: it is
-// never opened, so nothing that stood in it is taken for not written.
+// never opened, so none of its content is taken for not written.
 TEST_F(JournalFileTest, EveryTruncationIsRefused) {
   JournalFile::format(options(true));
   const std::string path = folder_.file("journal");
@@ -356,7 +356,7 @@ TEST_F(JournalFileTest, EveryTruncationIsRefused) {
       const JournalFile file(options(true));
       FAIL() << "opened with " << length << " of " << whole << " bytes";
     } catch (const StartupError& error) {
-      const std::string expected = "has " + std::to_string(length) + " bytes, it should have";
+      const std::string expected = "has " + std::to_string(length) + " bytes instead of";
       ASSERT_NE(std::string(error.what()).find(expected), std::string::npos) << error.what();
     }
   }
@@ -427,7 +427,7 @@ TEST_F(JournalFileTest, GoesOverToAnotherStream) {
   }
 }
 
-// Killed right behind the superblock's store: nothing of the new stream is there yet.
+// Killed right after the superblock's store: nothing of the new stream exists yet.
 TEST_F(JournalFileTest, IsBlankRightAfterGoingOver) {
   const StreamIdentity second{Uuid::random(), 2, "binlog"};
   {
@@ -532,11 +532,13 @@ TEST(JournalMetaTest, RefusesNumbersThatWouldWrap) {
     return decode_journal_meta(encode_journal_meta(meta), error) ? std::string() : error;
   };
   EXPECT_EQ(refusal([](JournalMeta&) {}), "");
-  EXPECT_NE(refusal([](JournalMeta& m) { m.archived.sequence = UINT64_MAX; }).find("beyond any"),
-            std::string::npos);
-  EXPECT_NE(refusal([](JournalMeta& m) { m.durable_sequence = UINT64_MAX; }).find("beyond any"),
-            std::string::npos);
-  EXPECT_NE(refusal([](JournalMeta& m) { m.incarnation = UINT32_MAX; }).find("beyond any"),
+  EXPECT_NE(
+      refusal([](JournalMeta& m) { m.archived.sequence = UINT64_MAX; }).find("impossibly large"),
+      std::string::npos);
+  EXPECT_NE(
+      refusal([](JournalMeta& m) { m.durable_sequence = UINT64_MAX; }).find("impossibly large"),
+      std::string::npos);
+  EXPECT_NE(refusal([](JournalMeta& m) { m.incarnation = UINT32_MAX; }).find("impossibly large"),
             std::string::npos);
 }
 

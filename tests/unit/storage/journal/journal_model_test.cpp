@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "base/stream_digest.h"
-#include "journal_memory.h"
-#include "storage/journal.h"
-#include "storage/journal_cursor.h"
-#include "storage/recovery.h"
+#include "storage/journal/journal.h"
+#include "storage/journal/journal_cursor.h"
+#include "storage/journal/recovery.h"
+#include "support/journal_memory.h"
 
 namespace binlane {
 namespace {
@@ -185,7 +185,8 @@ class Model {
     const Epoch epoch{1, journal_->epoch().incarnation + 1};
     if (!journal_->cut(to, epoch)) return;
     logs_[epoch] = std::move(shortened);
-    // Until the record is durable the ACKs of the old epoch stand; from then on those of the new.
+    // Until the record is durable the ACKs of the old epoch hold; from then on those of the new
+    // one.
     acked_before_cut_ = {epoch, acked_};
     acked_ = std::min(acked_, base_ + to);
     ++cuts;
@@ -247,7 +248,8 @@ class Model {
       ASSERT_FALSE(recovered.damage.has_value());
     }
     if (acked_before_cut_ && recovered.start.epoch < acked_before_cut_->first) {
-      acked_ = acked_before_cut_->second;  // the cut's record was lost: it did not happen
+      acked_ =
+          acked_before_cut_->second;  // the cut's record was lost, so the cut did not take effect
     }
     acked_before_cut_.reset();
 
@@ -337,10 +339,10 @@ class Model {
   std::optional<std::pair<Epoch, std::uint64_t>> acked_before_cut_;
   std::uint64_t released_ = 0;
   std::uint64_t archived_units_ = 0;
-  // The block that rots in the crash under way; 0 when none does.
+  // The block that rots in the present crash; 0 if none does.
   std::uint64_t rotten_ = 0;
   Position rotten_at_;
-  LogMark known_;  // what was durable behind it
+  LogMark known_;  // what was durable after it
   std::pair<std::size_t, std::byte> crash_medium_bit_;
 };
 

@@ -1,4 +1,4 @@
-#include "storage/journal.h"
+#include "storage/journal/journal.h"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/stream_digest.h"
-#include "journal_memory.h"
-#include "storage/journal_cursor.h"
+#include "storage/journal/journal_cursor.h"
+#include "support/journal_memory.h"
 
 namespace binlane {
 namespace {
@@ -46,7 +46,7 @@ class JournalTest : public testing::Test {
     std::string text;
     while (const auto chunk = cursor_->next(journal_.release_mark())) {
       if (chunk->file_end) {
-        text += "<" + std::to_string(chunk->file_end->file) + ">";
+        text += "<" + std::to_string(chunk->end.file) + ">";
       } else {
         text.append(reinterpret_cast<const char*>(chunk->bytes.data()), chunk->bytes.size());
       }
@@ -140,7 +140,7 @@ TEST_F(JournalTest, AThirdWriteWaitsForABulk) {
   ASSERT_TRUE(fourth.has_value());
   ASSERT_TRUE(append(nearly + "z"));
   EXPECT_FALSE(journal_.next_write().has_value());  // four are in flight
-  // They count when all before them are there, in whatever order they end.
+  // They count when all before them are complete, in whatever order they end.
   complete(*fourth);
   complete(*second);
   complete(*third);

@@ -10,12 +10,12 @@
 #include <string>
 #include <vector>
 
-#include "journal_memory.h"
-#include "storage/journal.h"
-#include "storage/journal_cursor.h"
-#include "storage/journal_meta.h"
+#include "storage/journal/journal.h"
+#include "storage/journal/journal_cursor.h"
+#include "storage/journal/journal_meta.h"
+#include "storage/journal/recovery.h"
 #include "storage/record_slots.h"
-#include "storage/recovery.h"
+#include "support/journal_memory.h"
 
 namespace binlane {
 namespace {
@@ -80,7 +80,7 @@ class SegmentTest : public testing::Test {
     journal_->on_archived(meta_.archived.sequence);
   }
 
-  // The segment will stand in slots 8 to 23, behind old blocks and in front of older ones.
+  // The segment will be in slots 8 to 23, after old blocks and before older ones.
   void fill_first_lap() {
     ASSERT_TRUE(journal_->start_epoch({1, 1}));
     write();
@@ -222,7 +222,7 @@ TEST_F(SegmentTest, EveryBlockThatCannotBeReadIsDamage) {
     check_prefix(recovered);
     ASSERT_TRUE(recovered.damage.has_value());
     ASSERT_EQ(recovered.start.next_sequence, sequence);
-    // Where the very last block ended nobody can say; that it was there is said.
+    // Nobody can say where the very last block ended; that it existed is reported.
     const LogMark& until = recovered.start.damaged_until;
     ASSERT_FALSE(until.is_reached_by(recovered.start.epoch, recovered.start.end));
     if (sequence + 1 < first_ + kSegmentBlocks) {
@@ -232,10 +232,10 @@ TEST_F(SegmentTest, EveryBlockThatCannotBeReadIsDamage) {
   }
 }
 
-// The segment is cut off at every byte and reads as zeros behind that, as a file does that was cut
-// off and made long again. (A ring that is shorter than it should be is not opened at all:
-// journal_file_test.) With a superblock that knows of all of it every cut is damage, exactly where
-// it is.
+// The segment is cut off at every byte and reads as zeros after that, as a file does that was cut
+// off and extended again. (A ring that is shorter than it should be is not opened at all:
+// journal_file_test.) With a superblock that knows all of it every cut is damage, exactly at its
+// place.
 TEST_F(SegmentTest, EveryTruncationIsDetected) {
   meta_.durable_sequence = first_ + kSegmentBlocks - 1;
   meta_.durable = acked_;
@@ -314,8 +314,9 @@ TEST_F(SegmentTest, EveryBitFlipOfTheSuperblockIsDetected) {
   EXPECT_EQ(fell_back, flips_below(slot + kRecordSlotSize * 8) - flips_below(slot));
 }
 
-// The ring went on so far with the newer superblock that the older one does not fit it any more:
-// opening it with that is refused, at every distance at which blocks were overwritten.
+// The ring has advanced so far with the newer superblock that the older one does not fit it any
+// more: opening it with the older one is refused, at every distance at which blocks were
+// overwritten.
 TEST_F(SegmentTest, ASuperblockThatIsTooOldForTheRingIsRefused) {
   const JournalMeta older = meta_;
   for (std::uint32_t written = 0; written < 2 * kRingBlocks; ++written) {

@@ -1,4 +1,4 @@
-#include "storage/recovery.h"
+#include "storage/journal/recovery.h"
 
 #include <gtest/gtest.h>
 
@@ -7,9 +7,9 @@
 #include <set>
 #include <string>
 
-#include "journal_memory.h"
-#include "storage/journal.h"
-#include "storage/recovery_table.h"
+#include "storage/journal/journal.h"
+#include "storage/journal/recovery_table.h"
+#include "support/journal_memory.h"
 
 namespace binlane {
 namespace {
@@ -50,7 +50,7 @@ TEST(RecoveryTable, OneCombinationOnlyExtendsTheLog) {
   }
 }
 
-// A journal on a medium that the tests change behind its back.
+// A journal on a medium that the tests change while the journal does not know.
 class RecoveryTest : public testing::Test {
  protected:
   static constexpr std::uint32_t kBlocks = 64;
@@ -91,7 +91,7 @@ class RecoveryTest : public testing::Test {
     block(sequence).payload[7] ^= std::byte{1};
     block(sequence).payload[9] ^= std::byte{1};
   }
-  // The header's sector reached the medium, another one still holds what stood there before.
+  // The header's sector reached the medium; another one still holds its old content.
   void tear(std::uint64_t sequence) {
     std::fill_n(block(sequence).payload.end() - kSectorSize, kSectorSize, std::byte{0x77});
   }
@@ -102,7 +102,7 @@ class RecoveryTest : public testing::Test {
     ADD_FAILURE() << "no row " << name;
     return 0;
   }
-  void reseal(std::uint64_t sequence, const std::function<void(Block&)>& change) {
+  void refinish(std::uint64_t sequence, const std::function<void(Block&)>& change) {
     change(block(sequence));
     block(sequence).integrity.crc = block_crc(block(sequence));
   }
@@ -187,8 +187,8 @@ TEST_F(RecoveryTest, ReportsDamageOfWhatWasDurable) {
   EXPECT_EQ(recovered.start.damaged_until.position, (Position{1, 22}));
 }
 
-// Nothing behind the last batch tells that it was ACKed. That the block is one bit off tells that
-// it had been written as a whole.
+// Nothing after the last batch tells that it was ACKed. That the block is one bit off tells that it
+// had been written as a whole.
 TEST_F(RecoveryTest, AHeadThatIsOneBitOffIsDamage) {
   write("first");
   write("second");
@@ -286,7 +286,7 @@ TEST_F(RecoveryTest, OldBlocksDoNotFollowARewrittenOne) {
 TEST_F(RecoveryTest, AnUnlinkedBlockEndsTheLogOrIsDamage) {
   write("first");
   write("second");
-  reseal(2, [](Block& block) { block.previous_crc = 1; });
+  refinish(2, [](Block& block) { block.previous_crc = 1; });
   EXPECT_EQ(open().ended_by, "unlinked head");
   meta_.durable_sequence = 2;
   EXPECT_EQ(open().damage->row, "unlinked");
@@ -311,7 +311,7 @@ TEST_F(RecoveryTest, IgnoresEarlierLaps) {
   // The live block is lost as if its write had never happened: the last lap shows.
   meta_.durable_sequence = kBlocks * 2 + 11;
   block(kBlocks * 2 + 11) = block(kBlocks * 2 + 12);
-  reseal(kBlocks * 2 + 11, [](Block& block) {
+  refinish(kBlocks * 2 + 11, [](Block& block) {
     block.sequence = kBlocks + 11;
     block.completed_sequence = kBlocks + 10;
   });
@@ -336,7 +336,7 @@ TEST_F(RecoveryTest, RefusesWhatIsNotThisJournal) {
   const Block good = block(2);
   const auto refused = [&](const std::function<void(Block&)>& change) {
     block(2) = good;
-    reseal(2, change);
+    refinish(2, change);
     return open().refusal;
   };
   EXPECT_EQ(refused([](Block&) {}), "");
@@ -357,7 +357,7 @@ TEST_F(RecoveryTest, RefusesWhatIsNotThisJournal) {
             std::string::npos);
 }
 
-// Whatever stands in the ring, recovery ends with a verdict, and what it accepts can be opened.
+// Whatever the ring contains, recovery ends with a verdict, and what it accepts can be opened.
 TEST_F(RecoveryTest, GivesAVerdictOnAnyBytes) {
   ASSERT_TRUE(journal_->start_epoch({1, 1}));
   for (int i = 0; i < 12; ++i) write("some bytes of the stream");

@@ -1,0 +1,30 @@
+#include "control/failover/own_writes.h"
+
+#include "base/mutant.h"
+
+#include <fmt/format.h>
+
+namespace binlane {
+
+Status OwnWrites::look(std::uint64_t now_ns) {
+  if (!begun_ns_) begun_ns_ = now_ns;
+  const Result<StandbyServer::Positions> found = server_.positions();
+  const bool covered =
+      BL_MUTANT(own_writes_ignored, found.is_ok(),
+                found.is_ok() && server_.covers(found.value().executed, found.value().written));
+  if (covered) {
+    reset();
+    return Status::ok();
+  }
+  if (now_ns < *begun_ns_ + kPatienceNs) return Status::pending();
+  reset();
+  if (!found.is_ok())
+    return Status::failed(
+        fmt::format("this host's server does not answer: waited for {}", found.status().text()));
+  return Status::failed(
+      fmt::format("this host's server has written transactions of its own: as a replica it has "
+                  "executed {}, but its binlog is at {}. Rebuild it",
+                  found.value().executed, found.value().written));
+}
+
+}  // namespace binlane

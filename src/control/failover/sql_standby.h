@@ -1,0 +1,48 @@
+// SqlStandby: the SQL of promotion and rejoin, in the words of the server that is connected.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "control/config/config.h"
+#include "control/failover/standby_server.h"
+#include "shim/binlog/gtid_set.h"
+#include "shim/server/server_connection.h"
+
+namespace binlane {
+
+class SqlStandby final : public StandbyServer {
+ public:
+  // What the server can have executed as a replica; see ReplicaSide::fed_gtids().
+  using FedGtids = std::function<Result<GtidSet>()>;
+
+  // All must outlive this object. `sql` is connected when it is needed.
+  SqlStandby(const Config& config, ServerConnection& sql, FedGtids fed)
+      : config_(config), sql_(sql), read_fed_(std::move(fed)) {}
+
+  Status answers() override;
+  Status check_fit(std::vector<std::string>& warnings) override;
+  Result<Positions> positions() override;
+  bool covers(const std::string& state, const std::string& wanted) const override;
+  Status stop_following() override;
+  Result<NewStream> begin_stream() override;
+  Status stop_writes() override;
+  Status follow(const FeedAddress& feed, const std::string& gtid, std::string& report) override;
+  Status follows(std::uint16_t feed_port) override;
+
+ private:
+  const ServerWords& words() const noexcept { return sql_.words(); }
+  Status connect();
+  Status run(const std::string& sql, QueryResult& result);
+  Result<Positions> without_own_writes(Positions found);
+  Status check_standby_facts(std::vector<std::string>& warnings);
+
+  const Config& config_;
+  ServerConnection& sql_;
+  const FedGtids read_fed_;
+  MysqlGtidSet fed_;  // as read_fed_ last told; it only grows
+};
+
+}  // namespace binlane

@@ -1,0 +1,96 @@
+#include "sim_standby.h"
+
+#include <utility>
+
+#include "base/assert.h"
+#include "shim/binlog/gtid_position.h"
+#include "support/binlog_writer.h"
+
+namespace binlane::sim {
+
+Status SimStandby::answers() {
+  const bool down = clock_.time_ns < own_.server().down_until_ns || (!is_replica_ && !server_.up());
+  return down ? Status::failed("the server to answer") : Status::ok();
+}
+
+Status SimStandby::check_fit(std::vector<std::string>& warnings) {
+  warnings.clear();
+  return answers();
+}
+
+// Whatever it executes it writes to its own binlog as well.
+Result<StandbyServer::Positions> SimStandby::positions() {
+  if (Status up = answers(); !up.is_ok()) return up;
+  const std::string now = own_.executed_gtid();
+  return Positions{now, now};
+}
+
+bool SimStandby::covers(const std::string& state, const std::string& wanted) const {
+  const auto has = GtidPosition::parse(state);
+  const auto wants = GtidPosition::parse(wanted);
+  return has && wants && binlane::covers(*has, *wants);
+}
+
+Status SimStandby::stop_following() {
+  if (Status up = answers(); !up.is_ok()) return up;
+  own_.server().following = false;
+  return Status::ok();
+}
+
+// FLUSH BINARY LOGS. The first file of the server exists at once; another one takes a moment.
+Result<StandbyServer::NewStream> SimStandby::begin_stream() {
+  if (Status up = answers(); !up.is_ok()) return up;
+  if (is_replica_) {
+    const auto state = GtidPosition::parse(own_.executed_gtid());
+    BL_ASSERT(state.has_value());
+    const GtidEntry* const last = state->find(0);
+    is_replica_ = false;
+    server_.start_after(last == nullptr ? 0 : last->sequence);
+    return NewStream{kBasename, server_.last_listed()};
+  }
+  if (flushed_from_ == 0) {
+    flushed_from_ = server_.last_listed();
+    server_.flush_logs();
+  }
+  if (server_.last_listed() == flushed_from_) return Status::pending();
+  flushed_from_ = 0;
+  return NewStream{kBasename, server_.last_listed()};
+}
+
+void SimStandby::rebuild() {
+  server_.forget();
+  is_replica_ = rebuilt_ = true;
+  flushed_from_ = 0;
+}
+
+void SimStandby::become_replica() {
+  if (is_replica_) return;
+  std::string stands_at;
+  if (server_.last_gtid() > 0)
+    stands_at = to_string(GtidEntry{0, testing::BinlogWriter::kServerId, server_.last_gtid()});
+  server_.forget();
+  is_replica_ = true;
+  flushed_from_ = 0;
+  own_.server().begin_anew(std::move(stands_at));
+}
+
+Status SimStandby::stop_writes() {
+  if (!server_.up()) return Status::ok();
+  server_.begin_read_only();
+  return server_.read_only_pending() ? Status::failed("the server still takes writes")
+                                     : Status::ok();
+}
+
+Status SimStandby::follow(const FeedAddress&, const std::string&, std::string& report) {
+  report = "CHANGE MASTER";
+  if (std::exchange(rebuilt_, false)) own_.server().begin_anew({});
+  own_.server().following = true;
+  return answers();
+}
+
+Status SimStandby::follows(std::uint16_t) {
+  if (Status up = answers(); !up.is_ok()) return up;
+  return own_.server().following ? Status::ok() : Status::failed("it follows nobody");
+}
+
+}  // namespace binlane::sim

@@ -1,0 +1,1 @@
+"""The part of `./dev bench` that needs servers."""

@@ -1,0 +1,1 @@
+"""`./dev chaos`: kills, restarts and promotes under load, and audits."""

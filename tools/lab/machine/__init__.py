@@ -1,0 +1,1 @@
+"""Processes, ports, folders and waiting: nothing of Binlane, nothing of a server."""

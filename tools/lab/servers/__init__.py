@@ -1,0 +1,1 @@
+"""A real source and real replicas with their binlaned, alone and as a cluster."""
