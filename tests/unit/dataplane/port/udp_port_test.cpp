@@ -153,9 +153,9 @@ void send_fragmentation_needed(const Endpoint& from, const Endpoint& to, std::ui
   struct {
     std::uint8_t type = 3;  // destination unreachable
     std::uint8_t code = 4;  // fragmentation needed
-    be16 checksum;
-    be16 unused;
-    be16 next_mtu;
+    be16 checksum{};
+    be16 unused{};
+    be16 next_mtu{};
     Ipv4Header ip;  // of the datagram that is said not to fit
     UdpHeader udp;
   } icmp;
