@@ -28,10 +28,6 @@ constexpr std::uint64_t kLook_ns = 50 * kNanosPerMilli;
 
 using Json = nlohmann::ordered_json;
 
-double micros(std::uint64_t ns) {
-  return static_cast<double>(ns) / static_cast<double>(kNanosPerMicro);
-}
-
 void create_schema(const LoadOptions& options) {
   const std::unique_ptr<MYSQL, decltype(&mysql_close)> connection(mysql_init(nullptr),
                                                                   &mysql_close);
@@ -62,10 +58,10 @@ Json latencies(const LoadCounts& counts) {
   const Histogram& latency = counts.latency_ns;
   return Json{{"commits", counts.commits},
               {"rows", counts.rows},
-              {"p50_us", micros(latency.quantile(0.50))},
-              {"p99_us", micros(latency.quantile(0.99))},
-              {"p999_us", micros(latency.quantile(0.999))},
-              {"max_us", micros(latency.max())},
+              {"p50_us", to_micros(latency.quantile(0.50))},
+              {"p99_us", to_micros(latency.quantile(0.99))},
+              {"p999_us", to_micros(latency.quantile(0.999))},
+              {"max_us", to_micros(latency.max())},
               {"errors", counts.errors},
               {"reconnects", counts.reconnects}};
 }

@@ -7,22 +7,16 @@
 #include "base/error.h"
 
 namespace binlane::bench {
-namespace {
-
-double micros(std::uint64_t ns) {
-  return static_cast<double>(ns) / static_cast<double>(kNanosPerMicro);
-}
-
-}  // namespace
+namespace {}  // namespace
 
 void Rows::add(const std::string& name, std::uint32_t round, const Json& more,
                const Histogram& ns) {
   Json row = more;
   row["count"] = ns.count();
-  row["p50_us"] = micros(ns.quantile(0.50));
-  row["p99_us"] = micros(ns.quantile(0.99));
-  row["p999_us"] = micros(ns.quantile(0.999));
-  row["max_us"] = micros(ns.max());
+  row["p50_us"] = to_micros(ns.quantile(0.50));
+  row["p99_us"] = to_micros(ns.quantile(0.99));
+  row["p999_us"] = to_micros(ns.quantile(0.999));
+  row["max_us"] = to_micros(ns.max());
   add(name, round, row);
 }
 

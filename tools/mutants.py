@@ -23,47 +23,6 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 HEADER = REPOSITORY / "src" / "base" / "mutant.h"
 VARIABLE = "BINLANE_MUTANT"
-# The unit tests of what mutants are planted in; all packet scripts are finders as well.
-UNIT_TESTS = (
-    "ack_sender",
-    "archive",
-    "archive_retention",
-    "binlog_files",
-    "clock",
-    "exposure",
-    "fallback",
-    "feed_crossing",
-    "forged_hello",
-    "frame",
-    "group_tracker",
-    "handshake",
-    "host_role",
-    "incarnation_start",
-    "journal",
-    "journal_file",
-    "ledger",
-    "log_transfer",
-    "own_writes",
-    "position",
-    "problem_finder",
-    "promotion",
-    "promotion_survey",
-    "quorum_gate",
-    "receiver_session",
-    "recovery",
-    "replica_control",
-    "rule_change",
-    "sender_session",
-    "server_watch",
-    "source_cycle",
-    "source_state",
-    "stream_fingerprint",
-    "synced_confirmer",
-    "tailer",
-    "verdict",
-    "wait_deadline",
-    "watchdog",
-)
 # A test that does not end has found nothing: on a busy machine it might only be slow.
 TEST_TIMEOUT_S = 120
 OVERDUE = "did not end"
@@ -78,175 +37,141 @@ _ENTRY = re.compile(r'X\(\s*(\w+),\s*"([^"]*)",\s*"([^"]*)"\)')
 
 # Which test to try first. Every other one is tried as well before a mutant counts as not found.
 LIKELY = {
-    "journal": (
-        "ack_before_completion",
-        "short_write_ignored",
-        "ack_after_eio",
-        "durable_hole",
-        "file_end_before_durable",
-        "unarchived_block_reused",
-        "archive_beyond_released",
+    "base": (
+        "names_compared_as_strings",
+        "wall_clock_deadlines",
     ),
-    "journal_file": (
-        "promise_given_twice",
+    "control-exposure": (
+        "divergence_ignored",
+        "exposure_acked_before_durable",
+        "foreign_interval_covers",
+        "ledger_not_synced",
+        "ledger_streams_mixed",
     ),
-    "recovery": (
-        "truncate_at_first_bad_crc",
-        "damage_forgotten",
-        "old_lap_accepted",
-        "unlinked_block_accepted",
-        "stale_opening_accepted",
+    "control-failover": (
+        "damaged_counted_as_inspected",
+        "diverged_verdict",
+        "fetched_before_fenced",
+        "lesser_log_promoted",
+        "live_source_promoted_away",
+        "own_writes_ignored",
+        "promoted_without_fence",
+        "sealed_within_group",
+        "unseen_release_ignored",
     ),
-    "archive": (
-        "half_group_fed",
-        "in_use_flag_not_mirrored",
+    "control-fallback": (
+        "late_deadline",
+        "ledger_after_release",
+        "operators_off_repeated",
+        "recovery_without_catching_up",
+        "released_before_read_only",
+        "server_release_unnoticed",
     ),
-    "rule_change": (
-        "old_rule_dropped",
+    "control-replica": (
+        "fence_unproven",
+        "fetch_by_length",
+        "lent_to_strangers",
+        "seal_unproven",
+    ),
+    "control-stream": (
         "new_rule_uncovered",
+        "old_rule_dropped",
+        "registered_at_end",
+        "reset_unnoticed",
+        "restart_accounted_early",
+        "told_forgotten_at_end",
+        "unrecorded_forgotten",
     ),
-    "receiver_session": (
-        "applied_unasked",
-        "received_jumps_gap",
-        "stale_epoch_data_accepted",
-        "stale_session_data_accepted",
+    "dataplane-lane": (
+        "exposure_told_late",
+        "failed_journal_counted",
+        "held_release_told",
+        "released_beyond_synced",
+        "released_goes_back",
+    ),
+    "dataplane-session": (
         "ack_repeats_forgotten",
-    ),
-    "sender_session": (
-        "stale_epoch_ack_accepted",
-        "stale_session_ack_accepted",
-    ),
-    "frame": (
-        "frame_checksum_ignored",
-    ),
-    "handshake": (
-        "started_before_record",
-        "older_source_served",
-        "digest_skipped",
+        "applied_unasked",
         "archive_digest_skipped",
         "cut_below_acked",
         "cut_below_safe",
-        "shorter_source_accepted",
         "deposed_unnoticed",
-    ),
-    "forged_hello": (
-        "fence_unproven",
-        "seal_unproven",
-    ),
-    "promotion_survey": (
-        "live_source_promoted_away",
-    ),
-    "quorum_gate": (
+        "digest_skipped",
+        "frame_checksum_ignored",
+        "older_source_served",
+        "received_jumps_gap",
         "replica_counted_twice",
+        "shorter_source_accepted",
+        "stale_epoch_ack_accepted",
+        "stale_epoch_data_accepted",
+        "stale_session_ack_accepted",
+        "stale_session_data_accepted",
+        "started_before_record",
+    ),
+    "replica_release_waits": (
+        "replica_trusts_released",
     ),
     "safety": (
+        "committed_tail_cut",
+        "committed_waits_cut",
+        "diverged_host_promoted",
+        "execution_unproven",
+        "fenced_session_goes_on",
         "fencing_not_caught_up",
         "fresh_only_once",
         "fresh_without_record",
         "incarnation_not_raised",
         "killed_waiter_unnoticed",
+        "log_beyond_seal_kept",
         "numbering_ignored",
         "other_acker_ignored",
         "other_acks_kept",
-        "restart_taken_for_quiet",
         "promise_forgotten",
         "promise_unrecorded",
+        "rejoined_uncompared",
+        "rejoined_with_tail",
         "released_at_rule_level",
         "reset_passed_over",
-        "fenced_session_goes_on",
-        "log_beyond_seal_kept",
-        "sealed_copy_whole",
-        "seal_uncovered",
-        "execution_unproven",
+        "restart_taken_for_quiet",
         "resumed_behind_its_step",
-        "rejoined_with_tail",
-        "rejoined_uncompared",
-        "committed_tail_cut",
-        "committed_waits_cut",
+        "seal_uncovered",
+        "sealed_copy_whole",
         "stream_switched_early",
         "unfit_server_promoted",
-        "diverged_host_promoted",
     ),
-    "own_writes": ("own_writes_ignored",),
-    "replica_control": ("lent_to_strangers",),
-    "promotion": (
-        "fetched_before_fenced",
-        "promoted_without_fence",
-        "damaged_counted_as_inspected",
-        "lesser_log_promoted",
-        "sealed_within_group",
-        "unseen_release_ignored",
+    "shim-binlog": (
+        "acked_behind_reset",
+        "foreign_file_followed",
+        "renumbered_file_followed",
+        "shrunken_file_ignored",
+        "synced_untrusted",
+        "synced_without_fdatasync",
     ),
-    "incarnation_start": (
-        "restart_accounted_early",
-        "told_forgotten_at_end",
-        "unrecorded_forgotten",
-    ),
-    "source_cycle": (
-        "failed_journal_counted",
-        "released_beyond_synced",
-        "released_goes_back",
-        "exposure_told_late",
-        "held_release_told",
+    "shim-server": (
+        "ack_not_repeated",
+        "ack_of_other_incarnation",
     ),
     "source_lost_middle_packet": (
         "wrong_retransmit_offset",
     ),
-    "replica_release_waits": (
-        "replica_trusts_released",
+    "storage-archive": (
+        "half_group_fed",
+        "in_use_flag_not_mirrored",
     ),
-    "position": (
-        "names_compared_as_strings",
-    ),
-    "log_transfer": (
-        "fetch_by_length",
-    ),
-    "tailer": (
-        "acked_behind_reset",
-        "renumbered_file_followed",
-        "shrunken_file_ignored",
-        "foreign_file_followed",
-    ),
-    "ack_sender": (
-        "ack_not_repeated",
-        "ack_of_other_incarnation",
-    ),
-    "stream_fingerprint": (
-        "reset_unnoticed",
-    ),
-    "source_state": (
-        "registered_at_end",
-    ),
-    "binlog_files": (
-        "synced_without_fdatasync",
-    ),
-    "synced_confirmer": (
-        "synced_untrusted",
-    ),
-    "clock": (
-        "wall_clock_deadlines",
-    ),
-    "wait_deadline": (
-        "late_deadline",
-    ),
-    "fallback": (
-        "ledger_after_release",
-        "operators_off_repeated",
-        "server_release_unnoticed",
-        "recovery_without_catching_up",
-        "released_before_read_only",
-    ),
-    "verdict": (
-        "diverged_verdict",
-    ),
-    "exposure": (
-        "exposure_acked_before_durable",
-        "divergence_ignored",
-    ),
-    "ledger": (
-        "foreign_interval_covers",
-        "ledger_not_synced",
-        "ledger_streams_mixed",
+    "storage-journal": (
+        "ack_after_eio",
+        "ack_before_completion",
+        "archive_beyond_released",
+        "damage_forgotten",
+        "durable_hole",
+        "file_end_before_durable",
+        "old_lap_accepted",
+        "promise_given_twice",
+        "short_write_ignored",
+        "stale_opening_accepted",
+        "truncate_at_first_bad_crc",
+        "unarchived_block_reused",
+        "unlinked_block_accepted",
     ),
 }
 
@@ -309,11 +234,10 @@ def finders(build):
             continue  # a Python test: no bug is planted there
         script = "script" in suites and not test["name"].startswith("canary_")
         scripted = "sim" in suites and test["name"] == "safety"
-        if script or scripted or ("unit" in suites and test["name"] in UNIT_TESTS):
+        if script:
             found.append(Finder(test["name"], test["cmd"], test["env"]))
-    missing = set(UNIT_TESTS) - {finder.name for finder in found}
-    if missing:
-        sys.exit(f"{build} has no test {', '.join(sorted(missing))}")
+        elif scripted or "unit" in suites:
+            found.append(Finder(test["name"], [*test["cmd"], "--gtest_fail_fast"], test["env"]))
     return found
 
 

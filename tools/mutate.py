@@ -30,7 +30,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-MESON_OPTIONS = ("-Doptimization=1", "-Ddebug=false", "-Dwerror=false")
+# One file alone is made anew for each mutant.
+MESON_OPTIONS = ("-Doptimization=1", "-Ddebug=false", "-Dwerror=false", "-Dunity=off")
 COPIED = ("include", "src", "bench", "docs", "packaging", "tests", "tools", "meson.build", "meson_options.txt")
 # mutant.h is no code of a normal build.
 LEFT_OUT = ("src/base/mutant.h", "src/base/mutant.cpp")
@@ -225,7 +226,8 @@ def finders(build, jobs):
             continue
         targets = sorted({made[each] for each in test["depends"] if each in made} | {str(program.relative_to(build))})
         folder = os.path.dirname(os.path.relpath(program, build)).removeprefix("tests/unit").strip("/")
-        found.append(Finder(test["name"], suite, test["cmd"], test["env"], targets, folder=folder))
+        command = [*test["cmd"], *(["--gtest_fail_fast"] if suite == "unit" else [])]
+        found.append(Finder(test["name"], suite, command, test["env"], targets, folder=folder))
     for name, first, count in (("binlane-sim", 1, FIRST_SEEDS), (MANY_SEEDS, FIRST_SEEDS + 1, SEEDS - FIRST_SEEDS)):
         seeds = ["--seeds", str(count), "--seed", str(first), "--repeat", str(10**9), "--jobs", str(jobs)]
         found.append(Finder(name, "sim", [str(build / SIMULATOR), *seeds], {}, [SIMULATOR]))
@@ -303,10 +305,8 @@ def measure(all_finders, jobs):
 
 
 def likeliest(flip, candidates):
-    """Batches of finders: what bears the file's name, its folder, scripts, a few seeds, the rest, many
-    seeds."""
-    folder, stem = os.path.split(flip.file.removeprefix("src/"))
-    stem = stem.split(".")[0]
+    """Batches of finders: the tests of its folder, scripts, a few seeds, the rest, many seeds."""
+    folder = os.path.dirname(flip.file.removeprefix("src/"))
 
     def rank(finder):
         if finder.name == MANY_SEEDS:
@@ -315,8 +315,6 @@ def likeliest(flip, candidates):
             return 4
         if finder.suite == "sim":
             return 3
-        if finder.suite == "unit" and finder.name == stem:
-            return 0
         if finder.suite == "unit" and finder.folder == folder:
             return 1
         if finder.suite == "script":

@@ -13,9 +13,9 @@ namespace binlane::bench {
 // `once` does the work of one packet (or commit, or whatever the benchmark's name says).
 template <class Once>
 void run_counted(benchmark::State& state, Once once) {
-  const std::uint64_t before = testing::allocation_count();
+  const std::uint64_t before = test::allocation_count();
   for (auto _ : state) once();
-  const std::uint64_t after = testing::allocation_count();
+  const std::uint64_t after = test::allocation_count();
   state.counters["allocations"] =
       benchmark::Counter(static_cast<double>(after - before), benchmark::Counter::kAvgIterations);
 }

@@ -9,11 +9,11 @@ namespace {
 void follow(benchmark::State& state) {
   // A file's beginning, and one transaction that is fed over and over. Its own offsets are those of
   // its first place, which a tracker does not check.
-  testing::BinlogWriter writer;
+  test::BinlogWriter writer;
   writer.begin({});
-  const testing::Bytes beginning = writer.take();
+  const test::Bytes beginning = writer.take();
   writer.transaction(1, static_cast<std::size_t>(state.range(0)));
-  const testing::Bytes transaction = writer.take();
+  const test::Bytes transaction = writer.take();
   GroupTracker tracker;
   tracker.start_file(1);
   if (!tracker.on_bytes(0, beginning)) state.SkipWithError("the file's beginning is refused");

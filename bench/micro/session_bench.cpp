@@ -15,7 +15,7 @@ namespace {
 constexpr Epoch kEpoch{1, 1};
 constexpr std::uint64_t kSession = 7;
 constexpr std::uint32_t kPayload = 256;
-constexpr std::uint64_t kTurnNs = 10 * kNanosPerMicro;
+constexpr std::uint64_t kSessionTurnNs = 10 * kNanosPerMicro;
 
 // A log that keeps nothing: what is measured is the session.
 class CountingLog {
@@ -54,7 +54,7 @@ class Pair {
   // One more commit of one packet: written, sent, taken (or lost), acknowledged.
   void commit() {
     written_ += kPayload;
-    now_ns_ += kTurnNs;
+    now_ns_ += kSessionTurnNs;
     sender_.begin_turn(SessionOffset{written_}, {}, now_ns_);
     while (const auto plan = sender_.next(now_ns_)) {
       const auto length = static_cast<std::uint32_t>(

@@ -11,7 +11,7 @@ namespace binlane::bench {
 namespace {
 
 constexpr std::uint64_t kGroup = 300;
-constexpr std::uint64_t kTurnNs = 5 * kNanosPerMicro;
+constexpr std::uint64_t kStageTurnNs = 5 * kNanosPerMicro;
 constexpr std::size_t kReplica = 0;
 
 void stages_of_a_commit(benchmark::State& state) {
@@ -22,15 +22,15 @@ void stages_of_a_commit(benchmark::State& state) {
   std::uint32_t id = 0;
   run_counted(state, [&] {
     mark += kGroup;
-    now_ns += kTurnNs;
-    stages->on_written(mark, {1, mark}, now_ns - kTurnNs, now_ns);
+    now_ns += kStageTurnNs;
+    stages->on_written(mark, {1, mark}, now_ns - kStageTurnNs, now_ns);
     stages->on_sent(kReplica, mark, now_ns);
     write.on_arrival(now_ns);
     write.on_submitted(id, 1, now_ns);
-    now_ns += kTurnNs;
+    now_ns += kStageTurnNs;
     stages->on_received(kReplica, mark, now_ns);
     write.on_completed(id++, now_ns);
-    now_ns += kTurnNs;
+    now_ns += kStageTurnNs;
     stages->on_durable(kReplica, mark, write.queue_ns(), write.disk_ns(), now_ns);
     stages->on_quorum(mark, now_ns);
     stages->on_released(mark, now_ns);

@@ -13,6 +13,12 @@ namespace binlane {
 inline constexpr std::uint64_t kNanosPerMicro = 1'000;
 inline constexpr std::uint64_t kNanosPerMilli = 1'000'000;
 inline constexpr std::uint64_t kNanosPerSecond = 1'000'000'000;
+inline constexpr std::uint64_t kSecondsADay = 86'400;
+
+// For people and for JSON.
+constexpr double to_micros(std::uint64_t ns) noexcept {
+  return static_cast<double>(ns) / static_cast<double>(kNanosPerMicro);
+}
 
 // CLOCK_MONOTONIC in nanoseconds (vDSO, about 20 ns a call).
 inline std::uint64_t monotonic_ns() noexcept {

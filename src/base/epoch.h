@@ -7,6 +7,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <string>
 
 namespace binlane {
 
@@ -16,5 +17,10 @@ struct Epoch {
 
   constexpr auto operator<=>(const Epoch&) const = default;
 };
+
+// "term.incarnation", as status, logs and refusals show an epoch.
+inline std::string epoch_text(const Epoch& epoch) {
+  return std::to_string(epoch.term) + "." + std::to_string(epoch.incarnation);
+}
 
 }  // namespace binlane

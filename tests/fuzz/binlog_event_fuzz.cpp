@@ -58,7 +58,7 @@ void check_tracker(ConstBytes cuts, ConstBytes file) {
 }
 
 void check_scan(ConstBytes first, ConstBytes second) {
-  testing::FakeBinlogFiles files;
+  test::FakeBinlogFiles files;
   files.append(1, {first.begin(), first.end()});
   files.append(2, {second.begin(), second.end()});
   StreamStart start{StreamMap(8), {}};

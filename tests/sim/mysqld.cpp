@@ -227,7 +227,7 @@ bool Mysqld::tear_group(const std::vector<std::byte>& bytes) {
 
 void Mysqld::write_group() {
   const std::uint64_t count = random_.one_in(4) ? random_.between(2, 6) : 1;
-  const testing::BinlogWriter before = writer_;
+  const test::BinlogWriter before = writer_;
   const Position last_group_end = last_group_end_;
   group_ = {};
   std::vector<std::byte> bytes;
@@ -322,9 +322,9 @@ void Mysqld::open_file(std::uint32_t number, std::uint32_t startup_s) {
   shift_ = 0;
   if (startup_s == 0 && std::exchange(delete_domain_wanted_, false)) has_idle_domain_ = false;
   store_.create(number);
-  writer_ = testing::BinlogWriter();
+  writer_ = test::BinlogWriter();
   std::vector<GtidEntry> gtids;
-  if (next_gtid_ > 1) gtids.push_back({0, testing::BinlogWriter::kServerId, next_gtid_ - 1});
+  if (next_gtid_ > 1) gtids.push_back({0, test::BinlogWriter::kServerId, next_gtid_ - 1});
   if (has_idle_domain_) gtids.push_back(kIdleDomain);
   writer_.begin(gtids, startup_s);
   endings_[number] = {writer_.size(), 0, 0};

@@ -222,7 +222,7 @@ class Mysqld {
   std::uint32_t run_first_file_ = 0;
   std::uint32_t file_ = 0;
   std::uint32_t unlisted_ = 0;  // the file that the index does not list yet; 0: none
-  testing::BinlogWriter writer_;
+  test::BinlogWriter writer_;
   // How much longer the open file is than the server believes, because it contains halves of torn
   // groups. The server's own positions, in events and for semi-sync, do not count these.
   std::uint64_t shift_ = 0;

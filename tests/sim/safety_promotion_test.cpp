@@ -28,7 +28,7 @@ SourceHost& run_until_decided(World& world, std::size_t replica) {
 }
 
 // Asks the first replica, and if that names a better one, that one.
-void run_until_promoted(World& world, SourceHost*& candidate) {
+void run_until_it_is_source(World& world, SourceHost*& candidate) {
   candidate = &run_until_decided(world, 0);
   if (candidate->gave_up()) {
     ASSERT_FALSE(candidate->view().better_candidate.empty()) << candidate->view().refusal;
@@ -53,7 +53,7 @@ TEST(Safety, S2_TheOldStreamIsSealedBeforeTheNewOneBegins) {
     run_until_half_a_group(world);
     lose_source(world);
     SourceHost* candidate = nullptr;
-    ASSERT_NO_FATAL_FAILURE(run_until_promoted(world, candidate));
+    ASSERT_NO_FATAL_FAILURE(run_until_it_is_source(world, candidate));
     EXPECT_GT(world.promotion_checks()->compared(), 0U);
     EXPECT_LT(candidate->promotion().sealed_at(), candidate->promotion().log_end());
     EXPECT_EQ(candidate->own().journal()->end(), candidate->promotion().sealed_at());
@@ -126,7 +126,7 @@ TEST(Safety, S1_AReseededReplicaKeepsItsPromise) {
   cut_off_all_replicas(world);
   world.run_until([&] { return world.server().waiting() > 2; }, kSoonNs, "commits that wait");
   SourceHost* candidate = nullptr;
-  ASSERT_NO_FATAL_FAILURE(run_until_promoted(world, candidate));
+  ASSERT_NO_FATAL_FAILURE(run_until_it_is_source(world, candidate));
   const std::size_t other = &candidate->own() == world.replicas()[1].get() ? 2 : 1;
   ReplicaHost& replica = *world.replicas()[other];
   const std::size_t before = answered(world, Answer::acked);

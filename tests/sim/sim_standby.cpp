@@ -67,7 +67,7 @@ void SimStandby::become_replica() {
   if (is_replica_) return;
   std::string stands_at;
   if (server_.last_gtid() > 0)
-    stands_at = to_string(GtidEntry{0, testing::BinlogWriter::kServerId, server_.last_gtid()});
+    stands_at = to_string(GtidEntry{0, test::BinlogWriter::kServerId, server_.last_gtid()});
   server_.forget();
   is_replica_ = true;
   flushed_from_ = 0;

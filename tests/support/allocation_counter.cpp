@@ -8,13 +8,13 @@ namespace {
 std::atomic<std::uint64_t> allocations{0};
 }  // namespace
 
-namespace binlane::testing {
+namespace binlane::test {
 
 std::uint64_t allocation_count() noexcept {
   return allocations.load();
 }
 
-}  // namespace binlane::testing
+}  // namespace binlane::test
 
 // The array forms and the others of the library end up here.
 void* operator new(std::size_t size) {

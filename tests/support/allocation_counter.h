@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-namespace binlane::testing {
+namespace binlane::test {
 
 std::uint64_t allocation_count() noexcept;
 
-}  // namespace binlane::testing
+}  // namespace binlane::test

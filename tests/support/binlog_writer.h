@@ -12,7 +12,7 @@
 #include "shim/binlog/gtid_state.h"
 #include "shim/binlog/mysql_gtid_set.h"
 
-namespace binlane::testing {
+namespace binlane::test {
 
 using Bytes = std::vector<std::byte>;
 
@@ -160,4 +160,4 @@ class BinlogWriter {
   Bytes bytes_;
 };
 
-}  // namespace binlane::testing
+}  // namespace binlane::test

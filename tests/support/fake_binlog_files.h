@@ -13,7 +13,7 @@
 #include "binlog_writer.h"
 #include "shim/binlog/binlog_files.h"
 
-namespace binlane::testing {
+namespace binlane::test {
 
 class FakeBinlogFiles final : public BinlogFolder {
  public:
@@ -112,4 +112,4 @@ class FakeBinlogFiles final : public BinlogFolder {
 };
 static_assert(BinlogFiles<FakeBinlogFiles>);
 
-}  // namespace binlane::testing
+}  // namespace binlane::test

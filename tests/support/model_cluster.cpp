@@ -9,7 +9,6 @@
 namespace binlane::test {
 namespace {
 
-constexpr std::uint64_t kCluster = 0xc1;
 constexpr Endpoint kSource{1, 7100};
 constexpr std::uint64_t kUs = kNanosPerMicro;
 // Time passes in such steps while there is work, and at the most in such steps while there is none.

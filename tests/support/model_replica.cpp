@@ -8,7 +8,6 @@
 namespace binlane::test {
 namespace {
 
-constexpr std::uint64_t kCluster = 0xc1;
 constexpr std::uint64_t kBelowBytes = 4096;  // of the archive, that a handshake compares
 
 }  // namespace

@@ -18,6 +18,9 @@
 
 namespace binlane::test {
 
+// The cluster that the model's hosts belong to.
+inline constexpr std::uint64_t kCluster = 0xc1;
+
 class ModelReplica {
  public:
   using Cycle = ReplicaCycle<FakePort, ModelDisk, Journal, VirtualClock>;

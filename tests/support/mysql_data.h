@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "shim/binlog/binlog_event.h"
 
-namespace binlane::testing {
+namespace binlane::test {
 
 inline std::string mysql_data(const std::string& name) {
   std::ifstream file(std::string(BINLANE_TEST_DATA) + "/mysql/" + name, std::ios::binary);
@@ -97,4 +97,4 @@ inline std::vector<MysqlEventLine> mysql_event_lines() {
   return lines;
 }
 
-}  // namespace binlane::testing
+}  // namespace binlane::test

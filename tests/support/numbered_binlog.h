@@ -6,7 +6,7 @@
 #include "base/position.h"
 #include "binlog_writer.h"
 
-namespace binlane::testing {
+namespace binlane::test {
 
 // Of a server that has written `groups` groups into it, the first with number `first`, and has then
 // gone on in file `rotated_to` if that is not 0.
@@ -25,4 +25,4 @@ inline Bytes numbered_binlog(std::uint64_t first, int groups, std::uint32_t crea
   return writer.bytes();
 }
 
-}  // namespace binlane::testing
+}  // namespace binlane::test

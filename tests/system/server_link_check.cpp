@@ -13,6 +13,7 @@
 #include <memory>
 #include <thread>
 
+#include "base/counter_growth.h"
 #include "private_mariadb.h"
 #include "shim/binlog/binlog_index_tail.h"
 #include "shim/binlog/synced_confirmer.h"

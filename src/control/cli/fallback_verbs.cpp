@@ -19,10 +19,10 @@ struct FallbackOptions {
   bool all = false;
   bool without_audit = false;
 };
-FallbackOptions g_options;
+FallbackOptions g_fallback;
 
 void add_wait_option(VerbOptions& options) {
-  add_wait(options, g_options.wait_s);
+  add_wait(options, g_fallback.wait_s);
 }
 
 int show_state(const Context& context) {
@@ -44,7 +44,7 @@ int ask_and_follow(const Context& context, const char* verb, const std::string& 
   int code = kExitOk;
   if (!ask(context, verb, code)) return code == kExitError ? kExitRefused : code;
   code = follow_status(
-      context, g_options.wait_s,
+      context, g_fallback.wait_s,
       [&state](const json& status) { return text_of(member(status, "source"), "state") == state; },
       "the source to be " + state);
   return code == kExitOk ? show_state(context) : code;
@@ -61,12 +61,12 @@ int run_resume(const Context& context) {
 // --- ledger
 
 void add_ledger(VerbOptions& options) {
-  options.text("action", g_options.action, "list, export (with every transaction), or ack")
+  options.text("action", g_fallback.action, "list, export (with every transaction), or ack")
       .one_of({"list", "export", "ack"})
       .shows_default();
-  options.number("id", g_options.id, "ack: all intervals up to this one; export: only this one");
-  options.flag("--all", g_options.all, "ack: all that are closed");
-  options.flag("--without-audit", g_options.without_audit,
+  options.number("id", g_fallback.id, "ack: all intervals up to this one; export: only this one");
+  options.flag("--all", g_fallback.all, "ack: all that are closed");
+  options.flag("--without-audit", g_fallback.without_audit,
                "ack although the audit log cannot be written");
 }
 
@@ -80,21 +80,21 @@ int list_intervals(const Context& context, const json& ledger) {
 
 int export_intervals(const Context& context, const json& ledger) {
   json all = json::array();
-  bool found = g_options.id == 0;
+  bool found = g_fallback.id == 0;
   for (const json& interval : member(ledger, "intervals")) {
     const std::uint64_t id = count_of(interval, "id");
-    if (g_options.id != 0 && id != g_options.id) continue;
+    if (g_fallback.id != 0 && id != g_fallback.id) continue;
     found = true;
     int code = kExitOk;
     auto groups = ask(context, admin::kVerbLedgerGroups, code,
-                      {{"id", id}, {admin::kWithoutAudit, g_options.without_audit}});
+                      {{"id", id}, {admin::kWithoutAudit, g_fallback.without_audit}});
     if (!groups) return code;
     all.push_back(std::move(*groups));
   }
   // Printing nothing would mean that nothing was released.
   if (!found) {
     fmt::print(stderr, "binlane: id: there is no interval {} (binlane ledger list)\n",
-               g_options.id);
+               g_fallback.id);
     return kExitError;
   }
   if (context.as_json) {
@@ -113,8 +113,8 @@ int export_intervals(const Context& context, const json& ledger) {
 }
 
 int acknowledge(const Context& context, const json& ledger) {
-  std::uint64_t id = g_options.id;
-  if (g_options.all) {
+  std::uint64_t id = g_fallback.id;
+  if (g_fallback.all) {
     id = 0;
     for (const json& interval : member(ledger, "intervals")) {
       if (flag_of(interval, "open")) break;
@@ -131,7 +131,7 @@ int acknowledge(const Context& context, const json& ledger) {
   }
   int code = kExitOk;
   const auto result = ask(context, admin::kVerbLedgerAck, code,
-                          {{"id", id}, {admin::kWithoutAudit, g_options.without_audit}});
+                          {{"id", id}, {admin::kWithoutAudit, g_fallback.without_audit}});
   if (!result) return code == kExitError ? kExitRefused : code;
   if (context.as_json)
     print_json(*result);
@@ -144,12 +144,12 @@ int run_ledger(const Context& context) {
   int code = kExitOk;
   const auto ledger = ask(context, admin::kVerbLedger, code);
   if (!ledger) return code;
-  if (g_options.action == "export") return export_intervals(context, *ledger);
-  if (g_options.action == "ack") return acknowledge(context, *ledger);
+  if (g_fallback.action == "export") return export_intervals(context, *ledger);
+  if (g_fallback.action == "ack") return acknowledge(context, *ledger);
   return list_intervals(context, *ledger);
 }
 
-constexpr Verb kVerbs[] = {
+constexpr Verb kFallbackVerbs[] = {
     {"degrade", "let commits go on without semi-sync, recorded in the ledger, until resume",
      "binlane degrade", add_wait_option, run_degrade},
     {"resume", "end a degrade, or an OFF that somebody has set at the server",
@@ -184,7 +184,7 @@ std::string ledger_table(const json& ledger) {
 }
 
 std::span<const Verb> fallback_verbs() {
-  return kVerbs;
+  return kFallbackVerbs;
 }
 
 }  // namespace binlane::cli

@@ -28,13 +28,13 @@ struct RoleOptions {
   bool without_audit = false;
   std::string what;
 };
-RoleOptions g_options;
+RoleOptions g_role;
 
 // The step of a host that was never promoted, or whose promotion was refused.
 constexpr const char* kNoStep = "NONE";
 
 void add_without_audit(VerbOptions& options) {
-  options.flag("--without-audit", g_options.without_audit,
+  options.flag("--without-audit", g_role.without_audit,
                "do it although the audit log cannot be written");
 }
 
@@ -100,7 +100,7 @@ int follow(const char* verb, int (*show)(const json&, const Context&), const Con
   // What a healthy one waits for in its first moments need not worry anybody.
   constexpr auto kQuiet = std::chrono::seconds(1);
   const auto begun = std::chrono::steady_clock::now();
-  const auto deadline = begun + std::chrono::seconds(g_options.wait_s);
+  const auto deadline = begun + std::chrono::seconds(g_role.wait_s);
   std::string waiting;
   for (;;) {
     int code = kExitOk;
@@ -123,23 +123,23 @@ int follow(const char* verb, int (*show)(const json&, const Context&), const Con
 }
 
 void add_promote(VerbOptions& options) {
-  options.text("replica", g_options.replica, "the host's own name, as a guard").required();
-  options.flag("--dry-run", g_options.dry_run,
+  options.text("replica", g_role.replica, "the host's own name, as a guard").required();
+  options.flag("--dry-run", g_role.dry_run,
                "only say what the promotion would need: peers are asked, and nothing is changed");
   options.flag(
-      "--from-live-source", g_options.from_live_source,
+      "--from-live-source", g_role.from_live_source,
       "promote although the source is alive: a planned switchover (stop its writers first)");
   add_without_audit(options);
-  add_wait(options, g_options.wait_s);
+  add_wait(options, g_role.wait_s);
 }
 
 int run_promote(const Context& context) {
   int code = kExitOk;
   if (!ask(context, admin::kVerbPromote, code,
-           {{"replica", g_options.replica},
-            {"dry_run", g_options.dry_run},
-            {"from_live_source", g_options.from_live_source},
-            {admin::kWithoutAudit, g_options.without_audit}}))
+           {{"replica", g_role.replica},
+            {"dry_run", g_role.dry_run},
+            {"from_live_source", g_role.from_live_source},
+            {admin::kWithoutAudit, g_role.without_audit}}))
     return code;
   return follow(admin::kVerbPromotion, show_promotion, context);
 }
@@ -151,79 +151,76 @@ int run_promotion(const Context& context) {
 }
 
 void add_fence(VerbOptions& options) {
-  options.text("host", g_options.host, "the host's own name, as a guard").required();
+  options.text("host", g_role.host, "the host's own name, as a guard").required();
   VerbOption lift = options.flag(
-      "--lift", g_options.lift, "end the fence of a source, as long as no other host was promoted");
-  options.text("--reason", g_options.reason, "the reason, for the ledger, the log and the status")
+      "--lift", g_role.lift, "end the fence of a source, as long as no other host was promoted");
+  options.text("--reason", g_role.reason, "the reason, for the ledger, the log and the status")
       .excludes(lift);
   options
-      .flag("--kill-server", g_options.kill_server,
+      .flag("--kill-server", g_role.kill_server,
             "kill the server's process first, so that no client that waits for a quorum is told OK")
       .excludes(lift);
   add_without_audit(options);
 }
 
 int run_fence(const Context& context) {
-  json arguments = {{"host", g_options.host}, {admin::kWithoutAudit, g_options.without_audit}};
-  if (!g_options.lift) {
-    arguments["reason"] = g_options.reason;
-    arguments["kill_server"] = g_options.kill_server;
+  json arguments = {{"host", g_role.host}, {admin::kWithoutAudit, g_role.without_audit}};
+  if (!g_role.lift) {
+    arguments["reason"] = g_role.reason;
+    arguments["kill_server"] = g_role.kill_server;
   }
   int code = kExitOk;
-  const auto result = ask(context, g_options.lift ? admin::kVerbUnfence : admin::kVerbFence, code,
+  const auto result = ask(context, g_role.lift ? admin::kVerbUnfence : admin::kVerbFence, code,
                           std::move(arguments));
   if (!result) return code == kExitError ? kExitRefused : code;
   if (context.as_json)
     print_json(*result);
-  else if (g_options.lift)
+  else if (g_role.lift)
     fmt::print("the fence is lifted: this host is the source again\n");
   else
     for (const json& line : member(*result, "report")) fmt::print("{}\n", line.get<std::string>());
-  if (g_options.lift || flag_of(*result, "on_record")) return kExitOk;
+  if (g_role.lift || flag_of(*result, "on_record")) return kExitOk;
   fmt::print(stderr, "binlane: fenced, not on record\n");
   return kExitNotOnRecord;
 }
 
 void add_rejoin(VerbOptions& options) {
-  options.flag("--cut", g_options.cut,
+  options.flag("--cut", g_role.cut,
                "cut off what only this server has, if that is provably not committed");
-  options.flag("--rebuilt", g_options.rebuilt,
-               "the server was rebuilt from a copy: compare nothing");
+  options.flag("--rebuilt", g_role.rebuilt, "the server was rebuilt from a copy: compare nothing");
   add_without_audit(options);
-  add_wait(options, g_options.wait_s);
+  add_wait(options, g_role.wait_s);
 }
 
 int run_rejoin(const Context& context) {
   int code = kExitOk;
   if (!ask(context, admin::kVerbRejoin, code,
-           {{"cut", g_options.cut},
-            {"rebuilt", g_options.rebuilt},
-            {admin::kWithoutAudit, g_options.without_audit}}))
+           {{"cut", g_role.cut},
+            {"rebuilt", g_role.rebuilt},
+            {admin::kWithoutAudit, g_role.without_audit}}))
     return code;
   return follow(admin::kVerbRejoining, show_rejoin, context);
 }
 
 void add_verdict(VerbOptions& options) {
   options
-      .text("what", g_options.what,
+      .text("what", g_role.what,
             "its GTID (0-1-42), or where it ends in the binlog (binlog.000003:1234)")
       .required();
 }
 
 int run_verdict(const Context& context) {
   int code = kExitOk;
-  const auto result = ask(context, admin::kVerbVerdict, code, {{"what", g_options.what}});
+  const auto result = ask(context, admin::kVerbVerdict, code, {{"what", g_role.what}});
   return result ? show_verdict(*result, context) : code;
 }
 
-void nothing(VerbOptions&) {}
-
-constexpr Verb kVerbs[] = {
+constexpr Verb kRoleVerbs[] = {
     {"promote", "make this daemon's host the source, if that loses nothing",
      "binlane promote b --dry-run\nbinlane promote b\nbinlane promote b --from-live-source",
      add_promote, run_promote},
     {"promotion", "show which step the promotion of this host has reached",
-     "binlane promotion --json", nothing, run_promotion},
+     "binlane promotion --json", no_options, run_promotion},
     {"fence",
      "fence this daemon's host now: a source completes no quorum any more, and a replica serves no "
      "older source",
@@ -239,7 +236,7 @@ constexpr Verb kVerbs[] = {
 }  // namespace
 
 std::span<const Verb> role_verbs() {
-  return kVerbs;
+  return kRoleVerbs;
 }
 
 }  // namespace binlane::cli

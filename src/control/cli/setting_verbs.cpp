@@ -30,23 +30,23 @@ struct SettingOptions {
   std::string wait_point;
   std::string subject;
 };
-SettingOptions g_options;
+SettingOptions g_setting;
 
 // --- variables
 
 void add_variables(VerbOptions& options) {
-  options.text("pattern", g_options.pattern, "only settings whose names contain this");
-  options.flag("--mysql", g_options.mysql, "show them under MySQL's names, as SHOW VARIABLES does");
-  add_names(options, g_options.names);
+  options.text("pattern", g_setting.pattern, "only settings whose names contain this");
+  options.flag("--mysql", g_setting.mysql, "show them under MySQL's names, as SHOW VARIABLES does");
+  add_names(options, g_setting.names);
 }
 
 int show_mysql_variables(const Context& context) {
   int code = kExitOk;
   const auto status = ask(context, admin::kVerbStatus, code);
   if (!status) return code;
-  NamedValues rows = mysql_variable_rows(*status, parse_name_generation(g_options.names));
+  NamedValues rows = mysql_variable_rows(*status, parse_name_generation(g_setting.names));
   std::erase_if(rows, [](const auto& row) {
-    return row.first.find(plain_key(g_options.pattern)) == std::string::npos;
+    return row.first.find(plain_key(g_setting.pattern)) == std::string::npos;
   });
   if (context.as_json)
     print_json(json(rows));
@@ -56,13 +56,13 @@ int show_mysql_variables(const Context& context) {
 }
 
 int run_variables(const Context& context) {
-  if (g_options.mysql) return show_mysql_variables(context);
+  if (g_setting.mysql) return show_mysql_variables(context);
   int code = kExitOk;
   auto result = ask(context, admin::kVerbVariables, code);
   if (!result) return code;
   json rows = json::array();
   for (const json& row : member(*result, "variables")) {
-    if (text_of(row, "key").find(plain_key(g_options.pattern)) != std::string::npos)
+    if (text_of(row, "key").find(plain_key(g_setting.pattern)) != std::string::npos)
       rows.push_back(row);
   }
   if (context.as_json) {
@@ -83,8 +83,8 @@ int run_variables(const Context& context) {
 // --- set
 
 void add_set(VerbOptions& options) {
-  options.text("key", g_options.key, "the setting, by Binlane's name or by MySQL's").required();
-  options.text("value", g_options.value, "its new value").required();
+  options.text("key", g_setting.key, "the setting, by Binlane's name or by MySQL's").required();
+  options.text("value", g_setting.value, "its new value").required();
 }
 
 int set_to(const Context& context, const std::string& key, const std::string& value) {
@@ -100,15 +100,15 @@ int set_to(const Context& context, const std::string& key, const std::string& va
 }
 
 int run_set(const Context& context) {
-  return set_to(context, g_options.key, g_options.value);
+  return set_to(context, g_setting.key, g_setting.value);
 }
 
 // --- quorum
 
 void add_quorum(VerbOptions& options) {
-  options.text("action", g_options.action, "show, or set RULE").one_of({"show", "set"});
-  options.text("rule", g_options.rule, "such as 'ANY 2 (a, b, c)'");
-  add_wait(options, g_options.wait_s);
+  options.text("action", g_setting.action, "show, or set RULE").one_of({"show", "set"});
+  options.text("rule", g_setting.rule, "such as 'ANY 2 (a, b, c)'");
+  add_wait(options, g_setting.wait_s);
 }
 
 int show_quorum(const Context& context) {
@@ -136,18 +136,18 @@ int show_quorum(const Context& context) {
 }
 
 int run_quorum(const Context& context) {
-  if (g_options.action != "set") return show_quorum(context);
-  if (g_options.rule.empty()) {
+  if (g_setting.action != "set") return show_quorum(context);
+  if (g_setting.rule.empty()) {
     fmt::print(stderr, "binlane: quorum set needs a rule, such as 'ANY 2 (a, b, c)'\n");
     return kExitUsage;
   }
   int code = kExitOk;
   const auto result =
-      ask(context, admin::kVerbSet, code, {{"key", "source.quorum"}, {"value", g_options.rule}});
+      ask(context, admin::kVerbSet, code, {{"key", "source.quorum"}, {"value", g_setting.rule}});
   // A rule that cannot be satisfied is a refusal, whatever was wrong with it.
   if (!result) return code == kExitError ? kExitRefused : code;
   code = follow_status(
-      context, g_options.wait_s,
+      context, g_setting.wait_s,
       [](const json& status) { return !flag_of(member(status, "source"), "rule_changing"); },
       "the new rule to be on record with a quorum of each rule");
   return code == kExitOk ? show_quorum(context) : code;
@@ -157,14 +157,14 @@ int run_quorum(const Context& context) {
 
 void add_wait_point(VerbOptions& options) {
   options
-      .text("point", g_options.wait_point,
+      .text("point", g_setting.wait_point,
             "AFTER_SYNC or AFTER_COMMIT; without it the present one is shown")
       .one_of_in_any_case({"AFTER_SYNC", "AFTER_COMMIT"});
 }
 
 int run_wait_point(const Context& context) {
-  if (!g_options.wait_point.empty())
-    return set_to(context, "source.wait_point", g_options.wait_point);
+  if (!g_setting.wait_point.empty())
+    return set_to(context, "source.wait_point", g_setting.wait_point);
   int code = kExitOk;
   const auto status = ask(context, admin::kVerbStatus, code);
   if (!status) return code;
@@ -200,10 +200,10 @@ int run_reload(const Context& context) {
 // --- config
 
 void add_config(VerbOptions& options) {
-  options.text("action", g_options.action, "explain KEY, list, check FILE, or show")
+  options.text("action", g_setting.action, "explain KEY, list, check FILE, or show")
       .required()
       .one_of({"explain", "list", "check", "show"});
-  options.text("subject", g_options.subject,
+  options.text("subject", g_setting.subject,
                "the key, or the file (default: /etc/binlane/binlaned.toml)");
 }
 
@@ -220,7 +220,7 @@ json key_json(const KeyDescription& key) {
 }
 
 int explain_key(const Context& context) {
-  const auto found = find_key(g_options.subject);
+  const auto found = find_key(g_setting.subject);
   if (const auto* problem = std::get_if<ConfigProblem>(&found)) {
     fmt::print(stderr, "binlane: {}: {}\n", problem->field, problem->message);
     return kExitUsage;
@@ -252,11 +252,11 @@ int check_file(const Context& context) {
   std::string problem;
   std::vector<std::string> warnings;
   try {
-    const Config config = load_config(g_options.subject);
+    const Config config = load_config(g_setting.subject);
     warnings = config.warnings;
     if (const auto service = service_identity())
       problem =
-          fmt::format("{}", fmt::join(unreadable_for(*service, config, g_options.subject), "\n"));
+          fmt::format("{}", fmt::join(unreadable_for(*service, config, g_setting.subject), "\n"));
   } catch (const StartupError& error) {
     problem = error.what();
   }
@@ -265,7 +265,7 @@ int check_file(const Context& context) {
   } else {
     for (const std::string& warning : warnings) fmt::print("warning: {}\n", warning);
     if (problem.empty())
-      fmt::print("{}: no errors\n", g_options.subject);
+      fmt::print("{}: no errors\n", g_setting.subject);
     else
       fmt::print(stderr, "{}\n", problem);
   }
@@ -273,8 +273,8 @@ int check_file(const Context& context) {
 }
 
 int run_config(const Context& context) {
-  if (g_options.action == "list") return list_keys(context);
-  if (g_options.action == "show") {
+  if (g_setting.action == "list") return list_keys(context);
+  if (g_setting.action == "show") {
     int code = kExitOk;
     const auto result = ask(context, admin::kVerbConfig, code);
     if (!result) return code;
@@ -284,17 +284,15 @@ int run_config(const Context& context) {
       fmt::print("{}", document_of(*result, "text"));
     return kExitOk;
   }
-  if (g_options.action == "check" && g_options.subject.empty()) g_options.subject = kDefaultConfig;
-  if (g_options.subject.empty()) {
+  if (g_setting.action == "check" && g_setting.subject.empty()) g_setting.subject = kDefaultConfig;
+  if (g_setting.subject.empty()) {
     fmt::print(stderr, "binlane: config explain needs a key (binlane config list)\n");
     return kExitUsage;
   }
-  return g_options.action == "check" ? check_file(context) : explain_key(context);
+  return g_setting.action == "check" ? check_file(context) : explain_key(context);
 }
 
-void nothing(VerbOptions&) {}
-
-constexpr Verb kVerbs[] = {
+constexpr Verb kSettingVerbs[] = {
     {"variables", "list the settings, their values, and where the file differs",
      "binlane variables timeout\nbinlane variables --mysql rpl_semi_sync", add_variables,
      run_variables},
@@ -311,7 +309,7 @@ constexpr Verb kVerbs[] = {
     {"wait-point", "show or change where commits wait",
      "binlane wait-point\nbinlane wait-point AFTER_COMMIT", add_wait_point, run_wait_point},
     {"reload", "apply from the file what may change while the daemon runs", "binlane reload",
-     nothing, run_reload},
+     no_options, run_reload},
     {"config", "explain a key, list all, check a file, or show what is in force",
      "binlane config explain source.timeout_ms\n"
      "binlane config check /etc/binlane/binlaned.toml\n"
@@ -322,7 +320,7 @@ constexpr Verb kVerbs[] = {
 }  // namespace
 
 std::span<const Verb> setting_verbs() {
-  return kVerbs;
+  return kSettingVerbs;
 }
 
 }  // namespace binlane::cli

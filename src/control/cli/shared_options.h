@@ -11,6 +11,9 @@ namespace binlane::cli {
 // --wait-s: for verbs that begin something and follow it.
 void add_wait(VerbOptions& options, std::uint32_t& wait_s);
 
+// For verbs without options of their own.
+inline void no_options(VerbOptions& /*options*/) {}
+
 // --names: which generation of MySQL's names is shown.
 void add_names(VerbOptions& options, std::string& names);
 

@@ -20,12 +20,12 @@ struct StageOptions {
   std::string folder;
   std::uint32_t last = 20;
 };
-StageOptions g_options;
+StageOptions g_stage;
 
 // --- hist
 
 void add_hist(VerbOptions& options) {
-  options.text("--hgrm", g_options.folder,
+  options.text("--hgrm", g_stage.folder,
                "also write each stage to this folder, as NAME.hgrm (HdrHistogram's percentiles, "
                "milliseconds)");
 }
@@ -70,9 +70,9 @@ int run_hist(const Context& context) {
   const auto result = ask(context, admin::kVerbHistograms, code);
   if (!result) return code;
   const json& stages = member(*result, "stages");
-  if (!g_options.folder.empty()) {
+  if (!g_stage.folder.empty()) {
     for (const json& stage : stages) {
-      const std::string path = fmt::format("{}/{}.hgrm", g_options.folder, name_of(stage));
+      const std::string path = fmt::format("{}/{}.hgrm", g_stage.folder, name_of(stage));
       std::ofstream file(path);
       file << hgrm_text(stage);
       if (!file.flush()) {
@@ -92,14 +92,14 @@ int run_hist(const Context& context) {
 // --- trace
 
 void add_trace(VerbOptions& options) {
-  options.number("--last", g_options.last, "show this many commit groups")
+  options.number("--last", g_stage.last, "show this many commit groups")
       .between(1, 256)
       .shows_default();
 }
 
 int run_trace(const Context& context) {
   int code = kExitOk;
-  const auto result = ask(context, admin::kVerbTrace, code, {{"last", g_options.last}});
+  const auto result = ask(context, admin::kVerbTrace, code, {{"last", g_stage.last}});
   if (!result) return code;
   if (context.as_json) {
     print_json(*result);
@@ -109,7 +109,7 @@ int run_trace(const Context& context) {
   return kExitOk;
 }
 
-constexpr Verb kVerbs[] = {
+constexpr Verb kStageVerbs[] = {
     {"hist", "percentiles of each stage of a commit, since binlaned started",
      "binlane hist\nbinlane hist --hgrm /tmp", add_hist, run_hist},
     {"trace", "the last commit groups, stage by stage",
@@ -147,7 +147,7 @@ std::string stage_table(const json& stages) {
 }
 
 std::span<const Verb> stage_verbs() {
-  return kVerbs;
+  return kStageVerbs;
 }
 
 }  // namespace binlane::cli

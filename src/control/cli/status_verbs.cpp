@@ -102,9 +102,7 @@ int run_metrics(const Context& context) {
   return kExitOk;
 }
 
-void nothing(VerbOptions&) {}
-
-constexpr Verb kVerbs[] = {
+constexpr Verb kStatusVerbs[] = {
     {"status", "show role, state, marks and replicas",
      "binlane status\n"
      "binlane status --json\n"
@@ -113,10 +111,10 @@ constexpr Verb kVerbs[] = {
      "binlane status --mysql --names master",
      add_status, run_status},
     {"replicas", "list the replicas of this source", "binlane replicas\nbinlane replicas --json",
-     nothing, run_replicas},
+     no_options, run_replicas},
     {"metrics", "print what the Prometheus endpoint shows",
-     "binlane metrics | promtool check metrics", nothing, run_metrics},
-    {"ping", "ask whether the daemon answers", "binlane ping", nothing, run_ping},
+     "binlane metrics | promtool check metrics", no_options, run_metrics},
+    {"ping", "ask whether the daemon answers", "binlane ping", no_options, run_ping},
 };
 
 }  // namespace
@@ -143,7 +141,7 @@ std::string replicas_table(const json& replicas) {
 }
 
 std::span<const Verb> status_verbs() {
-  return kVerbs;
+  return kStatusVerbs;
 }
 
 }  // namespace binlane::cli

@@ -19,18 +19,18 @@ struct TermOptions {
   std::string source;
   bool confirmed = false;
 };
-TermOptions g_options;
+TermOptions g_term;
 
 void add_term(VerbOptions& options) {
-  options.text("action", g_options.action, "show, or reset").one_of({"show", "reset"});
-  options.text("--config", g_options.config, "the configuration file that binlaned is started with")
+  options.text("action", g_term.action, "show, or reset").one_of({"show", "reset"});
+  options.text("--config", g_term.config, "the configuration file that binlaned is started with")
       .shows_default();
-  options.number("--term", g_options.term, "reset: the term that this host is to know");
+  options.number("--term", g_term.term, "reset: the term that this host is to know");
   options.text(
-      "--source", g_options.source,
+      "--source", g_term.source,
       "reset: the host id of the source that continues in that term (binlane term show on its "
       "host); without it the term is promised to nobody, and a promotion has to follow");
-  options.flag("--all-hosts-are-stopped", g_options.confirmed,
+  options.flag("--all-hosts-are-stopped", g_term.confirmed,
                "reset: binlaned is stopped on every host of the cluster");
 }
 
@@ -51,21 +51,21 @@ int show(const TermReport& report, const Context& context) {
 int run_term(const Context& context) {
   Config config;
   try {
-    config = load_config(g_options.config);
+    config = load_config(g_term.config);
   } catch (const StartupError& error) {
     fmt::print(stderr, "{}\n", error.what());
     return kExitError;
   }
-  if (g_options.action == "show") return show(look_at_terms(config, nullptr), context);
-  TermReset reset{g_options.term, std::nullopt};
-  if (!g_options.source.empty()) {
-    reset.source = parse_uuid(g_options.source);
+  if (g_term.action == "show") return show(look_at_terms(config, nullptr), context);
+  TermReset reset{g_term.term, std::nullopt};
+  if (!g_term.source.empty()) {
+    reset.source = parse_uuid(g_term.source);
     if (!reset.source) {
-      fmt::print(stderr, "binlane: --source {}: not a host id\n", g_options.source);
+      fmt::print(stderr, "binlane: --source {}: not a host id\n", g_term.source);
       return kExitUsage;
     }
   }
-  if (g_options.confirmed) return show(look_at_terms(config, &reset), context);
+  if (g_term.confirmed) return show(look_at_terms(config, &reset), context);
   TermReport report = look_at_terms(config, nullptr);
   if (report.problem.empty())
     report.problem =
@@ -75,7 +75,7 @@ int run_term(const Context& context) {
   return show(report, context);
 }
 
-constexpr Verb kVerbs[] = {
+constexpr Verb kTermVerbs[] = {
     {"term", "show or reset the terms on record, with the daemon stopped",
      "binlane term show --config /etc/binlane/binlaned.toml\n"
      "binlane term reset --config /etc/binlane/binlaned.toml --term 3 --all-hosts-are-stopped",
@@ -85,7 +85,7 @@ constexpr Verb kVerbs[] = {
 }  // namespace
 
 std::span<const Verb> term_verbs() {
-  return kVerbs;
+  return kTermVerbs;
 }
 
 }  // namespace binlane::cli

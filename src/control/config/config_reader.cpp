@@ -32,13 +32,6 @@ std::string_view kind_of(const toml::node& node) {
   }
 }
 
-bool same_word(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
-           return std::tolower(static_cast<unsigned char>(x)) ==
-                  std::tolower(static_cast<unsigned char>(y));
-         });
-}
-
 std::string wrong_type(std::string_view expected, const toml::node& node) {
   return fmt::format("expected {}, found {}", expected, kind_of(node));
 }

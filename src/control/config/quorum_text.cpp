@@ -8,22 +8,13 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "control/config/suggest.h"
 
 namespace binlane {
 namespace {
 
 bool is_name_character(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
-}
-
-bool same_word(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (std::toupper(static_cast<unsigned char>(a[i])) !=
-        std::toupper(static_cast<unsigned char>(b[i])))
-      return false;
-  }
-  return true;
 }
 
 // A cursor over the text. The first error is kept; whatever is parsed after it does not matter.

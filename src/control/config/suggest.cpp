@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 namespace binlane {
 namespace {
@@ -11,6 +12,13 @@ constexpr std::size_t kMaxWordLength = 64;
 constexpr std::size_t kMaxEdits = 4;
 
 }  // namespace
+
+bool same_word(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
+           return std::tolower(static_cast<unsigned char>(x)) ==
+                  std::tolower(static_cast<unsigned char>(y));
+         });
+}
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   if (a.size() > kMaxWordLength || b.size() > kMaxWordLength) return std::max(a.size(), b.size());

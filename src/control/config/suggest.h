@@ -7,6 +7,9 @@
 
 namespace binlane {
 
+// Whether the words are the same but for upper and lower case.
+bool same_word(std::string_view a, std::string_view b);
+
 // Edits (insert, delete, replace, swap of neighbours) that turn `a` into `b`. Words longer than 64
 // characters count as unrelated.
 std::size_t edit_distance(std::string_view a, std::string_view b);

@@ -25,7 +25,7 @@ json interval_json(const LedgerInterval& interval, const std::string& basename) 
   for (const ExposureCause& cause : interval.causes)
     causes.push_back({{"kind", to_string(cause.kind)}, {"reason", cause.reason}, {"at", cause.at}});
   return {{"id", interval.id},
-          {"epoch", fmt::format("{}.{}", interval.epoch.term, interval.epoch.incarnation)},
+          {"epoch", epoch_text(interval.epoch)},
           {"from", place(basename, interval.from)},
           {"to", interval.to ? json(place(basename, *interval.to)) : json(nullptr)},
           {"open", interval.open()},

@@ -44,7 +44,7 @@ json replica_of_source_json(const SessionManager::ReplicaView& view, const Repli
   if (marks.connected) {
     row["received_lag_bytes"] = lag(marks.received);
     row["durable_lag_bytes"] = lag(marks.durable);
-    row["rtt_us"] = static_cast<double>(marks.rtt_ns) / static_cast<double>(kNanosPerMicro);
+    row["rtt_us"] = to_micros(marks.rtt_ns);
   }
   row["counters"] = sender_json(marks.counters);
   return row;

@@ -15,10 +15,6 @@ json position_json(const Position& position) {
   return {{"file", position.file}, {"offset", position.offset}};
 }
 
-std::string epoch_text(const Epoch& epoch) {
-  return fmt::format("{}.{}", epoch.term, epoch.incarnation);
-}
-
 json text_or_null(const std::string& text) {
   return text.empty() ? json(nullptr) : json(text);
 }

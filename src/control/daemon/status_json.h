@@ -16,9 +16,6 @@ namespace binlane {
 // {"file", "offset"}; null for no position.
 nlohmann::json position_json(const Position& position);
 
-// "term.incarnation"
-std::string epoch_text(const Epoch& epoch);
-
 nlohmann::json text_or_null(const std::string& text);
 
 // The last address whose datagrams were dropped because it belongs to no peer.

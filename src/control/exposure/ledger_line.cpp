@@ -127,7 +127,7 @@ std::string encode_ledger_line(std::uint64_t number, const LedgerRecord& record)
         } else if constexpr (std::is_same_v<Record, LedgerOpen>) {
           json["type"] = "open";
           json["id"] = value.id;
-          json["epoch"] = fmt::format("{}.{}", value.epoch.term, value.epoch.incarnation);
+          json["epoch"] = epoch_text(value.epoch);
           json["from"] = to_json(value.from);
           put_cause(json, value.cause);
           if (!value.stream.is_null()) json["stream"] = to_string(value.stream);

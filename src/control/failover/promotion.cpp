@@ -12,10 +12,6 @@
 namespace binlane {
 namespace {
 
-std::string epoch_text(const Epoch& epoch) {
-  return fmt::format("{}.{}", epoch.term, epoch.incarnation);
-}
-
 const char* to_string(LogRelation relation) {
   switch (relation) {
     case LogRelation::same:

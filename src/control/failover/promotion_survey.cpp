@@ -9,13 +9,6 @@
 #include "control/failover/promotion_answer.h"
 
 namespace binlane {
-namespace {
-
-std::string epoch_text(Epoch epoch) {
-  return fmt::format("{}.{}", epoch.term, epoch.incarnation);
-}
-
-}  // namespace
 
 PromotionSurvey::PromotionSurvey(PromotionLog candidate, std::vector<std::string> peers,
                                  std::uint64_t now_ns)

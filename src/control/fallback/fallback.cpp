@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/counter_growth.h"
 #include "base/mutant.h"
 
 namespace binlane {
@@ -26,13 +27,9 @@ bool is_deadline(FallbackReason reason) {
   return reason == FallbackReason::timeout || reason == FallbackReason::link_lost;
 }
 
-// A counter that went back was reset (FLUSH STATUS), and has grown to its present value since.
-bool grew(std::uint64_t before, std::uint64_t now) {
-  return now > before || (now < before && now > 0);
-}
-
-bool grew(const ServerCounters& before, const ServerCounters& now) {
-  return grew(before.no_tx, now.no_tx) || grew(before.no_times, now.no_times);
+bool released_any(const ServerCounters& before, const ServerCounters& now) {
+  return counter_growth(before.no_tx, now.no_tx) > 0 ||
+         counter_growth(before.no_times, now.no_times) > 0;
 }
 
 }  // namespace
@@ -154,14 +151,15 @@ void Fallback::take_poll(const ServerPoll& poll, const FallbackInputs& in) {
 // The server says ON; have its counters moved in a way that only un-acknowledged commits explain?
 bool Fallback::server_let_go(const ServerPoll& poll, const FallbackInputs& in) {
   if (!baseline_) return false;
-  if (phase_ == FallbackPhase::starting) return grew(*baseline_, poll.counters);
+  if (phase_ == FallbackPhase::starting) return released_any(*baseline_, poll.counters);
   if (!server_should_wait()) return false;
-  if (BL_MUTANT(server_release_unnoticed, false, grew(*baseline_, poll.counters))) return true;
+  if (BL_MUTANT(server_release_unnoticed, false, released_any(*baseline_, poll.counters)))
+    return true;
   // A KILL releases a whole group and counts it as acknowledged, and so does another client's ACK.
   // It shows as commits that complete while the quorum does not move, or while we have no
   // connection for ACKs. It is believed once marks that were read after this look agree.
   if (baseline_stalled_ && in.acker_registered == baseline_registered_ &&
-      baseline_covered_ == covered_ && grew(baseline_->yes_tx, poll.counters.yes_tx))
+      baseline_covered_ == covered_ && counter_growth(baseline_->yes_tx, poll.counters.yes_tx) > 0)
     suspicion_ = Suspicion{covered_, in.now_ns};
   return false;
 }

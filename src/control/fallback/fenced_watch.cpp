@@ -1,14 +1,8 @@
 #include "control/fallback/fenced_watch.h"
 
+#include "base/counter_growth.h"
+
 namespace binlane {
-namespace {
-
-// A counter that went back was reset (FLUSH STATUS), and has grown to its present value since.
-bool grew(std::uint64_t before, std::uint64_t now) {
-  return now > before || (now < before && now > 0);
-}
-
-}  // namespace
 
 void FencedWatch::begin(const ServerCounters& known, bool status_on) {
   counters_ = known;
@@ -24,9 +18,10 @@ void FencedWatch::begin_run(const std::optional<ServerCounters>& known) {
 
 bool FencedWatch::let_go(const ServerCounters& now, bool status_on) const {
   const ServerCounters before = counters_.value_or(now);
-  return grew(before.no_tx, now.no_tx) || grew(before.no_times, now.no_times) ||
+  return counter_growth(before.no_tx, now.no_tx) > 0 ||
+         counter_growth(before.no_times, now.no_times) > 0 ||
          // Nothing acknowledges here, so a KILLed commit counts as acknowledged.
-         (looked_ && grew(before.yes_tx, now.yes_tx)) || (status_on_ && !status_on);
+         (looked_ && counter_growth(before.yes_tx, now.yes_tx) > 0) || (status_on_ && !status_on);
 }
 
 void FencedWatch::taken(const ServerCounters& now, bool status_on) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -11,7 +12,6 @@ namespace {
 
 constexpr std::uint64_t kFirstRateNs = 60 * kNanosPerSecond;
 constexpr std::uint64_t kRateWindowNs = 3600 * kNanosPerSecond;
-constexpr double kSecondsADay = 86'400;
 
 std::string path_of(const ArchiveFolder& stream, std::uint32_t number) {
   return stream.directory + "/" + binlog_file_name(stream.basename, number);
@@ -77,7 +77,8 @@ void ArchivePruner::turn(std::span<const ArchiveFolder> streams, RetentionFacts 
   remove(streams, facts, std::min(plan.remove, kRemovalsPerTurn), next);
   growth_.sample(next.bytes + next.removed_bytes, now_ns);
   if (const auto rate = growth_.bytes_per_second(); rate && *rate > 0 && next.free_bytes)
-    next.days_left = static_cast<double>(*next.free_bytes) / *rate / kSecondsADay;
+    next.days_left =
+        static_cast<double>(*next.free_bytes) / *rate / static_cast<double>(kSecondsADay);
   else
     next.days_left.reset();
   const std::lock_guard lock(mutex_);

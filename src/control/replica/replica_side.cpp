@@ -18,7 +18,6 @@
 namespace binlane {
 namespace {
 
-constexpr std::uint64_t kSecondsADay = 86'400;
 // Between two attempts to begin a part that could not begin.
 constexpr std::uint64_t kBeginAgainNs = kNanosPerSecond;
 

@@ -32,7 +32,7 @@ void add(json& stages, const char* stage, const std::string& replica,
 
 void put_stage(json& row, const char* name, std::uint64_t ns) {
   row[name] = nullptr;
-  if (ns != 0) row[name] = static_cast<double>(ns) / static_cast<double>(kNanosPerMicro);
+  if (ns != 0) row[name] = to_micros(ns);
 }
 
 }  // namespace

@@ -16,7 +16,6 @@ namespace {
 // How long a question waits while the archive holds nothing yet. The replica gives up after its
 // slave_net_timeout, 60 s unless changed, and then tries again.
 constexpr std::uint64_t kArchiveWaitNs = 45 * kNanosPerSecond;
-constexpr std::uint64_t kWaitSliceNs = 100 * kNanosPerMilli;
 
 }  // namespace
 
@@ -32,7 +31,7 @@ bool ArchiveFacts::wait_until(const std::function<bool()>& ready) {
     const std::uint64_t now = monotonic_ns();
     if (now >= deadline || client_.socket.ended() || client_.socket.has_input()) return false;
     // Beyond what existed when `ready` was asked, or a little later: the basename may appear alone.
-    limit_.wait_beyond(limit_.whole_groups(), now + kWaitSliceNs);
+    limit_.wait_beyond(limit_.whole_groups(), now + kFeedWaitSliceNs);
   }
   return true;
 }

@@ -11,12 +11,6 @@
 #include "base/mutant.h"
 
 namespace binlane {
-namespace {
-
-// How often a waiting dump checks its client. New bytes wake it at once.
-constexpr std::uint64_t kWaitSliceNs = 100 * kNanosPerMilli;
-
-}  // namespace
 
 DumpSession::DumpSession(FeedClient& client, FeedCounters& counters, SourceRestarts& restarts,
                          ArchivePlace place, FeedLimit& limit, DumpRequest request)
@@ -113,7 +107,7 @@ DumpSession::Flow DumpSession::wait_for_file(std::uint32_t number) {
     const Flow flow = check_ahead(true, file_name());
     if (flow != Flow::go_on) return flow;
     if (const Flow client = check_client(); client != Flow::go_on) return client;
-    limit_.wait_beyond(limit, monotonic_ns() + kWaitSliceNs);
+    limit_.wait_beyond(limit, monotonic_ns() + kFeedWaitSliceNs);
   }
   return check_ahead(false, {});
 }
@@ -301,7 +295,7 @@ DumpSession::Flow DumpSession::wait_for_more(Position here) {
       }
       continue;
     }
-    const std::uint64_t slice_end = now + kWaitSliceNs;
+    const std::uint64_t slice_end = now + kFeedWaitSliceNs;
     limit_.wait_beyond(here,
                        request_.heartbeat_ns == 0 ? slice_end : std::min(slice_end, heartbeat_due));
   }
@@ -336,7 +330,7 @@ DumpSession::Flow DumpSession::refuse(mysql::ErrorPacket error) {
 }
 
 DumpSession::Flow DumpSession::refuse(std::string message) {
-  return refuse({kFatalDumpError, "HY000", std::move(message)});
+  return refuse(fatal_dump_error(std::move(message)));
 }
 
 DumpSession::Flow DumpSession::flow_of(PacketSocket::Status status) {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "base/clock.h"
 #include "base/position.h"
 
 namespace binlane {
@@ -16,6 +17,8 @@ namespace binlane {
 // for a moment: by this many files at most. A client that asks for a later file is told at once
 // that there is none.
 inline constexpr std::uint32_t kMaxFilesAhead = 1;
+// How long one wait_beyond() waits at most: so often a waiting session looks at its client.
+inline constexpr std::uint64_t kFeedWaitSliceNs = 100 * kNanosPerMilli;
 
 class FeedLimit {
  public:

@@ -8,20 +8,16 @@
 namespace binlane {
 namespace {
 
-mysql::ErrorPacket fatal(std::string message) {
-  return {kFatalDumpError, "HY000", std::move(message)};
-}
-
 // The texts are the real source's, because operators and tools know them.
 mysql::ErrorPacket not_in_binlog(const GtidEntry& gtid) {
-  return fatal(fmt::format(
+  return fatal_dump_error(fmt::format(
       "Error: connecting slave requested to start from GTID {}, which is not in the master's "
       "binlog",
       to_string(gtid)));
 }
 
 mysql::ErrorPacket diverged(const GtidEntry& gtid) {
-  return fatal(fmt::format(
+  return fatal_dump_error(fmt::format(
       "Error: connecting slave requested to start from GTID {}, which is not in the master's "
       "binlog. Since the master's binlog contains GTIDs with higher sequence numbers, it probably "
       "means that the slave has diverged due to executing extra erroneous transactions",
@@ -29,7 +25,7 @@ mysql::ErrorPacket diverged(const GtidEntry& gtid) {
 }
 
 mysql::ErrorPacket hole(const GtidEntry& gtid) {
-  return fatal(fmt::format(
+  return fatal_dump_error(fmt::format(
       "The binlog on the master is missing the GTID {} requested by the slave (even though both a "
       "prior and a subsequent sequence number does exist), and GTID strict mode is enabled",
       to_string(gtid)));

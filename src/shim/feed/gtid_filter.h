@@ -12,6 +12,8 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <string>
+#include <utility>
 
 #include "shim/binlog/gtid_position.h"
 #include "shim/feed/feed_event.h"
@@ -23,6 +25,11 @@ namespace binlane {
 inline constexpr std::uint16_t kFatalDumpError = 1236;
 // … and connects again after any other.
 inline constexpr std::uint16_t kTransientDumpError = 1105;
+
+// A kFatalDumpError with this text.
+inline mysql::ErrorPacket fatal_dump_error(std::string message) {
+  return {kFatalDumpError, "HY000", std::move(message)};
+}
 
 struct GtidRequest {
   GtidPosition start;

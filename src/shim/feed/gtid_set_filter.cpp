@@ -28,19 +28,18 @@ mysql::ErrorPacket purged_error(const MysqlGtidSet& held, const MysqlGtidSet& pu
       fmt::format("The GTID set sent by the replica is '{}', and the missing transactions are '{}'",
                   held.text(), purged.minus(held).text());
   const bool fits = kPurged.size() + sets.size() <= kMaxError;
-  return {kFatalDumpError, "HY000",
-          std::string(kPurged).append(fits ? std::string_view(sets) : kTooLong)};
+  return fatal_dump_error(std::string(kPurged).append(fits ? std::string_view(sets) : kTooLong));
 }
 
 mysql::ErrorPacket more_gtids_error() {
-  return {kFatalDumpError, "HY000",
-          "Replica has more GTIDs than the source has, using the source's SERVER_UUID. This may "
-          "indicate that the the last binary log file was truncated or lost, e.g., after a power "
-          "failure when sync_binlog != 1. The source may have rolled back transactions that were "
-          "already replicated to the replica. Replicate any transactions that source has rolled "
-          "back from replica to source, and/or commit empty transactions on source to account for "
-          "transactions that have been committed on source but are not included in "
-          "GTID_EXECUTED."};
+  return fatal_dump_error(
+      "Replica has more GTIDs than the source has, using the source's SERVER_UUID. This may "
+      "indicate that the the last binary log file was truncated or lost, e.g., after a power "
+      "failure when sync_binlog != 1. The source may have rolled back transactions that were "
+      "already replicated to the replica. Replicate any transactions that source has rolled "
+      "back from replica to source, and/or commit empty transactions on source to account for "
+      "transactions that have been committed on source but are not included in "
+      "GTID_EXECUTED.");
 }
 
 void GtidSetFilter::begin(const MysqlGtidSet& archive, const std::optional<Uuid>& writer) {

@@ -10,10 +10,6 @@ namespace {
 // @mariadb_slave_capability of a replica that understands GTID events.
 constexpr std::uint32_t kCapabilityGtid = 4;
 
-mysql::ErrorPacket fatal(std::string message) {
-  return {kFatalDumpError, "HY000", std::move(message)};
-}
-
 }  // namespace
 
 MariadbDumpRules::MariadbDumpRules(const DumpRequest& request)
@@ -23,7 +19,8 @@ MariadbDumpRules::MariadbDumpRules(const DumpRequest& request)
 
 std::optional<mysql::ErrorPacket> MariadbDumpRules::check_client() const {
   if (capability_ >= kCapabilityGtid) return std::nullopt;
-  return fatal("The feed needs a replica that knows MariaDB's GTID events (MariaDB 10.0.2 on)");
+  return fatal_dump_error(
+      "The feed needs a replica that knows MariaDB's GTID events (MariaDB 10.0.2 on)");
 }
 
 std::optional<mysql::ErrorPacket> MariadbDumpRules::find_start(ArchiveGtids& gtids,
@@ -35,7 +32,7 @@ std::optional<mysql::ErrorPacket> MariadbDumpRules::find_start(ArchiveGtids& gti
         fmt::format("The feed cannot tell its GTID state: {}", gtids.error())};
   if (auto error = filter_->check_start(*history)) return error;
   const auto file = gtids.find_start(filter_->start());
-  if (!file) return fatal(gtids.error());
+  if (!file) return fatal_dump_error(gtids.error());
   filter_->begin(file->gtid_list);
   start = {file->number, kBinlogMagicSize};
   return std::nullopt;
@@ -51,7 +48,7 @@ DumpRules::Verdict MariadbDumpRules::on_event(const ArchivedEvent& event, bool c
     return on_gtid_list(event, checksums, server_started);
   if (event.header.type != EventType::gtid) return {};
   const auto gtid = parse_gtid_event(event.front);
-  if (!gtid) return {.error = fatal("Failed to read Gtid_log_event: corrupt binlog")};
+  if (!gtid) return {.error = fatal_dump_error("Failed to read Gtid_log_event: corrupt binlog")};
   crossing_.on_group(gtid->gtid);
   Verdict verdict{.begins_group = true};
   if (!filter_) return verdict;
@@ -69,7 +66,8 @@ DumpRules::Verdict MariadbDumpRules::on_gtid_list(const ArchivedEvent& event, bo
     return {};
   }
   const auto list = parse_gtid_list(event.front, checksums);
-  if (!list) return {.error = fatal("Failed to read Gtid_list_log_event: corrupt binlog")};
+  if (!list)
+    return {.error = fatal_dump_error("Failed to read Gtid_list_log_event: corrupt binlog")};
   return {.gap = crossing_.on_gtid_list(*list, server_started)};
 }
 

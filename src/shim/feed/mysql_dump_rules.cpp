@@ -10,10 +10,6 @@
 namespace binlane {
 namespace {
 
-mysql::ErrorPacket fatal(std::string message) {
-  return {kFatalDumpError, "HY000", std::move(message)};
-}
-
 // The event's body without the checksum, or so much of it as there is.
 ConstBytes body_of(const ArchivedEvent& event, bool checksums) {
   ConstBytes body = event.front.subspan(kEventHeaderSize);
@@ -69,9 +65,9 @@ DumpRules::Verdict MysqlDumpRules::on_event(const ArchivedEvent& event, bool che
   if (!filter_) return verdict;
   const auto parsed = parse_mysql_gtid_event(event.front, checksums);
   if (!parsed) {
-    verdict.error = fatal("Failed to read Gtid_log_event: corrupt binlog");
+    verdict.error = fatal_dump_error("Failed to read Gtid_log_event: corrupt binlog");
   } else if (!parsed->gtid) {
-    verdict.error = fatal(fmt::format(
+    verdict.error = fatal_dump_error(fmt::format(
         "Cannot replicate anonymous transaction when AUTO_POSITION = 1, at file {}, position {}.",
         place_.file_name(number_), event.offset));
   } else {
@@ -132,7 +128,7 @@ std::optional<std::string> MysqlDumpRules::ahead_of() const {
 mysql::ErrorPacket MysqlDumpRules::still_ahead(const std::string& what) const {
   static_cast<void>(what);  // the log has it
   if (filter_ && !filter_->ahead_of().empty()) return more_gtids_error();
-  return fatal(std::string(dialogue_.beyond_end));
+  return fatal_dump_error(std::string(dialogue_.beyond_end));
 }
 
 }  // namespace binlane

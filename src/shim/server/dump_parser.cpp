@@ -13,7 +13,6 @@ namespace {
 constexpr std::uint32_t kFullPacket = 0xff'ffff;
 constexpr std::byte kOkPacket{0x00};
 constexpr std::byte kEofPacket{0xfe};
-constexpr std::byte kErrorPacket{0xff};
 // An EOF packet has at most this many bytes; longer payloads that begin with FE are something else.
 constexpr std::uint64_t kMaxEofPacket = 8;
 constexpr std::byte kAckWantedFlag{0x01};

@@ -23,7 +23,6 @@ namespace {
 constexpr std::byte kComRegisterSlave{0x15};
 constexpr std::byte kComBinlogDump{0x12};
 constexpr std::byte kComBinlogDumpGtid{0x1e};
-constexpr std::byte kErrorPacket{0xff};
 // An answer to a command is an OK or an error with its text.
 constexpr std::size_t kMaxAnswerSize = 4096;
 

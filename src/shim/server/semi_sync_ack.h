@@ -17,6 +17,7 @@ namespace binlane {
 inline constexpr std::size_t kMaxBinlogNameSize = 255;
 inline constexpr std::size_t kPacketHeaderSize = 4;
 inline constexpr std::byte kSemiSyncMagic{0xef};
+inline constexpr std::byte kErrorPacket{0xff};  // an answer or an event that is an error
 inline constexpr std::size_t kMaxSemiSyncAckSize = kPacketHeaderSize + 1 + 8 + kMaxBinlogNameSize;
 
 // Returns the packet's length; asserts that `out` holds it and that the name is 1 to

@@ -67,12 +67,6 @@ struct SemiSyncPoll {
   bool ok() const noexcept { return error.ok(); }
 };
 
-// How far a counter grew between two polls. A counter that went back was reset, and then its whole
-// value has grown since.
-constexpr std::uint64_t counter_growth(std::uint64_t before, std::uint64_t now) noexcept {
-  return now >= before ? now - before : now;
-}
-
 class SemiSyncControl {
  public:
   // The server's timeout is a backstop: at least this much longer than ours. [S13]

@@ -15,14 +15,14 @@
 namespace binlane::sim {
 namespace {
 
-constexpr std::uint64_t kSampled = 12;  // one commit in this many is checked
+constexpr std::uint64_t kSampledCommits = 12;  // one commit in this many is checked
 
 }  // namespace
 
 void Checks::check_quorum_holds(const Commit& commit) {
   // A rule of another level promises less. [S9]
   if (world_.source().rule_in_force().level != AckLevel::durable) return;
-  if (commit.unsafe || !random_.one_in(kSampled)) return;
+  if (commit.unsafe || !random_.one_in(kSampledCommits)) return;
   ++counts_.quorums;
   const ReplicaSet holders = holders_of(commit);
   if (!satisfied(holders))

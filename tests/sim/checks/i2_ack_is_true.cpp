@@ -10,7 +10,7 @@
 namespace binlane::sim {
 namespace {
 
-constexpr std::uint64_t kSampled = 24;  // one ACK in this many is checked
+constexpr std::uint64_t kSampledAcks = 24;  // one ACK in this many is checked
 
 }  // namespace
 
@@ -33,7 +33,7 @@ void Checks::check_ack(const FrameView& frame, std::size_t replica) {
   const bool news = body.durable > before;
   before = body.durable;
   const ReplicaHost& host = *world_.replicas()[replica];
-  if (!news || host.impaired || !random_.one_in(kSampled)) return;
+  if (!news || host.impaired || !random_.one_in(kSampledAcks)) return;
   const auto origin = session_origins_.find(session);
   if (origin == session_origins_.end()) fail("I2", "an ACK of a session that never began");
   ++counts_.acks;

@@ -5,8 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace binlane {
-namespace {
+namespace binlane::crc32c_test {
 
 ConstBytes bytes(std::string_view text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
@@ -50,5 +49,4 @@ TEST(Crc32c, IsTheSameForEveryLength) {
   }
 }
 
-}  // namespace
-}  // namespace binlane
+}  // namespace binlane::crc32c_test

@@ -28,8 +28,7 @@
 #include "storage/journal/journal_file.h"
 #include "support/temporary_directory.h"
 
-namespace binlane {
-namespace {
+namespace binlane::file_trust_test {
 
 constexpr const char* kReplica = R"(
 name = "a"
@@ -258,5 +257,4 @@ TEST(JournalMemory, IsInNoCoreDumpAndLockedWhereThatIsAllowed) {
 #endif
 }
 
-}  // namespace
-}  // namespace binlane
+}  // namespace binlane::file_trust_test

@@ -14,8 +14,7 @@
 #include "control/exposure/ledger_line.h"
 #include "support/temporary_directory.h"
 
-namespace binlane {
-namespace {
+namespace binlane::ledger_test {
 
 constexpr Epoch kEpoch{1, 3};
 constexpr Position kFrom{17, 4096};
@@ -557,5 +556,4 @@ TEST_F(LedgerTest, ASharedStretchLeavesTheSecondIntervalToAPerson) {
   EXPECT_EQ(ledger.totals().unacknowledged, 2U);
 }
 
-}  // namespace
-}  // namespace binlane
+}  // namespace binlane::ledger_test

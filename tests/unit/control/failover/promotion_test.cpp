@@ -9,8 +9,7 @@
 #include <map>
 #include <random>
 
-namespace binlane {
-namespace {
+namespace binlane::promotion_test {
 
 Uuid uuid(std::uint8_t number) {
   Uuid id;
@@ -581,5 +580,4 @@ TEST(PromotionStep, StepsFollowOneAnother) {
   EXPECT_FALSE(may_follow(PromotionStep::none, PromotionStep::sealed));
 }
 
-}  // namespace
-}  // namespace binlane
+}  // namespace binlane::promotion_test

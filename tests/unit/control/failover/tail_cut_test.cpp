@@ -12,8 +12,7 @@
 #include "control/failover/following.h"
 #include "support/temporary_directory.h"
 
-namespace binlane {
-namespace {
+namespace binlane::tail_cut_test {
 
 const ServerWords& kWords = words_of(ServerFlavour::mariadb);
 
@@ -198,5 +197,4 @@ TEST(Following, OnlyTheServersWordCounts) {
       std::string::npos);
 }
 
-}  // namespace
-}  // namespace binlane
+}  // namespace binlane::tail_cut_test

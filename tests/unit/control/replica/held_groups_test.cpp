@@ -10,8 +10,8 @@
 namespace binlane {
 namespace {
 
-using testing::BinlogWriter;
-using testing::Bytes;
+using test::BinlogWriter;
+using test::Bytes;
 
 class HeldGroupsTest : public ::testing::Test {
  protected:
@@ -48,7 +48,7 @@ class HeldGroupsTest : public ::testing::Test {
   JournalMemory memory_{kBlocks};
   JournalMeta meta_;
   std::optional<Journal> journal_;
-  testing::FakeBinlogFiles archive_;
+  test::FakeBinlogFiles archive_;
   BinlogWriter writer_;
   std::uint64_t given_ = 0;
 };

@@ -16,9 +16,9 @@
 namespace binlane {
 namespace {
 
-using testing::BinlogWriter;
-using testing::FakeBinlogFiles;
-using testing::numbered_binlog;
+using test::BinlogWriter;
+using test::FakeBinlogFiles;
+using test::numbered_binlog;
 
 class StartTest : public ::testing::Test {
  protected:
@@ -112,7 +112,7 @@ TEST_F(StartTest, AStreamIsFreshUntilItsCommitsWait) {
 
 TEST_F(StartTest, AGroupThatIsNotWholeIsNotAnnounced) {
   const Position whole = end(4);
-  const testing::Bytes more = numbered_binlog(105, 6);
+  const test::Bytes more = numbered_binlog(105, 6);
   const auto half = more.begin() + static_cast<std::ptrdiff_t>(whole.offset);
   files.append(4, {half, half + 42});  // its GTID event
   const auto begin = find({});

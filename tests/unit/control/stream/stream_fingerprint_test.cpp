@@ -12,10 +12,10 @@
 namespace binlane {
 namespace {
 
-using testing::BinlogWriter;
-using testing::Bytes;
-using testing::FakeBinlogFiles;
-using testing::numbered_binlog;
+using test::BinlogWriter;
+using test::Bytes;
+using test::FakeBinlogFiles;
+using test::numbered_binlog;
 
 constexpr std::uint32_t kFile = 3;
 

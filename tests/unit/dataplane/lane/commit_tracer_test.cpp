@@ -5,8 +5,7 @@
 
 #include <memory>
 
-namespace binlane {
-namespace {
+namespace binlane::commit_tracer_test {
 
 TEST(StageHistogram, BucketsHoldWhatTheySay) {
   for (std::uint64_t ns = 0; ns < 100'000; ++ns) {
@@ -121,5 +120,4 @@ TEST(CommitTracer, OneThatFallsFarBehindSkipsAndCounts) {
   EXPECT_EQ(clock->durable(0).counts().count(), CommitTracer::kSamples);
 }
 
-}  // namespace
-}  // namespace binlane
+}  // namespace binlane::commit_tracer_test

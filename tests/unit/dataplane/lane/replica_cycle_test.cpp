@@ -8,8 +8,7 @@
 #include "support/frames.h"
 #include "support/model_replica.h"
 
-namespace binlane {
-namespace {
+namespace binlane::replica_cycle_test {
 
 constexpr Endpoint kSource{1, 7100};
 constexpr Endpoint kReplica{2, 7100};
@@ -73,5 +72,4 @@ TEST_F(ReplicaCycleTest, WithoutASessionItSaysSo) {
   EXPECT_EQ(found.block_count, 64U);
 }
 
-}  // namespace
-}  // namespace binlane
+}  // namespace binlane::replica_cycle_test

@@ -12,8 +12,7 @@
 #include "support/frames.h"
 #include "support/memory_stream.h"
 
-namespace binlane {
-namespace {
+namespace binlane::source_cycle_test {
 
 using test::Bytes;
 
@@ -563,5 +562,4 @@ TEST(SourceCycle, AStreamThatCannotGoOnIsReportedOnce) {
   EXPECT_EQ(events[0].kind, SourceEvent::Kind::stream_stopped);
 }
 
-}  // namespace
-}  // namespace binlane
+}  // namespace binlane::source_cycle_test

@@ -6,8 +6,7 @@
 #include <initializer_list>
 #include <vector>
 
-namespace binlane {
-namespace {
+namespace binlane::sender_session_test {
 
 using Kind = SendPlan::Kind;
 
@@ -550,5 +549,4 @@ TEST(SenderSession, SoIsTheWindowThatASessionBeginsWith) {
   EXPECT_EQ(s.session.window_end().value, 300 + kMaxWindowBytes);
 }
 
-}  // namespace
-}  // namespace binlane
+}  // namespace binlane::sender_session_test

@@ -41,9 +41,9 @@ extern "C" int fdatasync(int descriptor) {
 namespace binlane {
 namespace {
 
-using testing::allocation_count;
-using testing::BinlogWriter;
-using testing::Bytes;
+using test::allocation_count;
+using test::BinlogWriter;
+using test::Bytes;
 
 class BinlogFilesTest : public ::testing::Test {
  protected:

@@ -10,8 +10,8 @@
 namespace binlane {
 namespace {
 
-using testing::BinlogWriter;
-using testing::Bytes;
+using test::BinlogWriter;
+using test::Bytes;
 
 void feed(GroupTracker& tracker, const Bytes& bytes, std::size_t chunk) {
   std::uint64_t offset = tracker.end().offset;
@@ -215,7 +215,7 @@ TEST(GroupTracker, AnEventThatEndsElsewhereIsAFault) {
   // MariaDB 11.8 leaves the place out of events inside a group, and only there.
   moved = whole.bytes();
   store_le<std::uint32_t>(moved.data() + xid + 13, 0);
-  testing::sum_again(moved, xid);
+  test::sum_again(moved, xid);
   EXPECT_EQ(tracked(moved, 5).fault(), TrackerFault::none);
   store_le<std::uint32_t>(moved.data() + end + 13, 0);
   EXPECT_EQ(tracked(moved, 5).fault(), TrackerFault::misplaced_event);
@@ -373,7 +373,7 @@ TEST(GroupTracker, OffsetsBeyondFourGigabytes) {
   Bytes xid = end.bytes();
   store_le<std::uint32_t>(xid.data() + 13,
                           static_cast<std::uint32_t>(tracker.end().offset + xid.size()));
-  testing::sum_again(xid, 0);
+  test::sum_again(xid, 0);
   tracker.on_bytes(tracker.end().offset, xid);
   EXPECT_EQ(tracker.last_group_end().offset,
             writer.size() + begin_size + 5ULL * kLength + end.size());

@@ -13,7 +13,7 @@
 namespace binlane {
 namespace {
 
-using testing::MysqlEvent;
+using test::MysqlEvent;
 
 constexpr int kFiles = 8;
 
@@ -32,10 +32,10 @@ std::optional<MysqlGtidEvent> parsed(const std::vector<std::byte>& event) {
 
 TEST(MysqlGtidEvent, NamesTheGroupAsTheServerDoes) {
   std::map<std::pair<std::string, std::uint64_t>, std::string> shown;
-  for (const auto& line : testing::mysql_event_lines()) shown[{line.file, line.offset}] = line.info;
+  for (const auto& line : test::mysql_event_lines()) shown[{line.file, line.offset}] = line.info;
   std::map<EventType, int> seen;
   for (int number = 1; number <= kFiles; ++number) {
-    for (const MysqlEvent& event : testing::mysql_events(file_name(number))) {
+    for (const MysqlEvent& event : test::mysql_events(file_name(number))) {
       const auto found = parsed(event.bytes);
       ASSERT_EQ(found.has_value(), is_mysql_gtid(event.header.type));
       if (!found) continue;
@@ -53,7 +53,7 @@ TEST(MysqlGtidEvent, KnowsTheGroupsLength) {
   int groups = 0;
   for (int number = 1; number <= kFiles; ++number) {
     std::uint64_t group_end = 0;
-    for (const MysqlEvent& event : testing::mysql_events(file_name(number))) {
+    for (const MysqlEvent& event : test::mysql_events(file_name(number))) {
       if (const auto found = parsed(event.bytes)) {
         EXPECT_TRUE(group_end == 0 || event.offset == group_end);
         group_end = event.offset + found->group_length;
@@ -72,7 +72,7 @@ TEST(MysqlGtidEvent, KnowsTheGroupsLength) {
 TEST(MysqlGtidEvent, TellsStatementsFromRows) {
   // groups.sql: a table, rows, and later a statement with a variable.
   std::map<std::uint64_t, bool> statements;
-  for (const MysqlEvent& event : testing::mysql_events("binlog.000001")) {
+  for (const MysqlEvent& event : test::mysql_events("binlog.000001")) {
     if (const auto found = parsed(event.bytes))
       statements[found->gtid->gno] = found->may_have_statements();
   }
@@ -88,9 +88,9 @@ TEST(MysqlGtidEvent, TellsStatementsFromRows) {
 
 TEST(MysqlGtidEvent, ListsWhatThePreviousFilesContain) {
   int lists = 0;
-  for (const auto& line : testing::mysql_event_lines()) {
+  for (const auto& line : test::mysql_event_lines()) {
     if (line.type != "Previous_gtids") continue;
-    const MysqlEvent event = testing::mysql_events(line.file).at(1);
+    const MysqlEvent event = test::mysql_events(line.file).at(1);
     EXPECT_EQ(event.offset, line.offset);
     const auto set = parse_previous_gtids(event.bytes, true);
     ASSERT_TRUE(set) << line.file;
@@ -101,13 +101,13 @@ TEST(MysqlGtidEvent, ListsWhatThePreviousFilesContain) {
     ++lists;
   }
   EXPECT_EQ(lists, kFiles);
-  EXPECT_FALSE(parse_previous_gtids(testing::mysql_events("binlog.000001").at(2).bytes, true));
+  EXPECT_FALSE(parse_previous_gtids(test::mysql_events("binlog.000001").at(2).bytes, true));
 }
 
 // A lane keeps the front only, and gets the same GTID from it.
 TEST(MysqlGtidEvent, TheFrontOfAnEventIsEnough) {
   for (int number = 1; number <= kFiles; ++number) {
-    for (const MysqlEvent& event : testing::mysql_events(file_name(number))) {
+    for (const MysqlEvent& event : test::mysql_events(file_name(number))) {
       if (!is_mysql_gtid(event.header.type)) continue;
       const auto whole = parsed(event.bytes);
       const ConstBytes front =
@@ -124,7 +124,7 @@ TEST(MysqlGtidEvent, TheFrontOfAnEventIsEnough) {
 std::vector<std::byte> tagged_body(const std::string& flags, const std::string& uuid,
                                    const std::string& gno, const std::string& tag,
                                    const std::string& head = "02ffffffffffffffffff00") {
-  return testing::from_hex(head + "00" + flags + "02" + uuid + "04" + gno + "06" + tag);
+  return test::from_hex(head + "00" + flags + "02" + uuid + "04" + gno + "06" + tag);
 }
 
 // The longest that every field can be, by hand: all bytes of the UUID above 127, the greatest
@@ -163,9 +163,9 @@ TEST(MysqlGtidEvent, RefusesWhatIsNoTaggedEvent) {
   EXPECT_FALSE(parse(tagged_body("02", uuid, "04", "0261", "040000")));  // another version
   EXPECT_FALSE(parse(tagged_body("02", uuid, "04", "0261", "020018")));  // an unknown field
   EXPECT_FALSE(
-      parse(testing::from_hex("020000"
-                              "0002"
-                              "0404")));  // no UUID
+      parse(test::from_hex("020000"
+                           "0002"
+                           "0404")));  // no UUID
 }
 
 // Every cut and every changed byte: nothing is read beyond the end (the sanitised build tells), and
@@ -173,7 +173,7 @@ TEST(MysqlGtidEvent, RefusesWhatIsNoTaggedEvent) {
 TEST(MysqlGtidEvent, TakesAnyBytes) {
   std::mt19937_64 random(5);
   for (const char* const file : {"binlog.000002", "binlog.000005"}) {
-    for (const MysqlEvent& event : testing::mysql_events(file)) {
+    for (const MysqlEvent& event : test::mysql_events(file)) {
       if (!is_mysql_gtid(event.header.type)) continue;
       for (std::size_t length = 0; length < event.bytes.size(); ++length) {
         // An allocation of exactly this size, so that reading beyond it is seen.
@@ -203,7 +203,7 @@ TEST(MysqlGtidEvent, OlderServersDoNotTellTheLength) {
       "0100000000000000"
       "0200000000000000";
   for (const std::string& body : {gtid, gtid + clock}) {
-    const auto found = parse_mysql_gtid_body(EventType::gtid_log, testing::from_hex(body));
+    const auto found = parse_mysql_gtid_body(EventType::gtid_log, test::from_hex(body));
     ASSERT_TRUE(found);
     EXPECT_EQ(to_string(*found->gtid), "3e11fa47-71ca-11e1-9e33-c80aa9429562:7");
     EXPECT_EQ(found->group_length, 0U);
@@ -211,7 +211,7 @@ TEST(MysqlGtidEvent, OlderServersDoNotTellTheLength) {
   // With the original commit time and a length of three bytes, as on a replica.
   const auto found = parse_mysql_gtid_body(
       EventType::gtid_log,
-      testing::from_hex(gtid + clock + "01000000000080" + "02000000000000" + "fd010203"));
+      test::from_hex(gtid + clock + "01000000000080" + "02000000000000" + "fd010203"));
   ASSERT_TRUE(found);
   EXPECT_EQ(found->group_length, 0x030201U);
 }

@@ -9,8 +9,7 @@
 
 #include "support/mysql_data.h"
 
-namespace binlane {
-namespace {
+namespace binlane::mysql_gtid_set_test {
 
 constexpr const char* kUuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
 
@@ -23,7 +22,7 @@ MysqlGtidSet set_of(const std::string& text) {
 
 TEST(MysqlGtidSet, ReadsAndWritesTextAsTheServer) {
   std::size_t seen = 0;
-  for (const auto& row : testing::mysql_table("gtid_sets.tsv")) {
+  for (const auto& row : test::mysql_table("gtid_sets.tsv")) {
     if (row[0] != "text") continue;
     ++seen;
     const auto set = MysqlGtidSet::parse(row[1]);
@@ -37,7 +36,7 @@ TEST(MysqlGtidSet, ReadsAndWritesTextAsTheServer) {
 
 TEST(MysqlGtidSet, ComparesSubtractsAndJoinsAsTheServer) {
   std::size_t seen = 0;
-  for (const auto& row : testing::mysql_table("gtid_sets.tsv")) {
+  for (const auto& row : test::mysql_table("gtid_sets.tsv")) {
     if (row[0] != "sets") continue;
     ++seen;
     const MysqlGtidSet one = set_of(row[1]);
@@ -54,7 +53,7 @@ TEST(MysqlGtidSet, ComparesSubtractsAndJoinsAsTheServer) {
 
 TEST(MysqlGtidSet, OneGtidHasTheTextThatTheServerShows) {
   std::size_t seen = 0;
-  for (const auto& line : testing::mysql_event_lines()) {
+  for (const auto& line : test::mysql_event_lines()) {
     if (line.type != "Gtid" && line.type != "Gtid_tagged_log_event") continue;
     const std::size_t begin = line.info.find('\'') + 1;
     const std::string text = line.info.substr(begin, line.info.rfind('\'') - begin);
@@ -121,10 +120,10 @@ TEST(MysqlGtidSet, MembersAreFoundAtTheEdgesOfIntervals) {
 
 TEST(MysqlGtidSet, EncodesAsTheServersPreviousGtids) {
   std::size_t seen = 0;
-  const auto lines = testing::mysql_event_lines();
+  const auto lines = test::mysql_event_lines();
   for (const auto& line : lines) {
     if (line.type != "Previous_gtids") continue;
-    const auto event = testing::mysql_events(line.file).at(1);
+    const auto event = test::mysql_events(line.file).at(1);
     const ConstBytes body =
         ConstBytes(event.bytes)
             .subspan(kEventHeaderSize, event.bytes.size() - kEventHeaderSize - kEventChecksumSize);
@@ -139,7 +138,7 @@ TEST(MysqlGtidSet, EncodesAsTheServersPreviousGtids) {
 
 // mysqlbinlog 9.7 sent it, with this set as --exclude-gtids.
 TEST(MysqlGtidSet, EncodesAsAClientsDumpRequest) {
-  const auto bytes = testing::from_hex(
+  const auto bytes = test::from_hex(
       "01030000000000011111111122223333444455555555555500020000000000000001000000000000000400000000"
       "0000"
       "000500000000000000060000000000000011111111222233334444555555555555027801000000000000000010a5"
@@ -157,22 +156,21 @@ TEST(MysqlGtidSet, EncodesAsAClientsDumpRequest) {
 TEST(MysqlGtidSet, ThePlainEncodingLeavesTagsOut) {
   const MysqlGtidSet set = set_of(std::string(kUuid) + ":1-3:7:tag:1");
   const auto bytes = set.encode(MysqlGtidEncoding::plain);
-  EXPECT_EQ(bytes, testing::from_hex("0100000000000000"
-                                     "3e11fa4771ca11e19e33c80aa9429562"
-                                     "0200000000000000"
-                                     "01000000000000000400000000000000"
-                                     "07000000000000000800000000000000"));
+  EXPECT_EQ(bytes, test::from_hex("0100000000000000"
+                                  "3e11fa4771ca11e19e33c80aa9429562"
+                                  "0200000000000000"
+                                  "01000000000000000400000000000000"
+                                  "07000000000000000800000000000000"));
   EXPECT_EQ(MysqlGtidSet::decode(bytes), set_of(std::string(kUuid) + ":1-3:7"));
-  EXPECT_EQ(MysqlGtidSet().encode(MysqlGtidEncoding::plain), testing::from_hex("0000000000000000"));
-  EXPECT_EQ(MysqlGtidSet().encode(MysqlGtidEncoding::tagged),
-            testing::from_hex("0100000000000001"));
+  EXPECT_EQ(MysqlGtidSet().encode(MysqlGtidEncoding::plain), test::from_hex("0000000000000000"));
+  EXPECT_EQ(MysqlGtidSet().encode(MysqlGtidEncoding::tagged), test::from_hex("0100000000000001"));
 }
 
 TEST(MysqlGtidSet, RefusesWhatIsNoEncoding) {
   const std::string uuid = "3e11fa4771ca11e19e33c80aa9429562";
   const std::string one = "0100000000000000";
   const std::string plain = one + uuid + one;
-  ASSERT_TRUE(MysqlGtidSet::decode(testing::from_hex(plain + one + "0200000000000000")));
+  ASSERT_TRUE(MysqlGtidSet::decode(test::from_hex(plain + one + "0200000000000000")));
   for (const std::string& bad : {
            std::string(), std::string("00000000000000"),
            plain,                                                       // no interval follows
@@ -191,7 +189,7 @@ TEST(MysqlGtidSet, RefusesWhatIsNoEncoding) {
            "0101000000000001" + uuid + "0241" + one + one,                       // ends early
            "0101000000000001" + uuid + "fffffffffffffffffff" + one + one,        // tag's length
        })
-    EXPECT_FALSE(MysqlGtidSet::decode(testing::from_hex(bad))) << bad;
+    EXPECT_FALSE(MysqlGtidSet::decode(test::from_hex(bad))) << bad;
 }
 
 // A stranger may list a TSID as often as there is room, and in any order; it takes no longer.
@@ -215,7 +213,7 @@ TEST(MysqlGtidSet, ATsidMayBeListedAgain) {
 
 // Every cut and every changed byte of a real encoding: no crash, and what is taken is a set.
 TEST(MysqlGtidSet, DecodesAnyBytes) {
-  const auto event = testing::mysql_events("binlog.000003").at(1);
+  const auto event = test::mysql_events("binlog.000003").at(1);
   const std::vector<std::byte> whole(event.bytes.begin() + kEventHeaderSize,
                                      event.bytes.end() - kEventChecksumSize);
   for (std::size_t length = 0; length < whole.size(); ++length)
@@ -254,5 +252,4 @@ TEST(MysqlGtidSet, IsBounded) {
   EXPECT_EQ(MysqlGtidSet::decode(bytes), set);
 }
 
-}  // namespace
-}  // namespace binlane
+}  // namespace binlane::mysql_gtid_set_test

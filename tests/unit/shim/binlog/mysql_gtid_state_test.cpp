@@ -12,8 +12,7 @@
 #include "support/allocation_counter.h"
 #include "support/mysql_data.h"
 
-namespace binlane {
-namespace {
+namespace binlane::mysql_gtid_state_test {
 
 constexpr const char* kUuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
 
@@ -48,7 +47,7 @@ PreviousGtidsReader reader_of(ConstBytes body) {
 }
 
 std::vector<std::byte> previous_gtids(const std::string& file) {
-  const auto event = testing::mysql_events(file).at(1);
+  const auto event = test::mysql_events(file).at(1);
   return {event.bytes.begin() + kEventHeaderSize, event.bytes.end() - kEventChecksumSize};
 }
 
@@ -84,7 +83,7 @@ TEST(MysqlGtidState, HoldsWhatTheSetHolds) {
 TEST(MysqlGtidState, NamesWhatTheOtherOneLacks) {
   const std::string a = kUuid;
   const std::string b = "11111111-2222-3333-4444-555555555555";
-  for (const auto& row : testing::mysql_table("gtid_sets.tsv")) {
+  for (const auto& row : test::mysql_table("gtid_sets.tsv")) {
     if (row[0] != "sets") continue;
     const MysqlGtidState one = state_of(row[1]);
     const MysqlGtidState other = state_of(row[2]);
@@ -137,7 +136,7 @@ TEST(MysqlGtidState, NothingIsAllocated) {
   const auto body = previous_gtids("binlog.000003");
   const MysqlGtid next = gtid("5f1e7a70-0001-4b00-8000-00000000000a:25");
   const MysqlGtid other = gtid(std::string(kUuid) + ":t:7");
-  const std::uint64_t before = testing::allocation_count();
+  const std::uint64_t before = test::allocation_count();
   PreviousGtidsReader reader;
   reader.begin(static_cast<std::uint32_t>(body.size()));
   ConstBytes rest = body;
@@ -149,13 +148,13 @@ TEST(MysqlGtidState, NothingIsAllocated) {
   state.add(next);
   state.add(other);
   const bool grown = !state.same_as(reader.list()) && state.missing_in(reader.list()) == next;
-  EXPECT_EQ(testing::allocation_count(), before);
+  EXPECT_EQ(test::allocation_count(), before);
   EXPECT_TRUE(grown && reader.complete());
 }
 
 TEST(PreviousGtidsReader, ReadsWhatTheServerSaysThatItIs) {
   int lists = 0;
-  for (const auto& line : testing::mysql_event_lines()) {
+  for (const auto& line : test::mysql_event_lines()) {
     if (line.type != "Previous_gtids") continue;
     const PreviousGtidsReader reader = reader_of(previous_gtids(line.file));
     ASSERT_TRUE(reader.complete()) << line.file;
@@ -191,5 +190,4 @@ TEST(PreviousGtidsReader, AgreesWithTheSetAboutAnyBytes) {
   EXPECT_GT(taken, 1000);
 }
 
-}  // namespace
-}  // namespace binlane
+}  // namespace binlane::mysql_gtid_state_test

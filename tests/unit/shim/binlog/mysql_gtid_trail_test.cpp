@@ -14,11 +14,10 @@
 #include "support/binlog_writer.h"
 #include "support/mysql_data.h"
 
-namespace binlane {
-namespace {
+namespace binlane::mysql_gtid_trail_test {
 
-using testing::Bytes;
-using testing::MysqlEvent;
+using test::Bytes;
+using test::MysqlEvent;
 using Events = std::vector<MysqlEvent>;
 
 constexpr std::uint32_t kFiles = 8;
@@ -38,7 +37,7 @@ bool feed(GroupTracker& tracker, const Bytes& bytes, std::size_t chunk) {
 
 // The file that these events make, each with its place and checksum set right.
 Bytes file_of(const Events& events) {
-  Bytes bytes = testing::bytes_of(
+  Bytes bytes = test::bytes_of(
       "\xfe"
       "bin");
   for (const MysqlEvent& event : events) {
@@ -47,7 +46,7 @@ Bytes file_of(const Events& events) {
     store_le<std::uint32_t>(bytes.data() + begin + 9,
                             static_cast<std::uint32_t>(event.bytes.size()));
     store_le<std::uint32_t>(bytes.data() + begin + 13, static_cast<std::uint32_t>(bytes.size()));
-    testing::sum_again(bytes, begin);
+    test::sum_again(bytes, begin);
   }
   return bytes;
 }
@@ -58,7 +57,7 @@ GroupTracker after(std::uint32_t number, const Change& first, const Change& seco
                    std::uint32_t step = 1) {
   GroupTracker tracker;
   for (const bool is_first : {true, false}) {
-    Events events = testing::mysql_events(file_name(is_first ? number : number + 1));
+    Events events = test::mysql_events(file_name(is_first ? number : number + 1));
     const Change& change = is_first ? first : second;
     if (change) change(events);
     tracker.start_file(is_first ? number : number + step);
@@ -88,8 +87,8 @@ TEST(MysqlGtidTrail, FollowsAllFilesOfARealServer) {
     std::uint64_t gtids = 0;
     for (std::uint32_t number = 1; number <= kFiles; ++number) {
       tracker.start_file(number);
-      ASSERT_TRUE(feed(tracker, testing::bytes_of(testing::mysql_data(file_name(number))), chunk));
-      for (const MysqlEvent& event : testing::mysql_events(file_name(number)))
+      ASSERT_TRUE(feed(tracker, test::bytes_of(test::mysql_data(file_name(number))), chunk));
+      for (const MysqlEvent& event : test::mysql_events(file_name(number)))
         gtids += is_mysql_gtid(event.header.type) ? 1 : 0;
       EXPECT_EQ(tracker.group_count(), gtids) << number;
       // The first has no file before it. The sixth follows one with anonymous groups, whose loss no
@@ -141,7 +140,7 @@ TEST(MysqlGtidTrail, AMissingGroupIsADifference) {
 TEST(MysqlGtidTrail, AGroupThatTheNextFileDoesNotListIsADifference) {
   // The third file lists what the first two contain, so it does not follow the fifth or a third
   // with another group.
-  const Events third = testing::mysql_events("binlog.000003");
+  const Events third = test::mysql_events("binlog.000003");
   GroupTracker tracker;
   tracker.start_file(3);
   ASSERT_TRUE(feed(tracker, file_of(third), 64));
@@ -152,10 +151,9 @@ TEST(MysqlGtidTrail, AGroupThatTheNextFileDoesNotListIsADifference) {
             "the file holds 11111111-2222-3333-4444-555555555555:2, but the next file does not "
             "list it");
   // An empty list, as after a reset.
-  EXPECT_EQ(
-      after(1, {}, [](Events& events) { events[1] = testing::mysql_events("binlog.000001")[1]; })
-          .continuity(),
-      Continuity::differs);
+  EXPECT_EQ(after(1, {}, [](Events& events) { events[1] = test::mysql_events("binlog.000001")[1]; })
+                .continuity(),
+            Continuity::differs);
 }
 
 // Half of the last group: it is no whole group, so the next file must not list it.
@@ -204,16 +202,15 @@ TEST(MysqlGtidTrail, WhatCannotBeComparedIsUnknown) {
   EXPECT_EQ(after(2, bad_gtid).continuity(), Continuity::unknown);
   // Anonymous groups may be lost without a trace; but what is listed must still be there.
   EXPECT_EQ(after(5, {}).continuity(), Continuity::unknown);
-  EXPECT_EQ(
-      after(5, {}, [](Events& events) { events[1] = testing::mysql_events("binlog.000003")[1]; })
-          .continuity(),
-      Continuity::differs);
+  EXPECT_EQ(after(5, {}, [](Events& events) { events[1] = test::mysql_events("binlog.000003")[1]; })
+                .continuity(),
+            Continuity::differs);
 }
 
 // The list at the file's beginning is the one that counts.
 TEST(MysqlGtidTrail, AListElsewhereIsNone) {
   const auto tracker = after(2, {}, [](Events& events) {
-    events.insert(events.end() - 1, testing::mysql_events("binlog.000001")[1]);
+    events.insert(events.end() - 1, test::mysql_events("binlog.000001")[1]);
   });
   EXPECT_EQ(tracker.continuity(), Continuity::follows);
   EXPECT_TRUE(tracker.mysql_gtids().state().contains(
@@ -246,15 +243,15 @@ TEST(MysqlGtidTrail, BeyondTheCapacityItIsUnknown) {
 TEST(MysqlGtidTrail, NothingIsAllocated) {
   std::vector<Bytes> files;
   for (std::uint32_t number = 1; number <= kFiles; ++number)
-    files.push_back(testing::bytes_of(testing::mysql_data(file_name(number))));
-  const std::uint64_t before = testing::allocation_count();
+    files.push_back(test::bytes_of(test::mysql_data(file_name(number))));
+  const std::uint64_t before = test::allocation_count();
   GroupTracker tracker;
   bool whole = true;
   for (std::uint32_t number = 1; number <= kFiles; ++number) {
     tracker.start_file(number);
     whole = feed(tracker, files[number - 1], 100) && whole;
   }
-  EXPECT_EQ(testing::allocation_count(), before);
+  EXPECT_EQ(test::allocation_count(), before);
   EXPECT_TRUE(whole);
 }
 
@@ -266,8 +263,8 @@ TEST(MysqlGtidTrail, RandomDamageNeverLeadsOutside) {
     random ^= random >> 7;
     return random ^= random << 17;
   };
-  const Bytes second = testing::bytes_of(testing::mysql_data("binlog.000002"));
-  const Bytes third = testing::bytes_of(testing::mysql_data("binlog.000003"));
+  const Bytes second = test::bytes_of(test::mysql_data("binlog.000002"));
+  const Bytes third = test::bytes_of(test::mysql_data("binlog.000003"));
   for (int round = 0; round < 2000; ++round) {
     GroupTracker tracker;
     tracker.start_file(2);
@@ -283,5 +280,4 @@ TEST(MysqlGtidTrail, RandomDamageNeverLeadsOutside) {
   }
 }
 
-}  // namespace
-}  // namespace binlane
+}  // namespace binlane::mysql_gtid_trail_test

@@ -10,9 +10,9 @@
 namespace binlane {
 namespace {
 
-using testing::BinlogWriter;
-using testing::Bytes;
-using testing::FakeBinlogFiles;
+using test::BinlogWriter;
+using test::Bytes;
+using test::FakeBinlogFiles;
 
 constexpr std::size_t kSmallWindow = std::size_t{1} << 17;
 

@@ -9,9 +9,9 @@
 namespace binlane {
 namespace {
 
-using testing::BinlogWriter;
-using testing::Bytes;
-using testing::FakeBinlogFiles;
+using test::BinlogWriter;
+using test::Bytes;
+using test::FakeBinlogFiles;
 
 std::string name_of(std::uint32_t number) {
   return binlog_file_name("binlog", number);
@@ -830,7 +830,7 @@ TEST_F(TailerTest, OffsetsBeyondFourGigabytes) {
   writer.xid();
   Bytes xid = writer.take();
   store_le<std::uint32_t>(xid.data() + 13, static_cast<std::uint32_t>(offset + xid.size()));
-  testing::sum_again(xid, 0);
+  test::sum_again(xid, 0);
   files_.append(1, xid);
   EXPECT_EQ(poll(), TailEvent::grew);
   EXPECT_EQ(tailer_.written_position(), (Position{1, offset + xid.size()}));

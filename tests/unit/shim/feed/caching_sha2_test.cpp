@@ -11,7 +11,7 @@
 namespace binlane::mysql {
 namespace {
 
-using testing::from_hex;
+using test::from_hex;
 
 constexpr std::string_view kPassword = "Geheim und lang 1";
 // The server answered 01 03 and OK.

@@ -12,8 +12,7 @@
 #include "shim/feed/fixed_feed_limit.h"
 #include "support/mysql_data.h"
 
-namespace binlane {
-namespace {
+namespace binlane::mysql_archive_test {
 
 constexpr std::uint32_t kFiles = 8;
 
@@ -36,7 +35,7 @@ struct Group {
 // ends the file.
 std::vector<Group> groups_of_server() {
   std::vector<Group> groups;
-  for (const auto& line : testing::mysql_event_lines()) {
+  for (const auto& line : test::mysql_event_lines()) {
     const std::uint32_t file = binlog_file_number(line.file);
     const bool begins = line.info.starts_with("SET @@SESSION.GTID_NEXT=");
     const bool ends_file = line.type == "Rotate" || line.type == "Stop";
@@ -142,7 +141,7 @@ std::string executed(const ArchivePlace& place, Position at) {
 // At the end of a file it is what the next one lists; and also before that list is released.
 TEST(ExecutedSet, IsWhatTheNextFileLists) {
   const auto place = mysql_place();
-  for (const auto& line : testing::mysql_event_lines()) {
+  for (const auto& line : test::mysql_event_lines()) {
     if (line.type != "Previous_gtids") continue;
     const std::uint32_t file = binlog_file_number(line.file);
     EXPECT_EQ(executed(place, {file, line.end}), line.info) << line.file;
@@ -208,5 +207,4 @@ TEST(MysqlApplied, ShowsTheUnbrokenBeginningThatIsExecuted) {
   EXPECT_TRUE(groups.empty());
 }
 
-}  // namespace
-}  // namespace binlane
+}  // namespace binlane::mysql_archive_test

@@ -14,8 +14,7 @@
 #include "shim/feed/feed_variables.h"
 #include "support/mysql_data.h"
 
-namespace binlane {
-namespace {
+namespace binlane::mysql_feed_test {
 
 using Client = test::FeedTestClient;
 
@@ -29,15 +28,13 @@ class MysqlFeedTest : public test::FeedTest {
   // The files `first` to `last` of the source, whole.
   void archive(std::uint32_t first, std::uint32_t last) {
     for (std::uint32_t number = first; number <= last; ++number)
-      folder_.write(name(number), testing::bytes_of(testing::mysql_data(name(number))));
+      folder_.write(name(number), test::bytes_of(test::mysql_data(name(number))));
     limit_.set({last, size(last)});
     server_.emplace(options(), limit_);
     server_->start();
   }
   static std::string name(std::uint32_t number) { return binlog_file_name("binlog", number); }
-  static std::uint64_t size(std::uint32_t number) {
-    return testing::mysql_data(name(number)).size();
-  }
+  static std::uint64_t size(std::uint32_t number) { return test::mysql_data(name(number)).size(); }
   // All that the files up to this one contain.
   MysqlGtidSet executed_at(Position end) {
     FixedFeedLimit limit;
@@ -67,14 +64,14 @@ class MysqlFeedTest : public test::FeedTest {
   static std::size_t listed_events() {
     // What is within a compressed group is listed at the place of the event that holds it.
     std::set<Position> places;
-    for (const auto& line : testing::mysql_event_lines()) {
+    for (const auto& line : test::mysql_event_lines()) {
       const std::uint32_t file = binlog_file_number(line.file);
       if (file <= kNamed) places.insert({file, line.offset});
     }
     return places.size();
   }
   static std::size_t listed_groups() {
-    const auto lines = testing::mysql_event_lines();
+    const auto lines = test::mysql_event_lines();
     return static_cast<std::size_t>(std::ranges::count_if(lines, [](const auto& line) {
       return binlog_file_number(line.file) <= kNamed &&
              line.info.starts_with("SET @@SESSION.GTID_NEXT=");
@@ -239,8 +236,8 @@ TEST_F(MysqlFeedTest, WaitsForWhatTheReplicaHasAlready) {
 }
 
 TEST_F(MysqlFeedTest, EndsWhereFilesDoNotContinueOneAnother) {
-  folder_.write(name(1), testing::bytes_of(testing::mysql_data(name(1))));
-  folder_.write(name(2), testing::bytes_of(testing::mysql_data(name(3))));
+  folder_.write(name(1), test::bytes_of(test::mysql_data(name(1))));
+  folder_.write(name(2), test::bytes_of(test::mysql_data(name(3))));
   limit_.set({2, size(3)});
   server_.emplace(options(), limit_);
   server_->start();
@@ -258,8 +255,8 @@ TEST_F(MysqlFeedTest, EndsWhereFilesDoNotContinueOneAnother) {
 TEST_F(MysqlFeedTest, GoesOnFromASealedStream) {
   const test::TemporaryFolder old_folder;
   for (const std::uint32_t number : {1u, 2u})
-    old_folder.write(name(number), testing::bytes_of(testing::mysql_data(name(number))));
-  folder_.write(name(3), testing::bytes_of(testing::mysql_data(name(3))));
+    old_folder.write(name(number), test::bytes_of(test::mysql_data(name(number))));
+  folder_.write(name(3), test::bytes_of(test::mysql_data(name(3))));
   limit_.set({3, size(3)});
   FeedOptions feed = options();
   feed.sealed = {{{old_folder.path(), "binlog"}, {2, size(2)}}};
@@ -279,7 +276,7 @@ TEST_F(MysqlFeedTest, RefusesWhatIsNoSet) {
   archive(1, 1);
   Client client(server_->port());
   ASSERT_TRUE(client.login_to_mysql());
-  client.command(mysql::build_binlog_dump_gtid({dump_from(4, ""), testing::bytes_of("no set")}));
+  client.command(mysql::build_binlog_dump_gtid({dump_from(4, ""), test::bytes_of("no set")}));
   EXPECT_EQ(mysql::parse_error(client.receive())->code, 1835);
   client.command(mysql::Writer().number(std::uint8_t{0x1e}).text("x").take());
   EXPECT_EQ(mysql::parse_error(client.receive())->code, 1835);
@@ -312,7 +309,7 @@ TEST_F(MysqlFeedTest, GreetsAnewOnceTheArchiveHasBegun) {
   Client early(server_->port());
   ASSERT_TRUE(early.login_to_mysql(mysql::kNativePassword));
   EXPECT_EQ(early.greeting().server_version, kFeedServerVersion);
-  folder_.write(name(1), testing::bytes_of(testing::mysql_data(name(1))));
+  folder_.write(name(1), test::bytes_of(test::mysql_data(name(1))));
   limit_.set({1, size(1)});
   // It was greeted in the manner of another server: it has to come again.
   early.query("SELECT @@GLOBAL.SERVER_ID");
@@ -320,5 +317,4 @@ TEST_F(MysqlFeedTest, GreetsAnewOnceTheArchiveHasBegun) {
   EXPECT_TRUE(Client(server_->port()).login_to_mysql());
 }
 
-}  // namespace
-}  // namespace binlane
+}  // namespace binlane::mysql_feed_test

@@ -6,8 +6,7 @@
 
 #include <string>
 
-namespace binlane::mysql {
-namespace {
+namespace binlane::mysql::native_password_test {
 
 constexpr std::string_view kChallenge = "m3T13Nod(9$FvA}sJY]I";
 const std::string kToken =
@@ -47,5 +46,4 @@ TEST(NativePassword, ChallengesAreRandomAndPrintable) {
   }
 }
 
-}  // namespace
-}  // namespace binlane::mysql
+}  // namespace binlane::mysql::native_password_test

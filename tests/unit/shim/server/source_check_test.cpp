@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/counter_growth.h"
 #include "base/position.h"
 #include "dump_bytes.h"
 #include "shim/binlog/binlog_index_tail.h"

@@ -26,7 +26,7 @@ TEST(JournalAllocation, NoneAfterTheStart) {
   const std::array<std::byte, 5000> bytes{};
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
 
-  const std::uint64_t before = testing::allocation_count();
+  const std::uint64_t before = test::allocation_count();
   std::uint32_t incarnation = 0;
   for (int i = 0; i < 200; ++i) {
     bool appended = journal.append(journal.end(), ConstBytes(bytes).first(1 + i * 23 % 5000));
@@ -47,7 +47,7 @@ TEST(JournalAllocation, NoneAfterTheStart) {
     journal.on_archived(cursor.consumed().sequence);
     if (!appended) break;
   }
-  const std::uint64_t after = testing::allocation_count();
+  const std::uint64_t after = test::allocation_count();
   EXPECT_EQ(after, before);
   EXPECT_GT(journal.last_sequence(), 200u);
   EXPECT_FALSE(journal.failed());

@@ -19,8 +19,7 @@
 #include "storage/journal/recovery.h"
 #include "support/journal_memory.h"
 
-namespace binlane {
-namespace {
+namespace binlane::journal_model_test {
 
 constexpr std::uint32_t kBlocks = 72;
 constexpr std::uint16_t kFileEndUnit = 256;
@@ -382,5 +381,4 @@ TEST(JournalModel, RecoversAPrefixThatHoldsEveryAck) {
   EXPECT_GT(full_in_flight, 10u) << "seeds";
 }
 
-}  // namespace
-}  // namespace binlane
+}  // namespace binlane::journal_model_test

@@ -17,8 +17,7 @@
 #include "storage/record_slots.h"
 #include "support/journal_memory.h"
 
-namespace binlane {
-namespace {
+namespace binlane::recovery_exhaustive_test {
 
 constexpr std::uint32_t kRingBlocks = kMinJournalBlocks;
 constexpr std::uint32_t kSegmentBlocks = 16;
@@ -332,5 +331,4 @@ TEST_F(SegmentTest, ASuperblockThatIsTooOldForTheRingIsRefused) {
   }
 }
 
-}  // namespace
-}  // namespace binlane
+}  // namespace binlane::recovery_exhaustive_test
