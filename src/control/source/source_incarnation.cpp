@@ -134,7 +134,7 @@ bool SourceIncarnation::refresh_log_view() {
 std::optional<IncarnationEnd> SourceIncarnation::sync_ourselves(const SourceMarks& marks,
                                                                 std::uint64_t now_ns) {
   if (!synced_.wants_sync(marks, dump_position(), now_ns)) return std::nullopt;
-  const SyncResult result = sync_files(*files_, synced_.synced().file, marks.whole_at.file);
+  const SyncResult result = sync_up_to(*files_, synced_.synced().file, marks.whole_at);
   if (result.error == 0) {
     BL_ASSERT(marks.whole_at <= marks.written_at);
     synced_.synced_ourselves(marks);

@@ -22,4 +22,9 @@ SyncResult sync_files(const BinlogFolder& folder, std::uint32_t first, std::uint
   return {};
 }
 
+SyncResult sync_up_to(const BinlogFolder& folder, std::uint32_t first, Position end) {
+  const std::uint32_t last = end.offset > 0 ? end.file : end.file - 1;
+  return first > last ? SyncResult{} : sync_files(folder, first, last);
+}
+
 }  // namespace binlane

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "base/bytes.h"
+#include "base/position.h"
 
 namespace binlane {
 
@@ -74,5 +75,8 @@ struct SyncResult {
 // incarnation: recovery of a server does not sync its older files. Files before `last` that are
 // gone (purged) are passed over. Blocks: for ordinary threads only.
 SyncResult sync_files(const BinlogFolder& folder, std::uint32_t first, std::uint32_t last);
+// The same for what follows file `first`'s beginning and ends at `end`. Of a file before whose
+// first byte that is, nothing is needed: the server may not have made it yet.
+SyncResult sync_up_to(const BinlogFolder& folder, std::uint32_t first, Position end);
 
 }  // namespace binlane

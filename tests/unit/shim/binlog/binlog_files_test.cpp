@@ -126,6 +126,21 @@ TEST_F(BinlogFilesTest, SyncsWhatIsThere) {
   EXPECT_EQ(missing.file, 4U);
 }
 
+// Behind a Rotate the stream ends before the first byte of a file that the server has yet to make.
+TEST_F(BinlogFilesTest, NothingOfAFileIsNeededBeforeItsFirstByte) {
+  const PosixBinlogFiles files(directory_, "binlog");
+  append(2, Bytes(10));
+  EXPECT_EQ(sync_up_to(files, 2, {3, 0}).error, 0);
+  EXPECT_EQ(sync_up_to(files, 3, {3, 0}).error, 0);
+  EXPECT_EQ(sync_up_to(files, 2, {3, 1}).error, ENOENT);
+  append(3, Bytes(10));
+  struct stat status {};
+  ASSERT_EQ(::stat(path_of(3).c_str(), &status), 0);
+  synced_inodes().clear();
+  EXPECT_EQ(sync_up_to(files, 2, {3, 1}).error, 0);
+  EXPECT_EQ(synced_inodes().count(status.st_ino), 1U);
+}
+
 TEST_F(BinlogFilesTest, ReadsTheIndex) {
   const auto read = [&](const std::string& text,
                         const std::string& base = "/var/lib/mysql/binlog") {
