@@ -27,12 +27,12 @@ bool is_deadline(FallbackReason reason) {
   return reason == FallbackReason::timeout || reason == FallbackReason::link_lost;
 }
 
-bool released_any(const ServerCounters& before, const ServerCounters& now) {
+}  // namespace
+
+bool released_by_itself(const ServerCounters& before, const ServerCounters& now) noexcept {
   return counter_growth(before.no_tx, now.no_tx) > 0 ||
          counter_growth(before.no_times, now.no_times) > 0;
 }
-
-}  // namespace
 
 Fallback::Fallback(const FallbackOptions& options, const FallbackStart& start)
     : options_(options),
@@ -151,9 +151,9 @@ void Fallback::take_poll(const ServerPoll& poll, const FallbackInputs& in) {
 // The server says ON; have its counters moved in a way that only un-acknowledged commits explain?
 bool Fallback::server_let_go(const ServerPoll& poll, const FallbackInputs& in) {
   if (!baseline_) return false;
-  if (phase_ == FallbackPhase::starting) return released_any(*baseline_, poll.counters);
+  if (phase_ == FallbackPhase::starting) return released_by_itself(*baseline_, poll.counters);
   if (!server_should_wait()) return false;
-  if (BL_MUTANT(server_release_unnoticed, false, released_any(*baseline_, poll.counters)))
+  if (BL_MUTANT(server_release_unnoticed, false, released_by_itself(*baseline_, poll.counters)))
     return true;
   // A KILL releases a whole group and counts it as acknowledged, and so does another client's ACK.
   // It shows as commits that complete while the quorum does not move, or while we have no

@@ -95,6 +95,9 @@ struct FallbackMark {
   Position position;
 };
 
+// Two looks at one run of the server: it has released commits by itself between them.
+bool released_by_itself(const ServerCounters& before, const ServerCounters& now) noexcept;
+
 // One look at the server (no statement of it takes LOCK_log).
 struct ServerPoll {
   std::uint64_t begun_ns = 0;  // before the query was sent

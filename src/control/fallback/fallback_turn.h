@@ -73,6 +73,17 @@ inline void account_for_restart(FallbackStart& start, const RestartProof& proof,
   start.counters = proof.counters;
 }
 
+// An incarnation has ended in order, and the server has neither been restarted nor released
+// anything by itself since then. So what its quorum had was released by ACKs. Only what follows may
+// have been released without a quorum, because nobody looked until now.
+inline void account_for_end(FallbackStart& start, const RestartProof& proof,
+                            const SourceState& state) {
+  if (!start.unrecorded || !state.ended_in_order || !proof.counters) return;
+  if (released_by_itself(state.counters, *proof.counters)) return;
+  start.exposed_from = std::max(start.exposed_from, state.quorum);
+  start.counters = proof.counters;
+}
+
 inline FallbackInputs fallback_inputs(const FallbackObservation& sight, const SourceLogView& proof,
                                       std::uint64_t now_ns) {
   const SourceMarks& marks = sight.marks;
@@ -109,13 +120,21 @@ inline bool state_is_due(const SourceState& before, const Position& synced,
          (!before.promised && fallback.promises());
 }
 
+// What the ledger has of the server's own releases, and the counters that go with that.
+inline void note_looked(SourceState& next, const Fallback& fallback) {
+  next.looked = std::max(next.looked, fallback.exposed_from());
+  if (fallback.server_counters()) next.counters = *fallback.server_counters();
+}
+
 // What is recorded as an incarnation ends, so that the next one is held to everything that replicas
 // were told. The anchor does not change, because the files may be others by now. Until the next
 // incarnation nobody looks at the server, which may release commits meanwhile.
 inline SourceState ended_state(const SourceState& before, const Position& synced,
-                               const SourceMarks& marks) {
+                               const SourceMarks& marks, const Fallback& fallback) {
   SourceState next = before;
   next.unaccounted = BL_MUTANT(unrecorded_forgotten, before.unaccounted, true);
+  next.ended_in_order = fallback.accounts() && fallback.server_counters();
+  if (next.ended_in_order) note_looked(next, fallback);
   if (BL_MUTANT(told_forgotten_at_end, true, marks.epoch != before.epoch)) return next;
   next.synced = std::max(next.synced, synced);
   next.quorum = std::max(next.quorum, marks.quorum_group_at);
@@ -139,9 +158,8 @@ inline SourceState grown_state(const SourceState& before, const BinlogFolder& fo
   next.unaccounted = BL_MUTANT(unrecorded_forgotten, false, !fallback.accounts());
   next.promised = before.promised || fallback.promises();
   if (next.synced != before.synced) next.anchor = make_anchor(folder, next.synced, next.anchor);
-  if (next.unaccounted) return next;
-  next.looked = std::max(next.looked, fallback.exposed_from());
-  if (fallback.server_counters()) next.counters = *fallback.server_counters();
+  next.ended_in_order = false;
+  if (!next.unaccounted) note_looked(next, fallback);
   return next;
 }
 

@@ -178,8 +178,8 @@ void RoleController::end_incarnation(const IncarnationEnd& end) {
     lane.detach_server();
     lane.stop_stream();
   }
-  parts_.records.store(
-      ended_state(parts_.records.state(), incarnation_->synced(), lane.queues().marks.load()));
+  parts_.records.store(ended_state(parts_.records.state(), incarnation_->synced(),
+                                   lane.queues().marks.load(), incarnation_->fallback()));
   start_over();
   problem_ = end.reason;
   BL_ASSERT(running() == nullptr);

@@ -24,6 +24,7 @@ FallbackStart start_of(SourceParts& parts, const SourceIncarnation::Begin& begin
   const SourceState& state = parts.records.state();
   FallbackStart start = fallback_start(state, parts.records.ledger(), begin.fresh, begin.same_run);
   account_for_restart(start, begin.restart, state, files);
+  account_for_end(start, begin.restart, state);
   start.degraded = parts.degrade_mark.is_set();
   if (start.degraded)
     log::warning("degrade", "an operator's degrade is still in force ({}); binlane resume ends it",

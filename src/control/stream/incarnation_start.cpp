@@ -53,6 +53,7 @@ std::optional<IncarnationStart> StartFinder::find(const SourceState& before,
   state.unaccounted =
       !begin.fresh &&
       (BL_MUTANT(restart_accounted_early, false, state.unaccounted) || !begin.same_run);
+  state.ended_in_order = state.ended_in_order && state.unaccounted && begin.same_run;
   if (begin.same_stream && !prove_stream(state, begin.proven)) return std::nullopt;
   begin.first = std::max(found_.first, state.stream_start.file);
   const auto synced = sync_everything(std::max(begin.first, state.synced.file));

@@ -50,7 +50,7 @@ struct DiskState {
   le16 server_run_length;
   le16 safe_mark_count;
   std::uint8_t unaccounted;  // 0 or 1
-  std::uint8_t waits;        // kPromised, kWaitsCommitted
+  std::uint8_t waits;        // kPromised, kWaitsCommitted, kEndedInOrder
 };
 static_assert(sizeof(DiskState) == 136 && alignof(DiskState) == 1);
 static_assert(sizeof(DiskState) + kMaxStateBasenameLength + kMaxServerRunLength +
@@ -59,6 +59,8 @@ static_assert(sizeof(DiskState) + kMaxStateBasenameLength + kMaxServerRunLength 
 
 constexpr std::uint8_t kPromised = 1;
 constexpr std::uint8_t kWaitsCommitted = 2;
+constexpr std::uint8_t kEndedInOrder = 4;
+constexpr std::uint8_t kWaits = kPromised | kWaitsCommitted | kEndedInOrder;
 
 DiskPosition to_disk(const Position& position) {
   return {position.file, position.offset};
@@ -101,7 +103,8 @@ std::vector<std::byte> encode_source_state(const SourceState& state) {
   disk.safe_mark_count = static_cast<std::uint16_t>(state.safe_marks.size());
   disk.unaccounted = state.unaccounted ? 1 : 0;
   disk.waits = static_cast<std::uint8_t>((state.promised ? kPromised : 0) |
-                                         (state.waits_committed ? kWaitsCommitted : 0));
+                                         (state.waits_committed ? kWaitsCommitted : 0) |
+                                         (state.ended_in_order ? kEndedInOrder : 0));
   const std::size_t texts_size = state.basename.size() + state.server_run.size();
   std::vector<std::byte> bytes(sizeof disk + texts_size +
                                state.safe_marks.size() * sizeof(DiskSafeMark));
@@ -128,7 +131,7 @@ std::optional<SourceState> decode_source_state(ConstBytes bytes) {
   const std::size_t server_run_length = disk.server_run_length;
   if (disk.version != kVersion || basename_length > kMaxStateBasenameLength ||
       server_run_length > kMaxServerRunLength || disk.safe_mark_count > kMaxSafeMarks ||
-      disk.unaccounted > 1 || disk.waits > (kPromised | kWaitsCommitted) ||
+      disk.unaccounted > 1 || disk.waits > kWaits ||
       bytes.size() != sizeof disk + basename_length + server_run_length +
                           disk.safe_mark_count * sizeof(DiskSafeMark))
     return std::nullopt;
@@ -144,6 +147,7 @@ std::optional<SourceState> decode_source_state(ConstBytes bytes) {
   state.unaccounted = disk.unaccounted == 1;
   state.promised = (disk.waits & kPromised) != 0;
   state.waits_committed = (disk.waits & kWaitsCommitted) != 0;
+  state.ended_in_order = (disk.waits & kEndedInOrder) != 0;
   state.anchor = {from_disk(disk.anchor_at), disk.anchor_digest};
   const char* const texts = reinterpret_cast<const char*>(bytes.data()) + sizeof disk;
   state.basename.assign(texts, basename_length);

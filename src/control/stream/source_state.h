@@ -48,6 +48,10 @@ struct SourceState {
   // What the server released by itself after `looked` is not in the ledger yet: the server was
   // restarted and that was not recorded yet, or the ledger could not be written.
   bool unaccounted = false;
+  // The last incarnation ended with everything in the ledger up to `looked`, and nothing that it
+  // had noticed was missing. So on the same run of the server, whose counters have not moved, only
+  // what follows `quorum` is unaccounted: the rest was released by ACKs.
+  bool ended_in_order = false;
   // Commits have waited for a quorum in this stream, or were about to: written before the server is
   // switched ON for the first time. Until then it can only have been told of other binlogs. [S16]
   bool promised = false;

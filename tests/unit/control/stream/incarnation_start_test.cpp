@@ -12,6 +12,7 @@
 #include "support/binlog_writer.h"
 #include "support/fake_binlog_files.h"
 #include "support/numbered_binlog.h"
+#include "support/temporary_directory.h"
 
 namespace binlane {
 namespace {
@@ -88,14 +89,15 @@ TEST_F(StartTest, AnIncarnationsEndGoesOnRecord) {
   SourceMarks marks;
   marks.epoch = state.epoch;
   marks.quorum_group_at = {4, 300};
-  const SourceState last = ended_state(state, {4, 400}, marks);
+  const Fallback blind({}, {});  // it has not looked at the server
+  const SourceState last = ended_state(state, {4, 400}, marks, blind);
   EXPECT_TRUE(last.unaccounted);
   EXPECT_EQ(last.quorum, (Position{4, 300}));
   EXPECT_EQ(last.synced, std::max(state.synced, (Position{4, 400})));
   EXPECT_EQ(last.anchor, state.anchor);
   EXPECT_TRUE(find(last)->state.unaccounted);
   marks.epoch.incarnation += 1;  // of another one
-  EXPECT_EQ(ended_state(state, {4, 400}, marks).quorum, state.quorum);
+  EXPECT_EQ(ended_state(state, {4, 400}, marks, blind).quorum, state.quorum);
 }
 
 // Until its commits have waited, nothing that the server was told can be of this stream. That its
@@ -296,6 +298,77 @@ TEST(SyncedTracker, TellsUntilItShows) {
   marks.synced_at = {3, 100};
   teller.tell(marks, *queues);
   EXPECT_FALSE(queues->commands.try_pop(command));
+}
+
+// --- an incarnation that ended while its server went on
+class EndTest : public ::testing::Test {
+ protected:
+  EndTest() {
+    state.origin = Uuid::random();
+    state.stream_start = {1, 0};
+    state.epoch = {1, 3};
+    state.looked = {4, 1'000};
+    marks.epoch = state.epoch;
+    marks.quorum_group_at = {6, 5'000};
+    ended.exposed_from = {4, 2'000};
+    ended.counters = ServerCounters{50, 2, 1};
+  }
+  // From where on the next incarnation books what the server may have released.
+  std::optional<Position> booked(bool same_run = true) {
+    next = ended_state(state, {6, 6'000}, marks, Fallback({}, ended));
+    Ledger ledger(folder.file("ledger"));
+    start = fallback_start(next, ledger, false, same_run);
+    account_for_end(start, proof, next);
+    if (!start.unrecorded && !start.server_restarted) return std::nullopt;
+    return start.exposed_from;
+  }
+
+  TemporaryDirectory folder;
+  SourceState state, next;
+  SourceMarks marks;
+  FallbackStart ended;  // what the ended incarnation's fallback knew
+  FallbackStart start;
+  RestartProof proof{false, ServerCounters{70, 2, 1}};
+};
+
+// All of it was released by ACKs, and only what follows may have been released without one.
+TEST_F(EndTest, WhatAQuorumHadIsNoExposureOfTheSameRun) {
+  EXPECT_EQ(booked(), (Position{6, 5'000}));
+  EXPECT_EQ(start.counters, proof.counters);
+  EXPECT_TRUE(next.unaccounted);
+}
+
+TEST_F(EndTest, WhatTheServerReleasedByItselfMeanwhileMayBeAnywhereAfterTheLastLook) {
+  for (const ServerCounters& moved :
+       {ServerCounters{70, 3, 1}, ServerCounters{70, 2, 2}, ServerCounters{10, 1, 1}}) {
+    proof.counters = moved;
+    EXPECT_EQ(booked(), ended.exposed_from);
+  }
+  proof.counters.reset();
+  EXPECT_EQ(booked(), ended.exposed_from);
+}
+
+TEST_F(EndTest, AnotherRunOfTheServerProvesNothing) {
+  EXPECT_EQ(booked(false), ended.exposed_from);
+}
+
+TEST_F(EndTest, WhatTheLedgerLacksBeganEarlier) {
+  ended.unrecorded = true;
+  EXPECT_EQ(booked(), state.looked);
+  ended = {.exposed_from = {4, 2'000}};  // it never saw the server's counters
+  EXPECT_EQ(booked(), state.looked);
+}
+
+// The next daemon may meet another run, and the one after it the same again.
+TEST_F(StartTest, OnlyTheSameRunHasEndedInOrder) {
+  SourceState state = promised_state(find({})->state);
+  state.unaccounted = state.ended_in_order = true;
+  EXPECT_TRUE(find(state)->state.ended_in_order);
+  found.same_run = false;
+  EXPECT_FALSE(find(state)->state.ended_in_order);
+  found.same_run = true;
+  state.unaccounted = false;
+  EXPECT_FALSE(find(state)->state.ended_in_order);
 }
 
 // --- a restart of the server that released nothing

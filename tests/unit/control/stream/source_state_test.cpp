@@ -29,6 +29,7 @@ SourceState example() {
   state.unaccounted = true;
   state.promised = true;
   state.waits_committed = true;
+  state.ended_in_order = true;
   return state;
 }
 
