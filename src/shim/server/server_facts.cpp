@@ -27,7 +27,8 @@ constexpr const char* kFactsSql =
     "'encrypt_binlog','binlog_encryption','binlog_checksum','gtid_domain_id',"
     "'binlog_error_action','rpl_semi_sync_source_wait_for_replica_count',"
     "'rpl_semi_sync_master_wait_for_slave_count','rpl_semi_sync_master_enabled',"
-    "'rpl_semi_sync_source_enabled','read_only','super_read_only','gtid_mode')";
+    "'rpl_semi_sync_source_enabled','read_only','super_read_only','gtid_mode',"
+    "'binlog_storage_engine','persist_binlog_to_redo','binlog_parallel_flush')";
 
 constexpr std::int64_t kStartToleranceS = 2;
 
@@ -101,6 +102,9 @@ void fill_from_variables(const Variables& variables, ServerFacts& facts) {
   facts.binlog_encrypted =
       is_on(variables, "encrypt_binlog") || is_on(variables, "binlog_encryption");
   facts.binlog_checksum = text_of(variables, "binlog_checksum");
+  facts.binlog_storage_engine = text_of(variables, "binlog_storage_engine");
+  facts.binlog_in_redo = is_on(variables, "persist_binlog_to_redo");
+  facts.binlog_parallel_flush = is_on(variables, "binlog_parallel_flush");
   if (const auto domain = number_of(variables, "gtid_domain_id"))
     facts.gtid_domain_id = static_cast<std::uint32_t>(*domain);
   facts.binlog_error_action = text_of(variables, "binlog_error_action");

@@ -28,12 +28,41 @@ std::string unreadable_binlog_remedy(const std::string& group) {
 
 namespace {
 
+// How the server writes its binlog. Binlane ships the binlog files' bytes as they are written, and
+// calls them synced when the server has synced these files.
+void check_binlog_writer(const ServerFacts& facts, SourceCheck& check) {
+  if (facts.binlog_in_redo)
+    check.refusals.push_back(
+        {"persist_binlog_to_redo", "ON", "OFF",
+         "SET GLOBAL persist_binlog_to_redo=OFF, and in the [mysqld] section; otherwise a commit "
+         "is "
+         "durable in InnoDB's redo log, and its binlog file is written and synced later, so that "
+         "nothing in the file tells what the server has committed"});
+  if (facts.binlog_parallel_flush)
+    check.refusals.push_back(
+        {"binlog_parallel_flush", "ON", "OFF",
+         "SET GLOBAL binlog_parallel_flush=OFF, and in the [mysqld] section; otherwise commits go "
+         "to "
+         "a buffer in memory, from which a background thread writes the binlog file later (and "
+         "only where sync_binlog is not 1)"});
+}
+
 void check_binlog(const ServerFacts& facts, SourceCheck& check) {
   if (!facts.log_bin) {
     check.refusals.push_back({"log_bin", "OFF", "ON",
                               "add log_bin=binlog to the [mysqld] section and restart the server"});
     return;
   }
+  if (!facts.binlog_storage_engine.empty()) {
+    // It has no binlog files and no index, so nothing else about them can be judged.
+    check.refusals.push_back(
+        {"binlog_storage_engine", facts.binlog_storage_engine, "none",
+         "remove binlog_storage_engine from the [mysqld] section and restart the server: Binlane "
+         "ships binlog files, and this server writes its binlog into the engine's own pages, in "
+         "another format"});
+    return;
+  }
+  check_binlog_writer(facts, check);
   if (facts.sync_binlog != 1)
     check.refusals.push_back(
         {"sync_binlog", std::to_string(facts.sync_binlog), "1",

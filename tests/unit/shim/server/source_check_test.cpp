@@ -66,6 +66,29 @@ TEST(SourceCheck, GoodServers) {
   }
 }
 
+// Each in its own words: what is written there is not what Binlane ships.
+TEST(SourceCheck, BinlogsThatAreNotWrittenAsFilesAreRefusedByName) {
+  ServerFacts facts = good_facts();
+  facts.binlog_storage_engine = "innodb";
+  facts.index_error = "/d/binlog.index: No such file or directory";
+  Finding finding = only_refusal(facts);
+  EXPECT_EQ(finding.key, "binlog_storage_engine");
+  EXPECT_EQ(finding.found, "innodb");
+  EXPECT_NE(finding.remedy.find("engine's own pages"), std::string::npos);
+
+  facts = good_mysql_facts();
+  facts.binlog_in_redo = true;
+  finding = only_refusal(facts);
+  EXPECT_EQ(finding.key, "persist_binlog_to_redo");
+  EXPECT_NE(finding.remedy.find("redo log"), std::string::npos);
+
+  facts = good_mysql_facts();
+  facts.binlog_parallel_flush = true;
+  finding = only_refusal(facts);
+  EXPECT_EQ(finding.key, "binlog_parallel_flush");
+  EXPECT_NE(finding.remedy.find("background thread"), std::string::npos);
+}
+
 TEST(SourceCheck, EachRefusalNamesWhatWhyAndRemedy) {
   ServerFacts facts = good_facts();
   facts.log_bin = false;
