@@ -69,8 +69,8 @@ class Instruments(unittest.TestCase):
         cls.replica.start()
         cls.addClassCleanup(cls.replica.stop)
 
-    def copy_archive(self):
-        archive = self.folder / self.id()
+    def copy_archive(self, name="archive"):
+        archive = self.folder / f"{self.id()}-{name}"
         archive.mkdir()
         for binlog in self.binlogs:
             shutil.copy(binlog, archive)
@@ -110,17 +110,28 @@ class Instruments(unittest.TestCase):
         self.assertEqual(len(found), 1)
         self.assertIn("offset 1000", found[0])
 
+    @staticmethod
+    def flip_in_use(path):
+        with open(path, "r+b") as file:
+            file.seek(verify.IN_USE_OFFSET)
+            flags = file.read(1)[0]
+            file.seek(verify.IN_USE_OFFSET)
+            file.write(bytes([flags ^ verify.IN_USE_FLAG]))
+
     def test_in_use_flag_is_masked_in_the_live_file_only(self):
         archive = self.copy_archive()
         for name in (self.binlogs[0].name, self.binlogs[-1].name):
-            with open(archive / name, "r+b") as file:
-                file.seek(verify.IN_USE_OFFSET)
-                flags = file.read(1)[0]
-                file.seek(verify.IN_USE_OFFSET)
-                file.write(bytes([flags ^ verify.IN_USE_FLAG]))
+            self.flip_in_use(archive / name)
         found = verify.archive_differences(self.binlogs, archive)
         self.assertEqual(len(found), 1)
         self.assertIn(self.binlogs[0].name, found[0])
+
+    def test_in_use_flag_that_a_killed_server_left_is_no_difference(self):
+        archive, source = self.copy_archive(), self.copy_archive("source")
+        self.flip_in_use(source / self.binlogs[0].name)
+        binlogs = [source / binlog.name for binlog in self.binlogs]
+        self.assertTrue(verify.is_in_use(binlogs[0]))
+        self.assertEqual(verify.archive_differences(binlogs, archive), [])
 
     def test_short_missing_and_foreign_files_are_noticed(self):
         archive = self.copy_archive()

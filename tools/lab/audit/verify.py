@@ -65,11 +65,20 @@ def _without_in_use(chunk):
     return bytes(changed)
 
 
+def is_in_use(binlog):
+    """Whether the file says that a server has it open, or had when it was killed."""
+    with open(binlog, "rb") as file:
+        beginning = file.read(IN_USE_OFFSET + 1)
+    return len(beginning) > IN_USE_OFFSET and bool(beginning[IN_USE_OFFSET] & IN_USE_FLAG)
+
+
 def archive_differences(binlogs, archive):
     """Compares the source's binlogs with a replica's archive, byte by byte.
 
     The archive must hold exactly the source's files; older ones may be there, which the source has
-    purged. Only in the last, which the server still has open, the IN_USE flag is masked.
+    purged. The IN_USE flag is masked in the last, which the server still has open, and in a file in
+    which the server has left it set: one that was killed between its last event and the clearing of
+    the flag never clears it, and the archive has ended the file by its last event.
     """
     found = []
     archive = Path(archive)
@@ -78,8 +87,8 @@ def archive_differences(binlogs, archive):
         if not copy.exists():
             found.append(f"{copy} is missing")
             continue
-        live = index == len(binlogs) - 1
-        offset = first_difference(binlog, copy, mask_in_use=live)
+        mask = index == len(binlogs) - 1 or is_in_use(binlog)
+        offset = first_difference(binlog, copy, mask_in_use=mask)
         if offset is not None:
             found.append(
                 f"{copy} differs from {binlog} at offset {offset} "
