@@ -142,6 +142,7 @@ LIKELY = {
     "shim-binlog": (
         "acked_behind_reset",
         "foreign_file_followed",
+        "half_made_file_followed",
         "renumbered_file_followed",
         "shrunken_file_ignored",
         "synced_untrusted",

@@ -79,6 +79,8 @@
   X(shrunken_file_ignored, "S6", "a source continues with a binlog that became shorter")           \
   X(reset_unnoticed, "S3", "after a restart any binlog with the right number is the stream")       \
   X(reset_passed_over, "S16", "binlogs that begin anew count as the same stream")                  \
+  X(half_made_file_followed, "S6",                                                                 \
+    "the next file is followed before the server has given it a head")                             \
   X(foreign_file_followed, "S16", "the next file need not continue where the last one ended")      \
   X(scan_trusts_continuity, "S24",                                                                 \
     "at the start of an incarnation a file need not continue where the previous one ended")        \

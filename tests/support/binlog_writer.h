@@ -67,6 +67,15 @@ class BinlogWriter {
     put(body, std::string(6, '\0'));
     event(EventType::gtid, body, 0, server_id);
   }
+  // MariaDB 11.8's of a large transaction: it ends at `end`, behind zeros.
+  void gtid_up_to(std::uint64_t sequence, std::uint64_t end) {
+    Bytes body;
+    put_number(body, sequence);
+    put_number<std::uint32_t>(body, 0);
+    put_number<std::uint8_t>(body, 0);
+    body.resize(end - size() - kEventHeaderSize - (checksums_ ? kEventChecksumSize : 0));
+    event(EventType::gtid, body);
+  }
   // MySQL's, without a tag, and a list as MySQL 8.3 and later write it.
   void mysql_gtid(const MysqlGtid& gtid) {
     Bytes body;
@@ -131,7 +140,7 @@ class BinlogWriter {
     put_number(bytes_, static_cast<std::uint8_t>(type));
     put_number(bytes_, server_id);
     put_number(bytes_, static_cast<std::uint32_t>(length));
-    put_number(bytes_, static_cast<std::uint32_t>(begin + length));
+    put_number(bytes_, silent ? 0U : static_cast<std::uint32_t>(begin + length));
     put_number(bytes_, flags);
     bytes_.insert(bytes_.end(), body.begin(), body.end());
     if (!checksum) return;
@@ -141,6 +150,8 @@ class BinlogWriter {
     put_number(bytes_, crc32(0, summed));
   }
   void raw(std::string_view text) { put(bytes_, text); }
+
+  bool silent = false;  // events do not say where they end, as those in a cache's file
 
   static constexpr std::uint32_t kServerId = 7;
   static constexpr std::uint32_t kTimestamp = 1'700'000'000;

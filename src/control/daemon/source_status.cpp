@@ -162,6 +162,7 @@ json binlog_json(const BinlogCounters& counters) {
           {"files_ended", tail.files_ended},
           {"probes", tail.probes},
           {"unproven_files", tail.unproven_files},
+          {"heads_awaited", tail.heads_awaited},
           {"window_bytes", reader.window_bytes},
           {"file_bytes", reader.file_bytes},
           {"files_opened", reader.files_opened},

@@ -4,6 +4,7 @@
 // up are MariaDB's own.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -11,9 +12,14 @@
 
 namespace binlane {
 
-inline constexpr std::size_t kBinlogMagicSize = 4;  // fe 62 69 6e
+inline constexpr std::size_t kBinlogMagicSize = 4;
+inline constexpr std::array<std::byte, kBinlogMagicSize> kBinlogMagic{
+    std::byte{0xfe}, std::byte{0x62}, std::byte{0x69}, std::byte{0x6e}};
 inline constexpr std::size_t kEventHeaderSize = 19;
 inline constexpr std::size_t kEventChecksumSize = 4;
+inline constexpr std::size_t kEventFlagsOffset = 4 + 1 + 4 + 4 + 4;  // in an event's header
+// In a format description, which always has a checksum: how the file's events are summed.
+inline constexpr std::size_t kChecksumAlgorithmFromEnd = 1 + kEventChecksumSize;
 
 enum class EventType : std::uint8_t {
   unknown = 0,

@@ -11,14 +11,10 @@
 namespace binlane {
 namespace {
 
-constexpr std::array<std::byte, kBinlogMagicSize> kBinlogMagic{std::byte{0xfe}, std::byte{0x62},
-                                                               std::byte{0x69}, std::byte{0x6e}};
 // Layouts of the events' bodies, from the servers' documentation.
 constexpr std::uint32_t kFormatBodySize = 2 + 50 + 4;  // version, server version, start-up time
 constexpr std::uint32_t kFormatStartupOffset = 2 + 50;
-constexpr std::uint32_t kChecksumAlgorithmFromEnd = 1 + kEventChecksumSize;
-constexpr std::size_t kFlagsOffset = 4 + 1 + 4 + 4 + 4;  // in an event's header
-constexpr std::uint32_t kGtidBodySize = 8 + 4 + 1;       // sequence, domain, flags
+constexpr std::uint32_t kGtidBodySize = 8 + 4 + 1;  // sequence, domain, flags
 constexpr std::uint32_t kGtidListEntrySize = 4 + 4 + 8;
 constexpr std::uint32_t kGtidListCountMask = 0x0fff'ffff;  // the upper bits are flags
 
@@ -269,7 +265,7 @@ void GroupTracker::begin_sum() noexcept {
   const bool format = event_.type == EventType::format_description;
   sums_ = format || (format_.checksums && may_end_group(event_.type));
   if (!sums_) return;
-  if (format) field_bytes_[kFlagsOffset] &= ~std::byte{kEventFlagInUse};
+  if (format) field_bytes_[kEventFlagsOffset] &= ~std::byte{kEventFlagInUse};
   crc_ = crc32(0, ConstBytes(field_data(), kEventHeaderSize));
 }
 

@@ -14,18 +14,20 @@ struct TailCounters {
   std::uint64_t files_ended = 0;
   std::uint64_t probes = 0;          // checks of a file and its successor
   std::uint64_t unproven_files = 0;  // no list that could be compared (S16)
+  std::uint64_t heads_awaited = 0;   // looks at a next file that had no head yet
 };
 
 // The same as the lane writes them; any thread reads them.
 struct TailTally {
-  SharedCounter bytes, reads, files_ended, probes, unproven_files;
+  SharedCounter bytes, reads, files_ended, probes, unproven_files, heads_awaited;
 
   TailCounters snapshot() const noexcept {
     return {.bytes = bytes.get(),
             .reads = reads.get(),
             .files_ended = files_ended.get(),
             .probes = probes.get(),
-            .unproven_files = unproven_files.get()};
+            .unproven_files = unproven_files.get(),
+            .heads_awaited = heads_awaited.get()};
   }
 };
 

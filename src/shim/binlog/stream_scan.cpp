@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/mutant.h"
 #include "base/stream_digest.h"
+#include "shim/binlog/file_head.h"
 #include "shim/binlog/torn_end.h"
 
 namespace binlane {
@@ -109,6 +110,16 @@ bool made_by_rotation(const BinlogFolder& folder, std::uint32_t number) {
   return tracker.format().seen && tracker.format().startup_s == 0;
 }
 
+// The server has listed the newest file, but the file has no head: it is not there yet.
+bool is_there(const BinlogFolder& folder, std::uint32_t newest) {
+  const OpenBinlog file(folder, newest);
+  if (file.error() != 0) return true;  // the scan says why
+  std::byte head[kBinlogMagicSize];
+  const std::int64_t count = folder.read_at(file.handle(), 0, head);
+  return count < 0 ||
+         judge_head(ConstBytes(head).first(static_cast<std::size_t>(count))) != FileHead::absent;
+}
+
 // What `tracker`, at the first events of a file, says about where that file continues; empty if it
 // follows the previous one. `rotated`: the previous file ended with a Rotate event.
 std::string continuity_problem(const GroupTracker& tracker, bool rotated) {
@@ -184,6 +195,7 @@ std::string scan_text(const ScanResult& result) {
 ScanResult scan_stream(const BinlogFolder& folder, std::uint32_t first, std::uint32_t newest,
                        StreamStart& start, const ScanChecks& checks) {
   BL_ASSERT(first > 0 && first <= newest);
+  if (newest > first && !is_there(folder, newest)) --newest;
   ScanResult result;
   if (newest - first >= start.map.capacity()) {
     const auto kept = static_cast<std::uint32_t>(start.map.capacity() - 1);

@@ -51,8 +51,10 @@ struct ScanChecks {
   std::uint32_t whole_from = 0;
 };
 
-// Reads the files `first` to `newest`, the newest whole. A newest file that cannot be a binlog is
-// an error: a server that tears a file continues in another one, so the torn one is not the newest.
+// Reads the files `first` to `newest`, the newest whole. A newest file that is empty or begins with
+// zeros is not there yet (file_head.h), so the one before is the newest. A newest file that cannot
+// be a binlog is an error: a server that tears a file continues in another one, so the torn one is
+// not the newest.
 ScanResult scan_stream(const BinlogFolder& folder, std::uint32_t first, std::uint32_t newest,
                        StreamStart& start, const ScanChecks& checks = {});
 

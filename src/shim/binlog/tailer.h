@@ -9,6 +9,7 @@
 // and open, stat, fstat and close when a file switches or nothing was written for a while.
 #pragma once
 
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "base/mutant.h"
 #include "base/stream_digest.h"
 #include "shim/binlog/binlog_files.h"
+#include "shim/binlog/file_head.h"
 #include "shim/binlog/group_tracker.h"
 #include "shim/binlog/stream_counters.h"
 #include "shim/binlog/stream_map.h"
@@ -93,10 +95,13 @@ class Tailer {
     tailing,  // reading handle_
     between,  // handle_ was read to its last event; its successor does not exist yet
   };
+  // What open_begun() says of a file that exists and has no head yet. No open() says it.
+  static constexpr int kNotBegun = -EINPROGRESS;
 
   TailEvent read_tail(std::uint64_t now_ns) noexcept;
   TailEvent probe_idle(std::uint64_t now_ns) noexcept;
   TailEvent open_next(std::uint64_t now_ns) noexcept;
+  int open_begun(std::uint32_t number, std::uint64_t now_ns) noexcept;
   TailEvent check_header() noexcept;
   TailEvent why_replaced() noexcept;
   void publish() noexcept;
@@ -112,6 +117,7 @@ class Tailer {
   bool live_ = false;                // its name still meant this file when that was last checked
   bool previous_gone_ = false;   // the previous file was purged, or reset, when this one was opened
   bool successor_seen_ = false;  // the next file exists though this one has no last event
+  HeadWatch next_head_;          // of the next file
   int error_ = 0;
   std::uint64_t written_ = 0;
   std::uint64_t group_end_ = 0;
@@ -140,6 +146,7 @@ int Tailer<Files>::start(StreamStart& start, std::uint64_t now_ns) noexcept {
   header_checked_ = begun_ = true;
   live_ = true;
   successor_seen_ = false;
+  next_head_ = {};
   growth_ns_ = now_ns;
   probe_ns_ = now_ns;
   polled_ns_ = now_ns;
@@ -224,8 +231,8 @@ TailEvent Tailer<Files>::probe_idle(std::uint64_t now_ns) noexcept {
   // The next file existed before this last read, which found nothing. So nothing will be added to
   // this one.
   if (successor_seen_) return halt(TailEvent::server_restarted);
-  const int next = files_.open(map_.current_file() + 1);
-  if (next == -ENOENT) return TailEvent::none;
+  const int next = open_begun(map_.current_file() + 1, now_ns);
+  if (next == -ENOENT || next == kNotBegun) return TailEvent::none;
   if (next < 0) return halt(TailEvent::error, -next);
   files_.close(next);
   successor_seen_ = true;
@@ -254,16 +261,17 @@ TailEvent Tailer<Files>::open_next(std::uint64_t now_ns) noexcept {
   probe_ns_ = now_ns;
   counters_.probes.add();
   const std::uint32_t number = map_.current_file();
-  int next = files_.open(number);
+  int next = open_begun(number, now_ns);
   if (next == -ENOENT) {
     if (!files_.replaced(handle_, number - 1)) {
       all_read_ns_ = now_ns;
       return TailEvent::none;
     }
     // Either the numbering began anew, or the next file came and this one has been purged since.
-    next = files_.open(number);
+    next = open_begun(number, now_ns);
     if (next == -ENOENT) return halt(TailEvent::reset);
   }
+  if (next == kNotBegun) return TailEvent::none;
   if (next < 0) return halt(TailEvent::error, -next);
   // Another file has this one's number: both belong to a new stream, however similar the next one's
   // GTID state is. A file that is gone was purged, if the next one's state says so.
@@ -291,6 +299,27 @@ TailEvent Tailer<Files>::open_next(std::uint64_t now_ns) noexcept {
   groups_before_ = tracker_.group_count();
   growth_ns_ = now_ns;
   return TailEvent::none;
+}
+
+// Opens the next file if the server has given it its head; otherwise returns -ENOENT, kNotBegun or
+// another -errno. Until then the name may soon mean another file, so no handle is kept.
+template <BinlogFiles Files>
+int Tailer<Files>::open_begun(std::uint32_t number, std::uint64_t now_ns) noexcept {
+  const int next = files_.open(number);
+  if (next < 0) return next;
+  std::array<std::byte, kFileHeadSize> head;
+  const std::int64_t count = files_.read_at(next, 0, head);
+  if (count >= 0) {
+    const ConstBytes found = ConstBytes(head).first(static_cast<std::size_t>(count));
+    const bool begun = next_head_.has_begun(judge_head(found), now_ns);
+    if (BL_MUTANT(half_made_file_followed, true, begun)) {
+      next_head_ = {};
+      return next;
+    }
+    counters_.heads_awaited.add();
+  }
+  files_.close(next);
+  return count < 0 ? static_cast<int>(count) : kNotBegun;
 }
 
 // The first events of a file that follows another one.

@@ -23,7 +23,6 @@ using Event = mysql::Payload;
 
 // Offsets of the fields in an event's header.
 inline constexpr std::size_t kEventEndOffset = 13;
-inline constexpr std::size_t kEventFlagsOffset = 17;
 
 // Set on statements that their session marked with @@skip_replication.
 inline constexpr std::uint16_t kEventFlagSkipReplication = 0x8000;

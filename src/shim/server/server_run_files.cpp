@@ -21,8 +21,6 @@
 namespace binlane {
 namespace {
 
-constexpr std::array<std::byte, kBinlogMagicSize> kBinlogMagic{std::byte{0xfe}, std::byte{0x62},
-                                                               std::byte{0x69}, std::byte{0x6e}};
 // In a format description's body: format version (2), server version (50), creation time (4).
 constexpr std::size_t kCreatedOffset = kBinlogMagicSize + kEventHeaderSize + 2 + 50;
 constexpr std::size_t kFileHeadSize = kCreatedOffset + 4;
