@@ -97,7 +97,7 @@ enum AckState : std::uint16_t {
   kStateLearner =
       1 << 2,  // a journal that began anew and has not caught up: not to be counted as inspected
   kStateAppliedKnown =
-      1 << 3,  // its server has executed all in front of the session: `applied` counts, even at 0
+      1 << 3,  // its server has executed all before the session: `applied` counts, even at 0
 };
 
 // Replica to source. Cumulative and idempotent.
@@ -225,7 +225,7 @@ struct HelloAckBody {
   le64 digest_to;
   le64 digest_chunk;
   le32 digest_count;
-  le32 below_digest;  // digest of the below_length archived bytes in front of below_end,
+  le32 below_digest;  // digest of the below_length archived bytes before below_end,
   le64 below_length;  // all in one file; 0: nothing archived yet
   WirePosition below_end;
   le32 digests[kDigests];

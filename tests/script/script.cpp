@@ -23,7 +23,8 @@ void parse_when(ScriptLine& line, const std::string& token, std::uint64_t previo
   const std::uint64_t time_ns = parse_time(token.substr(1, tilde - 1));
   line.time_ns = token[0] == '+' ? previous_ns + time_ns : time_ns;
   if (tilde != std::string::npos) line.tolerance_ns = parse_time(token.substr(tilde + 1));
-  if (line.time_ns < previous_ns) throw ScriptError(line, "stands before the line in front of it");
+  if (line.time_ns < previous_ns)
+    throw ScriptError(line, "has an earlier time than the line before it");
 }
 
 }  // namespace

@@ -141,6 +141,24 @@ TEST(Safety, S18_ASourceThatCannotStoreItsStateTakesNoWrites) {
   world.run_until([&] { return !world.server().read_only(); }, kSoonNs, "writes");
 }
 
+// I4: the incarnation has ended, and binlaned does not see what the server does until the next one
+// begins. Before that the host is fenced. The interval begins where the ledger is known to be
+// complete, however much a quorum had by the end of the incarnation.
+TEST(Safety, I4_AFenceBetweenIncarnationsRecordsWhatNobodySaw) {
+  World world(script());
+  run_until_semisync(world);
+  world.run_for(300 * kMs);
+  SourceHost& source = world.source();
+  world.server().set_sync_binlog(0);  // ends the incarnation
+  world.run_until([&] { return !source.running(); }, kSoonNs, "the incarnation's end");
+  const Position seen = exposed_since(*source.state());
+  ASSERT_TRUE(source.state()->unaccounted);
+  ASSERT_LT(seen, source.state()->quorum);
+  source.fence({0, "an operator fenced it between two incarnations"});
+  ASSERT_FALSE(source.ledger()->open_intervals().empty());
+  EXPECT_EQ(source.ledger()->open_intervals().front().from, seen);
+}
+
 // Cuts the source off from its replicas until it degrades, and then suspends its whole machine.
 void freeze_degraded(World& world, std::uint64_t length_ns) {
   cut_off_all_replicas(world);

@@ -76,8 +76,13 @@ inline std::vector<MysqlEvent> mysql_events(const std::string& name) {
   return events;
 }
 
-// How the server describes an event, by its file and position; the newlines of a set are again
-// newlines.
+// The server begins a line for each UUID of a set. We do not.
+inline std::string in_one_line(std::string set) {
+  std::erase(set, '\n');
+  return set;
+}
+
+// How the server describes an event, by its file and position; a set is in one line.
 struct MysqlEventLine {
   std::string file;
   std::uint64_t offset = 0;
@@ -91,7 +96,7 @@ inline std::vector<MysqlEventLine> mysql_event_lines() {
   for (auto& row : mysql_table("events.tsv")) {
     std::string& info = row.at(4);
     for (std::size_t at = info.find("\\n"); at != std::string::npos; at = info.find("\\n"))
-      info.replace(at, 2, "\n");
+      info.erase(at, 2);
     lines.push_back({row.at(0), std::stoull(row.at(1)), row.at(2), std::stoull(row.at(3)), info});
   }
   return lines;

@@ -145,8 +145,9 @@ Findings check_server(const SourceConfig& source) {
                      fmt::format("the newest binlog is number {}; at {} Binlane ends semi-sync for "
                                  "good, because MariaDB compares the names of binlogs as text",
                                  facts.facts.newest_file, kFileNumberLimit - 1),
-                     "run RESET MASTER at a planned time, and re-seed the replicas (OPERATIONS, "
-                     "Binlog numbers)"});
+                     fmt::format("run {} at a planned time, and re-seed the replicas (OPERATIONS, "
+                                 "Binlog numbers)",
+                                 words_of(facts.facts.flavour).reset_binlogs)});
   if (facts.facts.semi_sync_words != SemiSyncWords::none) {
     SemiSyncControl control(connection, facts.facts.semi_sync_words, facts.facts.flavour);
     const SemiSyncPoll poll = control.poll();

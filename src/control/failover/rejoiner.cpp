@@ -24,9 +24,7 @@ constexpr std::size_t kNamedGroups = 20;
 constexpr const char* kRebuild =
     "rebuild this server: stop it, restore a copy of the data of the new source or of another "
     "replica (mariadb-backup keeps its gtid_slave_pos, MySQL's clone plugin its gtid_executed), "
-    "start it "
-    "read-only, and run binlane rejoin "
-    "--rebuilt";
+    "start it read-only, and run binlane rejoin --rebuilt";
 
 constexpr const char* kCutDone =
     "the tail is cut off: start the server, and run binlane rejoin again";

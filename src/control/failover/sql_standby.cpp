@@ -87,14 +87,17 @@ Result<StandbyServer::Positions> SqlStandby::positions() {
 Result<StandbyServer::Positions> SqlStandby::without_own_writes(Positions found) {
   const auto all = MysqlGtidSet::parse(found.written);
   if (!all) return Status::failed("the server to tell a set of GTIDs, instead of " + found.written);
-  if (!fed_.covers(*all)) {
+  // To read the archive again takes long, and pays off only after the server has written something.
+  if (!fed_.covers(*all) && *all != written_) {
     const Result<GtidSet> fed = read_fed_();
     if (!fed.is_ok()) return Status::failed("this host's archive: " + fed.status().text());
     if (fed.value().mysql() == nullptr)
       return Status::failed("an archive of MySQL's binlogs; this host's is of another server");
     fed_ = *fed.value().mysql();
+    written_ = *all;
   }
   found.executed = all->minus(all->minus(fed_)).text();
+  found.written = all->text();
   return found;
 }
 

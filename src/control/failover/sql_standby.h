@@ -42,7 +42,8 @@ class SqlStandby final : public StandbyServer {
   const Config& config_;
   ServerConnection& sql_;
   const FedGtids read_fed_;
-  MysqlGtidSet fed_;  // as read_fed_ last told; it only grows
+  MysqlGtidSet fed_;      // as read_fed_ last told; it only grows
+  MysqlGtidSet written_;  // what the server's binlog contained then
 };
 
 }  // namespace binlane

@@ -68,8 +68,7 @@ const char* to_string(FallbackReason reason) noexcept {
     case FallbackReason::other_acker:
       return "a semi-sync client other than Binlane acknowledges commits; find it with SHOW SLAVE "
              "HOSTS (MySQL: SHOW REPLICAS), and switch its semi-sync OFF; binlane doctor prints "
-             "the "
-             "statements for its server";
+             "the statements for its server";
     case FallbackReason::other_gone:
       return "Binlane is the server's only semi-sync client again";
     case FallbackReason::numbering_over:

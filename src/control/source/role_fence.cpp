@@ -31,7 +31,8 @@ void RoleController::fence_source(const FenceCause& cause) {
   const Position shown = marks.epoch == state.epoch ? marks.quorum_group_at : Position{};
   const Position from = std::max({state.quorum, shown, beginning_of(state)});
   // What the ledger still lacks began earlier, and a quorum that came later does not undo it. [I4]
-  const bool accounted = incarnation_ ? incarnation_->fallback().accounts() : !state.unaccounted;
+  // An incarnation that has ended says nothing of what the server did after it.
+  const bool accounted = running() ? running()->fallback().accounts() : !state.unaccounted;
   const Position exposed = accounted ? from : exposed_since(state);
   const bool seen = incarnation_ && incarnation_->fallback().server_counters();
   const ServerCounters known = seen ? *incarnation_->fallback().server_counters() : state.counters;

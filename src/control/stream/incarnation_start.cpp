@@ -97,8 +97,7 @@ std::string StartFinder::damage_remedy() const {
   return fmt::format(
       "no replica can be given what the server wrote after that place; begin a new stream with "
       "this server's data: RESET MASTER (MySQL: RESET BINARY LOGS AND GTIDS), stop binlaned, "
-      "remove {}, start it, and re-seed every "
-      "replica (OPERATIONS.md, \"A damaged binlog\")",
+      "remove {}, start it, and re-seed every replica (OPERATIONS.md, \"A damaged binlog\")",
       state_path_);
 }
 
@@ -149,10 +148,10 @@ bool StartFinder::prove_stream(SourceState& state, bool& proven) {
     case FingerprintCheck::differs:
       break;
   }
-  refuse(fmt::format(
-      "the binlogs do not hold what was synced in front of {} before: they were reset or the "
-      "data folder was restored while nobody watched {}",
-      to_string(at), new_beginning()));
+  refuse(
+      fmt::format("the binlogs do not hold what was synced up to {}: they were reset or the "
+                  "data folder was restored while nobody watched {}",
+                  to_string(at), new_beginning()));
   return false;
 }
 

@@ -5,7 +5,7 @@
 // numbering passed where it had been. Registering there would acknowledge bytes that no replica
 // has. The anchor is a place below which everything is on the source's stable storage, with a
 // digest of the beginning of its file (format description with the time of creation, Gtid_list) and
-// of the bytes right in front of it. A server never writes the same there twice.
+// of the bytes right before it. A server never writes the same there twice.
 //
 // Free of state; control thread. Reads at most kFingerprintHead + kFingerprintTail bytes of one
 // file.
@@ -21,7 +21,7 @@ namespace binlane {
 inline constexpr std::uint64_t kFingerprintHead = 1024;
 inline constexpr std::uint64_t kFingerprintTail = 4096;
 
-// Not before the format description's own time stamp is covered: in front of that all streams are
+// Not before the format description's own time stamp is covered: before that all streams are
 // the same.
 inline constexpr std::uint64_t kLeastAnchored = 64;
 

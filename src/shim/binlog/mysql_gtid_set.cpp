@@ -98,7 +98,7 @@ std::string MysqlGtidSet::text() const {
   const Uuid* previous = nullptr;
   for (const auto& [tsid, intervals] : by_tsid_) {
     if (previous == nullptr || *previous != tsid.uuid) {
-      if (previous != nullptr) text += ",\n";
+      if (previous != nullptr) text += ",";
       text += to_string(tsid);
     } else {
       text.append(":").append(tsid.tag.text());

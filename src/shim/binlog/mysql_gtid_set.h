@@ -32,7 +32,7 @@ class MysqlGtidSet {
   // Exactly one set in either encoding, and nothing after it.
   static std::optional<MysqlGtidSet> decode(ConstBytes bytes);
 
-  // Text as @@gtid_executed shows it: sorted, one line for each UUID.
+  // Text as @@gtid_executed shows it, sorted, but in one line.
   std::string text() const;
   // MySQL 8.3 and later write `tagged` everywhere. `plain` leaves out all GTIDs that have a tag.
   std::vector<std::byte> encode(MysqlGtidEncoding encoding) const;

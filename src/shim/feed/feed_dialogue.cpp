@@ -10,7 +10,7 @@ namespace {
 
 using std::string_view;
 
-// A MariaDB server writes this in front of its version in the greeting: very old replicas of MySQL
+// A MariaDB server writes this before its version in the greeting: very old replicas of MySQL
 // would take "10." for something else.
 constexpr string_view kGreetingPrefix = "5.5.5-";
 constexpr string_view kComment = "Binlane: the archive of a source, for its replica";

@@ -47,7 +47,7 @@ struct FeedDialogue {
   std::string_view no_privilege;
   std::string_view same_id;             // another replica has this one's id
   std::string_view no_checksums;        // the replica does not know them, and the binlog has them
-  std::string_view before_first_event;  // it asks for a position in front of any event
+  std::string_view before_first_event;  // it asks for a position before any event
   std::string_view beyond_end;          // for a position that has not come; empty: its own words
   std::string_view sealed_by_position;  // it follows by files that ended with a promotion
 };

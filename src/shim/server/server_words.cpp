@@ -30,7 +30,6 @@ constexpr Privilege kMysqlStandby[] = {
 
 constexpr ServerWords kMariadb{
     .flavour = ServerFlavour::mariadb,
-    .product = "MariaDB",
     .status_table = "information_schema.GLOBAL_STATUS",
     .processes = "information_schema.PROCESSLIST",
     .fence = "read_only",
@@ -45,8 +44,8 @@ constexpr ServerWords kMariadb{
     .start_replica = "START SLAVE",
     .forget_source = "RESET SLAVE ALL",
     .executed_gtids = "SELECT @@GLOBAL.gtid_slave_pos",
-    .tells_own_writes = true,
     .written_gtids = "SELECT @@GLOBAL.gtid_binlog_pos",
+    .tells_own_writes = true,
     .reset_binlogs = "RESET MASTER",
     .source_host = "Master_Host",
     .source_port = "Master_Port",
@@ -59,17 +58,15 @@ constexpr ServerWords kMariadb{
     .change_by_gtid = "MASTER_USE_GTID=slave_pos",
     .change_retry_1s = "MASTER_CONNECT_RETRY=1",
     .gtid_rule_remedy = "SET GLOBAL gtid_strict_mode=ON",
-    .copy_advice = "mariadb-backup keeps its gtid_slave_pos",
     .replica_semi_sync = "rpl_semi_sync_slave_enabled",
     .replica_status_privilege = "SLAVE MONITOR",
     .source_privileges = kMariadbSource,
     .standby_privileges = kMariadbStandby,
 };
 
-// What the server did in front of version 8.0.26, with master and slave, is not spoken here.
+// Servers before version 8.0.26 say master and slave; their words are not here.
 constexpr ServerWords kMysql{
     .flavour = ServerFlavour::mysql,
-    .product = "MySQL",
     .status_table = "performance_schema.global_status",
     .processes = "performance_schema.processlist",
     .fence = "super_read_only",  // read_only alone lets accounts with CONNECTION_ADMIN write
@@ -84,8 +81,8 @@ constexpr ServerWords kMysql{
     .start_replica = "START REPLICA",
     .forget_source = "RESET REPLICA ALL",
     .executed_gtids = "SELECT @@GLOBAL.gtid_executed",
-    .tells_own_writes = false,
     .written_gtids = "SELECT @@GLOBAL.gtid_executed",
+    .tells_own_writes = false,
     .reset_binlogs = "RESET BINARY LOGS AND GTIDS",
     .source_host = "Source_Host",
     .source_port = "Source_Port",
@@ -99,7 +96,6 @@ constexpr ServerWords kMysql{
     .change_retry_1s = "SOURCE_CONNECT_RETRY=1",
     .gtid_rule_remedy =
         "set gtid_mode and enforce_gtid_consistency ON, step by step as MySQL's manual says",
-    .copy_advice = "the clone plugin keeps its gtid_executed",
     .replica_semi_sync = "rpl_semi_sync_replica_enabled",
     .replica_status_privilege = "REPLICATION CLIENT",
     .source_privileges = kMysqlSource,
@@ -112,8 +108,14 @@ constexpr std::string_view kMysqlPassword = ", SOURCE_PASSWORD=";
 }  // namespace
 
 ServerFlavour flavour_of(std::string_view version) {
-  return version.find("MariaDB") != std::string_view::npos ? ServerFlavour::mariadb
-                                                           : ServerFlavour::mysql;
+  return grammar_of(version) == GtidGrammar::mariadb ? ServerFlavour::mariadb
+                                                     : ServerFlavour::mysql;
+}
+
+std::string quoted_account(const std::string& account) {
+  const auto at = account.rfind('@');
+  if (at == std::string::npos) return quote_sql(account);
+  return quote_sql(account.substr(0, at)) + "@" + quote_sql(account.substr(at + 1));
 }
 
 std::string missing_privileges(const std::set<std::string>& granted,

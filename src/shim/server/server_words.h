@@ -39,7 +39,6 @@ struct FeedAddress {
 
 struct ServerWords {
   ServerFlavour flavour;
-  const char* product;  // for sentences: "MariaDB"
 
   // --- tables
   const char* status_table;  // with VARIABLE_NAME and VARIABLE_VALUE
@@ -61,8 +60,8 @@ struct ServerWords {
   const char* start_replica;
   const char* forget_source;   // after stop_replica: it follows no source any more
   const char* executed_gtids;  // what it has executed as a replica; one value
-  bool tells_own_writes;       // … and this differs by what it has written by itself
   const char* written_gtids;   // what its own binlog contains; one value
+  bool tells_own_writes;       // the two differ by what it has written by itself
   const char* reset_binlogs;   // begins at binlog 1, with no GTIDs
 
   // --- columns of show_replica_status
@@ -79,7 +78,6 @@ struct ServerWords {
   const char* change_by_gtid;     // its option
   const char* change_retry_1s;    // its option
   const char* gtid_rule_remedy;   // how gtid_rule is switched on
-  const char* copy_advice;        // how to copy a server's data with what it has executed
   const char* replica_semi_sync;  // of another replica: what makes it acknowledge
 
   // --- privileges of Binlane's account
@@ -88,6 +86,8 @@ struct ServerWords {
   std::span<const Privilege> standby_privileges;  // besides those of a source
 };
 
+// "a@b", as the server tells an account, as 'a'@'b'.
+std::string quoted_account(const std::string& account);
 // Which of these an account with the given global privileges lacks: "A, B"; empty: none.
 std::string missing_privileges(const std::set<std::string>& granted,
                                std::span<const Privilege> needed);

@@ -21,8 +21,7 @@ std::string unreadable_binlog_remedy(const std::string& group) {
     return "run binlaned as the server's user: the drop-in packaging/systemd/binlaned-server.conf";
   return fmt::format(
       "systemctl edit binlaned, with the lines [Service] and SupplementaryGroups={}; then "
-      "systemctl "
-      "restart binlaned. Or run it as the server's user (binlaned-server.conf)",
+      "systemctl restart binlaned. Or run it as the server's user (binlaned-server.conf)",
       group);
 }
 
@@ -106,22 +105,15 @@ void check_durability(const ServerFacts& facts, SourceCheck& check) {
                               "counts the replicas itself"});
 }
 
-// "a@b" as `a`@`b`
-std::string quoted_account(const std::string& account) {
-  const auto at = account.rfind('@');
-  if (at == std::string::npos) return fmt::format("`{}`", account);
-  return fmt::format("`{}`@`{}`", account.substr(0, at), account.substr(at + 1));
-}
-
 }  // namespace
 
 std::optional<Finding> find_missing_privileges(const ServerFacts& facts) {
   const std::string missing =
       missing_privileges(facts.privileges, words_of(facts.flavour).source_privileges);
   if (missing.empty()) return std::nullopt;
-  return Finding{"privileges", fmt::format("{} lacks {}", quoted_account(facts.account), missing),
-                 missing,
-                 fmt::format("GRANT {} ON *.* TO {};", missing, quoted_account(facts.account))};
+  const std::string account = quoted_account(facts.account);
+  return Finding{"privileges", fmt::format("{} lacks {}", account, missing), missing,
+                 fmt::format("GRANT {} ON *.* TO {};", missing, account)};
 }
 
 namespace {
@@ -169,14 +161,17 @@ void check_file_number(const ServerFacts& facts, SourceCheck& check) {
           {"binlog file number", std::to_string(facts.newest_file),
            fmt::format("below {}", kFileNumberWarning),
            fmt::format("Binlane ends semi-sync at {}, because from the next number on the server "
-                       "waits for no replica: plan a RESET MASTER and a new stream",
-                       kFileNumberLimit - 1)});
+                       "waits for no replica: plan a {} and a new stream",
+                       kFileNumberLimit - 1, words_of(facts.flavour).reset_binlogs)});
       return;
     case FileNumberState::beyond_limit:
-      check.warnings.push_back({"binlog file number", std::to_string(facts.newest_file),
-                                fmt::format("below {}", kFileNumberLimit),
-                                "at this number the server waits for no replica, so the source is "
-                                "ASYNC for good: run RESET MASTER and begin a new stream"});
+      check.warnings.push_back(
+          {"binlog file number", std::to_string(facts.newest_file),
+           fmt::format("below {}", kFileNumberLimit),
+           fmt::format("at this number the server waits for no replica, so the "
+                       "source is ASYNC for good: run {} and begin a new "
+                       "stream",
+                       words_of(facts.flavour).reset_binlogs)});
       return;
   }
 }

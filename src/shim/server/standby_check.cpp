@@ -11,11 +11,7 @@ namespace {
 void check_privileges(const ServerWords& words, const StandbyFacts& facts, SourceCheck& check) {
   const std::string missing = missing_privileges(facts.privileges, words.standby_privileges);
   if (missing.empty()) return;
-  const auto at = facts.account.rfind('@');
-  const std::string account =
-      at == std::string::npos
-          ? facts.account
-          : fmt::format("'{}'@'{}'", facts.account.substr(0, at), facts.account.substr(at + 1));
+  const std::string account = quoted_account(facts.account);
   check.refusals.push_back(
       {kPrivileges, fmt::format("{} lacks {}", account, missing), missing,
        fmt::format("GRANT {} ON *.* TO {}; with sql_log_bin=0 on this server", missing, account)});

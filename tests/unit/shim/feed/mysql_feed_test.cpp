@@ -116,7 +116,7 @@ TEST_F(MysqlFeedTest, SendsAFreshReplicaEverything) {
   const std::string events = dump({});
   EXPECT_EQ(client_->answer(), mysql::build_eof());
   EXPECT_EQ(count(events, "33") + count(events, "42"), listed_groups());
-  // Nothing but a Rotate in front of each file is added, and nothing is left out.
+  // Nothing but a Rotate before each file is added, and nothing is left out.
   EXPECT_EQ(static_cast<std::size_t>(std::count(events.begin(), events.end(), ' ')),
             listed_events() + kNamed);
   EXPECT_EQ(server_->status().heartbeats, 0u);
@@ -163,7 +163,7 @@ TEST_F(MysqlFeedTest, ServesByPlaceWithAndWithoutASet) {
   ASSERT_TRUE(client.ok("SET @source_binlog_checksum='CRC32'"));
   client.command(mysql::build_binlog_dump(dump_from(803, "binlog.000001")));
   EXPECT_EQ(client.events(), part);
-  // A place in front of the first event, and a file that is none.
+  // A place before the first event, and a file that is none.
   dump({}, mysql::kDumpNonBlock, "binlog.000001", 3);
   EXPECT_EQ(client_->error(),
             "1236 Client requested source to start replication from position < 4");

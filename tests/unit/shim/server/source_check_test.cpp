@@ -154,10 +154,10 @@ TEST(SourceCheck, MissingPrivilegesGiveTheGrant) {
   const Finding finding = only_refusal(facts);
   EXPECT_EQ(finding.key, "privileges");
   EXPECT_EQ(finding.remedy,
-            "GRANT REPLICATION SLAVE, REPLICATION MASTER ADMIN ON *.* TO `binlane`@`localhost`;");
+            "GRANT REPLICATION SLAVE, REPLICATION MASTER ADMIN ON *.* TO 'binlane'@'localhost';");
   facts.privileges = {"REPLICATION SLAVE"};
   EXPECT_EQ(only_refusal(facts).remedy,
-            "GRANT REPLICATION MASTER ADMIN ON *.* TO `binlane`@`localhost`;");
+            "GRANT REPLICATION MASTER ADMIN ON *.* TO 'binlane'@'localhost';");
   facts.privileges = {"REPLICATION SLAVE", "SUPER"};
   EXPECT_TRUE(check_source(facts, kAcker).accepted());
   facts.privileges = {"ALL PRIVILEGES"};
