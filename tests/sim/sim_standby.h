@@ -23,6 +23,7 @@ class SimStandby final : public StandbyServer {
       : clock_(clock), own_(own), server_(server), binlogs_(binlogs), is_replica_(is_replica) {}
 
   Status answers() override;
+  const ServerWords& words() const noexcept override { return words_of(ServerFlavour::mariadb); }
   Status check_fit(std::vector<std::string>& warnings) override;
   Result<Positions> positions() override;
   bool covers(const std::string& state, const std::string& wanted) const override;

@@ -96,13 +96,14 @@ class SecondAcker(QuorumCase):
         self.assertEqual(status["state"], "FOREIGN_ACKER")
         self.assertEqual(status["other_ackers"], 1)
         self.assertEqual(len(self.open_interval()), 1)
-        self.assertIn("SHOW SLAVE HOSTS", status["last_transition"]["reason"])
+        self.assertIn("binlane doctor", status["last_transition"]["reason"])
         self.assertIn("FOREIGN_ACKER", self.run_binlane("status", "--check", code=4).errors)
         self.assertIn("binlane_other_ackers 1", self.run_binlane("metrics").text)
         faults = [row for row in doctor(self.cluster.daemon) if row["severity"] == "fault"]
         self.assertEqual(len(faults), 1, faults)
         self.assertIn("1 semi-sync client besides Binlane", faults[0]["found"])
         self.assertIn(str(STOCK_SERVER_ID), faults[0]["found"])
+        self.assertIn("SHOW SLAVE HOSTS", faults[0]["remedy"])
         # It lasts as long as that client is there, however far the quorum is.
         groups = ledger.read(self.ledger_file())[1]
         self.start_replicas()

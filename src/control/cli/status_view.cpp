@@ -83,10 +83,10 @@ std::string transition_line(const json& transition, const std::string& basename)
 std::string server_line(const json& server) {
   if (!server.is_object()) return {};
   if (text_of(server, "version").empty()) return "not seen yet";
-  return fmt::format("{}; semi-sync {}{}, {} commits acknowledged, {} not",
-                     text_of(server, "version"), flag_of(server, "status_on") ? "ON" : "OFF",
+  return fmt::format("{}; semi-sync {}{}, {} {} acknowledged, {} not", text_of(server, "version"),
+                     flag_of(server, "status_on") ? "ON" : "OFF",
                      flag_of(server, "enabled") ? "" : " (disabled)", count_text(server, "yes_tx"),
-                     count_text(server, "no_tx"));
+                     text_of(server, "counted"), count_text(server, "no_tx"));
 }
 
 std::string ledger_line(const json& ledger) {

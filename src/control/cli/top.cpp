@@ -84,6 +84,7 @@ TopSample top_sample(const json& status) {
   if (!status.contains("source")) return sample;
   const json& source = member(status, "source");
   sample.acknowledged = count_of(member(source, "server"), "yes_tx");
+  sample.counted = text_of(member(source, "server"), "counted");
   const json& replicas = member(source, "replicas");
   if (!replicas.is_array()) return sample;
   for (const json& replica : replicas) {
@@ -98,12 +99,11 @@ std::string top_screen(const json& status, const std::optional<TopSample>& befor
   std::string rates = "rates        -\n";
   if (before) {
     const double seconds = std::chrono::duration<double>(now.at - before->at).count();
-    rates = fmt::format(
-        "rates        {:.0f} acknowledged commits/s, {}/s sent, {:.0f} "
-        "retransmissions/s\n",
-        rate(before->acknowledged, now.acknowledged, seconds),
-        bytes_text(rate(before->bytes, now.bytes, seconds)),
-        rate(before->retransmits, now.retransmits, seconds));
+    rates =
+        fmt::format("rates        {:.0f} acknowledged {}/s, {}/s sent, {:.0f} retransmissions/s\n",
+                    rate(before->acknowledged, now.acknowledged, seconds), now.counted,
+                    bytes_text(rate(before->bytes, now.bytes, seconds)),
+                    rate(before->retransmits, now.retransmits, seconds));
   }
   return rates + "\n" + status_text(status);
 }

@@ -22,6 +22,7 @@ int top(const Context& context, const TopOptions& options);
 struct TopSample {
   std::chrono::steady_clock::time_point at;
   std::uint64_t acknowledged = 0;
+  std::string counted;  // what those are
   std::uint64_t bytes = 0;
   std::uint64_t retransmits = 0;
 };

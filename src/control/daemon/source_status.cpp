@@ -7,6 +7,7 @@
 #include "control/config/quorum_text.h"
 #include "control/daemon/status_json.h"
 #include "control/fallback/quorum_margin.h"
+#include "shim/server/server_words.h"
 
 namespace binlane {
 namespace {
@@ -121,6 +122,7 @@ json server_json(const SourceView& view) {
           {"enabled", server.enabled},
           {"read_only", server.read_only},
           {"clients", server.clients},
+          {"counted", words_of(flavour_of(view.server_version)).counted},
           {"yes_tx", server.yes_tx},
           {"no_tx", server.no_tx},
           {"no_times", server.no_times},

@@ -67,7 +67,7 @@ Findings check_up(const Config& config) {
     all.push_back({CheckSeverity::warning, "config", warning, ""});
   if (config.source) {
     add(check_quorum(*config.source));
-    add(check_server(*config.source));
+    add(check_server(config));
   }
   if (config.source) {
     const auto role = role_on_record(config);

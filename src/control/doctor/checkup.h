@@ -27,7 +27,7 @@ using Findings = std::vector<HealthFinding>;
 Findings check_up(const Config& config);
 
 // The server of a source's daemon.
-Findings check_server(const SourceConfig& source);
+Findings check_server(const Config& config);
 // Whether all of the server's semi-sync clients are ours: it has `clients`; `others` are the server
 // ids of registered replicas that are no binlaned. Pure.
 Findings check_ackers(const ServerWords& words, std::uint64_t clients,

@@ -108,8 +108,9 @@ Findings check_set_aside(const std::string& base) {
            "more (OPERATIONS, Rejoin)"}};
 }
 
-Findings check_server(const SourceConfig& source) {
+Findings check_server(const Config& config) {
   Findings found;
+  const SourceConfig& source = *config.source;
   ServerConnection connection({source.server_socket, source.server_user, source.server_password});
   const SqlError error = connection.connect();
   if (!error.ok()) {
@@ -126,8 +127,8 @@ Findings check_server(const SourceConfig& source) {
                      "give the account the privileges that docs/OPERATIONS.md lists"});
     return found;
   }
-  const SourceCheck check =
-      check_source(facts.facts, static_cast<std::uint32_t>(source.acker_server_id));
+  const SourceCheck check = check_source(
+      facts.facts, static_cast<std::uint32_t>(source.acker_server_id), config.replica.has_value());
   for (const Finding& refusal : check.refusals)
     found.push_back(
         {CheckSeverity::fault, "server",

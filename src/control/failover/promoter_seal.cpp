@@ -135,9 +135,8 @@ void Promoter::execute() {
   const std::string& executed = found.value().executed;
   if (BL_MUTANT(execution_unproven, false, !server_.covers(executed, next.gtid))) {
     return wait_for(fmt::format(
-        "the local server to execute everything up to GTID {}; it is at {} (SHOW SLAVE STATUS, in "
-        "MySQL SHOW REPLICA STATUS, says why)",
-        next.gtid, executed.empty() ? "nothing" : executed));
+        "the local server to execute everything up to GTID {}; it is at {} ({} says why)",
+        next.gtid, executed.empty() ? "nothing" : executed, server_.words().show_replica_status));
   }
   if (const Status stopped = server_.stop_following(); !stopped.is_ok())
     return wait_for(stopped.text());

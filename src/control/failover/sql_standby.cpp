@@ -54,11 +54,21 @@ Status SqlStandby::check_fit(std::vector<std::string>& warnings) {
     return Status::failed(
         fmt::format("cannot read the server's settings: {}", to_string(facts.error)));
   const SourceCheck check =
-      check_source(facts.facts, static_cast<std::uint32_t>(config_.source->acker_server_id));
+      check_source(facts.facts, static_cast<std::uint32_t>(config_.source->acker_server_id), true);
   if (!check.accepted())
     return Status::failed(
         fmt::format("this host's server cannot be a source: {}", to_string(check.refusals[0])));
+  if (Status kind = check_kind(); !kind.is_ok()) return kind;
   return check_standby_facts(warnings);
+}
+
+// An archive that cannot be read now is no reason to refuse: the promotion looks at it again.
+Status SqlStandby::check_kind() {
+  const Result<GtidSet> fed = read_fed_();
+  if (!fed.is_ok()) return Status::ok();
+  const std::string mismatch = kind_mismatch(words(), fed.value().grammar());
+  return mismatch.empty() ? Status::ok()
+                          : Status::failed("this host's server cannot take over: " + mismatch);
 }
 
 Status SqlStandby::check_standby_facts(std::vector<std::string>& warnings) {
@@ -91,8 +101,8 @@ Result<StandbyServer::Positions> SqlStandby::without_own_writes(Positions found)
   if (!fed_.covers(*all) && *all != written_) {
     const Result<GtidSet> fed = read_fed_();
     if (!fed.is_ok()) return Status::failed("this host's archive: " + fed.status().text());
-    if (fed.value().mysql() == nullptr)
-      return Status::failed("an archive of MySQL's binlogs; this host's is of another server");
+    if (std::string mismatch = kind_mismatch(words(), fed.value().grammar()); !mismatch.empty())
+      return Status::failed(std::move(mismatch));
     fed_ = *fed.value().mysql();
     written_ = *all;
   }

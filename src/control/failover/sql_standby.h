@@ -23,6 +23,7 @@ class SqlStandby final : public StandbyServer {
       : config_(config), sql_(sql), read_fed_(std::move(fed)) {}
 
   Status answers() override;
+  const ServerWords& words() const noexcept override { return sql_.words(); }
   Status check_fit(std::vector<std::string>& warnings) override;
   Result<Positions> positions() override;
   bool covers(const std::string& state, const std::string& wanted) const override;
@@ -33,11 +34,11 @@ class SqlStandby final : public StandbyServer {
   Status follows(std::uint16_t feed_port) override;
 
  private:
-  const ServerWords& words() const noexcept { return sql_.words(); }
   Status connect();
   Status run(const std::string& sql, QueryResult& result);
   Result<Positions> without_own_writes(Positions found);
   Status check_standby_facts(std::vector<std::string>& warnings);
+  Status check_kind();
 
   const Config& config_;
   ServerConnection& sql_;

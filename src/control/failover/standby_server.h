@@ -38,6 +38,9 @@ class StandbyServer {
   // Asks the server for something small; connects if necessary. Failed: it does not answer.
   virtual Status answers() = 0;
 
+  // Of the server that answered last; before the first answer, MariaDB's.
+  virtual const ServerWords& words() const noexcept = 0;
+
   // --- for a promotion
   // Whether it could be a source's server, and could take over. `warnings` gets what would delay
   // the promotion.

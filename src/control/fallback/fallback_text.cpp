@@ -66,9 +66,8 @@ const char* to_string(FallbackReason reason) noexcept {
     case FallbackReason::stream_new:
       return "the stream is new, and the server may hold ACKs of another one";
     case FallbackReason::other_acker:
-      return "a semi-sync client other than Binlane acknowledges commits; find it with SHOW SLAVE "
-             "HOSTS (MySQL: SHOW REPLICAS), and switch its semi-sync OFF; binlane doctor prints "
-             "the statements for its server";
+      return "a semi-sync client other than Binlane acknowledges commits; switch its semi-sync "
+             "OFF: binlane doctor prints the statements that find it and switch it off";
     case FallbackReason::other_gone:
       return "Binlane is the server's only semi-sync client again";
     case FallbackReason::numbering_over:

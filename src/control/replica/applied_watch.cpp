@@ -187,6 +187,9 @@ std::optional<GtidSet> AppliedWatch::ask_server() {
     if (const SqlError error = connection_.connect(); !error.ok()) return failed(to_string(error));
   }
   const ServerWords& words = connection_.words();
+  if (const std::string mismatch = kind_mismatch(words, groups_.next().grammar());
+      !mismatch.empty())
+    return failed(mismatch);
   const QueryResult waited =
       connection_.query(wait_executed_sql(words, groups_.next().text(), kServerWaitS));
   if (!waited.ok()) return failed(to_string(waited.error));

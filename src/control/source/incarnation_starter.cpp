@@ -53,7 +53,8 @@ bool IncarnationStarter::connect(ServerFacts& facts) {
   }
   facts = std::move(read.value());
   history_.sight.version = facts.version;
-  const SourceCheck check = check_source(facts, static_cast<std::uint32_t>(source.acker_server_id));
+  const SourceCheck check = check_source(facts, static_cast<std::uint32_t>(source.acker_server_id),
+                                         config_.replica.has_value());
   for (const Finding& warning : check.warnings)
     log::warning("server_setting", "{}", to_string(warning));
   if (check.accepted()) return true;
@@ -111,7 +112,8 @@ std::unique_ptr<SourceIncarnation> IncarnationStarter::begin_over(const ServerFa
                            binlogs.basename,
                            to_string(facts.run),
                            last_run && last_run->is_same_as(facts.run),
-                           binlogs.run_first_file};
+                           binlogs.run_first_file,
+                           words_of(facts.flavour).reset_binlogs};
   StartFinder finder(*begin.files, found, parts_.records.file().path());
   auto start = finder.find(before, next_stream_);
   if (!start) {

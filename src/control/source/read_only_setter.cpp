@@ -1,7 +1,6 @@
 #include "control/source/read_only_setter.h"
 
-#include <fmt/format.h>
-
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -67,10 +66,19 @@ std::string ReadOnlySetter::problem() const {
 bool ReadOnlySetter::is_pending(ServerConnection& other) const {
   const std::uint64_t id = connection_id_.load(std::memory_order_acquire);
   if (id == 0) return false;
-  const QueryResult found = other.query(
-      fmt::format("SELECT 1 FROM {} WHERE ID={} AND COMMAND='Query' AND STATE LIKE 'Waiting%'",
-                  other.words().processes, id));
-  return found.ok() && !found.rows.empty();
+  return waits_in(other.query("SHOW PROCESSLIST"), std::to_string(id));
+}
+
+// The statement shows an account its own threads, in either server. MySQL's table of them is empty
+// without performance_schema.
+bool ReadOnlySetter::waits_in(const QueryResult& processes, std::string_view id) {
+  constexpr std::size_t kId = 0;
+  constexpr std::size_t kCommand = 4;
+  constexpr std::size_t kState = 6;
+  return std::ranges::any_of(processes.rows, [id](const SqlRow& row) {
+    return row.size() > kState && row[kId] == id && row[kCommand] == "Query" &&
+           row[kState].value_or("").starts_with("Waiting");
+  });
 }
 
 }  // namespace binlane

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "control/source/source_server.h"
@@ -35,6 +36,8 @@ class ReadOnlySetter {
   // Asks the server, on another connection, whether the statement waits in it. While it does, the
   // server accepts no new commit.
   bool is_pending(ServerConnection& other) const;
+  // Whether the statement of the connection `id` waits, as SHOW PROCESSLIST has it. Pure.
+  static bool waits_in(const QueryResult& processes, std::string_view id);
 
  private:
   void run();

@@ -96,9 +96,9 @@ std::string StartFinder::new_beginning() const {
 std::string StartFinder::damage_remedy() const {
   return fmt::format(
       "no replica can be given what the server wrote after that place; begin a new stream with "
-      "this server's data: RESET MASTER (MySQL: RESET BINARY LOGS AND GTIDS), stop binlaned, "
-      "remove {}, start it, and re-seed every replica (OPERATIONS.md, \"A damaged binlog\")",
-      state_path_);
+      "this server's data: {}, stop binlaned, remove {}, start it, and re-seed every replica "
+      "(OPERATIONS.md, \"A damaged binlog\")",
+      found_.reset_binlogs, state_path_);
 }
 
 // Which stream this is: the one on record, or a new one (S16).

@@ -37,6 +37,7 @@ struct FoundBinlogs {
   std::string server_run;            // as it goes on record
   bool same_run = false;             // which is the one on record
   std::uint32_t run_first_file = 0;  // the first one of this run of the server
+  std::string reset_binlogs;         // its statement that begins at binlog 1
 };
 
 struct IncarnationStart {

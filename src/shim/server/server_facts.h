@@ -117,7 +117,9 @@ struct SourceCheck {
   bool accepted() const noexcept { return refusals.empty(); }
 };
 
-SourceCheck check_source(const ServerFacts& facts, std::uint32_t acker_server_id);
+// `both_roles`: the host is to be a standby, too, before or after it is the source.
+SourceCheck check_source(const ServerFacts& facts, std::uint32_t acker_server_id,
+                         bool both_roles = false);
 // What the account lacks that a source needs, with the remedy; nothing: the account is sufficient.
 std::optional<Finding> find_missing_privileges(const ServerFacts& facts);
 

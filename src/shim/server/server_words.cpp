@@ -31,7 +31,6 @@ constexpr Privilege kMysqlStandby[] = {
 constexpr ServerWords kMariadb{
     .flavour = ServerFlavour::mariadb,
     .status_table = "information_schema.GLOBAL_STATUS",
-    .processes = "information_schema.PROCESSLIST",
     .fence = "read_only",
     .semi_sync_enable = "rpl_semi_sync_master_enabled",
     .log_updates = "log_slave_updates",
@@ -54,6 +53,7 @@ constexpr ServerWords kMariadb{
     .by_gtid_value = "Slave_Pos",
     .io_running = "Slave_IO_Running",
     .sql_running = "Slave_SQL_Running",
+    .counted = "commits",
     .change_source = "CHANGE MASTER TO",
     .change_by_gtid = "MASTER_USE_GTID=slave_pos",
     .change_retry_1s = "MASTER_CONNECT_RETRY=1",
@@ -68,7 +68,6 @@ constexpr ServerWords kMariadb{
 constexpr ServerWords kMysql{
     .flavour = ServerFlavour::mysql,
     .status_table = "performance_schema.global_status",
-    .processes = "performance_schema.processlist",
     .fence = "super_read_only",  // read_only alone lets accounts with CONNECTION_ADMIN write
     .semi_sync_enable = "rpl_semi_sync_source_enabled",
     .log_updates = "log_replica_updates",
@@ -91,6 +90,7 @@ constexpr ServerWords kMysql{
     .by_gtid_value = "1",
     .io_running = "Replica_IO_Running",
     .sql_running = "Replica_SQL_Running",
+    .counted = "commit groups",
     .change_source = "CHANGE REPLICATION SOURCE TO",
     .change_by_gtid = "SOURCE_AUTO_POSITION=1",
     .change_retry_1s = "SOURCE_CONNECT_RETRY=1",
@@ -135,6 +135,15 @@ const ServerWords& words_of(ServerFlavour flavour) noexcept {
 
 GtidGrammar grammar_of(const ServerWords& words) noexcept {
   return words.flavour == ServerFlavour::mariadb ? GtidGrammar::mariadb : GtidGrammar::mysql;
+}
+
+std::string kind_mismatch(const ServerWords& words, GtidGrammar binlogs) {
+  if (grammar_of(words) == binlogs) return {};
+  const bool of_mysql = binlogs == GtidGrammar::mysql;
+  return fmt::format(
+      "the source is a {} server and this host's server is a {} server: source and replicas must "
+      "be servers of one kind",
+      of_mysql ? "MySQL" : "MariaDB", of_mysql ? "MariaDB" : "MySQL");
 }
 
 // MySQL's performance_schema compares its texts by another collation than the connection's, and

@@ -40,9 +40,7 @@ struct FeedAddress {
 struct ServerWords {
   ServerFlavour flavour;
 
-  // --- tables
   const char* status_table;  // with VARIABLE_NAME and VARIABLE_VALUE
-  const char* processes;     // with ID, COMMAND and STATE
 
   // --- variables
   const char* fence;             // what makes it refuse all writes; read_only=0 ends it
@@ -74,6 +72,7 @@ struct ServerWords {
   const char* sql_running;
 
   // --- for operators
+  const char* counted;            // what one of semi-sync's yes_tx and no_tx is
   const char* change_source;      // the statement's first words
   const char* change_by_gtid;     // its option
   const char* change_retry_1s;    // its option
@@ -95,6 +94,9 @@ std::string missing_privileges(const std::set<std::string>& granted,
 const ServerWords& words_of(ServerFlavour flavour) noexcept;
 // How this server writes GTIDs and sets of them.
 GtidGrammar grammar_of(const ServerWords& words) noexcept;
+
+// Why a server can do nothing with binlogs of this kind; empty: it can.
+std::string kind_mismatch(const ServerWords& words, GtidGrammar binlogs);
 
 // "CAST(…)": the value of a global variable as text that can stand in a UNION with the columns of
 // status_table.

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <span>
 
 #include "base/error.h"
 #include "shim/binlog/binlog_paths.h"
@@ -11,7 +13,10 @@
 namespace binlane {
 namespace {
 
-constexpr std::uint32_t kOldestMariadb = 101'100;
+// Major and minor version, as version_number / 100.
+constexpr std::uint32_t kTestedMariadb[] = {1011, 1108};
+constexpr std::uint32_t kTestedMysql[] = {907};
+// Since then MySQL says source and replica.
 constexpr std::uint32_t kOldestMysql = 80'026;
 
 }  // namespace
@@ -142,13 +147,34 @@ void check_version(const ServerFacts& facts, SourceCheck& check) {
     check.refusals.push_back({"rpl_semi_sync", "the server has no semi-sync variables", "semi-sync",
                               facts.flavour == ServerFlavour::mysql
                                   ? "INSTALL PLUGIN rpl_semi_sync_source SONAME "
-                                    "'semisync_source.so'"
+                                    "'semisync_source.so';"
                                   : "use MariaDB 10.11 or newer"});
-  const std::uint32_t oldest =
-      facts.flavour == ServerFlavour::mariadb ? kOldestMariadb : kOldestMysql;
-  if (facts.version_number < oldest)
-    check.warnings.push_back({"version", facts.version, "at least MariaDB 10.11 or MySQL 8.0.26",
-                              "Binlane was never tried with this version"});
+  const bool mariadb = facts.flavour == ServerFlavour::mariadb;
+  if (!mariadb && facts.version_number < kOldestMysql) {
+    check.refusals.push_back({"version", facts.version, "MySQL 8.0.26 or newer",
+                              "this version does not know the statements with SOURCE and REPLICA"});
+    return;
+  }
+  const std::span<const std::uint32_t> tested =
+      mariadb ? std::span<const std::uint32_t>(kTestedMariadb) : kTestedMysql;
+  if (std::ranges::find(tested, facts.version_number / 100) == tested.end())
+    check.warnings.push_back({"version", facts.version, "MariaDB 10.11 or 11.8, or MySQL 9.7",
+                              "Binlane was not tested with this version: try a promotion and the "
+                              "way back before you rely on it"});
+}
+
+void check_gtids(const ServerFacts& facts, bool both_roles, SourceCheck& check) {
+  if (facts.gtid_mode) return;
+  const std::string remedy = words_of(facts.flavour).gtid_rule_remedy;
+  if (both_roles)
+    check.refusals.push_back({"gtid_mode", "not ON",
+                              "ON on a host with a [source] and a [replica] section",
+                              remedy + ", because a promotion and a rejoin go by GTIDs"});
+  else
+    check.warnings.push_back(
+        {"gtid_mode", "not ON", "ON",
+         remedy + ". Without it the replicas' servers have to follow by file and position, binlane "
+                  "does not know what they have executed, and no host can be promoted"});
 }
 
 void check_file_number(const ServerFacts& facts, SourceCheck& check) {
@@ -183,11 +209,12 @@ std::string to_string(const Finding& finding) {
                      finding.remedy);
 }
 
-SourceCheck check_source(const ServerFacts& facts, std::uint32_t acker_server_id) {
+SourceCheck check_source(const ServerFacts& facts, std::uint32_t acker_server_id, bool both_roles) {
   SourceCheck check;
   check_binlog(facts, check);
   check_durability(facts, check);
   check_version(facts, check);
+  check_gtids(facts, both_roles, check);
   if (auto missing = find_missing_privileges(facts)) check.refusals.push_back(std::move(*missing));
   check_identity(facts, acker_server_id, check);
   check_file_number(facts, check);

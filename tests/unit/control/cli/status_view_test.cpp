@@ -34,6 +34,7 @@ json source_status() {
              {{"version", "10.11.6-MariaDB"},
               {"status_on", true},
               {"enabled", true},
+              {"counted", "commit groups"},
               {"yes_tx", 1200},
               {"no_tx", 3}}},
             {"dump", {{"state", "draining"}, {"problem", nullptr}}},
@@ -81,7 +82,7 @@ TEST(StatusText, ShowsWhatASourceDoes) {
       status_text(source_status()),
       {"s ", "cluster demo", "SEMISYNC", "1.3", "ANY 1 (r1, r2)", "binlog.000017:5000",
        "binlog.000017:4800", "released     -", "10.11.6-MariaDB; semi-sync ON",
-       "1200 commits acknowledged, 3 not", "draining", "2 entries, 0 open, 12 event groups",
+       "1200 commit groups acknowledged, 3 not", "draining", "2 entries, 0 open, 12 event groups",
        "CATCHING_UP -> SEMISYNC: a quorum of replicas has caught up, 12.3 s ago",
        "r1       connected  0 B           2.0 KiB      85 us",
        "r2       away       -             -            -           its log does not match"});

@@ -33,5 +33,17 @@ TEST(ReadOnlySetter, WithoutAThreadItHasFailedAndMayBeginAgain) {
   EXPECT_NE(setter.problem().find("no-server"), std::string::npos) << setter.problem();
 }
 
+TEST(ReadOnlySetter, FindsItsStatementAmongTheServersThreads) {
+  const auto row = [](const char* id, const char* command, const char* state) {
+    return SqlRow{id, "binlane", "localhost", std::nullopt, command, "0", state, "SET GLOBAL …"};
+  };
+  QueryResult processes;
+  processes.rows = {row("7", "Query", "Waiting for global read lock"), row("8", "Query", "init"),
+                    row("9", "Sleep", "Waiting"), SqlRow{"10"}};
+  EXPECT_TRUE(ReadOnlySetter::waits_in(processes, "7"));
+  for (const char* const other : {"8", "9", "10", "77"})
+    EXPECT_FALSE(ReadOnlySetter::waits_in(processes, other)) << other;
+}
+
 }  // namespace
 }  // namespace binlane

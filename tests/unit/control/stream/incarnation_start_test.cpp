@@ -37,7 +37,7 @@ class StartTest : public ::testing::Test {
   Position end(std::uint32_t file) { return {file, files.data(file).size()}; }
 
   FakeBinlogFiles files;
-  FoundBinlogs found{3, 4, "binlog", "run 1", true, 4};
+  FoundBinlogs found{3, 4, "binlog", "run 1", true, 4, "RESET MASTER"};
   std::string refusal;
 };
 

@@ -138,6 +138,14 @@ TEST(SourceCheck, MysqlRefusals) {
   facts.binlog_error_action = "IGNORE_ERROR";
   EXPECT_EQ(only_refusal(facts).key, "binlog_error_action");
   facts = good_mysql_facts();
+  facts.version = "8.0.25";
+  facts.version_number = 80025;
+  EXPECT_EQ(only_refusal(facts).found, "8.0.25");
+  facts = good_mysql_facts();
+  facts.semi_sync_words = SemiSyncWords::none;
+  EXPECT_EQ(only_refusal(facts).remedy,
+            "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so';");
+  facts = good_mysql_facts();
   facts.semi_sync_wait_for_replicas = 2;
   EXPECT_EQ(only_refusal(facts).found, "2");
   facts = good_mysql_facts();
@@ -146,6 +154,21 @@ TEST(SourceCheck, MysqlRefusals) {
   facts = good_mysql_facts();
   facts.privileges = {"REPLICATION SLAVE"};
   EXPECT_EQ(only_refusal(facts).wanted, "SYSTEM_VARIABLES_ADMIN");
+}
+
+// A source alone can do without GTIDs. A promotion cannot.
+TEST(SourceCheck, GtidModeOffIsRefusedForBothRoles) {
+  ServerFacts facts = good_mysql_facts();
+  facts.gtid_mode = false;
+  const SourceCheck alone = check_source(facts, kAcker);
+  EXPECT_TRUE(alone.accepted());
+  ASSERT_EQ(alone.warnings.size(), 1U);
+  EXPECT_EQ(alone.warnings[0].key, "gtid_mode");
+  EXPECT_NE(alone.warnings[0].remedy.find("enforce_gtid_consistency"), std::string::npos);
+  const SourceCheck both = check_source(facts, kAcker, true);
+  ASSERT_EQ(both.refusals.size(), 1U);
+  EXPECT_EQ(both.refusals[0].key, "gtid_mode");
+  EXPECT_TRUE(both.warnings.empty());
 }
 
 TEST(SourceCheck, MissingPrivilegesGiveTheGrant) {
@@ -185,8 +208,18 @@ TEST(SourceCheck, Warnings) {
   facts.version = "10.5.1-MariaDB";
   facts.version_number = 100501;
   check = check_source(facts, kAcker);
+  EXPECT_TRUE(check.accepted());
   ASSERT_EQ(check.warnings.size(), 1U);
   EXPECT_EQ(check.warnings[0].key, "version");
+  EXPECT_EQ(check.warnings[0].found, "10.5.1-MariaDB");
+
+  facts = good_mysql_facts();
+  facts.version = "8.4.6";
+  facts.version_number = 80406;
+  check = check_source(facts, kAcker);
+  EXPECT_TRUE(check.accepted());
+  ASSERT_EQ(check.warnings.size(), 1U);
+  EXPECT_EQ(check.warnings[0].found, "8.4.6");
 
   facts = good_facts();
   facts.binlog_checksum = "NONE";
