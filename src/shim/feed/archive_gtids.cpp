@@ -177,15 +177,18 @@ std::optional<ArchiveGtids::SetStart> ArchiveGtids::find_start(const MysqlGtidSe
   return found;
 }
 
-std::optional<Uuid> ArchiveGtids::newest_writer() {
+std::optional<ArchiveGtids::Writer> ArchiveGtids::newest_writer() {
   const std::uint32_t newest = newest_file();
   for (std::uint32_t number = newest; number > 0 && number + 1 >= newest; --number) {
     GroupReader reader(place_, limit_);
-    std::optional<Uuid> writer;
+    std::optional<Writer> writer;
     BinlogGroup group;
     if (!reader.open({number, 0})) break;
     while (!cancelled_() && reader.next(group) == GroupReader::Step::group) {
-      if (const MysqlGtid* const gtid = group.gtid.mysql()) writer = gtid->tsid.uuid;
+      const MysqlGtid* const gtid = group.gtid.mysql();
+      if (gtid == nullptr || !group.of_writer) continue;
+      const bool same = !writer || writer->uuid == gtid->tsid.uuid;
+      writer = Writer{gtid->tsid.uuid, same && (!writer || writer->certain)};
     }
     if (writer) return writer;
   }

@@ -74,8 +74,15 @@ class ArchiveGtids {
     MysqlGtidSet purged;
   };
   std::optional<SetStart> find_start(const MysqlGtidSet& held);
-  // The server that wrote the newest group with a GTID, in the newest file or the one before it.
-  std::optional<Uuid> newest_writer();
+  // The server that writes these binlogs, by the newest group with a GTID that it began, in the
+  // newest file or the one before it.
+  struct Writer {
+    Uuid uuid;
+    // All groups that it began in that file have this UUID. A GTID that somebody chose may have
+    // another one.
+    bool certain = true;
+  };
+  std::optional<Writer> newest_writer();
   // What MySQL's files that are not here any more contained.
   std::optional<MysqlGtidSet> purged();
   // The file that contains the limit, or the one before while nothing of that is released; 0 if

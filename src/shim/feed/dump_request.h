@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/uuid.h"
 #include "shim/binlog/gtid_set.h"
 #include "shim/binlog/mysql_gtid_set.h"
 #include "shim/feed/feed_dialogue.h"
@@ -20,6 +21,7 @@ struct DumpRequest {
   std::optional<GtidRequest> gtid;   // a replica of MariaDB
   std::optional<MysqlGtidSet> held;  // a replica of MySQL: it gets nothing of these
   std::uint32_t capability = 0;      // @mariadb_slave_capability
+  std::optional<Uuid> replica_uuid;  // of MySQL's replicas
   bool checksum_aware = false;       // it set @master_binlog_checksum at all …
   bool checksums = false;            // … and to CRC32
   bool skip_marked = false;          // leave out what is marked with @@skip_replication

@@ -37,7 +37,7 @@ class DumpRules {
 
   // --- where to begin
   // Why a client like this one gets nothing at all.
-  virtual std::optional<mysql::ErrorPacket> check_client() const = 0;
+  virtual std::optional<mysql::ErrorPacket> check_client(ArchiveGtids& gtids) = 0;
   virtual bool by_gtid() const noexcept = 0;
   // It wants what it lacks, wherever that is, instead of naming a file.
   virtual bool seeks_file() const noexcept = 0;

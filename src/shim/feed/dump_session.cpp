@@ -71,7 +71,7 @@ bool DumpSession::run() {
 }
 
 DumpSession::Flow DumpSession::find_start(Position& start) {
-  if (auto error = rules_->check_client()) return refuse(std::move(*error));
+  if (auto error = rules_->check_client(gtids_)) return refuse(std::move(*error));
   if (!rules_->seeks_file()) return find_start_by_file(start);
   if (auto error = rules_->find_start(gtids_, start)) return refuse(std::move(*error));
   return Flow::go_on;

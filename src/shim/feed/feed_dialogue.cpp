@@ -63,6 +63,10 @@ constexpr FeedDialogue kMariadb{
     .status_columns = kMariadbStatus,
     .binlog_columns = kMariadbBinlogs,
     .replicas_columns = kMariadbReplicas,
+    .other_kind =
+        "The source is a MariaDB server, and a replica of MySQL cannot replicate from it: source "
+        "and replicas must be servers of one kind",
+    .only_for_them = "gtid_mode",
     .no_privilege =
         "Access denied; you need (at least one of) the SUPER, BINLOG ADMIN privilege(s) for this "
         "operation",
@@ -126,6 +130,10 @@ constexpr FeedDialogue kMysql{
     .status_columns = kMysqlStatus,
     .binlog_columns = kMysqlBinlogs,
     .replicas_columns = kMysqlReplicas,
+    .other_kind =
+        "The source is a MySQL server, and a replica of MariaDB cannot replicate from it: source "
+        "and replicas must be servers of one kind",
+    .only_for_them = {},
     .no_privilege =
         "Access denied; you need (at least one of) the SUPER or SYSTEM_VARIABLES_ADMIN "
         "privilege(s) for this operation",

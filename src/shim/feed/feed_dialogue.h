@@ -43,6 +43,10 @@ struct FeedDialogue {
   std::span<const std::string_view> binlog_columns;    // which files there are
   std::span<const std::string_view> replicas_columns;  // who has registered; nobody is shown
 
+  // --- to replicas of the other kind of server
+  std::string_view other_kind;     // why they get nothing
+  std::string_view only_for_them;  // a variable that they alone ask for, early; empty: none
+
   // --- what goes wrong, in the source's own words
   std::string_view no_privilege;
   std::string_view same_id;             // another replica has this one's id

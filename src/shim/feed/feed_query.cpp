@@ -7,6 +7,8 @@
 #include <span>
 #include <utility>
 
+#include "shim/feed/gtid_filter.h"
+
 namespace binlane {
 namespace {
 
@@ -229,6 +231,10 @@ FeedQueries::Value FeedQueries::system_variable(const std::string& name) const {
     case FeedVariable::State::unknown:
       break;
   }
+  // A replica of MySQL takes a source without this variable for one without GTIDs, and says so.
+  const FeedDialogue& dialogue = *facts_.greeting.dialogue;
+  if (lowered(name) == dialogue.only_for_them)
+    return {std::nullopt, failure(kFatalDumpError, "HY000", std::string(dialogue.other_kind))};
   return {std::nullopt, unknown_variable(name)};
 }
 

@@ -160,6 +160,8 @@ bool FeedSession::run_dump(mysql::BinlogDump dump, std::optional<MysqlGtidSet> h
   request.held = std::move(held);
   request.source_id = facts->server_id;
   request.capability = static_cast<std::uint32_t>(queries_.number("mariadb_slave_capability", 0));
+  const auto uuid = queries_.variable("replica_uuid");
+  if (uuid) request.replica_uuid = parse_uuid(*uuid);
   const auto checksums = queries_.source_variable("binlog_checksum");
   request.checksum_aware = checksums.has_value();
   request.checksums = checksums == "CRC32";
@@ -186,15 +188,11 @@ bool FeedSession::take_gtid_request(DumpRequest& request, bool& connected) {
   const auto start = queries_.variable("slave_connect_state");
   if (greeting_.dialogue->grammar == GtidGrammar::mysql) {
     if (!start) return true;
-    connected = refuse_dump(kFatalDumpError,
-                            "The archive is of a MySQL source, and knows no MariaDB GTIDs; only "
-                            "replicas of MySQL can follow it by GTID");
+    connected = refuse_dump(kFatalDumpError, std::string(greeting_.dialogue->other_kind));
     return false;
   }
   if (request.held) {
-    connected = refuse_dump(kFatalDumpError,
-                            "The archive is of a MariaDB source, and knows no MySQL GTIDs; only "
-                            "replicas of MariaDB can follow it by GTID");
+    connected = refuse_dump(kFatalDumpError, std::string(greeting_.dialogue->other_kind));
     return false;
   }
   if (!start) return true;

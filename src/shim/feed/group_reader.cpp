@@ -15,11 +15,13 @@ bool GroupReader::open(Position from) {
 
 std::optional<BinlogGroup> GroupReader::group_at(const ArchivedEvent& event) {
   const Position begin{reader_.position().file, event.offset};
+  const bool of_writer = event.header.server_id == writer_id_;
   if (event.header.type == EventType::gtid) {
-    if (const auto gtid = parse_gtid_event(event.front)) return BinlogGroup{gtid->gtid, begin, {}};
+    if (const auto gtid = parse_gtid_event(event.front))
+      return BinlogGroup{gtid->gtid, begin, {}, of_writer};
   } else if (is_mysql_gtid(event.header.type)) {
     if (const auto gtid = parse_mysql_gtid_event(event.front, checksums_))
-      return BinlogGroup{gtid->gtid ? Gtid(*gtid->gtid) : Gtid(), begin, {}};
+      return BinlogGroup{gtid->gtid ? Gtid(*gtid->gtid) : Gtid(), begin, {}, of_writer};
   } else {
     return std::nullopt;
   }
@@ -39,6 +41,7 @@ GroupReader::Step GroupReader::next(BinlogGroup& group) {
       const auto format = event.whole() ? parse_format_description(event.front) : std::nullopt;
       if (!format) error_ = "corrupt format description event";
       checksums_ = format && format->checksums;
+      writer_id_ = event.header.server_id;
       if (seek_to_ != 0) reader_.seek(std::exchange(seek_to_, 0));
       continue;
     }

@@ -17,7 +17,9 @@ namespace binlane {
 struct BinlogGroup {
   Gtid gtid;  // none: an anonymous group of MySQL
   Position begin;
-  Position end;  // after its last event
+  Position end = {};  // after its last event
+  // The server that wrote the file began it; otherwise that server got it as a replica.
+  bool of_writer = false;
 };
 
 class GroupReader {
@@ -53,7 +55,8 @@ class GroupReader {
   std::optional<BinlogGroup> open_;  // its last event was not read yet
   EventGroup groups_;
   bool checksums_ = false;
-  std::uint64_t seek_to_ = 0;  // once the format description was read
+  std::uint32_t writer_id_ = 0;  // server_id of the format description
+  std::uint64_t seek_to_ = 0;    // once the format description was read
   std::string error_;
 };
 

@@ -17,7 +17,7 @@ MariadbDumpRules::MariadbDumpRules(const DumpRequest& request)
   if (request.gtid) filter_.emplace(*request.gtid);
 }
 
-std::optional<mysql::ErrorPacket> MariadbDumpRules::check_client() const {
+std::optional<mysql::ErrorPacket> MariadbDumpRules::check_client(ArchiveGtids&) {
   if (capability_ >= kCapabilityGtid) return std::nullopt;
   return fatal_dump_error(
       "The feed needs a replica that knows MariaDB's GTID events (MariaDB 10.0.2 on)");

@@ -14,7 +14,7 @@ class MariadbDumpRules final : public DumpRules {
  public:
   explicit MariadbDumpRules(const DumpRequest& request);
 
-  std::optional<mysql::ErrorPacket> check_client() const override;
+  std::optional<mysql::ErrorPacket> check_client(ArchiveGtids&) override;
   bool by_gtid() const noexcept override { return filter_.has_value(); }
   bool seeks_file() const noexcept override { return by_gtid(); }
   std::optional<mysql::ErrorPacket> find_start(ArchiveGtids& gtids, Position& start) override;

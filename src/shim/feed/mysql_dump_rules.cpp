@@ -27,8 +27,21 @@ MysqlDumpRules::MysqlDumpRules(const DumpRequest& request, const ArchivePlace& p
       dialogue_(*request.dialogue),
       source_id_(request.source_id),
       heartbeat_v2_((request.dump.flags & mysql::kDumpHeartbeatV2) != 0),
+      of_mariadb_(request.capability != 0 && request.heartbeat_ns != 0),
+      replica_uuid_(request.replica_uuid),
       seeks_file_(request.held && request.dump.file.empty()) {
   if (request.held) filter_.emplace(*request.held);
+}
+
+std::optional<mysql::ErrorPacket> MysqlDumpRules::check_client(ArchiveGtids& gtids) {
+  if (of_mariadb_) return fatal_dump_error(std::string(dialogue_.other_kind));
+  writer_ = gtids.newest_writer();
+  // A real source leaves it to the replica to find this out, but the feed has a UUID of its own.
+  if (!writer_ || !writer_->certain || writer_->uuid != replica_uuid_) return std::nullopt;
+  return fatal_dump_error(
+      "The replica has the source's server_uuid, so its own transactions and the source's would "
+      "have the same GTIDs: its data folder was copied with auto.cnf. Stop the replica's server, "
+      "remove auto.cnf from its data folder, and start it");
 }
 
 std::optional<mysql::ErrorPacket> MysqlDumpRules::find_start(ArchiveGtids& gtids, Position& start) {
@@ -42,7 +55,7 @@ std::optional<mysql::ErrorPacket> MysqlDumpRules::find_start(ArchiveGtids& gtids
   const auto archived = gtids.named();
   // If that cannot be told, nobody is waited for.
   if (archived && archived->mysql() != nullptr)
-    filter_->begin(*archived->mysql(), gtids.newest_writer());
+    filter_->begin(*archived->mysql(), writer_ ? std::optional(writer_->uuid) : std::nullopt);
   first_group_held_ = found->first_group_held;
   start = {found->number, kBinlogMagicSize};
   return std::nullopt;

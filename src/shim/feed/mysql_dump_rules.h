@@ -17,7 +17,7 @@ class MysqlDumpRules final : public DumpRules {
   // `limit` must outlive it.
   MysqlDumpRules(const DumpRequest& request, const ArchivePlace& place, FeedLimit& limit);
 
-  std::optional<mysql::ErrorPacket> check_client() const override { return std::nullopt; }
+  std::optional<mysql::ErrorPacket> check_client(ArchiveGtids& gtids) override;
   bool by_gtid() const noexcept override { return filter_.has_value(); }
   bool seeks_file() const noexcept override { return seeks_file_; }
   std::optional<mysql::ErrorPacket> find_start(ArchiveGtids& gtids, Position& start) override;
@@ -45,8 +45,11 @@ class MysqlDumpRules final : public DumpRules {
   const FeedDialogue& dialogue_;
   const std::uint32_t source_id_;
   const bool heartbeat_v2_;
+  const bool of_mariadb_;
+  const std::optional<Uuid> replica_uuid_;
   const bool seeks_file_;
   std::optional<GtidSetFilter> filter_;
+  std::optional<ArchiveGtids::Writer> writer_;
   MysqlGtidTrail trail_;
   bool from_its_beginning_ = false;  // all of the file being sent was read
   bool begun_ = false;               // a file was

@@ -94,7 +94,11 @@ TEST_F(FeedQueryTest, AnswersOtherForms) {
   EXPECT_EQ(value("SHOW GLOBAL VARIABLES LIKE \"binlog_checksum\""), "CRC32");
   facts_->checksums = false;
   EXPECT_EQ(value("SELECT @@global.binlog_checksum"), "NONE");
-  EXPECT_EQ(queries_.answer("SELECT @@GLOBAL.GTID_MODE").error.code, 1193);
+  EXPECT_EQ(queries_.answer("SELECT @@GLOBAL.GTID_ERROR").error.code, 1193);
+  // Only a replica of MySQL asks for this one.
+  const FeedAnswer other = queries_.answer("SELECT @@GLOBAL.GTID_MODE");
+  EXPECT_EQ(other.error.code, 1236);
+  EXPECT_NE(other.error.message.find("servers of one kind"), std::string::npos);
   gtid_position_ = std::optional<std::string>();
   EXPECT_EQ(value("SELECT BINLOG_GTID_POS('x', 4)"), "NULL");
 }

@@ -287,6 +287,31 @@ TEST_F(MysqlFeedTest, RefusesWhatIsNoSet) {
   ASSERT_TRUE(client.ok("SET @mariadb_slave_capability=4, @slave_connect_state='0-1-2'"));
   client.command(mysql::build_binlog_dump(dump_from(4, "")));
   EXPECT_EQ(mysql::parse_error(client.receive())->code, 1236);
+  // By file and position.
+  Client other(server_->port());
+  ASSERT_TRUE(other.login_to_mysql(mysql::kNativePassword));
+  ASSERT_TRUE(other.ok("SET @mariadb_slave_capability=4, @master_heartbeat_period=1000000000"));
+  other.command(mysql::build_binlog_dump(dump_from(4, name(1))));
+  EXPECT_NE(mysql::parse_error(other.receive())->message.find("servers of one kind"),
+            std::string::npos);
+}
+
+// A copy of the source's data folder, auto.cnf and all.
+TEST_F(MysqlFeedTest, RefusesAReplicaWithTheSourcesUuid) {
+  archive(1, 1);
+  const auto answer = [this](const std::string& uuid) {
+    client_.emplace(server_->port());
+    EXPECT_TRUE(client_->login_to_mysql());
+    EXPECT_TRUE(client_->ok("SET @slave_uuid='" + uuid + "', @replica_uuid='" + uuid + "'"));
+    client_->begin_dump(mysql::BinlogDump{4, mysql::kDumpNonBlock, 12, ""}, {});
+    client_->events();
+    return client_->answer();
+  };
+  EXPECT_EQ(answer("5f1e7a70-0001-4b00-8000-00000000000b"), mysql::build_eof());
+  const auto error = mysql::parse_error(answer(kSource));
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code, 1236);
+  EXPECT_NE(error->message.find("auto.cnf"), std::string::npos);
 }
 
 TEST_F(MysqlFeedTest, TellsAReplicaOfMysqlThatAMariadbArchiveIsNone) {
@@ -300,7 +325,7 @@ TEST_F(MysqlFeedTest, TellsAReplicaOfMysqlThatAMariadbArchiveIsNone) {
   client.begin_dump(mysql::BinlogDump{4, 0, 12, ""}, MysqlGtidSet());
   const auto error = mysql::parse_error(client.receive());
   EXPECT_EQ(error->code, 1236);
-  EXPECT_NE(error->message.find("MariaDB source"), std::string::npos);
+  EXPECT_NE(error->message.find("MariaDB server"), std::string::npos);
 }
 
 TEST_F(MysqlFeedTest, GreetsAnewOnceTheArchiveHasBegun) {
