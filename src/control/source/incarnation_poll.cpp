@@ -48,6 +48,10 @@ std::optional<IncarnationEnd> SourceIncarnation::poll_server(std::uint64_t now_n
   if (!poll.is_ok()) {
     synced_.confirmer().on_poll_end(std::nullopt);
     sight.note_failed_poll(poll.status());
+    // Nothing waits any more, whatever the last poll has shown. The ledger gets what came since
+    // then as the next incarnation is refused or begins.
+    if (parts_.server.lost_semi_sync())
+      return IncarnationEnd{"the server has no semi-sync any more: its plugin was uninstalled", {}};
     return std::nullopt;
   }
   SemiSyncStatus& status = poll.value().status;

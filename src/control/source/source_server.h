@@ -66,6 +66,8 @@ class SourceServer {
 
   // --- semi-sync; call read_facts() first
   virtual Result<ServerPollResult> poll() = 0;
+  // The last poll failed because the server has no semi-sync any more.
+  virtual bool lost_semi_sync() const { return false; }
   // Semi-sync has been ON since the server started, by the server's own settings, so its counters
   // count from then.
   virtual bool on_since_start() = 0;

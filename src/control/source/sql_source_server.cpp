@@ -102,6 +102,7 @@ Result<ListedBinlogs> SqlSourceServer::list_binlogs(const ServerFacts& facts) {
 Result<ServerPollResult> SqlSourceServer::poll() {
   if (!poller_) return Status::failed("the server has no semi-sync");
   SemiSyncPoll poll = poller_->poll();
+  lost_semi_sync_ = poll.error.code == kErrorUnknownVariable;
   if (!poll.ok()) {
     // Whatever keeps this connection from getting an answer may be repaired for the next one.
     poll_connection_.close();

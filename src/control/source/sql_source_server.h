@@ -33,6 +33,7 @@ class SqlSourceServer final : public SourceServer {
   Result<ListedBinlogs> list_binlogs(const ServerFacts& facts) override;
 
   Result<ServerPollResult> poll() override;
+  bool lost_semi_sync() const override { return lost_semi_sync_; }
   bool on_since_start() override { return poller_->on_since_start(); }
   Status prepare(WaitPoint point, std::uint64_t server_timeout_ms,
                  std::uint64_t our_timeout_ms) override;
@@ -71,7 +72,8 @@ class SqlSourceServer final : public SourceServer {
   ServerConnection command_connection_;
   std::optional<SemiSyncControl> poller_;
   std::optional<SemiSyncControl> commander_;
-  std::string binlog_index_;  // the index file's path
+  std::string binlog_index_;     // the index file's path
+  bool lost_semi_sync_ = false;  // since the last poll
   DumpConnection::Register decide_;
   DumpDrain drain_;
   LoginProbe login_;

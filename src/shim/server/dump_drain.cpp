@@ -21,6 +21,19 @@ constexpr std::uint64_t kHoldPollMs = 20;
 // The same reason is not logged again sooner than this.
 constexpr std::uint64_t kRepeatNs = 60 * kNanosPerSecond;
 
+// MySQL goes by the uuid, which only another Binlane makes as we do; see acker_uuid().
+std::string kicked_text(ServerFlavour flavour, std::uint32_t server_id) {
+  return flavour == ServerFlavour::mariadb
+             ? fmt::format(
+                   "kicked out: another replica registered with our server_id {} "
+                   "(source.acker_server_id); give one of them another",
+                   server_id)
+             : fmt::format(
+                   "kicked out: another binlaned is connected to this server with our "
+                   "source.acker_server_id {}; stop it, or give it another",
+                   server_id);
+}
+
 }  // namespace
 
 const char* to_string(DrainState state) noexcept {
@@ -223,11 +236,7 @@ bool DumpDrain::take_socket_back() {
 void DumpDrain::note_end(const DumpError& error, const DumpStream& stream) {
   const bool kicked = is_namesake(error);
   std::string reason = error.text;
-  if (kicked)
-    reason = fmt::format(
-        "kicked out: another replica registered with our server_id {} (source.acker_server_id); "
-        "give one of them another",
-        options_.stream.server_id);
+  if (kicked) reason = kicked_text(stream.facts().flavour, options_.stream.server_id);
   // The asked position is not in the server's file, or not at an event's beginning. The file's
   // beginning claims less, and always exists.
   const bool bad_start = error.code == kErrorFatalReadingBinlog && !kicked && !retreat_ &&
