@@ -2,6 +2,7 @@
 
 import harness
 from lab.machine import waiting
+from lab.servers import flavour
 from quorum_case import RECOVER_S, SERVER_TIMEOUT_MS, SOON_S, QuorumCase
 
 
@@ -9,6 +10,11 @@ def table_rows(text):
     """Name and value of each row of a table as MySQL's client prints it."""
     rows = [line.strip("| ").split("|") for line in text.splitlines() if line.startswith("|")]
     return {name.strip(): value.strip() for name, value in rows[1:]}
+
+
+def words():
+    """Which generation of names the server itself has."""
+    return "source" if flavour.chosen().family == "mysql" else "master"
 
 
 class MySqlNames(QuorumCase):
@@ -24,7 +30,7 @@ class MySqlNames(QuorumCase):
         """status --mysql agrees with SHOW STATUS, in both generations of names."""
 
         def agrees():
-            shown = table_rows(self.run_binlane("status", "--mysql", "--names", "master").text)
+            shown = table_rows(self.run_binlane("status", "--mysql", "--names", words()).text)
             server = dict(self.source.query("SHOW STATUS LIKE 'Rpl_semi_sync%'"))
             # How long they took, and how many answers came: these grow during the comparison.
             moving = ("_wait_time", "_get_ack", "_net_waits", "_net_avg_wait_time")
@@ -45,7 +51,8 @@ class MySqlNames(QuorumCase):
             told = self.cluster.source_status()
             if told.get("state") != "ASYNC":
                 return False
-            self.assertEqual(told["server"]["status_values"]["Rpl_semi_sync_master_status"], "OFF")
+            values = told["server"]["status_values"]
+            self.assertEqual(values[f"Rpl_semi_sync_{words()}_status"], "OFF")
             return True
 
         waiting.until(is_async, "the source to be ASYNC", SOON_S, tick=lambda: None)
@@ -98,7 +105,8 @@ class MySqlNames(QuorumCase):
         )
         # Change the wait point.
         self.run_binlane("set", "rpl-semi-sync-master-wait-point", "AFTER_COMMIT")
-        self.assertEqual(self.source.variable("rpl_semi_sync_master_wait_point"), "AFTER_COMMIT")
+        wait_point = self.source.variable(f"rpl_semi_sync_{words()}_wait_point")
+        self.assertEqual(wait_point, "AFTER_COMMIT")
         self.run_binlane("set", "rpl_semi_sync_source_wait_point", "AFTER_SYNC")
         # Switch it off and on by the variable that everybody knows.
         self.run_binlane("set", "rpl_semi_sync_master_enabled", "OFF")
@@ -125,4 +133,4 @@ class MySqlNames(QuorumCase):
 
 
 if __name__ == "__main__":
-    harness.main(families=("mariadb",))
+    harness.main()
