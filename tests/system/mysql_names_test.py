@@ -12,7 +12,7 @@ def table_rows(text):
     return {name.strip(): value.strip() for name, value in rows[1:]}
 
 
-def words():
+def own_generation():
     """Which generation of names the server itself has."""
     return "source" if flavour.chosen().family == "mysql" else "master"
 
@@ -30,7 +30,7 @@ class MySqlNames(QuorumCase):
         """status --mysql agrees with SHOW STATUS, in both generations of names."""
 
         def agrees():
-            shown = table_rows(self.run_binlane("status", "--mysql", "--names", words()).text)
+            shown = table_rows(self.run_binlane("status", "--mysql", "--names", own_generation()).text)
             server = dict(self.source.query("SHOW STATUS LIKE 'Rpl_semi_sync%'"))
             # How long they took, and how many answers came: these grow during the comparison.
             moving = ("_wait_time", "_get_ack", "_net_waits", "_net_avg_wait_time")
@@ -52,7 +52,7 @@ class MySqlNames(QuorumCase):
             if told.get("state") != "ASYNC":
                 return False
             values = told["server"]["status_values"]
-            self.assertEqual(values[f"Rpl_semi_sync_{words()}_status"], "OFF")
+            self.assertEqual(values[f"Rpl_semi_sync_{own_generation()}_status"], "OFF")
             return True
 
         waiting.until(is_async, "the source to be ASYNC", SOON_S, tick=lambda: None)
@@ -105,7 +105,7 @@ class MySqlNames(QuorumCase):
         )
         # Change the wait point.
         self.run_binlane("set", "rpl-semi-sync-master-wait-point", "AFTER_COMMIT")
-        wait_point = self.source.variable(f"rpl_semi_sync_{words()}_wait_point")
+        wait_point = self.source.variable(f"rpl_semi_sync_{own_generation()}_wait_point")
         self.assertEqual(wait_point, "AFTER_COMMIT")
         self.run_binlane("set", "rpl_semi_sync_source_wait_point", "AFTER_SYNC")
         # Switch it off and on by the variable that everybody knows.

@@ -261,7 +261,8 @@ class SourceServer(RefusalCase):
 
     def test_log_bin_off(self):
         mysql = flavour.chosen().family == "mysql"
-        server = Server(self.folder / "server", 1, {"disable-log-bin": None} if mysql else {})
+        options = {"disable-log-bin": None, "plugin-load-add": "semisync_source.so"} if mysql else {}
+        server = Server(self.folder / "server", 1, options)
         server.initialize()
         server.start()
         self.addCleanup(server.stop)

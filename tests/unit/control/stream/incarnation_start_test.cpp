@@ -203,7 +203,7 @@ TEST_F(StartTest, WithoutTheProofThePersistedQuorumIsForgotten) {
   state.quorum = end(4);
   files.append(5, numbered_binlog(110, 1));
   files.remove(4);
-  found = {5, 5, "binlog", "run 1", true, 5};
+  found = {5, 5, "binlog", "run 1", true, 5, "RESET MASTER"};
   const auto begin = find(state);
   ASSERT_TRUE(begin) << refusal;
   EXPECT_FALSE(begin->proven);

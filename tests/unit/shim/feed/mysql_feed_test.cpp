@@ -303,7 +303,7 @@ TEST_F(MysqlFeedTest, RefusesAReplicaWithTheSourcesUuid) {
     client_.emplace(server_->port());
     EXPECT_TRUE(client_->login_to_mysql());
     EXPECT_TRUE(client_->ok("SET @slave_uuid='" + uuid + "', @replica_uuid='" + uuid + "'"));
-    client_->begin_dump(mysql::BinlogDump{4, mysql::kDumpNonBlock, 12, ""}, {});
+    client_->begin_dump(mysql::BinlogDump{4, mysql::kDumpNonBlock, 12, ""}, MysqlGtidSet());
     client_->events();
     return client_->answer();
   };
