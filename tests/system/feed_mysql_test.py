@@ -405,16 +405,6 @@ class FeedMysql(unittest.TestCase):
         self.assert_same(source, replica)
         self.assertEqual(archive.status()["refused_dumps"], 0)
 
-    def test_an_archive_of_mariadb_is_refused_with_a_sentence(self):
-        archive = self.archive(None)
-        files = sorted((harness.REPOSITORY / "tests" / "data").glob("groups.0*"))
-        for number, file in enumerate(files, 1):
-            shutil.copy(file, archive.folder / f"binlog.{number:06}")
-        archive.serve(len(files), files[-1].stat().st_size)
-        replica = self.replica()
-        replica.replicate_from(archive.port, USER, PASSWORD)
-        self.assertIn("must be servers of one kind", self.io_error(replica)["Last_IO_Error"])
-
     def test_wrong_password(self):
         source, replica = self.source(), self.replica()
         archive = self.archive(source)

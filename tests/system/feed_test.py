@@ -325,21 +325,6 @@ class Feed(unittest.TestCase):
         wait_for(lambda: archive.status()["heartbeats"] > before + 3, replica.describe)
         self.assertEqual(replica.replica_status()["Replica_IO_Running"], "Yes")
 
-    def test_an_archive_of_mysql_is_refused_with_a_sentence(self):
-        replica = self.replica()
-        archive = self.archive(None)
-        files = sorted((harness.REPOSITORY / "tests" / "data" / "mysql").glob("binlog.0*"))[:3]
-        for file in files:
-            shutil.copy(file, archive.folder)
-        archive.limit(len(files), files[-1].stat().st_size)
-        for how in ("MASTER_USE_GTID=slave_pos",
-                    "MASTER_USE_GTID=no, MASTER_LOG_FILE='binlog.000001', MASTER_LOG_POS=4"):
-            with self.subTest(how):
-                replica.follow(archive.port, how)
-                self.assertIn("must be servers of one kind",
-                              replica.wait_for_io_error(1236)["Last_IO_Error"])
-                replica.sql("STOP SLAVE")
-
     def test_wrong_password(self):
         source, replica = self.source(), self.replica()
         archive = self.archive(source)
