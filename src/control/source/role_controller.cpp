@@ -59,7 +59,8 @@ RoleController::RoleController(const Config& config, SourceParts& parts,
       stopped_(beside ? &beside->stopped : nullptr),
       starter_(parts, config_, {sight_, totals_, transitions_, strangers_}),
       writes_(parts),
-      standby_(parts.server) {
+      standby_(parts.server),
+      degrade_mark_(parts.degrade_mark) {
   tell_replica_side();
   if (!beside) return;
   BL_ASSERT(config_.replica.has_value());
@@ -139,6 +140,14 @@ void RoleController::work_as_source(std::uint64_t now_ns) {
   const bool ours = (running_now->found_read_only() && config_.replica) || parts_.read_only.made();
   if (const auto end = running_now->turn(now_ns, ours && !writes_.guard().closed()))
     end_incarnation(*end);
+  end_degrade_mark(now_ns);
+}
+
+// Somebody who switches semi-sync ON at the server ends the operator's degrade.
+void RoleController::end_degrade_mark(std::uint64_t now_ns) {
+  if (running() == nullptr || running()->fallback().degraded_by_operator()) return;
+  if (degrade_mark_.remove(now_ns))
+    log::info("degrade", "the degrade has ended, because semi-sync was switched on at the server");
 }
 
 void RoleController::begin_incarnation(std::uint64_t now_ns) {

@@ -24,6 +24,7 @@
 #include "control/source/fenced_source.h"
 #include "control/source/guarded_writes.h"
 #include "control/source/incarnation_starter.h"
+#include "control/source/mark_remover.h"
 #include "control/source/source_view.h"
 #include "control/source/standby_watch.h"
 
@@ -92,6 +93,7 @@ class RoleController {
   void work_as_standby(std::uint64_t now_ns);
   void work_as_fenced(std::uint64_t now_ns);
   void begin_incarnation(std::uint64_t now_ns);
+  void end_degrade_mark(std::uint64_t now_ns);
   void end_incarnation(const IncarnationEnd& end);
   void watch_terms();
   void tell_replica_side();
@@ -125,6 +127,7 @@ class RoleController {
   GuardedWrites writes_;
   std::optional<FencedSource> fenced_;  // while FENCED
   StandbyWatch standby_;
+  MarkRemover degrade_mark_;
   // These have a value if there is a replica's side.
   std::optional<Promoter> promoter_;
   std::optional<LogDonor> donor_;

@@ -45,11 +45,8 @@ Status RoleController::promote(bool dry_run, bool from_live_source) {
 
 // On a standby, commits of the server's applier must wait for nobody.
 void RoleController::work_as_standby(std::uint64_t now_ns) {
-  if (parts_.degrade_mark.is_set()) {
-    // The mark is from the time when this host was the source.
-    if (const int error = parts_.degrade_mark.clear(); error != 0)
-      log::error("degrade", "cannot remove {}: {}", parts_.degrade_mark.path(), errno_text(error));
-  }
+  // A mark that is set is from the time when this host was the source.
+  degrade_mark_.remove(now_ns);
   if (promoter_) work_on_promotion(now_ns);
   if (phase() != SourcePhase::standby) return;
   work_on_rejoin(now_ns);

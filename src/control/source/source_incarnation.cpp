@@ -202,7 +202,6 @@ void SourceIncarnation::run_fallback(const SourceMarks& marks) {
   } host{*this};
   // Read the clock now: the time must not be before the moment at which the lane read its own.
   turn_fallback(fallback_, fallback_inputs(seen, log_view_, parts_.time.now_ns()), host);
-  keep_degrade_mark();
 }
 
 void SourceIncarnation::tell_degraded(bool degraded) {
@@ -265,15 +264,6 @@ bool SourceIncarnation::close_intervals(const Position& to) {
                    to_string(from), to_string(end));
     return groups;
   });
-}
-
-// Somebody who switches semi-sync ON at the server ends the operator's degrade.
-void SourceIncarnation::keep_degrade_mark() {
-  if (!parts_.degrade_mark.is_set() || fallback_.degraded_by_operator()) return;
-  if (const int error = parts_.degrade_mark.clear(); error != 0)
-    log::error("degrade", "cannot remove {}: {}", parts_.degrade_mark.path(), errno_text(error));
-  else
-    log::info("degrade", "the degrade has ended, because semi-sync was switched on at the server");
 }
 
 // The last step of becoming writable: only once a quorum protects what is written after it. The

@@ -108,7 +108,6 @@ class SourceIncarnation {
   bool switch_semi_sync(bool on);
   bool close_intervals(const Position& to);
   void tell_degraded(bool degraded);
-  void keep_degrade_mark();
   void lift_read_only(bool may_lift);
   void store_state(const SourceMarks& marks, std::uint64_t now_ns);
 
