@@ -5,7 +5,7 @@ from pathlib import Path
 
 import harness
 import pymysql
-from lab.audit import verify
+from lab.audit import rows, verify
 from lab.machine import waiting
 from lab.servers.ha import HaCluster
 
@@ -14,6 +14,7 @@ WAIT_S = 60
 # Longer than any case takes: commits that wait for a quorum must not be released meanwhile.
 LONG_TIMEOUT_MS = 120_000
 EXIT_REFUSED = 5
+EXIT_GOING_ON = 6
 
 
 class HaCase(unittest.TestCase):
@@ -49,6 +50,11 @@ class HaCase(unittest.TestCase):
 
     def rows_of(self, host):
         return host.server.query("SELECT id, note FROM d.t ORDER BY id")
+
+    @staticmethod
+    def newest_gtid(host):
+        """Of the newest event group in the binlogs of this host's server, which may be down."""
+        return rows.gtids_of_files(host.server.binlogs()[-2:], host.server.flavour)[-1]
 
     def check_equal(self):
         self.cluster.wait_replicas_applied()

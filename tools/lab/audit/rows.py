@@ -77,6 +77,26 @@ def groups_of_file(path, live=False, flavour=None):
     return found
 
 
+def gtids_of_files(paths, flavour=None):
+    """The GTIDs of all event groups that begin in these files, in their order; the last one may be
+    torn."""
+    flavour = flavour or flavours.chosen()
+    flavour.ensure()
+    found = []
+    for path in paths:
+        decoded = subprocess.run(
+            [*flavour.binlog_decoder(), str(path)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=DECODE_TIMEOUT_S,
+            check=False,
+        ).stdout
+        found += [gtid for line in decoded.splitlines() if (gtid := flavour.gtid_of_line(line))]
+    return found
+
+
 def rows_of_file(path, flavour=None):
     """{(client, sequence): (file number, end offset of the row's event group)}."""
     found = {}

@@ -305,8 +305,7 @@ class HaChaos(ChaosRun):
         if old.server.process.alive:
             self.restart_begins(f"{old.name} server", old.server)
         self.restart_begins(f"{donor.name} server", donor.server)
-        shutil.rmtree(old.server.data_dir)
-        shutil.copytree(donor.server.data_dir, old.server.data_dir)
+        old.server.copy_data_from(donor.server)
         self.start_server(donor)
         self.start_server(old)
         status, out, err = old.binlane("rejoin", "--rebuilt")

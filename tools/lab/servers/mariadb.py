@@ -38,6 +38,8 @@ class MariaDb(Words):
         "REPLICATION SLAVE ADMIN, SLAVE MONITOR, READ_ONLY ADMIN, RELOAD"
     )
 
+    fence_privilege = "READ_ONLY ADMIN"
+
     semi_sync_source = "rpl_semi_sync_master_"
     semi_sync_replica = "rpl_semi_sync_slave_enabled"
     fence = "read_only"
@@ -134,6 +136,10 @@ class MariaDb(Words):
         # Its server left out: the next number in a domain is the same whoever writes it.
         domain, _, sequence = gtid.split("-")
         return domain, sequence
+
+    def gtid_later(self, gtid, count):
+        domain, server, sequence = gtid.split("-")
+        return f"{domain}-{server}-{int(sequence) + count}"
 
 
 class PrivateMariaDb(MariaDb):

@@ -13,7 +13,7 @@ HASTE = {
 }
 # A replica gives up after 10 tries if it is not told otherwise; a source may be away for longer.
 RETRIES = 86_400
-_GTID_LINE = re.compile(r"^SET @@SESSION\.GTID_NEXT= '([^']+)'")
+_GTID_LINE = re.compile(r"^SET @@SESSION\.GTID_NEXT= '([0-9a-f-]{36}:[^']+)'")
 
 
 class MySql(Words):
@@ -34,10 +34,14 @@ class MySql(Words):
         "RELOAD, REPLICATION_SLAVE_ADMIN, CONNECTION_ADMIN"
     )
 
+    fence_privilege = "CONNECTION_ADMIN"
+
     semi_sync_source = "rpl_semi_sync_source_"
     semi_sync_replica = "rpl_semi_sync_replica_enabled"
     # read_only alone lets accounts write that have CONNECTION_ADMIN.
     fence = "super_read_only"
+
+    identity_files = ("auto.cnf",)
 
     stop_replica = "STOP REPLICA"
     start_replica = "START REPLICA"
@@ -154,3 +158,7 @@ class MySql(Words):
     def gtid_place(self, gtid):
         # Each source counts for itself, under its own uuid: two of them never share a number.
         return (gtid,)
+
+    def gtid_later(self, gtid, count):
+        tsid, _, number = gtid.rpartition(":")
+        return f"{tsid}:{int(number) + count}"

@@ -99,6 +99,17 @@ class Server:
             raise RuntimeError(f"{self.folder} still has a running server")
         shutil.rmtree(self.folder)
 
+    def copy_data_from(self, other):
+        """A cold copy of another server's data: both are down. What names this server remains."""
+        files = [self.data_dir / name for name in self.flavour.identity_files]
+        kept = {path: path.read_bytes() for path in files if path.exists()}
+        shutil.rmtree(self.data_dir)
+        shutil.copytree(other.data_dir, self.data_dir)
+        for path in files:
+            path.unlink(missing_ok=True)
+            if path in kept:
+                path.write_bytes(kept[path])
+
     # --- SQL -----------------------------------------------------------------------------------
 
     def connect(self, answer_timeout_s=ANSWER_TIMEOUT_S, **arguments):

@@ -59,10 +59,16 @@ class Words:
     source_privileges = None
     host_privileges = None  # on a host with both roles
 
+    # The one of them without which it cannot lift the fence after a restart of its server.
+    fence_privilege = None
+
     # --- variables
     semi_sync_source = None  # prefix of the source's variables and status variables
     semi_sync_replica = None  # the replica's switch
     fence = None  # what makes the server refuse writes; read_only=0 takes it back
+
+    # Files of the data folder that name this one server, so that a copy must not have them.
+    identity_files = ()
 
     # --- statements
     stop_replica = None
@@ -154,6 +160,10 @@ class Words:
 
     def gtid_place(self, gtid):
         """What two sources that go on at one place have in common in their next GTIDs."""
+        raise NotImplementedError
+
+    def gtid_later(self, gtid, count):
+        """The GTID that the same server writes `count` transactions after this one, or before."""
         raise NotImplementedError
 
     # --- what Binlane cannot do yet ------------------------------------------------------------
