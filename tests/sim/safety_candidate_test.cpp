@@ -150,6 +150,32 @@ TEST(Safety, S2_TheNewStreamBeginsBehindWhatTheServerHasExecuted) {
   run_until_new_acks(world);
 }
 
+// S1: a candidate waits for its server after the step EXECUTED, and a later candidate gets its
+// promise meanwhile. It begins no stream of its own, and its server follows the feed again.
+TEST(Safety, S1_ACandidateWhosePromiseIsGoneStepsAside) {
+  WorldOptions options = script();
+  options.replicas = 4;
+  World world(options);
+  run_until_semisync(world);
+  world.run_for(300 * kMs);
+  lose_source(world);
+  SourceHost& first = world.promote(0);
+  world.run_until([&] { return first.phase() == Promoter::Phase::activate; }, kPromotionNs,
+                  "the last step");
+  first.own().server().down_until_ns = UINT64_MAX;
+  const SourceHost& second = run_until_promoted(world, 1);
+  ASSERT_TRUE(second.begun()) << second.view().refusal;
+  run_until_new_acks(world);
+  ASSERT_FALSE(decided(first));
+  first.own().server().down_until_ns = 0;
+  world.run_until([&] { return decided(first); }, kPromotionNs, "the first promotion's end");
+  EXPECT_TRUE(first.gave_up());
+  EXPECT_NE(first.view().refusal.find("has meanwhile promised itself to"), std::string::npos)
+      << first.view().refusal;
+  EXPECT_TRUE(first.own().server().following);
+  run_until_new_acks(world);
+}
+
 // S2: a host is asked while it holds the sealed stream, and goes over to the next one while it asks
 // its peers, which do not hear of that one. Before its source has sent anything there is nothing to
 // continue, and the host says so.

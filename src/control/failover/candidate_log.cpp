@@ -66,6 +66,10 @@ Status CandidateLog::fence() {
   return done ? status : side_ended();
 }
 
+Status CandidateLog::still_promised() {
+  return with_log([] { return Status::ok(); });
+}
+
 Status CandidateLog::drained() {
   return quiesced(
       [](Journal& journal) { return journal.idle() ? Status::ok() : Status::pending(); });

@@ -26,6 +26,8 @@ class CandidateLog {
 
   // Promises this host to itself, and ends the older source's session.
   Status fence();
+  // Failed: this host has promised a later term to another candidate.
+  Status still_promised();
   // Ok once all writes in flight have ended; pending until then.
   Status drained();
   // Describes the log for the proof. drained() must have been ok.

@@ -47,6 +47,10 @@ std::string other_source(const ServerWords& words, const QueryResult& status,
 
 }  // namespace
 
+FeedAddress feed_address(const ReplicaConfig& replica) {
+  return {replica.feed_listen.udp_port, replica.feed_user, replica.feed_password};
+}
+
 std::string following_problem(const ServerWords& words, const QueryResult& status,
                               std::uint16_t feed_port) {
   std::string problem = other_source(words, status, feed_port);

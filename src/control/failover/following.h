@@ -5,9 +5,13 @@
 #include <cstdint>
 #include <string>
 
+#include "control/config/config.h"
 #include "shim/server/server_connection.h"
 
 namespace binlane {
+
+// Where this host's server finds its feed.
+FeedAddress feed_address(const ReplicaConfig& replica);
 
 // Empty if the server's IO thread is connected to 127.0.0.1 at `feed_port`; otherwise what it does
 // instead, with the server's own last error. The text completes "waits for …".

@@ -117,6 +117,15 @@ const char* to_string(HostRole role) noexcept {
   return "?";
 }
 
+std::string shown_gtids(const std::string& text) {
+  constexpr std::size_t kShown = 1000;
+  if (text.size() <= kShown) return text;
+  // Between two numbers, not within one.
+  const std::size_t end = text.find_last_of(",:", kShown);
+  BL_ASSERT(end != std::string::npos);
+  return fmt::format("{} … ({} characters in all)", text.substr(0, end), text.size());
+}
+
 RoleMedium RoleMedium::file(std::string path) {
   auto record = std::make_shared<DurableRecord>(path);
   return {std::move(path), [record] { return record->load(); },

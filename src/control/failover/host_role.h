@@ -35,12 +35,15 @@ struct PromotionRecord {
   StreamIdentity old_stream;
   Position sealed_at;               // where the old stream ends for good; set from `sealed` on
   std::uint32_t sealed_digest = 0;  // of the file that contains the seal (digest_up_to)
-  std::string gtid;    // the GTIDs of a server that has executed everything up to there
+  std::string gtid;    // the GTIDs of everything up to there, shortened for people (shown_gtids)
   Uuid new_origin;     // of the new stream
   Position new_start;  // its first byte; set from `active` on
 
   bool operator==(const PromotionRecord&) const = default;
 };
+
+// GTIDs as people see them, and as the record has room for them: of a large set, the beginning.
+std::string shown_gtids(const std::string& text);
 
 struct RoleState {
   Uuid host_id;  // names this host as a candidate for ever

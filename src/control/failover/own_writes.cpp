@@ -1,8 +1,9 @@
 #include "control/failover/own_writes.h"
 
-#include "base/mutant.h"
-
 #include <fmt/format.h>
+
+#include "base/mutant.h"
+#include "control/failover/host_role.h"
 
 namespace binlane {
 
@@ -24,7 +25,7 @@ Status OwnWrites::look(std::uint64_t now_ns) {
   return Status::failed(
       fmt::format("this host's server has written transactions of its own: as a replica it has "
                   "executed {}, but its binlog is at {}. Rebuild it",
-                  found.value().executed, found.value().written));
+                  shown_gtids(found.value().executed), shown_gtids(found.value().written)));
 }
 
 }  // namespace binlane

@@ -150,6 +150,7 @@ void Promoter::resume() {
   log_.emplace(replica_, Promise{found.term, role_.state().host_id});
   files_ = {sealed_folder(found.term), found.old_stream.basename, 0, found.sealed_at, {}};
   files_.first = found.sealed_at.file;
+  wanted_gtids_.clear();
   const auto binlogs = folders_.open(files_.directory, files_.basename);
   while (files_.first > 1 && OpenBinlog(*binlogs, files_.first - 1).error() == 0) --files_.first;
   BL_ASSERT(!found.sealed_at.is_null() && files_.first > 0);

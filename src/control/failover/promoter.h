@@ -102,7 +102,8 @@ class Promoter {
   void execute();
   void activate(std::uint64_t now_ns);
   Status begin_stream(const StandbyServer::NewStream& stream);
-  std::string sealed_gtid() const;
+  void step_aside(const std::string& reason);
+  Status find_wanted_gtids();
 
   Status store(const PromotionRecord& record);
   void give_up(const std::string& reason);
@@ -135,6 +136,7 @@ class Promoter {
   std::uint64_t proven_ns_ = 0;  // when the proof was complete; 0: it is not
   std::optional<CandidateLog> log_;
   SealedFiles files_;
+  std::string wanted_gtids_;  // of a server that has executed everything up to the seal
   PromotionLog candidate_;
   std::optional<Promotion> promotion_;
   std::optional<TransferProgress> fetch_;

@@ -10,7 +10,9 @@
 #include "base/log.h"
 #include "base/mutant.h"
 #include "control/failover/file_digest.h"
+#include "control/failover/following.h"
 #include "control/failover/promoter.h"
+#include "shim/binlog/stream_scan.h"
 #include "shim/feed/archive_gtids.h"
 #include "shim/feed/fixed_feed_limit.h"
 
@@ -28,24 +30,33 @@ void Promoter::seal() {
   const auto digest =
       digest_up_to(*folders_.open(files_.directory, files_.basename), next.sealed_at);
   next.sealed_digest = digest.value_or(0);
-  next.gtid = sealed_gtid();
-  if (next.gtid.empty())
-    return give_up("cannot find the GTID state at the end of the stream in its files");
+  if (!goes_on(find_wanted_gtids(), {})) return;
+  next.gtid = shown_gtids(wanted_gtids_);
   if (!goes_on(store(next), {})) return;
   log::warning("promotion", "term {}: the stream {} is sealed at {} (GTID {})", next.term,
                to_string(next.old_stream), to_string(next.sealed_at), next.gtid);
   phase_ = Phase::truncate;
 }
 
-// The GTIDs of a server that has executed all whole event groups of the sealed files.
-std::string Promoter::sealed_gtid() const {
-  FixedFeedLimit limit;
-  limit.set(files_.whole_groups);
+// The GTIDs of a server that has executed all whole event groups of the sealed files. They are read
+// from these files again after a restart, because the record has no room for a large set.
+Status Promoter::find_wanted_gtids() {
   const std::shared_ptr<const BinlogFolder> folder =
       folders_.open(files_.directory, files_.basename);
+  const auto whole_groups = whole_groups_before(*folder, files_.end);
+  if (!whole_groups)
+    return Status::failed(
+        fmt::format("cannot read the event groups before {}", to_string(files_.end)));
+  FixedFeedLimit limit;
+  limit.set(*whole_groups);
   ArchiveGtids gtids({files_.directory, files_.basename, folder}, limit, [] { return false; });
   const auto executed = gtids.executed();
-  return executed ? executed->text() : std::string();
+  if (!executed)
+    return Status::failed("cannot find the GTID state at the end of the stream in its files: " +
+                          gtids.error());
+  wanted_gtids_ = executed->text();
+  if (!wanted_gtids_.empty()) return Status::ok();
+  return Status::failed("the stream's files contain no GTID at their end");
 }
 
 void Promoter::truncate() {
@@ -129,21 +140,24 @@ bool Promoter::stragglers(const SourceMarks& marks, std::uint64_t now_ns) {
 
 void Promoter::execute() {
   PromotionRecord next = record();
-  BL_ASSERT(next.step == PromotionStep::released && !next.gtid.empty());
+  BL_ASSERT(next.step == PromotionStep::released);
+  if (!goes_on(log_->still_promised(), {})) return;
+  if (wanted_gtids_.empty() && !goes_on(find_wanted_gtids(), {})) return;
   const Result<StandbyServer::Positions> found = server_.positions();
   if (!found.is_ok()) return wait_for(found.status().text());
   const std::string& executed = found.value().executed;
-  if (BL_MUTANT(execution_unproven, false, !server_.covers(executed, next.gtid))) {
+  if (BL_MUTANT(execution_unproven, false, !server_.covers(executed, wanted_gtids_))) {
     return wait_for(fmt::format(
         "the local server to execute everything up to GTID {}; it is at {} ({} says why)",
-        next.gtid, executed.empty() ? "nothing" : executed, server_.words().show_replica_status));
+        shown_gtids(wanted_gtids_), executed.empty() ? "nothing" : shown_gtids(executed),
+        server_.words().show_replica_status));
   }
   if (const Status stopped = server_.stop_following(); !stopped.is_ok())
     return wait_for(stopped.text());
   next.step = PromotionStep::executed;
   if (!goes_on(store(next), {})) return;
   log::warning("promotion", "term {}: the local server has executed everything up to {}", next.term,
-               next.gtid);
+               shown_gtids(wanted_gtids_));
   stream_.end();
   own_writes_.reset();
   phase_ = Phase::activate;
@@ -154,10 +168,32 @@ void Promoter::activate(std::uint64_t now_ns) {
   BL_ASSERT(record().step == PromotionStep::executed);
   if (const Status answers = server_.answers(); !answers.is_ok())
     return wait_for("the local server to answer: " + answers.text());
+  // While this host waited for its server, a later candidate may have come.
+  if (const Status promised = log_->still_promised(); !promised.is_ok())
+    return step_aside(promised.text());
   if (!goes_on(own_writes_.look(now_ns), "the local server to execute what it has begun")) return;
   const Result<StandbyServer::NewStream> stream = server_.begin_stream();
   if (!stream.is_ok()) return wait_for(stream.status().text());
   goes_on(begin_stream(stream.value()), {});
+}
+
+// A stream that this host began now would be fenced at once, and its server would have to be
+// rebuilt. The server follows no source since the step EXECUTED, so it is told to follow the feed
+// again. [S1]
+void Promoter::step_aside(const std::string& reason) {
+  give_up(reason);
+  RoleState role = role_.state();
+  if (role.promotion.step != PromotionStep::none) return;  // the disk did not take that
+  role.rejoining = true;
+  if (const int error = role_.store(role); error != 0)
+    log::error("role_not_stored", "cannot store the host's role: {}", errno_text(error));
+  std::string statement;
+  const Status follows = server_.follow(feed_address(*config_.replica), {}, statement);
+  if (follows.is_ok())
+    log::warning("promotion", "the local server follows this host's feed again: {}", statement);
+  else
+    log::error("promotion", "{}. Until binlane rejoin --rebuilt succeeds, it follows no source",
+               follows.text());
 }
 
 Status Promoter::begin_stream(const StandbyServer::NewStream& stream) {

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mutant.h"
 #include "control/failover/file_digest.h"
+#include "control/failover/following.h"
 #include "control/failover/tail_cut.h"
 #include "shim/binlog/stream_scan.h"
 #include "shim/feed/archive_gtids.h"
@@ -192,7 +193,8 @@ Status Rejoiner::find_gtid(Compared& found) {
     return Status::failed(
         fmt::format("cannot find the GTID state at {}: {}", to_string(sealed_at_), gtids.error()));
   found.gtid = executed->text();
-  report(fmt::format("it holds nothing after that; it has executed GTIDs {}", found.gtid));
+  report(fmt::format("it holds nothing after that; it has executed GTIDs {}",
+                     shown_gtids(found.gtid)));
   return Status::ok();
 }
 
@@ -273,10 +275,8 @@ Status Rejoiner::finish_cut() {
 // From now on the server replicates from the feed of its own binlaned, and nothing else writes to
 // it.
 Status Rejoiner::follow(const std::string& gtid) {
-  const ReplicaConfig& replica = *config_.replica;
   std::string statement;
-  Status follows = server_.follow(
-      {replica.feed_listen.udp_port, replica.feed_user, replica.feed_password}, gtid, statement);
+  Status follows = server_.follow(feed_address(*config_.replica), gtid, statement);
   if (!statement.empty()) report(std::move(statement));
   return follows;
 }

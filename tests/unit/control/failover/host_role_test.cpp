@@ -118,6 +118,25 @@ TEST(RoleFile, APathThatIsNoUtf8CanBeStored) {
             "/data/b\xef\xbf\xbdn.index");
 }
 
+// Of a set with thousands of intervals, the record keeps what it has room for.
+TEST(RoleFile, ALargeSetOfGtidsIsShortened) {
+  std::string large = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1";
+  EXPECT_EQ(shown_gtids(large), large);
+  for (int number = 3; number < 12'000; number += 2) large += ":" + std::to_string(number);
+  large += ",\n4e11fa47-71ca-11e1-9e33-c80aa9429562:1";
+  const std::string shown = shown_gtids(large);
+  EXPECT_TRUE(shown.starts_with("3e11fa47-71ca-11e1-9e33-c80aa9429562:1:3:5:")) << shown;
+  EXPECT_TRUE(shown.ends_with("… (" + std::to_string(large.size()) + " characters in all)"))
+      << shown;
+  Disk disk;
+  RoleFile role(disk.medium(), HostRole::standby);
+  RoleState state = role.state();
+  state.promotion.gtid = large;
+  EXPECT_EQ(role.store(state), E2BIG);
+  state.promotion.gtid = shown;
+  EXPECT_EQ(role.store(state), 0);
+}
+
 TEST(RoleFile, AnOlderRecordIsRead) {
   Disk disk;
   {
