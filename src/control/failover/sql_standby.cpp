@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/uuid.h"
 #include "control/config/config_value.h"
 #include "control/failover/following.h"
 #include "shim/binlog/binlog_index.h"
@@ -92,8 +93,9 @@ Result<StandbyServer::Positions> SqlStandby::positions() {
   return words().tells_own_writes ? found : without_own_writes(std::move(found));
 }
 
-// MySQL has one set for what it has executed as a replica and what it has written by itself. What
-// the feed cannot have given it is of the latter kind.
+// MySQL has one set for what it has executed as a replica and what it has written by itself. It has
+// written what carries its own UUID and cannot come from the feed. The UUID is looked at because
+// the binlogs of a source that was cloned, or given a gtid_purged, do not name what it had then.
 Result<StandbyServer::Positions> SqlStandby::without_own_writes(Positions found) {
   const auto all = MysqlGtidSet::parse(found.written);
   if (!all) return Status::failed("the server to tell a set of GTIDs, instead of " + found.written);
@@ -106,8 +108,15 @@ Result<StandbyServer::Positions> SqlStandby::without_own_writes(Positions found)
     fed_ = *fed.value().mysql();
     written_ = *all;
   }
-  found.executed = all->minus(all->minus(fed_)).text();
   found.written = all->text();
+  found.executed = found.written;
+  const MysqlGtidSet not_fed = all->minus(fed_);
+  if (not_fed.empty()) return found;
+  QueryResult answer;
+  if (Status asked = run("SELECT @@GLOBAL.server_uuid", answer); !asked.is_ok()) return asked;
+  const auto uuid = parse_uuid(first_value(answer));
+  if (!uuid) return Status::failed("the server to tell its server_uuid");
+  found.executed = all->minus(not_fed.of(*uuid)).text();
   return found;
 }
 

@@ -25,6 +25,7 @@ class MySql(Words):
     program = "mysqld"
     fed = True
     counts_commits = False
+    kill_releases = False
 
     # To read the binlog as a replica does, to read where it is, and to switch semi-sync and
     # super_read_only.

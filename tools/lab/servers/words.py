@@ -54,6 +54,8 @@ class Words:
     fed = True
     # Whether the status variable yes_tx counts commits that waited; else the groups they waited in.
     counts_commits = True
+    # Whether KILL of a client that waits for a quorum lets its commit go, and those in its group.
+    kill_releases = True
 
     # --- privileges of Binlane's account, for GRANT
     source_privileges = None
