@@ -451,7 +451,7 @@ class NotFollowing(HaCase):
         a.wait_state("FENCED")
         self.insert(b, 2)
         held = a.server.written_set()
-        a.server.begin_after("")
+        a.server.execute(*a.server.flavour.forget_executed())
         out, _ = self.rejoin_with("a", EXIT_GOING_ON, "--rebuilt", "--wait-s", "3")
         self.assertNotIn("follows it", out)
         self.wait_problem(a, "rejoining", "1236")

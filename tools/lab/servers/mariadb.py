@@ -125,6 +125,10 @@ class MariaDb(Words):
     def begin_after(self, gtids):
         return [f"SET GLOBAL gtid_slave_pos = {quoted(gtids)}"]
 
+    def forget_executed(self):
+        # As a replica it has executed nothing yet.
+        return []
+
     def reset_binlogs(self, first_file=None):
         return "RESET MASTER" + (f" TO {first_file}" if first_file else "")
 

@@ -149,6 +149,9 @@ class MySql(Words):
         # What is purged counts as executed; it can be set where nothing else stands.
         return [self.reset_binlogs(), f"SET GLOBAL gtid_purged = {quoted(gtids)}"]
 
+    def forget_executed(self):
+        return [self.reset_binlogs()]
+
     def reset_binlogs(self, first_file=None):
         return "RESET BINARY LOGS AND GTIDS" + (f" TO {first_file}" if first_file else "")
 

@@ -139,6 +139,10 @@ class Words:
         """Statements that make a replica with no history of its own begin behind the set."""
         raise NotImplementedError
 
+    def forget_executed(self):
+        """Statements after which an old source asks a feed for everything that ever was."""
+        raise NotImplementedError
+
     def reset_binlogs(self, first_file=None):
         """Deletes all binlogs, and begins with this number."""
         raise NotImplementedError
