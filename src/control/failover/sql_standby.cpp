@@ -49,7 +49,7 @@ Status SqlStandby::answers() {
 
 Status SqlStandby::check_fit(std::vector<std::string>& warnings) {
   warnings.clear();
-  if (Status connected = connect(); !connected.is_ok()) return connected;
+  if (Status answer = answers(); !answer.is_ok()) return answer;
   const ServerFactsResult facts = read_server_facts(sql_);
   if (!facts.ok())
     return Status::failed(
@@ -162,7 +162,7 @@ Status SqlStandby::stop_writes() {
 // From now on the server replicates from the feed of its own binlaned, and nothing else writes to
 // it.
 Status SqlStandby::follow(const FeedAddress& feed, const std::string& gtid, std::string& report) {
-  if (Status connected = connect(); !connected.is_ok()) return connected;
+  if (Status answer = answers(); !answer.is_ok()) return answer;
   std::vector<std::string> statements = {fmt::format("SET GLOBAL {}=1", words().fence),
                                          fmt::format("SET GLOBAL {}=OFF", words().semi_sync_enable),
                                          words().stop_replica};
