@@ -37,6 +37,12 @@ void BinlogStore::clear_in_use(std::uint32_t number) {
   if (file.data.size() > kInUseOffset) file.data[kInUseOffset] &= ~kInUseBit;
 }
 
+void BinlogStore::overwrite(std::uint32_t number, ConstBytes bytes) {
+  auto& data = files_.at(number)->data;
+  BL_ASSERT(bytes.size() <= data.size());
+  std::ranges::copy(bytes, data.begin());
+}
+
 void BinlogStore::truncate(std::uint32_t number, std::uint64_t size) {
   durable_known_ = false;
   File& file = *files_.at(number);

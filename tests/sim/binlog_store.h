@@ -34,6 +34,8 @@ class BinlogStore {
   // The same up to `size` only, which is what existed when the sync began.
   void sync_to(std::uint32_t number, std::uint64_t size);
   void clear_in_use(std::uint32_t number);
+  // Writes over the file's first bytes.
+  void overwrite(std::uint32_t number, ConstBytes bytes);
   void truncate(std::uint32_t number, std::uint64_t size);
   // Removes everything after this position.
   void cut(const Position& to);

@@ -29,14 +29,16 @@ struct Options {
   unsigned jobs = 0;
   std::uint64_t repeat = 20;  // one seed in this many is run twice
   bool print = false;
+  std::string server;  // empty: the seed decides
   std::string json;
 };
 
-RunResult run_seed(std::uint64_t seed, bool print) {
+RunResult run_seed(std::uint64_t seed, const std::string& server, bool print) {
   RunResult result;
   result.seed = seed;
   WorldOptions options = options_of_seed(seed);
   options.print = print;
+  if (const auto kind = parse_server_kind(server)) options.server.kind = *kind;
   World world(options);
   try {
     world.run();
@@ -49,6 +51,9 @@ RunResult run_seed(std::uint64_t seed, bool print) {
   result.checks = world.checks().counts();
   result.promotions = world.promotion_counts();
   result.settings = world.setting_counts();
+  result.temperament = world.temperament_counts();
+  result.server = options.server.kind;
+  result.orders_commits = options.server.orders_commits;
   result.mode = options.mode;
   result.holds = options.degraded_release == DegradedRelease::hold;
   result.promotion_asked = world.candidate() != nullptr;
@@ -59,14 +64,14 @@ RunResult run_seed(std::uint64_t seed, bool print) {
 // The hash of the trace of the same seed in another process; 0 if that process died. The repetition
 // needs another process, because a trace that depends on the process (its number, an address) would
 // be the same twice in one process, but nobody could repeat it.
-std::uint64_t hash_elsewhere(std::uint64_t seed) {
+std::uint64_t hash_elsewhere(std::uint64_t seed, const std::string& server) {
   int pipe[2];
   if (::pipe(pipe) != 0) throw std::runtime_error("no pipe for the second run of a seed");
   std::fflush(nullptr);
   const pid_t process = ::fork();
   if (process < 0) throw std::runtime_error("no process for the second run of a seed");
   if (process == 0) {
-    const std::uint64_t hash = run_seed(seed, false).hash;
+    const std::uint64_t hash = run_seed(seed, server, false).hash;
     const bool told = ::write(pipe[1], &hash, sizeof hash) == sizeof hash;
     ::_exit(told ? 0 : 1);
   }
@@ -83,12 +88,12 @@ void work(const Options& options, std::uint64_t first, std::uint64_t step, Repor
   const std::uint64_t end = options.first + options.seeds;
   for (std::uint64_t seed = first; seed < end; seed += step) {
     report.running = seed;
-    const RunResult result = run_seed(seed, options.print);
+    const RunResult result = run_seed(seed, options.server, options.print);
     report.add(result);
     if (!result.violation.empty()) fmt::print(stderr, "seed {}: {}\n", seed, result.violation);
     if (seed % options.repeat == 0) {
       ++report.repeated;
-      if (hash_elsewhere(seed) != result.hash) {
+      if (hash_elsewhere(seed, options.server) != result.hash) {
         ++report.not_the_same;
         report.add_failure(seed, "the second run of this seed went differently");
       }
@@ -146,20 +151,25 @@ Report run_workers(const Options& options) {
   return total;
 }
 
-void show(const Report& report) {
+void show(const Report& report, const std::string& server) {
   std::vector<FailedSeed> failed(
       report.failed.begin(), report.failed.begin() + static_cast<std::ptrdiff_t>(report.failures));
   std::sort(failed.begin(), failed.end(),
             [](const FailedSeed& a, const FailedSeed& b) { return a.seed < b.seed; });
   for (const FailedSeed& failure : failed)
-    fmt::print("seed {} (commit {}): {}\n  again: ./dev sim --seeds 1 --seed {} --print\n",
-               failure.seed, BINLANE_COMMIT, failure.what, failure.seed);
+    fmt::print("seed {} (commit {}): {}\n  again: ./dev sim --seeds 1 --seed {}{} --print\n",
+               failure.seed, BINLANE_COMMIT, failure.what, failure.seed,
+               server.empty() ? "" : " --server " + server);
   fmt::print(
       "{} seeds, {:.2f} simulated hours, {} violations, {} of {} pairs of faults, {} seeds run "
       "twice ({} differed), trace {:016x}\n",
       report.seeds, static_cast<double>(report.virtual_ns / kNanosPerMilli) / (3600.0 * 1000.0),
       report.violations, report.pairs_seen(), Report::pairs_total(), report.repeated,
       report.not_the_same, report.hash);
+  for (std::size_t i = 0; i < kServerKinds; ++i)
+    fmt::print("{}{} {}", i == 0 ? "runs with " : ", ", to_string(static_cast<ServerKind>(i)),
+               report.servers[i]);
+  fmt::print("\n");
 }
 
 int run(int count, char** arguments) {
@@ -170,6 +180,10 @@ int run(int count, char** arguments) {
   app.add_option("--jobs", options.jobs, "processes; 0: one for each core");
   app.add_option("--repeat", options.repeat, "run one seed in so many twice, and compare")
       ->check(CLI::PositiveNumber);
+  app.add_option("--server", options.server,
+                 "mariadb, mysql or mariadb:11.8, in all runs; else the seed decides between the "
+                 "first two")
+      ->check(CLI::IsMember({"mariadb", "mysql", "mariadb:11.8"}));
   app.add_flag("--print", options.print, "print everything that happens");
   app.add_option("--json", options.json, "write the report there");
   CLI11_PARSE(app, count, arguments);
@@ -178,7 +192,7 @@ int run(int count, char** arguments) {
   if (options.print) options.jobs = 1;
   options.jobs = static_cast<unsigned>(std::min<std::uint64_t>(options.jobs, options.seeds));
   const Report report = run_workers(options);
-  show(report);
+  show(report, options.server);
   if (!options.json.empty()) {
     std::ofstream file(options.json);
     file << report.to_json();

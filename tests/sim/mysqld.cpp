@@ -5,33 +5,28 @@
 
 #include "base/assert.h"
 #include "base/crc32c.h"
-#include "shim/binlog/binlog_event.h"
+#include "base/stream_digest.h"
+#include "binlog_slice.h"
 
 namespace binlane::sim {
-namespace {
-
-constexpr std::uint32_t kStartup = 1'700'000'000;  // seconds; any value but 0 will do
-constexpr std::uint64_t kLargeRows = 30'000;
-// Every GTID list names this domain, and no group belongs to it, so DELETE_DOMAIN_ID may delete it.
-constexpr GtidEntry kIdleDomain{9, 99, 5};
-
-ConstBytes slice(const std::vector<std::byte>& data, std::uint64_t from, std::uint64_t to) {
-  return ConstBytes(data).subspan(from, to - from);
-}
-
-}  // namespace
 
 Mysqld::Mysqld(const test::VirtualClock& clock, Random random, Trace& trace, BinlogStore& store,
                const MysqldOptions& options)
-    : clock_(clock), random_(random), trace_(trace), store_(store), options_(options) {
-  next_gtid_ = options.first_gtid;
-}
+    : clock_(clock),
+      random_(random),
+      trace_(trace),
+      store_(store),
+      options_(options),
+      temperament_(temperament_of(options.kind)),
+      gtids_(temperament_.grammar, options.uuid),
+      first_number_(options.first_file) {}
 
 // --- life ---------------------------------------------------------------------------------------
 
 void Mysqld::start() {
   BL_ASSERT(!up_);
   up_ = true;
+  aborted_ = false;
   ++run_;
   forget_acks();
   counters_ = {};
@@ -47,7 +42,7 @@ void Mysqld::start() {
   // The server removes a binlog that its index does not list, and uses its number again.
   if (unlisted_ != 0 && store_.has(unlisted_)) store_.remove(unlisted_);
   if (!store_.empty()) recover();
-  open_file(store_.empty() ? first_number() : store_.last() + 1, kStartup + run_);
+  open_file(store_.empty() ? first_number_ : store_.last() + 1, startup_s());
   run_first_file_ = file_;
   list_file();  // before anybody can connect
   trace_.note("server starts", run_, file_);
@@ -65,7 +60,7 @@ void Mysqld::recover() {
   // The server's tables have what is after half a group, but its recovery stops reading there.
   bool unread = false;
   last_group_end_ = {};
-  next_gtid_ = options_.first_gtid;
+  std::uint64_t next_gtid = gtids_.first();
   for (Commit& commit : commits_) {
     if (commit.stream != resets_ || commit.lost) continue;
     gone = gone || !survives(commit);
@@ -80,22 +75,35 @@ void Mysqld::recover() {
     const auto torn = torn_.find(commit.end.file);
     unread = unread || (torn != torn_.end() && commit.end.file == store_.last() &&
                         commit.begin.offset >= torn->second);
-    if (!unread) next_gtid_ = commit.gtid + 1;
+    if (!unread) next_gtid = commit.gtid + 1;
   }
+  gtids_.go_on_at(next_gtid);
+  if (temperament_.trims_torn_files) trim_torn_file();
+}
+
+void Mysqld::trim_torn_file() {
   const std::uint32_t last = store_.last();
-  if (!options_.trims_torn_files || ended(last)) return;
   const auto& data = store_.file(last).data;
+  const bool in_use =
+      data.size() > kInUseOffset && (data[kInUseOffset] & kInUseBit) != std::byte{0};
+  if (!in_use) return;
   std::uint64_t keep = data.size();
-  if (last_group_end_.file == last) {
-    keep = last_group_end_.offset;
-  } else {
-    // There is no group, so the file ends after its header, as much of that as exists.
+  if (!ended(last)) {
     const auto begun = endings_.find(last);
-    if (begun != endings_.end()) keep = std::min<std::uint64_t>(keep, begun->second.begin);
+    if (last_group_end_.file == last) {
+      keep = last_group_end_.offset;
+    } else if (begun != endings_.end()) {
+      // There is no group, so the file ends after its header.
+      keep = std::min<std::uint64_t>(keep, begun->second.begin);
+    }
   }
-  store_.truncate(last, keep);
+  if (keep < data.size()) {
+    trace_.note("binlog trimmed", last, keep, data.size());
+    ++counts_.torn_files_trimmed;
+    store_.truncate(last, keep);
+  }
+  ++counts_.flags_cleared_by_recovery;
   store_.clear_in_use(last);
-  store_.sync(last);
 }
 
 bool Mysqld::survives(const Commit& commit) const {
@@ -123,20 +131,25 @@ void Mysqld::kill() {
   disconnect_foreign();
   storm_ = 0;
   dump_file_ = 0;
+  if (rename_) ++counts_.renames_cut_short;
+  rename_.reset();
   stage_ = Stage::idle;
   waiting_.clear();
+  flushed_.clear();
+  syncing_ = 0;
   group_ = {};
   second_piece_.clear();
 }
 
 // Clients whose commits wait get OK.
 void Mysqld::shut_down() {
-  if (!up_ || stage_ != Stage::idle) return;
+  if (!up_ || stage_ != Stage::idle || !flushed_.empty()) return;
   trace_.note("server shuts down", waiting_.size());
   for (const Group& group : waiting_) answer(group, Answer::exposed);
   end_file(true);
   store_.sync(file_);
   store_.clear_in_use(file_);
+  if (temperament_.syncs_cleared_flag) store_.sync(file_);
   kill();
 }
 
@@ -144,10 +157,13 @@ void Mysqld::shut_down() {
 
 std::size_t Mysqld::turn() {
   if (!up_) return 0;
-  std::size_t work = advance();
+  std::size_t work = advance_sync();
+  work += advance();
+  if (!up_) return work;  // it has aborted
   work += work_foreign();
   work += answer_waiters();
-  if (read_only_pending() && waiting_.empty() && group_.commits.empty()) {
+  if (read_only_pending() && waiting_.empty() && flushed_.empty() && group_.commits.empty() &&
+      !rename_) {
     read_only_ = true;
     trace_.note("server is read-only");
     ++work;
@@ -159,35 +175,24 @@ std::uint64_t Mysqld::next_due_ns() const {
   if (!up_) return UINT64_MAX;
   const bool nothing = stage_ == Stage::idle && !takes_writes() && !rotate_wanted_ && storm_ == 0;
   const std::uint64_t acked_ns = foreign_acks_.empty() ? UINT64_MAX : foreign_acks_.front().first;
-  return std::min(nothing ? UINT64_MAX : due_ns_, acked_ns);
+  const std::uint64_t synced_ns = syncing_ == 0 ? UINT64_MAX : sync_due_ns_;
+  return std::min({nothing ? UINT64_MAX : due_ns_, acked_ns, synced_ns});
 }
 
 std::size_t Mysqld::advance() {
   if (clock_.time_ns < due_ns_) return 0;
   switch (stage_) {
     case Stage::idle:
-      if (storm_ > 0 || rotate_wanted_ ||
-          store_.file(file_).data.size() > options_.max_file_bytes) {
-        begin_rotation();
-      } else if (takes_writes()) {
-        write_group();
-      } else {
-        return 0;
-      }
-      break;
+      return advance_idle();
     case Stage::second_piece:
       store_.append(file_, second_piece_);
       second_piece_.clear();
-      sync_end_ = store_.file(file_).data.size();
-      stage_ = Stage::syncing;
-      due_ns_ = clock_.time_ns + sync_time();
-      break;
-    case Stage::syncing:
-      finish_sync();
+      flush_group();
       break;
     case Stage::rotating:
       store_.sync(file_);
       store_.clear_in_use(file_);
+      if (temperament_.syncs_cleared_flag) store_.sync(file_);
       open_file(file_ + 1, 0);
       break;
     case Stage::new_file:
@@ -196,237 +201,36 @@ std::size_t Mysqld::advance() {
       stage_ = Stage::idle;
       due_ns_ = clock_.time_ns + (storm_ > 0 ? 0 : random_.below(options_.group_pause_ns));
       break;
+    case Stage::renaming:
+      advance_rename();
+      break;
   }
   return 1;
 }
 
-// Half of the group remains in the file. Its clients were killed, so they know nothing.
-bool Mysqld::tear_group(const std::vector<std::byte>& bytes) {
-  if (!tear_wanted_ || options_.trims_torn_files) return false;
-  tear_wanted_ = false;
-  // The tear is within the first transaction, so the server's own position is never before what is
-  // whole.
-  const Commit& first = commits_[group_.commits.front()];
-  const std::uint64_t most = first.end.offset - first.begin.offset - 1;
-  const std::uint64_t kept = 1 + random_.below(most);
-  const std::uint64_t at = store_.file(file_).data.size();
-  store_.append(file_, ConstBytes(bytes).first(kept));
-  shift_ += kept;
-  torn_.try_emplace(file_, at);
-  torn_at_ = at;
-  torn_end_ = at + kept;
-  for (const std::size_t index : group_.commits) {
-    commits_[index].lost = true;
-    by_end_.erase(commits_[index].end);
-  }
-  group_ = {};
-  trace_.note("binlog torn", kept, file_, at);
-  due_ns_ = clock_.time_ns + random_.below(options_.group_pause_ns);
-  return true;
-}
-
-void Mysqld::write_group() {
-  const std::uint64_t count = random_.one_in(4) ? random_.between(2, 6) : 1;
-  const test::BinlogWriter before = writer_;
-  const Position last_group_end = last_group_end_;
-  group_ = {};
-  std::vector<std::byte> bytes;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    Commit commit;
-    commit.id = commits_.size() + 1;
-    commit.gtid = next_gtid_++;
-    commit.stream = resets_;
-    commit.begin = {file_, writer_.size() + shift_};
-    commit.unsafe = sync_binlog_ != 1;
-    const auto fill = static_cast<char>('a' + random_.below(26));
-    if (random_.one_in(8)) {
-      writer_.gtid(commit.gtid, true);
-      writer_.query("create table t" + std::to_string(commit.id) + " (a int)");
-    } else {
-      const std::uint64_t most = random_.one_in(60) ? kLargeRows : options_.largest_rows;
-      writer_.gtid(commit.gtid);
-      writer_.rows(1 + random_.below(most), fill);
-      writer_.xid();
+std::size_t Mysqld::advance_idle() {
+  if (!temperament_.writes_during_sync && !flushed_.empty()) return 0;
+  if (storm_ > 0 || rotate_wanted_ || store_.file(file_).data.size() > options_.max_file_bytes) {
+    if (may_rotate()) {
+      begin_rotation();
+      return 1;
     }
-    commit.end = {file_, writer_.size() + shift_};
-    commit.crc = crc32c(0, slice(writer_.bytes(), commit.begin.offset - shift_, writer_.size()));
-    by_end_[commit.end] = commits_.size();
-    group_.commits.push_back(commits_.size());
-    commits_.push_back(commit);
+    if (!std::exchange(rotation_delayed_, true) && flushed_.empty()) ++counts_.rotations_delayed;
+    return 0;
   }
-  group_.end = last_group_end_ = {file_, writer_.size()};
-  bytes = writer_.take();
-  if (tear_group(bytes)) {
-    writer_ = before;
-    last_group_end_ = last_group_end;
-    return;
-  }
-  trace_.note("group written", count, group_.end.file, group_.end.offset);
-  if (random_.one_in(3)) {
-    // The group is larger than the server's cache, so it is written in two pieces, split anywhere.
-    const auto cut = static_cast<std::ptrdiff_t>(1 + random_.below(bytes.size() - 1));
-    second_piece_.assign(bytes.begin() + cut, bytes.end());
-    bytes.resize(static_cast<std::size_t>(cut));
-    store_.append(file_, bytes);
-    stage_ = Stage::second_piece;
-    due_ns_ = clock_.time_ns + 10'000 + random_.below(options_.second_piece_ns);
-    return;
-  }
-  store_.append(file_, bytes);
-  sync_end_ = store_.file(file_).data.size();
-  stage_ = Stage::syncing;
-  due_ns_ = clock_.time_ns + sync_time();
-}
-
-void Mysqld::finish_sync() {
-  if (sync_binlog_ == 1) {
-    store_.sync_to(file_, sync_end_);
+  if (!takes_writes()) return 0;
+  if (temperament_.renames_large_groups && !tear_wanted_ && random_.one_in(6)) {
+    begin_rename();
   } else {
-    // sync_binlog was changed between the write and the sync; the server reads it at the sync.
-    for (const std::size_t commit : group_.commits) commits_[commit].unsafe = true;
+    write_group();
   }
-  // Where the file is torn, the dump thread ends with an error.
-  if (!torn_.contains(file_)) dump_end_ = group_.end;
-  for (const std::size_t commit : group_.commits) commits_[commit].committed = after_commit_;
-  group_.since_ns = clock_.time_ns;
-  group_.timeout_ns = timeout_ns_;
-  waiting_.push_back(std::move(group_));
-  group_ = {};
-  stage_ = Stage::idle;
-  due_ns_ = clock_.time_ns + random_.below(2 * options_.group_pause_ns);
-}
-
-void Mysqld::begin_rotation() {
-  rotate_wanted_ = false;
-  if (storm_ > 0) --storm_;
-  end_file(false);
-  stage_ = Stage::rotating;
-  due_ns_ = clock_.time_ns + sync_time();
-}
-
-void Mysqld::end_file(bool stop) {
-  Ending& ending = endings_[file_];
-  ending.begin = writer_.size();
-  if (stop) {
-    writer_.stop();
-  } else {
-    writer_.rotate(binlog_file_name(kBasename, file_ + 1));
-  }
-  ending.end = writer_.size();
-  ending.crc = crc32c(0, slice(writer_.bytes(), ending.begin, ending.end));
-  store_.append(file_, writer_.take());
-}
-
-void Mysqld::open_file(std::uint32_t number, std::uint32_t startup_s) {
-  file_ = number;
-  shift_ = 0;
-  if (startup_s == 0 && std::exchange(delete_domain_wanted_, false)) has_idle_domain_ = false;
-  store_.create(number);
-  writer_ = test::BinlogWriter();
-  std::vector<GtidEntry> gtids;
-  if (next_gtid_ > 1) gtids.push_back({0, test::BinlogWriter::kServerId, next_gtid_ - 1});
-  if (has_idle_domain_) gtids.push_back(kIdleDomain);
-  writer_.begin(gtids, startup_s);
-  endings_[number] = {writer_.size(), 0, 0};
-  store_.append(number, writer_.take());
-  stage_ = Stage::new_file;
-  unlisted_ = number;
-  due_ns_ = clock_.time_ns + sync_time();
-}
-
-// The server lists a file in its index once the file is on stable storage (MariaDB 10.11:
-// MYSQL_BIN_LOG::open).
-void Mysqld::list_file() {
-  store_.sync(file_);
-  unlisted_ = 0;
-}
-
-std::uint32_t Mysqld::first_number() const {
-  return resets_ == 0 ? options_.first_file : 1;
-}
-
-std::uint32_t Mysqld::last_listed() const {
-  return unlisted_ != 0 && store_.has(unlisted_ - 1) ? unlisted_ - 1 : store_.last();
-}
-
-// --- semi-sync ----------------------------------------------------------------------------------
-
-std::size_t Mysqld::answer_waiters() {
-  std::size_t work = 0;
-  while (!waiting_.empty()) {
-    const Group& group = waiting_.front();
-    if (!status_on()) {
-      if (enabled_) counters_.no_tx += group.commits.size();
-      answer(group, Answer::exposed);
-    } else if (covers(group.end)) {
-      counters_.yes_tx += group.commits.size();
-      answer(group, answer_of(group));
-    } else if (clock_.time_ns - group.since_ns >= group.timeout_ns) {
-      status_on_ = false;
-      ++counters_.no_times;
-      ++timeouts_;
-      trace_.note("server gives up waiting");
-      continue;
-    } else {
-      break;
-    }
-    waiting_.pop_front();
-    ++work;
-  }
-  return work;
-}
-
-void Mysqld::answer(const Group& group, Answer answer) {
-  for (const std::size_t index : group.commits) {
-    Commit& commit = commits_[index];
-    commit.answer = answer;
-    commit.committed = true;
-    if (answer == Answer::foreign) commit.visit = foreign_visits_;
-    if (answer == Answer::acked && acked_too_much()) commit.unsafe = true;
-    commit.answered_ns = clock_.time_ns;
-    trace_.note(answer == Answer::acked ? "commit OK" : "commit OK, exposed", commit.id);
-    if (answered) answered(commit);
-  }
-}
-
-void Mysqld::set_enabled(bool on) {
-  trace_.note(on ? "semi-sync ON" : "semi-sync OFF", waiting_.size());
-  enabled_set_ = true;
-  if (on) {
-    if (!enabled_) forget_acks();
-    enabled_ = status_on_ = true;
-    return;
-  }
-  if (enabled_) ++counters_.no_times;  // as seen on MariaDB 10.11
-  enabled_ = status_on_ = false;
-  for (const Group& group : waiting_) {
-    counters_.no_tx += group.commits.size();
-    answer(group, Answer::exposed);
-  }
-  waiting_.clear();
+  return 1;
 }
 
 void Mysqld::begin_read_only() {
   if (read_only_ || read_only_wanted_) return;
   trace_.note("read_only wanted", waiting_.size());
   read_only_wanted_ = true;
-}
-
-// The whole group of the killed leader continues, and the server counts it as acknowledged.
-void Mysqld::kill_waiter() {
-  if (!up_ || waiting_.empty() || !status_on()) return;
-  trace_.note("waiter killed", waiting_.front().commits.size());
-  counters_.yes_tx += waiting_.front().commits.size();
-  answer(waiting_.front(), Answer::exposed);
-  waiting_.pop_front();
-}
-
-void Mysqld::purge_before(std::uint32_t file) {
-  if (!up_) return;
-  file = std::min(file, last_listed());
-  if (dump_file_ != 0) file = std::min(file, dump_file_);
-  trace_.note("purge", file);
-  store_.purge_before(file);
 }
 
 // --- dump connection ----------------------------------------------------------------------------

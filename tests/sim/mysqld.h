@@ -2,23 +2,27 @@
 //
 // Group commit has these steps: write (in one or two pieces), sync, publish to the dump connection,
 // wait point, engine commit, answer to the client. Each step takes time, and a crash may come
-// between any two. Semi-sync is MariaDB's (or MySQL's, for recovery): its own timeout switches it
-// off, an ACK that covers everything switches it on again, and there are KILL of a waiting leader,
-// OFF and ON. Recovery keeps a torn tail (MariaDB) or trims it (MySQL), continues in the next file,
-// and uses the GTIDs of lost transactions again. Commits remember what clients were told.
+// between any two. Semi-sync's own timeout switches it off, an ACK that covers everything switches
+// it on again, and there are KILL of a waiting session, OFF and ON. Recovery continues in the next
+// file, and uses the GTIDs of lost transactions again. In what MariaDB and MySQL differ is
+// Temperament. Commits remember what clients were told.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "binlog_store.h"
 #include "control/stream/source_state.h"
 #include "random.h"
+#include "server_gtids.h"
 #include "support/binlog_writer.h"
+#include "temperament.h"
 #include "trace.h"
 
 namespace binlane::sim {
@@ -35,6 +39,7 @@ enum class Answer : std::uint8_t {
 struct Commit {
   std::uint64_t id = 0;
   std::uint64_t gtid = 0;    // sequence number
+  Uuid writer;               // see ServerGtids
   std::uint64_t stream = 0;  // the number of RESETs before it
   Position begin;
   Position end;
@@ -49,13 +54,16 @@ struct Commit {
   // reset since, before anybody could know of that.
   bool unsafe = false;
   std::uint64_t visit = 0;  // of the foreign acker whose ACK answered it; 0: none did
+
+  // No two transactions that were acknowledged have the same one.
+  std::pair<Uuid, std::uint64_t> name() const { return {writer, gtid}; }
 };
 
 struct MysqldOptions {
-  bool trims_torn_files = false;       // as MySQL does
-  bool compares_names_as_text = true;  // as MariaDB does (S17)
+  ServerKind kind = ServerKind::mariadb;
+  Uuid uuid{{1}};              // MySQL's server_uuid
+  bool orders_commits = true;  // MySQL's binlog_order_commits
   std::uint32_t first_file = 1;
-  std::uint64_t first_gtid = 1;     // after those that it executed as a replica
   bool read_only_at_start = false;  // by its configuration
   bool enabled_at_start = true;     // semi-sync is ON by its configuration
   std::uint64_t timeout_ns = 4 * kNanosPerSecond;
@@ -73,14 +81,16 @@ class Mysqld {
 
   // --- its life
   void start();
-  // It has executed this transaction as a replica, and begins binlogs of its own after it.
-  void start_after(std::uint64_t last_gtid);
+  // It has executed these as a replica, and begins binlogs of its own after them.
+  void start_after(const GtidSet& executed);
   // It is no source's server any more: another stream replaces what it wrote.
   void forget();
   // kill -9. What the disk loses then is up to BinlogStore.
   void kill();
   void shut_down();
   bool up() const { return up_; }
+  // It has ended itself after half a write, and was not started since.
+  bool aborted() const { return aborted_; }
   std::uint32_t run() const { return run_; }
   std::size_t turn();
   std::uint64_t next_due_ns() const;
@@ -101,11 +111,12 @@ class Mysqld {
   bool foreign_connected() const { return foreign_; }
   std::uint64_t foreign_visits() const { return foreign_visits_; }
   void purge_before(std::uint32_t file);
-  // Returns false while a commit waits.
-  bool reset_master();
-  // Half of the next group is written, the rest is lost, and the server continues after it. MariaDB
-  // does this when the disk of its binlogs is full, the waiting client is killed, and space is
-  // freed.
+  // RESET MASTER (RESET BINARY LOGS AND GTIDS), or the same TO `first`. Returns false while a
+  // commit waits.
+  bool reset_master(std::uint32_t first = 1);
+  // Half of the next group is written, and the rest is lost: the disk of the binlogs is full, and
+  // the waiting client is killed. MariaDB continues after it when space is freed; MySQL ends
+  // itself.
   void tear_next_group() { tear_wanted_ = true; }
   // The next file no longer lists the domain to which nobody writes.
   void delete_domain() {
@@ -128,7 +139,10 @@ class Mysqld {
   const ServerCounters& counters() const { return counters_; }
   // Rpl_semi_sync_master_clients.
   std::uint64_t clients() const;
-  bool compares_names_as_text() const { return options_.compares_names_as_text; }
+  // Rpl_semi_sync_master_wait_sessions.
+  std::uint64_t wait_sessions() const;
+  const Temperament& temperament() const { return temperament_; }
+  bool compares_names_as_text() const { return temperament_.compares_names_as_text; }
   void set_enabled(bool on);
   // The timeout of waits that begin from now on, until the server ends.
   void set_timeout(std::uint64_t timeout_ns) { timeout_ns_ = timeout_ns; }
@@ -152,8 +166,9 @@ class Mysqld {
   // --- for checks
   std::function<void(const Commit&)> answered;
   const std::vector<Commit>& commits() const { return commits_; }
-  // The sequence number of its last transaction; 0: none.
-  std::uint64_t last_gtid() const { return next_gtid_ - 1; }
+  // All that it has executed, by itself or as a replica.
+  GtidSet executed() const { return gtids_.executed(); }
+  const TemperamentCounts& temperament_counts() const { return counts_; }
   // The commit in which the position lies, its bounds aside; null: none.
   const Commit* around(Position position) const;
   std::uint64_t resets() const { return resets_; }
@@ -177,12 +192,15 @@ class Mysqld {
   Position torn_at() const;
 
  private:
-  enum class Stage : std::uint8_t { idle, second_piece, syncing, rotating, new_file };
+  // Of what writes the binlog: one group, rotation or rename at a time.
+  enum class Stage : std::uint8_t { idle, second_piece, rotating, new_file, renaming };
   struct Group {
     Position end;
-    std::uint64_t since_ns = 0;
-    std::uint64_t timeout_ns = 0;      // of this wait
     std::vector<std::size_t> commits;  // indices
+    bool after_commit = false;         // the engine has it before it waits
+    bool waits = false;                // and is not only queued behind a group that does
+    std::uint64_t since_ns = 0;        // of this wait
+    std::uint64_t timeout_ns = 0;      // as well
   };
   struct Ending {  // the Rotate or Stop event of a file
     std::uint64_t begin = 0;
@@ -191,6 +209,15 @@ class Mysqld {
   };
 
   std::size_t advance();
+  std::size_t advance_idle();
+  std::size_t advance_sync();
+  // Semi-sync.
+  void begin_waiting(Group group);
+  void start_wait(Group& group);
+  bool waits_one_by_one() const { return temperament_.waits_in_order && options_.orders_commits; }
+  bool wait_is_over(const Group& group) const;
+  std::optional<std::size_t> next_over();
+  std::uint64_t counted(const Group& group) const;
   std::size_t answer_waiters();
   std::size_t work_foreign();
   static bool covers_as_text(const Position& acked, const Position& end);
@@ -199,16 +226,26 @@ class Mysqld {
   void take_ack(const Position& position);
   void forget_acks();
   void forget_binlogs();
+  // The binlog.
+  Commit new_commit();
+  void add_commit(Commit commit, ConstBytes bytes);
+  Commit write_commit();
   void write_group();
   bool tear_group(const std::vector<std::byte>& bytes);
+  void flush_group();
+  void begin_sync();
   void finish_sync();
+  bool may_rotate() const;
   void begin_rotation();
   void open_file(std::uint32_t number, std::uint32_t startup_s);
+  std::uint32_t startup_s() const;
   void list_file();
-  std::uint32_t first_number() const;
   void end_file(bool stop);
+  void begin_rename();
+  void advance_rename();
   void answer(const Group& group, Answer answer);
   void recover();
+  void trim_torn_file();
   bool survives(const Commit& commit) const;
   std::uint64_t sync_time() { return 80'000 + random_.below(300'000); }
 
@@ -217,9 +254,14 @@ class Mysqld {
   Trace& trace_;
   BinlogStore& store_;
   MysqldOptions options_;
+  const Temperament& temperament_;
+  ServerGtids gtids_;
+  TemperamentCounts counts_;
   bool up_ = false;
+  bool aborted_ = false;
   std::uint32_t run_ = 0;
   std::uint32_t run_first_file_ = 0;
+  std::uint32_t first_number_ = 1;  // of its binlogs, if there are none
   std::uint32_t file_ = 0;
   std::uint32_t unlisted_ = 0;  // the file that the index does not list yet; 0: none
   test::BinlogWriter writer_;
@@ -228,7 +270,6 @@ class Mysqld {
   std::uint64_t shift_ = 0;
   bool tear_wanted_ = false;
   bool delete_domain_wanted_ = false;
-  bool has_idle_domain_ = true;
   std::map<std::uint32_t, std::uint64_t> torn_;  // file → offset
   std::uint64_t torn_at_ = 0;                    // begin and end of the last half group
   std::uint64_t torn_end_ = 0;
@@ -237,13 +278,28 @@ class Mysqld {
   std::uint64_t due_ns_ = 0;
   bool rotate_wanted_ = false;
   std::vector<std::byte> second_piece_;
+  // A large transaction whose cache file becomes the next binlog file.
+  struct Rename {
+    enum class Step : std::uint8_t { rotate, create, remove, rename, header, list, clear, xid };
+    Step step = Step::rotate;
+    Commit commit;
+    test::BinlogWriter writer;   // of the new file
+    std::uint64_t cached_size = 0;  // of the file without the commit's last event
+  };
+  std::optional<Rename> rename_;
+  Group group_;  // that is being written
+  // Groups that are written and whose end is not published. Of these, the first `syncing_` end with
+  // the sync that is in progress.
+  std::deque<Group> flushed_;
+  std::size_t syncing_ = 0;
+  std::uint64_t sync_due_ns_ = 0;
   std::uint64_t sync_end_ = 0;
-  Group group_;                // the group that is being written and synced
-  std::deque<Group> waiting_;  // at the wait point
+  bool rotation_delayed_ = false;
+  // At the wait point. If groups wait one by one, the second is queued behind the first.
+  std::deque<Group> waiting_;
   Position dump_end_;
   std::uint32_t dump_file_ = 0;
   Position last_group_end_;
-  std::uint64_t next_gtid_ = 1;
   std::uint64_t resets_ = 0;
   std::uint64_t timeouts_ = 0;
   std::uint64_t timeout_ns_ = 0;

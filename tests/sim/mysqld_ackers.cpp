@@ -28,7 +28,7 @@ bool Mysqld::covers_as_text(const Position& acked, const Position& end) {
 }
 
 bool Mysqld::covers(const Position& end) const {
-  return options_.compares_names_as_text ? covers_as_text(acked_, end) : acked_ >= end;
+  return temperament_.compares_names_as_text ? covers_as_text(acked_, end) : acked_ >= end;
 }
 
 // What ended a wait, and by whose ACK.
@@ -39,7 +39,7 @@ Answer Mysqld::answer_of(const Group& group) const {
 
 void Mysqld::take_ack(const Position& position) {
   const bool further =
-      options_.compares_names_as_text ? covers_as_text(position, acked_) : position > acked_;
+      temperament_.compares_names_as_text ? covers_as_text(position, acked_) : position > acked_;
   if (further) acked_ = position;
   if (!status_on_ && covers(last_group_end_)) {
     status_on_ = true;
@@ -111,10 +111,6 @@ std::size_t Mysqld::work_foreign() {
     ++work;
   }
   return work;
-}
-
-void Mysqld::storm(std::uint32_t rotations) {
-  storm_ = std::max(storm_, rotations);
 }
 
 }  // namespace binlane::sim

@@ -308,7 +308,7 @@ bool ReplicaHost::call(const std::function<void()>& work) {
 
 // --- for checks -------------------------------------------------------------------------------
 
-// By reading the archived files up to there, as MariaDB has counted it; once for each place, since
+// By reading the archived files up to there, as a server has counted it; once for each place, since
 // the files may be gone later.
 std::string ReplicaHost::executed_gtid() {
   const FedServer::Place at = server_.executed_place();
@@ -324,13 +324,13 @@ std::string ReplicaHost::executed_gtid() {
   ArchiveGtids gtids(
       {at.folder, at.basename, std::make_shared<ArchiveView>(files_, at.folder, at.basename)},
       limit, [] { return false; });
-  const auto history = gtids.history();
-  if (!history)
+  const auto executed = gtids.executed();
+  if (!executed)
     throw Violation(
         fmt::format("{}'s server has executed {} of {}, which its archive cannot tell: {}", name_,
                     to_string(at.position), at.folder, gtids.error()));
   executed_ = at;
-  executed_gtid_ = history->position().text();
+  executed_gtid_ = executed->text();
   return executed_gtid_;
 }
 

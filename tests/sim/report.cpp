@@ -35,6 +35,9 @@ void Report::add(const RunResult& result) {
   promotions += result.promotions;
   settings.changed += result.settings.changed;
   settings.refused += result.settings.refused;
+  temperament += result.temperament;
+  ++servers[static_cast<std::size_t>(result.server)];
+  unordered += temperament_of(result.server).waits_in_order && !result.orders_commits ? 1 : 0;
   ++modes[static_cast<std::size_t>(result.mode)];
   holding += result.holds ? 1 : 0;
   later += result.promotions.active > 1 ? 1 : 0;
@@ -66,6 +69,9 @@ void Report::add(const Report& other) {
   promotions += other.promotions;
   settings.changed += other.settings.changed;
   settings.refused += other.settings.refused;
+  temperament += other.temperament;
+  for (std::size_t i = 0; i < servers.size(); ++i) servers[i] += other.servers[i];
+  unordered += other.unordered;
   for (std::size_t i = 0; i < modes.size(); ++i) modes[i] += other.modes[i];
   holding += other.holding;
   later += other.later;
@@ -114,6 +120,23 @@ std::string Report::to_json() const {
   json["candidates_struck_by_phase"] = promotions.struck;
   json["runs_by_mode"] = {{"degrade", modes[0]}, {"block", modes[1]}, {"fail", modes[2]}};
   json["runs_with_hold"] = holding;
+  auto& by_server = json["runs_by_server"];
+  for (std::size_t i = 0; i < kServerKinds; ++i)
+    by_server[to_string(static_cast<ServerKind>(i))] = servers[i];
+  json["runs_with_unordered_commits"] = unordered;
+  auto& seen = json["temperament"];
+  seen["torn_files_trimmed"] = temperament.torn_files_trimmed;
+  seen["flags_cleared_by_recovery"] = temperament.flags_cleared_by_recovery;
+  seen["groups_synced_together"] = temperament.groups_synced_together;
+  seen["groups_queued_for_ack"] = temperament.groups_queued_for_ack;
+  seen["waits_ended_out_of_order"] = temperament.waits_ended_out_of_order;
+  seen["rotations_delayed"] = temperament.rotations_delayed;
+  seen["kills_waited_out"] = temperament.kills_waited_out;
+  seen["aborts"] = temperament.aborts;
+  seen["resets"] = temperament.resets;
+  seen["resets_to_a_number"] = temperament.resets_to_a_number;
+  seen["renames"] = temperament.renames;
+  seen["renames_cut_short"] = temperament.renames_cut_short;
   json["settings_changed"] = settings.changed;
   json["settings_refused"] = settings.refused;
   auto& checked = json["checked"];

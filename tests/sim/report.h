@@ -24,6 +24,9 @@ struct RunResult {
   CheckCounts checks;
   World::PromotionCounts promotions;
   World::SettingCounts settings;
+  TemperamentCounts temperament;
+  ServerKind server = ServerKind::mariadb;
+  bool orders_commits = true;
   FallbackMode mode = FallbackMode::degrade;
   bool holds = false;  // degraded_release
   bool promotion_asked = false;
@@ -52,11 +55,14 @@ struct Report {
   CheckCounts checks;
   World::PromotionCounts promotions;
   World::SettingCounts settings;
-  std::array<std::uint64_t, 3> modes{};  // runs that began in each
-  std::uint64_t holding = 0;             // runs with degraded_release = hold
-  std::uint64_t later = 0;               // runs in which a second one, or a third, did
-  std::uint64_t promoted = 0;            // runs in which a replica became the source
-  std::uint64_t unproven = 0;            // and those in which nobody could
+  TemperamentCounts temperament;
+  std::array<std::uint64_t, kServerKinds> servers{};  // runs with each
+  std::uint64_t unordered = 0;                        // of MySQL's, with binlog_order_commits=OFF
+  std::array<std::uint64_t, 3> modes{};               // runs that began in each
+  std::uint64_t holding = 0;                          // runs with degraded_release = hold
+  std::uint64_t later = 0;                            // runs in which a second one, or a third, did
+  std::uint64_t promoted = 0;                         // runs in which a replica became the source
+  std::uint64_t unproven = 0;                         // and those in which nobody could
   std::size_t failures = 0;
   std::array<FailedSeed, kMostFailures> failed{};
 

@@ -167,11 +167,11 @@ TEST(Safety, S5_AReplicaThatWasAwayIsHeldToWhatItMustShare) {
 // S6: the server dies in the middle of writing a group while the daemon lives, and continues in the
 // next file. MariaDB keeps the torn tail for ever, and so do the archives (check I8). MySQL cuts it
 // off, and the replicas that hold it cut it as well, although the daemon may have synced it.
-void torn_files(bool trims) {
+void torn_files(ServerKind kind) {
   std::uint64_t cuts = 0;
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     WorldOptions options = script(seed);
-    options.server.trims_torn_files = trims;
+    options.server.kind = kind;
     options.server.second_piece_ns = 5 * kMs;
     World world(options);
     for (int i = 0; i < 3; ++i) {
@@ -184,17 +184,17 @@ void torn_files(bool trims) {
     run_until_healthy(world);
     cuts += world.checks().counts().cuts;
   }
-  if (trims) {
+  if (temperament_of(kind).trims_torn_files) {
     EXPECT_GT(cuts, 0U);
   } else {
     EXPECT_EQ(cuts, 0U);
   }
 }
 TEST(Safety, S6_ATornFileAndItsSuccessor_MariaDb) {
-  torn_files(false);
+  torn_files(ServerKind::mariadb);
 }
 TEST(Safety, S6_ATornFileAndItsSuccessor_MySql) {
-  torn_files(true);
+  torn_files(ServerKind::mysql);
 }
 
 // S7: after a kill -9 the page cache has bytes that the server's recovery keeps and does not sync,
@@ -514,7 +514,7 @@ TEST(Safety, S5_AnIncarnationIsHeldToAllThatWasTold) {
 // S17: where the server compares numbers (MySQL), the numbering has no end.
 TEST(Safety, S17_FileNumbersAreNumbers) {
   WorldOptions options = script();
-  options.server.compares_names_as_text = false;
+  options.server.kind = ServerKind::mysql;
   options.server.first_file = 999'998;
   options.server.max_file_bytes = 2000;
   World world(options);

@@ -12,6 +12,11 @@ namespace {
 constexpr std::uint64_t kSettledNs = AckerWatch::kSettleNs + 1500 * kNanosPerMilli;
 constexpr std::uint32_t kServerId = 1;
 
+SemiSyncWords words_of(const Mysqld& server) {
+  return server.temperament().grammar == GtidGrammar::mysql ? SemiSyncWords::source_replica
+                                                            : SemiSyncWords::master_slave;
+}
+
 }  // namespace
 
 SimServer::SimServer(const test::VirtualClock& clock, Mysqld& server, const BinlogStore& binlogs,
@@ -20,6 +25,7 @@ SimServer::SimServer(const test::VirtualClock& clock, Mysqld& server, const Binl
       server_(server),
       binlogs_(binlogs),
       standby_(standby),
+      names_(semi_sync_names(words_of(server))),
       drain_(clock, server, [this](const ServerRun& run) { return decide_(run); }) {}
 
 void SimServer::start(DumpConnection::Register decide) {
@@ -49,10 +55,11 @@ Status SimServer::connect_commands() {
 Result<ServerFacts> SimServer::read_facts() {
   if (!polls_connected()) return Status::failed(kGone);
   ServerFacts facts;
-  const bool mariadb = server_.compares_names_as_text();
-  facts.flavour = mariadb ? ServerFlavour::mariadb : ServerFlavour::mysql;
-  facts.version = mariadb ? "10.11.19-MariaDB" : "9.7.4";
-  facts.version_number = mariadb ? 101'119 : 90'704;
+  const Temperament& temperament = server_.temperament();
+  facts.version = temperament.version;
+  facts.version_number = temperament.version_number;
+  facts.flavour = flavour_of(facts.version);
+  const bool mariadb = facts.flavour == ServerFlavour::mariadb;
   facts.server_id = kServerId;
   facts.log_bin = true;
   facts.log_bin_basename = std::string(kBinlogFolder) + "/" + kBasename;
@@ -62,7 +69,8 @@ Result<ServerFacts> SimServer::read_facts() {
   facts.binlog_checksum = "CRC32";
   if (mariadb) facts.gtid_domain_id = 0;
   if (!mariadb) facts.binlog_error_action = "ABORT_SERVER";
-  facts.semi_sync_words = SemiSyncWords::master_slave;
+  if (!mariadb) facts.semi_sync_wait_for_replicas = 1;
+  facts.semi_sync_words = words_of(server_);
   facts.read_only = server_.read_only();
   facts.privileges = {"ALL PRIVILEGES"};
   facts.account = "binlane@localhost";
@@ -90,7 +98,7 @@ Result<ServerPollResult> SimServer::poll() {
   status.yes_tx = server_.counters().yes_tx;
   status.no_tx = server_.counters().no_tx;
   status.no_times = server_.counters().no_times;
-  status.wait_sessions = server_.waiting();
+  status.wait_sessions = server_.wait_sessions();
   status.sync_binlog = server_.sync_binlog();
   status.innodb_flush_log_at_trx_commit = 1;
   result.newest_file = server_.last_listed();

@@ -73,7 +73,7 @@ class SimServer final : public SourceServer {
   Mysqld& server_;
   const BinlogStore& binlogs_;
   SimStandby* const standby_;
-  const SemiSyncNames names_ = semi_sync_names(SemiSyncWords::master_slave);
+  const SemiSyncNames names_;
   DumpConnection::Register decide_;
   SimDrain drain_;
   // The run of the server to which the connections were made; 0: none.

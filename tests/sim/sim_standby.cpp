@@ -3,8 +3,7 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "shim/binlog/gtid_position.h"
-#include "support/binlog_writer.h"
+#include "shim/binlog/gtid_set.h"
 
 namespace binlane::sim {
 
@@ -26,9 +25,10 @@ Result<StandbyServer::Positions> SimStandby::positions() {
 }
 
 bool SimStandby::covers(const std::string& state, const std::string& wanted) const {
-  const auto has = GtidPosition::parse(state);
-  const auto wants = GtidPosition::parse(wanted);
-  return has && wants && binlane::covers(*has, *wants);
+  const GtidGrammar grammar = server_.temperament().grammar;
+  const auto has = GtidSet::parse(grammar, state);
+  const auto wants = GtidSet::parse(grammar, wanted);
+  return has && wants && has->covers(*wants);
 }
 
 Status SimStandby::stop_following() {
@@ -41,11 +41,10 @@ Status SimStandby::stop_following() {
 Result<StandbyServer::NewStream> SimStandby::begin_stream() {
   if (Status up = answers(); !up.is_ok()) return up;
   if (is_replica_) {
-    const auto state = GtidPosition::parse(own_.executed_gtid());
-    BL_ASSERT(state.has_value());
-    const GtidEntry* const last = state->find(0);
+    const auto executed = GtidSet::parse(server_.temperament().grammar, own_.executed_gtid());
+    BL_ASSERT(executed.has_value());
     is_replica_ = false;
-    server_.start_after(last == nullptr ? 0 : last->sequence);
+    server_.start_after(*executed);
     return NewStream{kBasename, server_.last_listed()};
   }
   if (flushed_from_ == 0) {
@@ -65,9 +64,7 @@ void SimStandby::rebuild() {
 
 void SimStandby::become_replica() {
   if (is_replica_) return;
-  std::string stands_at;
-  if (server_.last_gtid() > 0)
-    stands_at = to_string(GtidEntry{0, test::BinlogWriter::kServerId, server_.last_gtid()});
+  std::string stands_at = server_.executed().text();
   server_.forget();
   is_replica_ = true;
   flushed_from_ = 0;

@@ -42,7 +42,8 @@ WorldOptions options_of_seed(std::uint64_t seed) {
   options.replicas = static_cast<std::uint32_t>(random.between(3, 5));
   options.quorum = static_cast<std::uint32_t>(random.between(1, options.replicas - 1));
   options.journal_blocks = random.one_in(3) ? 48 : 128;
-  options.server.trims_torn_files = random.one_in(3);
+  // In every second run the servers are MySQL.
+  if (random.one_in(2)) options.server.kind = ServerKind::mysql;
   options.server.enabled_at_start = !random.one_in(4);
   options.server.max_file_bytes = random.between(4, 64) * 1024;
   options.server.group_pause_ns = random.between(5, 60) * kNanosPerMilli;
@@ -57,6 +58,7 @@ WorldOptions options_of_seed(std::uint64_t seed) {
   // MariaDB's default, which a source's control replaces.
   options.server.after_commit_at_start = random.one_in(3);
   options.source_may_rejoin = random.one_in(2);
+  options.server.orders_commits = !random.one_in(3);
   return options;
 }
 
@@ -123,6 +125,12 @@ World::~World() {
 // Processes run seeds side by side, so each needs ledgers of its own.
 std::string World::ledger_prefix() const {
   return fmt::format("{}/binlane-sim.{}.", options_.directory, ::getpid());
+}
+
+TemperamentCounts World::temperament_counts() const {
+  TemperamentCounts counts = server().temperament_counts();
+  for (const auto& candidate : candidates_) counts += candidate->server().temperament_counts();
+  return counts;
 }
 
 std::uint64_t World::virtual_ns() const {

@@ -123,6 +123,8 @@ class World {
   std::uint32_t faults_of(FaultKind kind) const {
     return fault_counts_[static_cast<std::size_t>(kind)];
   }
+  // What was seen of how the servers differ from MariaDB 10.11, of all servers.
+  TemperamentCounts temperament_counts() const;
   // Changes of settings that a running source accepted, and those that it refused to the end.
   struct SettingCounts {
     std::uint64_t changed = 0;

@@ -30,6 +30,8 @@ constexpr std::uint64_t kPromotedNs = 40 * kNanosPerSecond;
 // An operator asks for a change of a setting so long, and so often.
 constexpr std::uint64_t kChangedNs = 5 * kNanosPerSecond;
 constexpr std::uint64_t kAskToChangeNs = 100 * kNanosPerMilli;
+// A server that has ended itself is started again after this time.
+constexpr std::uint64_t kAbortedNs = 700 * kNanosPerMilli;
 constexpr std::uint64_t kFreezeLeastNs = 1500 * kNanosPerMilli;
 constexpr std::uint64_t kFreezeMostNs = 20 * kNanosPerSecond;
 
@@ -84,6 +86,11 @@ bool no_room(const Fault& fault) {
   return fault.draw / 7 % 2 == 0;
 }
 
+// RESET … TO n: the first binlog after it may seem to follow the newest one before it.
+std::uint32_t reset_to(const Fault& fault, const BinlogStore& binlogs) {
+  return fault.draw / 7 % 3 == 0 ? binlogs.last() + 1 : 1;
+}
+
 double share(std::uint64_t draw, std::uint64_t most_percent) {
   return static_cast<double>(1 + draw / 7 % most_percent) / 100.0;
 }
@@ -110,7 +117,7 @@ void World::run_faults() {
     }
     // Nobody who is about to promote a host resets the binlogs.
     if (fault.kind == FaultKind::reset_master)
-      over = promotion_asked_ || server().reset_master() || over;
+      over = promotion_asked_ || server().reset_master(reset_to(fault, binlogs())) || over;
     if (fault.kind == FaultKind::source_freeze) over = freeze_is_over(fault);
     if (changes_setting(fault.kind))
       over = change_setting(fault) || clock_.time_ns >= fault.at_ns + kChangedNs;
@@ -574,6 +581,9 @@ void World::heal() {
 }
 
 void World::restarts() {
+  // Whatever watches over a server starts it again when it has ended itself.
+  if (server().aborted() && !server_restart_.wanted())
+    server_restart_.at_ns = clock_.time_ns + kAbortedNs;
   if (server_restart_.at_ns <= clock_.time_ns) {
     server_restart_ = {};
     source_->start_server();

@@ -57,6 +57,7 @@ void World::make_candidates() {
     source.ledger_path = ledger_prefix() + own.name() + ".ledger";
     MysqldOptions server = options_.server;
     server.first_file = 1;
+    server.uuid.bytes[1] = static_cast<std::uint8_t>(own.endpoint().ipv4);
     server.enabled_at_start = false;  // a standby has semi-sync OFF; binlaned switches it ON
     server.read_only_at_start = true;
     candidates_.push_back(std::make_unique<SourceHost>(clock_, *network_, random_.fork(), trace_,

@@ -99,8 +99,8 @@ class BinlogWriter {
     put(body, text);
     event(EventType::query, body);
   }
-  void rows(std::size_t size, char fill = 'r') {
-    event(EventType::annotate_rows, std::string(5, 'a'));
+  void rows(std::size_t size, char fill = 'r', bool annotated = true) {
+    if (annotated) event(EventType::annotate_rows, std::string(5, 'a'));
     event(EventType::table_map, std::string(12, 't'));
     event(static_cast<EventType>(30), std::string(size, fill));
   }

@@ -156,7 +156,8 @@ class Checks {
   std::uint64_t looked_ns_ = 0;
   std::set<std::uint64_t> foreign_seen_;  // visits of the foreign acker that some look has shown
   std::uint32_t looks_unguarded_ = 0;     // looks in a row that found SEMISYNC where it must not be
-  std::map<std::uint64_t, std::uint32_t> acked_gtids_;  // GTIDs of this stream, each with its CRC
+  // GTIDs of this stream, each with its CRC.
+  std::map<std::pair<Uuid, std::uint64_t>, std::uint32_t> acked_gtids_;
 };
 
 }  // namespace binlane::sim

@@ -109,7 +109,7 @@ void PromotionChecks::on_old_answer(const Commit& commit) {
   if (!purged && !stream_holds(candidate_.promotion().sealed(), commit))
     fail("I1", fmt::format("commit {} ({}) was acknowledged, and the winning log holds other bytes",
                            commit.id, to_string(commit.end)));
-  const auto [found, inserted] = acked_.emplace(commit.gtid, commit.crc);
+  const auto [found, inserted] = acked_.emplace(commit.name(), commit.crc);
   if (!inserted && found->second != commit.crc)
     fail("split ACK", fmt::format("GTID {} was acknowledged by both sources", commit.gtid));
 }
@@ -129,7 +129,7 @@ void PromotionChecks::on_new_answer(const Commit& commit) {
   world_.on_answer(candidate_.promotion().new_origin(), commit);
   if (commit.answer != Answer::acked || commit.unsafe) return;
   ++new_acked_;
-  const auto [found, inserted] = acked_.emplace(commit.gtid, commit.crc);
+  const auto [found, inserted] = acked_.emplace(commit.name(), commit.crc);
   if (!inserted)
     fail("split ACK",
          fmt::format("GTID {} was acknowledged by the old source and the new one", commit.gtid));

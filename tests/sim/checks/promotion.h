@@ -56,9 +56,10 @@ class PromotionChecks {
   SourceHost& candidate_;
   std::uint64_t compared_ = 0;
   std::uint64_t new_acked_ = 0;
-  std::map<std::uint64_t, std::uint32_t> acked_;  // GTIDs that either source acknowledged, with CRC
-  const Position fed_when_asked_;                 // how far the candidate's own server was fed
-  std::vector<Position> diverged_fed_;            // for each replica; null: it has not diverged
+  // GTIDs that either source acknowledged, with CRC.
+  std::map<std::pair<Uuid, std::uint64_t>, std::uint32_t> acked_;
+  const Position fed_when_asked_;       // how far the candidate's own server was fed
+  std::vector<Position> diverged_fed_;  // for each replica; null: it has not diverged
 };
 
 }  // namespace binlane::sim

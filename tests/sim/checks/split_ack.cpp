@@ -10,7 +10,7 @@ namespace binlane::sim {
 
 void Checks::check_split_ack(const Commit& commit) {
   if (commit.unsafe) return;
-  const auto [found, inserted] = acked_gtids_.emplace(commit.gtid, commit.crc);
+  const auto [found, inserted] = acked_gtids_.emplace(commit.name(), commit.crc);
   if (!inserted) fail("split ACK", fmt::format("GTID {} was acknowledged twice", commit.gtid));
 }
 
