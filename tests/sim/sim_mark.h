@@ -17,8 +17,14 @@ class SimMark final : public DurableMark {
       : name_(std::move(name)), failing_(std::move(failing)) {}
 
   bool is_set() const override { return set_; }
-  int set() override { return write(true); }
+  int set() override {
+    const int error = write(true);
+    missing_ = error != 0;
+    return error;
+  }
   int clear() override { return write(false); }
+  // It should have been set, and its disk did not take that.
+  bool is_missing() const { return missing_; }
   const std::string& path() const override { return name_; }
 
  private:
@@ -31,6 +37,7 @@ class SimMark final : public DurableMark {
   std::string name_;
   const std::function<bool()> failing_;
   bool set_ = false;
+  bool missing_ = false;
 };
 
 }  // namespace binlane::sim

@@ -132,6 +132,8 @@ class SourceHost final : private OtherSide {
   // How often the daemon has written the role, whether its disk took it or not.
   std::uint64_t role_writes() const { return role_writes_; }
   const WriteGuard& guard() const;
+  // The daemon has said that after a restart an operator may have to lift read_only.
+  bool read_only_unmarked() const { return read_only_mark_.is_missing(); }
   // For an operator, or because of a later term.
   void fence(const FenceCause& cause);
   std::string problem() const;

@@ -191,6 +191,7 @@ class World {
   void operators_of_standbys();
   void operators_behind_promotion();
   bool mend_damaged_source();
+  static void lift_forgotten_read_only(SourceHost& source);
   ReplicaHost& pick(const Fault& fault) { return *replicas_[fault.draw % replicas_.size()]; }
   std::vector<Block> partition_of(const Fault& fault) const;
   bool freeze_is_over(const Fault& fault);

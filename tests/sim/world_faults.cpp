@@ -631,8 +631,17 @@ bool World::mend_damaged_source() {
   return true;
 }
 
+// The record that Binlane had made the server read-only could not be written, as its log says, and
+// the daemon was restarted since.
+void World::lift_forgotten_read_only(SourceHost& source) {
+  if (source.read_only_unmarked() && source.server().read_only() &&
+      source.fallback_state() == FallbackState::semisync)
+    source.server().lift_read_only();
+}
+
 void World::operators() {
   if (mend_damaged_source()) return;
+  lift_forgotten_read_only(source_of_now());
   if (promotion_asked_) return operators_behind_promotion();
   if (!source_->up() || !server().up()) return;
   const bool reset = server().resets() > 0;
