@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 
 #include "violation.h"
@@ -16,8 +17,16 @@ inline constexpr std::uint64_t kMs = kNanosPerMilli;
 inline constexpr std::uint64_t kSoonNs = 30 * kNanosPerSecond;
 inline constexpr std::uint64_t kPromotionNs = 60 * kNanosPerSecond;
 
+// Scripts run with MariaDB, or with what BINLANE_SIM_SERVER names. Those that are about one server
+// alone set the kind themselves.
+inline ServerKind server_of_scripts() {
+  const char* const name = std::getenv("BINLANE_SIM_SERVER");
+  return name == nullptr ? ServerKind::mariadb : parse_server_kind(name).value();
+}
+
 inline WorldOptions script(std::uint64_t seed = 1) {
   WorldOptions options;
+  options.server.kind = server_of_scripts();
   options.seed = seed;
   options.scripted = true;
   options.server.group_pause_ns = 10 * kMs;

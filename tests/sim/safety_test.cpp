@@ -9,6 +9,12 @@ namespace {
 
 using namespace scripted;
 
+WorldOptions mariadb() {
+  WorldOptions options = script();
+  options.server.kind = ServerKind::mariadb;
+  return options;
+}
+
 bool anybody_in_session(const World& world) {
   const auto views = world.source().replicas();
   return std::any_of(views.begin(), views.end(), [](const auto& view) { return view.in_session; });
@@ -251,7 +257,7 @@ TEST(Safety, S7_AFileThatTheServerHadNotListedIsNothing) {
 // S8: the leader of a waiting group is killed. The whole group returns OK, and the server's status
 // remains ON. Binlane notices, and the commits are in the ledger.
 TEST(Safety, S8_AKilledWaiterIsNoticed) {
-  World world(script());
+  World world(mariadb());
   run_until_semisync(world);
   cut_off_all_replicas(world);
   world.run_until([&] { return world.server().waiting() > 2; }, kSoonNs, "commits that wait");
@@ -382,7 +388,7 @@ TEST(Safety, S16_AfterAResetReplicasAreReseeded) {
 // tailer_follows_misplaced_events.
 TEST(Safety, S24_ATornBinlogIsRefusedWithThePlace) {
   for (const bool killed : {false, true}) {
-    World world(script());
+    World world(mariadb());
     run_until_semisync(world);
     world.server().tear_next_group();
     world.run_until([&] { return !world.server().torn_at().is_null(); }, kSoonNs, "a torn binlog");
@@ -527,7 +533,7 @@ TEST(Safety, S17_FileNumbersAreNumbers) {
 // S17: MariaDB waits for nobody from binlog.1000000 on. Binlane ends semi-sync before that, for
 // good.
 TEST(Safety, S17_SemiSyncEndsWithTheNumbering) {
-  WorldOptions options = script();
+  WorldOptions options = mariadb();
   options.server.first_file = 999'970;
   options.server.max_file_bytes = 4000;
   World world(options);
@@ -553,7 +559,7 @@ TEST(Safety, S17_SemiSyncEndsWithTheNumbering) {
 // S17: the last file appears before Binlane looks, and no replica answers. Everything from there on
 // is in the interval.
 TEST(Safety, S17_ARotationStormIsInTheInterval) {
-  WorldOptions options = script();
+  WorldOptions options = mariadb();
   options.server.first_file = 999'990;
   options.server.max_file_bytes = 1 << 20;
   World world(options);
