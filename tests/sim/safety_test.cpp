@@ -208,8 +208,13 @@ TEST(Safety, S6_ATornFileAndItsSuccessor_MySql) {
 TEST(Safety, S7_WhatIsAnnouncedAsSyncedIsSynced) {
   World world(script());
   run_until_semisync(world);
-  world.run_until([&] { return world.binlogs().durable_until() < world.server().written(); },
-                  kSoonNs, "a tail that is not synced");
+  // Of whole groups: MySQL's recovery cuts off half a one.
+  world.run_until(
+      [&] {
+        return world.binlogs().durable_until() < world.server().written() &&
+               !world.server().within_group();
+      },
+      kSoonNs, "a tail that is not synced");
   const std::uint32_t old = world.binlogs().last();
   world.server().kill();
   world.server().start();
