@@ -283,7 +283,7 @@ class Mysqld {
     enum class Step : std::uint8_t { rotate, create, remove, rename, header, list, clear, xid };
     Step step = Step::rotate;
     Commit commit;
-    test::BinlogWriter writer;   // of the new file
+    test::BinlogWriter writer;      // of the new file
     std::uint64_t cached_size = 0;  // of the file without the commit's last event
   };
   std::optional<Rename> rename_;

@@ -66,8 +66,7 @@ void ServerGtids::begin_file(test::BinlogWriter& writer, std::uint32_t startup_s
   writer.begin(gtids, startup_s);
 }
 
-void ServerGtids::begin_group(test::BinlogWriter& writer, std::uint64_t number,
-                              bool alone) const {
+void ServerGtids::begin_group(test::BinlogWriter& writer, std::uint64_t number, bool alone) const {
   if (!is_mysql()) return writer.gtid(number, alone);
   writer.mysql_gtid({{server_, {}}, number});
 }

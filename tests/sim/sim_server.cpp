@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint64_t kSettledNs = AckerWatch::kSettleNs + 1500 * kNanosPerMilli;
 constexpr std::uint32_t kServerId = 1;
 
-SemiSyncWords words_of(const Mysqld& server) {
+SemiSyncWords semi_sync_words_of(const Mysqld& server) {
   return server.temperament().grammar == GtidGrammar::mysql ? SemiSyncWords::source_replica
                                                             : SemiSyncWords::master_slave;
 }
@@ -25,7 +25,7 @@ SimServer::SimServer(const test::VirtualClock& clock, Mysqld& server, const Binl
       server_(server),
       binlogs_(binlogs),
       standby_(standby),
-      names_(semi_sync_names(words_of(server))),
+      names_(semi_sync_names(semi_sync_words_of(server))),
       drain_(clock, server, [this](const ServerRun& run) { return decide_(run); }) {}
 
 void SimServer::start(DumpConnection::Register decide) {
@@ -70,7 +70,7 @@ Result<ServerFacts> SimServer::read_facts() {
   if (mariadb) facts.gtid_domain_id = 0;
   if (!mariadb) facts.binlog_error_action = "ABORT_SERVER";
   if (!mariadb) facts.semi_sync_wait_for_replicas = 1;
-  facts.semi_sync_words = words_of(server_);
+  facts.semi_sync_words = semi_sync_words_of(server_);
   facts.read_only = server_.read_only();
   facts.privileges = {"ALL PRIVILEGES"};
   facts.account = "binlane@localhost";

@@ -16,7 +16,7 @@ namespace binlane::sim {
 namespace {
 
 // The length of a turn of the daemon's control thread.
-constexpr std::uint64_t kTurnNs = 5 * kNanosPerMilli;
+constexpr std::uint64_t kControlTurnNs = 5 * kNanosPerMilli;
 constexpr std::uint64_t kAckerServerId = 4'000'000'000;
 
 int ledger_failing = 0;  // errno of every write of a ledger; 0: writes succeed
@@ -272,7 +272,7 @@ std::size_t SourceHost::turn() {
 }
 
 void SourceHost::control() {
-  control_ns_ = clock_.time_ns + 1 + random_.below(kTurnNs);
+  control_ns_ = clock_.time_ns + 1 + random_.below(kControlTurnNs);
   daemon_->controller.turn(clock_.time_ns, daemon_->pauses.turn(clock_.time_ns));
   polled_ns_ = std::max(polled_ns_, daemon_->server.polled_ns());
   polled_settled_ = daemon_->server.polled_settled();
