@@ -23,9 +23,6 @@ namespace binlane {
 
 // The replica's IO thread stops at this one, and shows it to its user …
 inline constexpr std::uint16_t kFatalDumpError = 1236;
-inline mysql::ErrorPacket fatal_dump_error(std::string message) {
-  return {kFatalDumpError, "HY000", std::move(message)};
-}
 // … and connects again after any other.
 inline constexpr std::uint16_t kTransientDumpError = 1105;
 

@@ -10,6 +10,7 @@ namespace {
 class FakeServer final : public StandbyServer {
  public:
   Status answers() override { return Status::ok(); }
+  const ServerWords& words() const noexcept override { return words_of(ServerFlavour::mariadb); }
   Status check_fit(std::vector<std::string>&) override { return Status::ok(); }
   Result<Positions> positions() override {
     if (!answer) return Status::failed("the server to answer");

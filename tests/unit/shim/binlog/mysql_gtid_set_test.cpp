@@ -26,7 +26,7 @@ TEST(MysqlGtidSet, ReadsAndWritesTextAsTheServerInOneLine) {
     if (row[0] != "text") continue;
     ++seen;
     const auto set = MysqlGtidSet::parse(row[1]);
-    EXPECT_EQ(set ? set->text() : "!", testing::in_one_line(row[2])) << row[1];
+    EXPECT_EQ(set ? set->text() : "!", test::in_one_line(row[2])) << row[1];
     if (!set) continue;
     EXPECT_EQ(set->text().empty(), set->empty());
     EXPECT_EQ(MysqlGtidSet::parse(set->text()), set);
@@ -42,10 +42,10 @@ TEST(MysqlGtidSet, ComparesSubtractsAndJoinsAsTheServer) {
     const MysqlGtidSet one = set_of(row[1]);
     const MysqlGtidSet other = set_of(row[2]);
     EXPECT_EQ(one.covers(other) ? "1" : "0", row[3]) << row[1] << " | " << row[2];
-    EXPECT_EQ(one.minus(other).text(), testing::in_one_line(row[4])) << row[1] << " | " << row[2];
+    EXPECT_EQ(one.minus(other).text(), test::in_one_line(row[4])) << row[1] << " | " << row[2];
     MysqlGtidSet sum = one;
     EXPECT_TRUE(sum.add(other));
-    EXPECT_EQ(sum.text(), testing::in_one_line(row[5])) << row[1] << " | " << row[2];
+    EXPECT_EQ(sum.text(), test::in_one_line(row[5])) << row[1] << " | " << row[2];
     EXPECT_EQ(sum, set_of(row[1] + "," + row[2]));
   }
   EXPECT_EQ(seen, 169U);
