@@ -181,8 +181,7 @@ int run(int count, char** arguments) {
   app.add_option("--repeat", options.repeat, "run one seed in so many twice, and compare")
       ->check(CLI::PositiveNumber);
   app.add_option("--server", options.server,
-                 "mariadb, mysql or mariadb:11.8, in all runs; else the seed decides between the "
-                 "first two")
+                 "mariadb, mysql or mariadb:11.8, in all runs; else the seed decides")
       ->check(CLI::IsMember({"mariadb", "mysql", "mariadb:11.8"}));
   app.add_flag("--print", options.print, "print everything that happens");
   app.add_option("--json", options.json, "write the report there");

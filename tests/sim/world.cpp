@@ -43,7 +43,11 @@ WorldOptions options_of_seed(std::uint64_t seed) {
   options.quorum = static_cast<std::uint32_t>(random.between(1, options.replicas - 1));
   options.journal_blocks = random.one_in(3) ? 48 : 128;
   // In every second run the servers are MySQL.
-  if (random.one_in(2)) options.server.kind = ServerKind::mysql;
+  if (random.one_in(2)) {
+    options.server.kind = ServerKind::mysql;
+  } else if (random.one_in(2)) {
+    options.server.kind = ServerKind::mariadb_11_8;
+  }
   options.server.enabled_at_start = !random.one_in(4);
   options.server.max_file_bytes = random.between(4, 64) * 1024;
   options.server.group_pause_ns = random.between(5, 60) * kNanosPerMilli;

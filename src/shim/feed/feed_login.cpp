@@ -81,9 +81,14 @@ bool FeedLogin::check_token(const mysql::HandshakeResponse& response,
                             const std::array<std::byte, mysql::kChallengeSize>& challenge) {
   mysql::Payload token = response.token;
   std::string_view plugin = plugin_of(response);
-  if (plugin.empty()) {
-    // What the client has sent was made for another plugin.
-    plugin = greeting_.dialogue->plugins.front();
+  const std::string_view password = options_.password.reveal();
+  const std::string_view greeted = greeting_.dialogue->plugins.front();
+  // A client whose plugin is not the greeting's waits until it is asked for that one's token.
+  const bool waits =
+      !response.plugin.empty() && plugin != greeted && token.empty() && !password.empty();
+  if (plugin.empty() || waits) {
+    // A plugin that is not known here is no use: what the client has sent was made for it.
+    if (plugin.empty()) plugin = greeted;
     if (!line_.send(mysql::build_auth_switch(plugin, challenge))) return false;
     const auto status = client_.socket.read(token, false, time_left());
     if (status != PacketSocket::Status::ok) {
@@ -91,7 +96,6 @@ bool FeedLogin::check_token(const mysql::HandshakeResponse& response,
       return false;
     }
   }
-  const std::string_view password = options_.password.reveal();
   const bool user_matches = response.user == options_.user;
   if (plugin == mysql::kNativePassword)
     return mysql::native_password_matches(token, password, challenge) && user_matches;

@@ -111,10 +111,11 @@ class FeedTestClient {
     }
     return answer_ == mysql::build_ok();
   }
-  // The same as a client of MySQL: by the plugin that it names, without a token that the server has
-  // not asked for.
+  // The same as a client of MySQL, by the plugin that it names. If the greeting names another one,
+  // clients wait until the server asks for theirs, but for old ones.
   bool login_to_mysql(std::string_view plugin = mysql::kCachingSha2Password,
-                      std::string_view password = "secret", std::string_view user = "feed") {
+                      std::string_view password = "secret", std::string_view user = "feed",
+                      bool waits = true) {
     const auto greeting = mysql::parse_handshake(receive());
     if (!greeting) return false;
     greeting_ = *greeting;
@@ -123,17 +124,17 @@ class FeedTestClient {
                             mysql::kClientPluginAuth | mysql::kClientPluginAuthLenenc;
     response.user = user;
     response.plugin = plugin;
-    const auto token = [&](ConstBytes challenge) {
-      return plugin == mysql::kNativePassword ? mysql::native_password_token(password, challenge)
-                                              : mysql::caching_sha2_token(password, challenge);
+    const auto token = [&](std::string_view by, ConstBytes challenge) {
+      return by == mysql::kNativePassword ? mysql::native_password_token(password, challenge)
+                                          : mysql::caching_sha2_token(password, challenge);
     };
-    response.token = token(greeting->challenge);
+    if (!waits || plugin == greeting->plugin) response.token = token(plugin, greeting->challenge);
     send(mysql::build_handshake_response(response));
     answer_ = receive();
     if (!answer_.empty() && answer_[0] == std::byte{mysql::kEofByte}) {
       mysql::Reader reader(ConstBytes(answer_).subspan(1));
       switched_to_ = reader.text_to_zero();
-      send(mysql::caching_sha2_token(password, reader.bytes(mysql::kChallengeSize)));
+      send(token(switched_to_, reader.bytes(mysql::kChallengeSize)));
       answer_ = receive();
     }
     fast_ = std::ranges::equal(answer_, mysql::kFastAuthDone);

@@ -96,7 +96,11 @@ TEST_F(MysqlFeedTest, LetsInWhoKnowsThePasswordByEitherPlugin) {
   archive(1, 1);
   Client native(server_->port());
   EXPECT_TRUE(native.login_to_mysql(mysql::kNativePassword));
+  EXPECT_EQ(native.switched_to(), mysql::kNativePassword);
   EXPECT_FALSE(native.fast());
+  Client unasked(server_->port());
+  EXPECT_TRUE(unasked.login_to_mysql(mysql::kNativePassword, "secret", "feed", false));
+  EXPECT_EQ(unasked.switched_to(), "");
   Client other(server_->port());
   EXPECT_TRUE(other.login_to_mysql("client_ed25519"));
   EXPECT_EQ(other.switched_to(), mysql::kCachingSha2Password);
