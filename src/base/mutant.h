@@ -120,6 +120,12 @@
     "a degraded source that was suspended takes writes before a replica has answered it")          \
   X(unrecorded_forgotten, "S8",                                                                    \
     "what a failed ledger could not record is not recorded by a later daemon either")              \
+  X(ended_releases_ignored, "S8",                                                                  \
+    "what the server released by itself after an incarnation's end is not on the ledger")          \
+  X(fence_forgets_unrecorded, "I4",                                                                \
+    "a fence's entry begins at the quorum, although the ledger lacks something before it")         \
+  X(lost_promise_unnoticed, "S1",                                                                  \
+    "a candidate begins its stream though a later candidate has got its promise")                  \
   X(restart_accounted_early, "S8",                                                                 \
     "a server's restart counts as recorded although the daemon died before that")                  \
   X(acked_behind_reset, "S16",                                                                     \

@@ -169,7 +169,8 @@ void Promoter::activate(std::uint64_t now_ns) {
   if (const Status answers = server_.answers(); !answers.is_ok())
     return wait_for("the local server to answer: " + answers.text());
   // While this host waited for its server, a later candidate may have come.
-  if (const Status promised = log_->still_promised(); !promised.is_ok())
+  const Status promised = log_->still_promised();
+  if (BL_MUTANT(lost_promise_unnoticed, false, !promised.is_ok()))
     return step_aside(promised.text());
   if (!goes_on(own_writes_.look(now_ns), "the local server to execute what it has begun")) return;
   const Result<StandbyServer::NewStream> stream = server_.begin_stream();

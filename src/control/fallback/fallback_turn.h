@@ -79,7 +79,8 @@ inline void account_for_restart(FallbackStart& start, const RestartProof& proof,
 inline void account_for_end(FallbackStart& start, const RestartProof& proof,
                             const SourceState& state) {
   if (!start.unrecorded || !state.ended_in_order || !proof.counters) return;
-  if (released_by_itself(state.counters, *proof.counters)) return;
+  const bool released = released_by_itself(state.counters, *proof.counters);
+  if (BL_MUTANT(ended_releases_ignored, false, released)) return;
   start.exposed_from = std::max(start.exposed_from, state.quorum);
   start.counters = proof.counters;
 }

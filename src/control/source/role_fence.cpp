@@ -13,6 +13,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "base/wall_clock.h"
 #include "control/failover/candidate_log.h"
 #include "control/failover/promotion_plan.h"
@@ -33,7 +34,8 @@ void RoleController::fence_source(const FenceCause& cause) {
   // What the ledger still lacks began earlier, and a quorum that came later does not undo it. [I4]
   // An incarnation that has ended says nothing of what the server did after it.
   const bool accounted = running() ? running()->fallback().accounts() : !state.unaccounted;
-  const Position exposed = accounted ? from : exposed_since(state);
+  const Position exposed =
+      BL_MUTANT(fence_forgets_unrecorded, from, accounted ? from : exposed_since(state));
   const bool seen = incarnation_ && incarnation_->fallback().server_counters();
   const ServerCounters known = seen ? *incarnation_->fallback().server_counters() : state.counters;
   fenced_.emplace(parts_, sight_, exposed, known, sight_.status.status_on);

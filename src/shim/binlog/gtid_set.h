@@ -38,7 +38,7 @@ class GtidSet {
 
   GtidGrammar grammar() const noexcept;
   bool empty() const noexcept;
-  // As the server shows it and takes it, in one line.
+  // As the server takes it, in one line.
   std::string text() const;
 
   // On MariaDB every transaction of a domain up to the last one counts as contained.

@@ -94,11 +94,19 @@ std::optional<MysqlGtidSet> MysqlGtidSet::parse(std::string_view text) {
 }
 
 std::string MysqlGtidSet::text() const {
+  return text_with(",");
+}
+
+std::string MysqlGtidSet::server_text() const {
+  return text_with(",\n");
+}
+
+std::string MysqlGtidSet::text_with(std::string_view separator) const {
   std::string text;
   const Uuid* previous = nullptr;
   for (const auto& [tsid, intervals] : by_tsid_) {
     if (previous == nullptr || *previous != tsid.uuid) {
-      if (previous != nullptr) text += ",";
+      if (previous != nullptr) text += separator;
       text += to_string(tsid);
     } else {
       text.append(":").append(tsid.tag.text());

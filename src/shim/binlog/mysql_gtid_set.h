@@ -32,8 +32,11 @@ class MysqlGtidSet {
   // Exactly one set in either encoding, and nothing after it.
   static std::optional<MysqlGtidSet> decode(ConstBytes bytes);
 
-  // Text as @@gtid_executed shows it, sorted, but in one line.
+  // Sorted, in one line: for logs, records and statements.
   std::string text() const;
+  // The same as @@gtid_executed shows it, with a line for each UUID: for what the feed says in a
+  // server's place.
+  std::string server_text() const;
   // MySQL 8.3 and later write `tagged` everywhere. `plain` leaves out all GTIDs that have a tag.
   std::vector<std::byte> encode(MysqlGtidEncoding encoding) const;
 
@@ -56,6 +59,7 @@ class MysqlGtidSet {
   bool operator==(const MysqlGtidSet&) const = default;
 
  private:
+  std::string text_with(std::string_view separator) const;
   // Takes intervals in any order, and joins those that touch. Sorts all of the TSID's: once for
   // each TSID.
   void merge(const MysqlTsid& tsid, const Intervals& more);

@@ -96,10 +96,12 @@ std::optional<std::string> ArchiveFacts::gtid_set(FeedSet set) {
   ArchiveGtids gtids(*archive, limit_, [this] { return client_.socket.ended(); });
   if (set == FeedSet::purged) {
     const auto purged = gtids.purged();
-    return purged ? std::optional(purged->text()) : std::nullopt;
+    return purged ? std::optional(purged->server_text()) : std::nullopt;
   }
   const auto executed = gtids.named();
-  return executed ? std::optional(executed->text()) : std::nullopt;
+  if (!executed) return std::nullopt;
+  const MysqlGtidSet* const mysql_set = executed->mysql();
+  return mysql_set != nullptr ? mysql_set->server_text() : executed->text();
 }
 
 std::optional<std::vector<ServedFile>> ArchiveFacts::files() {

@@ -26,7 +26,7 @@ mysql::ErrorPacket purged_error(const MysqlGtidSet& held, const MysqlGtidSet& pu
   static_assert(kPurged.size() + kTooLong.size() <= kMaxError);
   const std::string sets =
       fmt::format("The GTID set sent by the replica is '{}', and the missing transactions are '{}'",
-                  held.text(), purged.minus(held).text());
+                  held.server_text(), purged.minus(held).server_text());
   const bool fits = kPurged.size() + sets.size() <= kMaxError;
   return fatal_dump_error(std::string(kPurged).append(fits ? std::string_view(sets) : kTooLong));
 }

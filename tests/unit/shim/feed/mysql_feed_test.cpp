@@ -207,7 +207,7 @@ TEST_F(MysqlFeedTest, HasNoNamesForAnonymousGroups) {
   for (int i = 0; i < 6; ++i) row = i == 4 ? client.receive() : (client.receive(), row);
   mysql::Reader cells(row);
   EXPECT_EQ(cells.lenenc_text_or_null(), "OFF");
-  EXPECT_EQ(cells.lenenc_text_or_null(), executed_at({3, size(3)}).text());
+  EXPECT_EQ(cells.lenenc_text_or_null(), executed_at({3, size(3)}).server_text());
   client.command(mysql::build_binlog_dump(dump_from(4, "binlog.000005")));
   EXPECT_EQ(count(client.events(), "34"), 2u);
   EXPECT_EQ(client.answer(), mysql::build_eof());
