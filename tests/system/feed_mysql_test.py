@@ -193,12 +193,6 @@ class FeedMysql(unittest.TestCase):
     def setUpClass(cls):
         cls.mysql = flavour.named("mysql")
         cls.mysql.ensure()
-        # One data folder is made, and then copied: that is much faster.
-        folder = short_folder()
-        cls.addClassCleanup(shutil.rmtree, folder)
-        template = server.Server(folder / "template", 1, flavour=cls.mysql)
-        template.initialize()
-        cls.template = template.data_dir
 
     def setUp(self):
         self.root = short_folder()
@@ -206,9 +200,7 @@ class FeedMysql(unittest.TestCase):
 
     def server(self, name, server_id, options):
         made = server.Server(self.root / name, server_id, options, flavour=self.mysql)
-        made.temporary_dir.mkdir(parents=True)
-        # Without auto.cnf: every server has a uuid of its own.
-        shutil.copytree(self.template, made.data_dir, ignore=shutil.ignore_patterns("auto.cnf"))
+        made.initialize()
         self.addCleanup(made.stop)
         made.start()
         return made

@@ -40,8 +40,6 @@ def wait_for(condition, describe):
 class Server(server.Server):
     """A server whose statements go through the console's client, many at a time."""
 
-    template = None
-
     def __init__(self, root, name, server_id, **options):
         super().__init__(root / name, server_id, {
             "innodb-buffer-pool-size": "32M",
@@ -49,22 +47,6 @@ class Server(server.Server):
             "skip-slave-start": NO_OPTION,
             **{key.replace("_", "-"): value for key, value in options.items()},
         })
-
-    def initialize(self):
-        # One data folder is made, and then copied: that is much faster.
-        if Server.template is None:
-            super().initialize()
-            Server.template = short_folder() / "data"
-            unittest.addModuleCleanup(Server.forget_template)
-            shutil.copytree(self.data_dir, Server.template)
-        else:
-            self.temporary_dir.mkdir(parents=True)
-            shutil.copytree(Server.template, self.data_dir)
-
-    @classmethod
-    def forget_template(cls):
-        shutil.rmtree(cls.template.parent)
-        cls.template = None
 
     def sql(self, text):
         done = subprocess.run(

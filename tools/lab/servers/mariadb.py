@@ -40,6 +40,8 @@ class MariaDb(Words):
 
     fence_privilege = "READ_ONLY ADMIN"
 
+    lasting_options = ("innodb-log-file-size",)
+
     semi_sync_source = "rpl_semi_sync_master_"
     semi_sync_replica = "rpl_semi_sync_slave_enabled"
     fence = "read_only"

@@ -43,6 +43,7 @@ class MySql(Words):
     fence = "super_read_only"
 
     identity_files = ("auto.cnf",)
+    lasting_options = ("innodb-redo-log-capacity",)
 
     stop_replica = "STOP REPLICA"
     start_replica = "START REPLICA"

@@ -13,6 +13,7 @@ from lab.machine import waiting
 from lab.machine.ports import free_port
 from lab.machine.process import Process
 from lab.servers import flavour as flavours
+from lab.servers import fresh_data
 from lab.servers.words import normal_column, options_text
 
 INSTALL_TIMEOUT_S = 240
@@ -59,7 +60,7 @@ class Server:
         """Creates the data folder: root@localhost without a password, nothing in the binlog."""
         self.flavour.ensure()
         self.temporary_dir.mkdir(parents=True, exist_ok=True)
-        self.flavour.initialize(self, self._install)
+        fresh_data.provide(self, lambda: self.flavour.initialize(self, self._install))
 
     def _install(self, command, text=""):
         done = subprocess.run(

@@ -71,6 +71,8 @@ class Words:
 
     # Files of the data folder that name this one server, so that a copy must not have them.
     identity_files = ()
+    # Options that a data folder keeps from when it was made.
+    lasting_options = ()
 
     # --- statements
     stop_replica = None
