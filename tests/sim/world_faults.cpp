@@ -646,8 +646,7 @@ void World::operators() {
   if (!source_->up() || !server().up()) return;
   const bool reset = server().resets() > 0;
   // The binlogs were reset while no daemon ran. The daemon says what to do.
-  if (!source_->running() && source_->problem().find("synced") != std::string::npos &&
-      source_->problem().find("before") != std::string::npos) {
+  if (!source_->running() && source_->problem().find("were reset or") != std::string::npos) {
     if (!reset) throw Violation("the source is refused without a cause: " + source_->problem());
     source_->kill();
     source_->forget_state();
