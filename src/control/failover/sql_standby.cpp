@@ -37,6 +37,9 @@ Status SqlStandby::run(const std::string& sql, QueryResult& result) {
     return Status::failed("the server to answer at " + config_.source->server_socket);
   result = sql_.query(sql);
   if (result.ok()) return Status::ok();
+  // A connection has the privileges that the account had when it was made, and a GRANT may come
+  // later: on a standby it is even a part of the stream. So the next attempt logs in again.
+  sql_.close();
   return Status::failed(fmt::format("the server to accept {}: {}", sql, to_string(result.error)));
 }
 
@@ -74,7 +77,10 @@ Status SqlStandby::check_kind() {
 
 Status SqlStandby::check_standby_facts(std::vector<std::string>& warnings) {
   const StandbyFactsResult read = read_standby_facts(sql_);
-  if (!read.error.ok()) return Status::failed(to_string(read.error));
+  if (!read.error.ok()) {
+    sql_.close();  // as in run()
+    return Status::failed(to_string(read.error));
+  }
   const SourceCheck check = check_standby(read.facts, endpoint_text(config_.replica->feed_listen));
   for (const Finding& warning : check.warnings)
     warnings.push_back("this host's server: " + to_string(warning));
