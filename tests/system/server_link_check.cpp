@@ -268,6 +268,24 @@ TEST_F(ServerLink, APrivilegeThatIsGrantedReachesTheNextConnection) {
   ASSERT_TRUE(root_.query("DROP USER revoked").ok());
 }
 
+// On a standby the account and its GRANT are a part of the stream, and a login may come between the
+// two.
+TEST_F(ServerLink, AStatementThatNeededAGrantIsAcceptedAtTheNextConnection) {
+  ASSERT_TRUE(root_.query("CREATE USER early IDENTIFIED BY 'secret'").ok());
+  ServerConnection ours(account("early", "secret"));
+  ASSERT_TRUE(ours.connect().ok());
+  ASSERT_TRUE(root_.query("GRANT REPLICATION SLAVE ADMIN ON *.* TO early").ok());
+  EXPECT_FALSE(ours.query("STOP SLAVE").ok());
+  EXPECT_TRUE(ours.is_connected());
+  EXPECT_FALSE(ours.query_or_close("STOP SLAVE").ok());
+  ASSERT_FALSE(ours.is_connected());
+  ASSERT_TRUE(ours.connect().ok());
+  const QueryResult stopped = ours.query_or_close("STOP SLAVE");
+  EXPECT_TRUE(stopped.ok()) << to_string(stopped.error);
+  EXPECT_TRUE(ours.is_connected());
+  ASSERT_TRUE(root_.query("DROP USER early").ok());
+}
+
 TEST_F(ServerLink, SettingsArriveAndAreRead) {
   ASSERT_TRUE(control_->prepare(WaitPoint::after_commit, 12'345, 10'000).ok());
   SemiSyncStatus read = status();

@@ -35,11 +35,8 @@ Status SqlStandby::connect() {
 Status SqlStandby::run(const std::string& sql, QueryResult& result) {
   if (!connect().is_ok())
     return Status::failed("the server to answer at " + config_.source->server_socket);
-  result = sql_.query(sql);
+  result = sql_.query_or_close(sql);
   if (result.ok()) return Status::ok();
-  // A connection has the privileges that the account had when it was made, and a GRANT may come
-  // later: on a standby it is even a part of the stream. So the next attempt logs in again.
-  sql_.close();
   return Status::failed(fmt::format("the server to accept {}: {}", sql, to_string(result.error)));
 }
 
@@ -77,10 +74,7 @@ Status SqlStandby::check_kind() {
 
 Status SqlStandby::check_standby_facts(std::vector<std::string>& warnings) {
   const StandbyFactsResult read = read_standby_facts(sql_);
-  if (!read.error.ok()) {
-    sql_.close();  // as in run()
-    return Status::failed(to_string(read.error));
-  }
+  if (!read.error.ok()) return Status::failed(to_string(read.error));
   const SourceCheck check = check_standby(read.facts, endpoint_text(config_.replica->feed_listen));
   for (const Finding& warning : check.warnings)
     warnings.push_back("this host's server: " + to_string(warning));
@@ -155,7 +149,7 @@ Result<StandbyServer::NewStream> SqlStandby::begin_stream() {
 
 Status SqlStandby::stop_writes() {
   for (const std::string& sql : fence_statements(words(), kFenceWaitS)) {
-    const QueryResult set = sql_.query(sql);
+    const QueryResult set = sql_.query_or_close(sql);
     if (!set.ok())
       return Status::failed(
           fmt::format("the server still takes writes ({}), because commits wait for a quorum. They "
@@ -177,7 +171,7 @@ Status SqlStandby::follow(const FeedAddress& feed, const std::string& gtid, std:
   report = without_password(statements.back());
   statements.emplace_back(words().start_replica);
   for (const std::string& statement : statements) {
-    const QueryResult result = sql_.query(statement);
+    const QueryResult result = sql_.query_or_close(statement);
     if (!result.ok())
       return Status::failed(fmt::format("the server refuses {}: {}", without_password(statement),
                                         to_string(result.error)));
@@ -190,7 +184,7 @@ Status SqlStandby::follows(std::uint16_t feed_port) {
     if (const SqlError error = sql_.connect(); !error.ok())
       return Status::failed(fmt::format("the server to answer: {}", to_string(error)));
   }
-  const QueryResult status = sql_.query(words().show_replica_status);
+  const QueryResult status = sql_.query_or_close(words().show_replica_status);
   return Status::of_problem(following_problem(words(), status, feed_port));
 }
 

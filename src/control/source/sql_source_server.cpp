@@ -183,7 +183,7 @@ Result<bool> SqlSourceServer::switch_off() {
 }
 
 std::string SqlSourceServer::replication_problem(std::uint16_t feed_port) {
-  const QueryResult status = command_connection_.query(words().show_replica_status);
+  const QueryResult status = command_connection_.query_or_close(words().show_replica_status);
   return binlane::replication_problem(words(), status, feed_port);
 }
 

@@ -157,12 +157,16 @@ QueryResult ServerConnection::query(std::string_view sql) {
   return result;
 }
 
+QueryResult ServerConnection::query_or_close(std::string_view sql) {
+  QueryResult result = query(sql);
+  if (!result.ok()) close();
+  return result;
+}
+
 SqlError ServerConnection::set_global(std::string_view variable, std::string_view value) {
   std::string sql = "SET GLOBAL ";
   sql.append(variable).append("=").append(value);
-  SqlError error = query(sql).error;
-  if (!error.ok()) close();
-  return error;
+  return query_or_close(sql).error;
 }
 
 int ServerConnection::socket_fd() const noexcept {

@@ -83,9 +83,12 @@ class ServerConnection {
   // Runs one statement and collects its rows (none for statements without a result set). A failure
   // of the connection closes it.
   QueryResult query(std::string_view sql);
-  // SET GLOBAL variable=value. A connection on which that is refused is closed: privileges, an
-  // expired password and the like are fixed at a connection's login, and the next connection has
-  // what was repaired since.
+  // The same, and a connection on which the statement is refused is closed. Privileges, an expired
+  // password and the like are fixed at a connection's login, so the next connection has what was
+  // repaired since. On a standby the account itself is a part of the stream, and its GRANT may be
+  // executed after a login.
+  QueryResult query_or_close(std::string_view sql);
+  // SET GLOBAL variable=value, by query_or_close().
   SqlError set_global(std::string_view variable, std::string_view value);
 
   // The socket, for the dump stream, which speaks on it by itself; -1 when not connected.

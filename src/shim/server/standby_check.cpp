@@ -89,7 +89,7 @@ StandbyFactsResult read_standby_facts(ServerConnection& connection) {
     facts.log_updates = is_on(0);
     facts.gtid_rule = is_on(1);
   }
-  const QueryResult status = connection.query(words.show_replica_status);
+  const QueryResult status = connection.query_or_close(words.show_replica_status);
   if (!status.ok()) {
     facts.unseen = to_string(status.error);
     return result;
