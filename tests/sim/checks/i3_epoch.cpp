@@ -25,7 +25,10 @@ ReplicaSet Checks::holders_in_epoch(Position position, Epoch epoch) const {
         sealed() && log_epoch.term > epoch.term && position <= world_.sealer()->log_end();
     const Position wanted = passed_on ? std::min(position, world_.sealer()->sealed_at()) : position;
     const bool counts = log_epoch == epoch || passed_on;
+    // A journal that has gone over to another stream has on record how far it held this one. That
+    // remains true when the host that sealed this stream has rejoined, and is the sealer no more.
     if ((counts && durable >= wanted && replica.stream().origin == origin_) ||
+        held_before(replica, position) ||
         (sealed() && position <= world_.sealer()->log_end() &&
          held_before(replica, std::min(position, world_.sealer()->sealed_at()))))
       holders |= ReplicaSet{1} << i;
