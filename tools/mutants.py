@@ -236,6 +236,8 @@ def finders(build):
         suites = {suite.split(":")[-1] for suite in test["suite"]}
         if not Path(test["cmd"][0]).is_relative_to(build.resolve()):
             continue  # a Python test: no bug is planted there
+        if len(test["depends"]) > 1:
+            continue  # it starts other programs, with devices or the whole command line behind them
         script = "script" in suites and not test["name"].startswith("canary_")
         scripted = "sim" in suites and test["name"] == "safety"
         if script:
