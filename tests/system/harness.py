@@ -181,31 +181,29 @@ class ClusterCase(unittest.TestCase):
         return Load(folder, self.source, **options)
 
     def wait_archives(self):
-        """Until both archives hold all that the source has written."""
-        binlogs = self.source.binlogs()
+        """Until both archives hold all that the source has written; returns what that is."""
+        written = verify.lengths(self.source.binlogs())
         for replica in self.cluster.replicas:
             archive = replica.daemon.archive
             waiting.until(
-                lambda archive=archive: verify.archive_at_end(binlogs, archive),
+                lambda archive=archive: verify.archive_at_end(written, archive),
                 f"{archive} to reach the end",
                 ARCHIVE_TIMEOUT_S,
             )
+        return written
 
     def check_everything_arrived(self, table="bench.numbered"):
         """Archives byte-identical, replicas identical."""
-        self.wait_archives()
-        self.assertEqual(self.archive_differences(), [])
+        written = self.wait_archives()
+        differences = [
+            difference
+            for replica in self.cluster.replicas
+            for difference in verify.archive_differences(written, replica.daemon.archive)
+        ]
+        self.assertEqual(differences, [])
         self.cluster.wait_replicas_applied()
         replicas = [(replica.name, replica.server) for replica in self.cluster.replicas]
         self.assertEqual(verify.table_differences(self.source, replicas, table), [])
-
-    def archive_differences(self):
-        binlogs = self.source.binlogs()
-        return [
-            difference
-            for replica in self.cluster.replicas
-            for difference in verify.archive_differences(binlogs, replica.daemon.archive)
-        ]
 
     def check_nothing_lost(self, load, exposed=(), quorum_count=1):
         """Every row that `load` was told is committed is in a quorum of archives."""

@@ -61,6 +61,7 @@ class Instruments(unittest.TestCase):
             cls.source.query("FLUSH BINARY LOGS")
         cls.summary = cls.load.stop()
         cls.binlogs = cls.source.binlogs()
+        cls.written = verify.lengths(cls.binlogs)
         cls.acknowledged, _ = read_acknowledged(cls.load.acknowledged_file)
         cls.source_rows = rows.rows_of_files(cls.binlogs)
         replica_options = flavour.chosen().replica_options()
@@ -95,8 +96,8 @@ class Instruments(unittest.TestCase):
 
     def test_identical_archive_has_no_difference(self):
         archive = self.copy_archive()
-        self.assertEqual(verify.archive_differences(self.binlogs, archive), [])
-        self.assertTrue(verify.archive_at_end(self.binlogs, archive))
+        self.assertEqual(verify.archive_differences(self.written, archive), [])
+        self.assertTrue(verify.archive_at_end(self.written, archive))
 
     def test_one_flipped_bit_is_noticed(self):
         archive = self.copy_archive()
@@ -106,7 +107,7 @@ class Instruments(unittest.TestCase):
             byte = file.read(1)[0]
             file.seek(1000)
             file.write(bytes([byte ^ 1]))
-        found = verify.archive_differences(self.binlogs, archive)
+        found = verify.archive_differences(self.written, archive)
         self.assertEqual(len(found), 1)
         self.assertIn("offset 1000", found[0])
 
@@ -122,7 +123,7 @@ class Instruments(unittest.TestCase):
         archive = self.copy_archive()
         for name in (self.binlogs[0].name, self.binlogs[-1].name):
             self.flip_in_use(archive / name)
-        found = verify.archive_differences(self.binlogs, archive)
+        found = verify.archive_differences(self.written, archive)
         self.assertEqual(len(found), 1)
         self.assertIn(self.binlogs[0].name, found[0])
 
@@ -131,7 +132,35 @@ class Instruments(unittest.TestCase):
         self.flip_in_use(source / self.binlogs[0].name)
         binlogs = [source / binlog.name for binlog in self.binlogs]
         self.assertTrue(verify.is_in_use(binlogs[0]))
-        self.assertEqual(verify.archive_differences(binlogs, archive), [])
+        self.assertEqual(verify.archive_differences(verify.lengths(binlogs), archive), [])
+
+    def test_what_a_server_adds_while_nobody_commits_is_no_difference(self):
+        source = self.copy_archive("source")
+        binlogs = [source / binlog.name for binlog in self.binlogs]
+        written, size = verify.lengths(binlogs), binlogs[-1].stat().st_size
+        archive = self.copy_archive()
+        self.append(binlogs[-1], b"more")
+        self.assertTrue(verify.archive_at_end(written, archive))
+        self.assertEqual(verify.archive_differences(written, archive), [])
+        self.append(archive / binlogs[-1].name, b"more")
+        self.assertEqual(verify.archive_differences(written, archive), [])
+        self.append(archive / binlogs[-1].name, b"!")
+        found = verify.archive_differences(written, archive)
+        self.assertEqual(len(found), 1)
+        self.assertIn(f"offset {size + 4}", found[0])
+
+    @staticmethod
+    def append(path, content):
+        with open(path, "ab") as file:
+            file.write(content)
+
+    def test_a_file_that_has_ended_may_not_be_longer(self):
+        archive = self.copy_archive()
+        size = self.binlogs[0].stat().st_size
+        self.append(archive / self.binlogs[0].name, b"!")
+        found = verify.archive_differences(self.written, archive)
+        self.assertEqual(len(found), 1)
+        self.assertIn(f"offset {size}", found[0])
 
     def test_short_missing_and_foreign_files_are_noticed(self):
         archive = self.copy_archive()
@@ -139,12 +168,12 @@ class Instruments(unittest.TestCase):
         os.truncate(archive / self.binlogs[0].name, size - 1)
         (archive / self.binlogs[1].name).unlink()
         (archive / "binlog.000099").touch()
-        found = verify.archive_differences(self.binlogs, archive)
+        found = verify.archive_differences(self.written, archive)
         self.assertEqual(len(found), 3, found)
         self.assertIn(f"offset {size - 1}", found[0])
         self.assertIn("missing", found[1])
         self.assertIn("no counterpart", found[2])
-        self.assertFalse(verify.archive_at_end(self.binlogs, archive))
+        self.assertFalse(verify.archive_at_end(self.written, archive))
 
     def test_archive_is_decoded_like_the_source(self):
         archive = self.copy_archive()

@@ -17,29 +17,35 @@ def file_number(path):
     return int(Path(path).suffix[1:])
 
 
-def _chunks(path):
-    with open(path, "rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            yield chunk
+def lengths(binlogs):
+    """[(binlog, its length)] at this moment.
 
-
-def first_difference(left, right, mask_in_use=False):
-    """Offset of the first byte in which two files differ, their lengths included; None if none.
-
-    mask_in_use ignores the flag that says "the server has this file open": the server changes that
-    one bit in place when it closes the file.
+    A server writes on though no client commits: some time after a rotation MariaDB adds a
+    Binlog_checkpoint event. So what is compared is what was there at one moment.
     """
-    sizes = [Path(path).stat().st_size for path in (left, right)]
+    return [(binlog, binlog.stat().st_size) for binlog in binlogs]
+
+
+def first_difference(left, right, length, mask_in_use=False):
+    """Offset of the first of `length` bytes in which two files differ; None if there is none.
+
+    A file that is shorter differs where it ends. mask_in_use ignores the flag that says "the server
+    has this file open": the server changes that one bit in place when it closes the file.
+    """
     offset = 0
-    for one, other in zip(_chunks(left), _chunks(right)):
-        if mask_in_use and offset == 0:
-            one, other = (_without_in_use(chunk) for chunk in (one, other))
-        if one != other:
-            for index, (a, b) in enumerate(zip(one, other)):
+    with open(left, "rb") as left_file, open(right, "rb") as right_file:
+        while offset < length:
+            size = min(CHUNK_BYTES, length - offset)
+            one, other = left_file.read(size), right_file.read(size)
+            if mask_in_use and offset == 0:
+                one, other = _without_in_use(one), _without_in_use(other)
+            for index, (a, b) in enumerate(zip(one, other) if one != other else ()):
                 if a != b:
                     return offset + index
-        offset += len(one)
-    return None if sizes[0] == sizes[1] else min(sizes)
+            offset += min(len(one), len(other))
+            if min(len(one), len(other)) < size:
+                return offset
+    return None
 
 
 def is_beginning(copy, original):
@@ -72,40 +78,43 @@ def is_in_use(binlog):
     return len(beginning) > IN_USE_OFFSET and bool(beginning[IN_USE_OFFSET] & IN_USE_FLAG)
 
 
-def archive_differences(binlogs, archive):
-    """Compares the source's binlogs with a replica's archive, byte by byte.
+def archive_differences(written, archive):
+    """Compares the source's binlogs, as lengths() found them, with a replica's archive.
 
-    The archive must hold exactly the source's files; older ones may be there, which the source has
-    purged. The IN_USE flag is masked in the last, which the server still has open, and in a file in
+    The archive must hold exactly the source's files, byte by byte; older ones may be there, which
+    the source has purged. The last may have grown since, on both sides. The IN_USE flag is masked in the last, which the server still has open, and in a file in
     which the server has left it set: one that was killed between its last event and the clearing of
     the flag never clears it, and the archive has ended the file by its last event.
     """
     found = []
     archive = Path(archive)
-    for index, binlog in enumerate(binlogs):
+    for index, (binlog, length) in enumerate(written):
         copy = archive / binlog.name
         if not copy.exists():
             found.append(f"{copy} is missing")
             continue
-        mask = index == len(binlogs) - 1 or is_in_use(binlog)
-        offset = first_difference(binlog, copy, mask_in_use=mask)
+        last = index == len(written) - 1
+        offset = first_difference(binlog, copy, length, mask_in_use=last or is_in_use(binlog))
+        size = copy.stat().st_size  # before the source's, which may grow in between
+        end = binlog.stat().st_size if last else length
+        if offset is None and size > end:
+            offset = end
         if offset is not None:
             found.append(
-                f"{copy} differs from {binlog} at offset {offset} "
-                f"(sizes {copy.stat().st_size} and {binlog.stat().st_size})"
+                f"{copy} differs from {binlog} at offset {offset} (sizes {size} and {end})"
             )
-    expected = {binlog.name for binlog in binlogs}
+    expected = {binlog.name for binlog, _ in written}
     for extra in sorted(archive.glob("*.[0-9]*")):
-        if extra.name not in expected and file_number(extra) > file_number(binlogs[0]):
+        if extra.name not in expected and file_number(extra) > file_number(written[0][0]):
             found.append(f"{extra} has no counterpart at the source")
     return found
 
 
-def archive_at_end(binlogs, archive):
-    """True when the archive has all bytes of the source's binlogs, going by sizes."""
-    copies = [(binlog, Path(archive) / binlog.name) for binlog in binlogs]
+def archive_at_end(written, archive):
+    """True when the archive has, going by sizes, all that lengths() found written."""
+    copies = [(Path(archive) / binlog.name, length) for binlog, length in written]
     return bool(copies) and all(
-        copy.exists() and copy.stat().st_size == binlog.stat().st_size for binlog, copy in copies
+        copy.exists() and copy.stat().st_size >= length for copy, length in copies
     )
 
 

@@ -43,6 +43,7 @@ class FlatChaos(ChaosRun):
             self.processes[f"{replica.name} server"] = replica.server
             self.processes[f"{replica.name} binlaned"] = replica.daemon
         self.ledger_file = cluster.daemon.data_dir / "ledger.jsonl"
+        self.written = []  # the source's binlogs that every archive has, and their lengths
 
     @property
     def source_server(self):
@@ -82,10 +83,10 @@ class FlatChaos(ChaosRun):
         return Audit(len(counted), ends, losses, differences)
 
     def wait_equal(self):
-        binlogs = self.cluster.source.binlogs()
+        self.written = verify.lengths(self.cluster.source.binlogs())
         for replica in self.cluster.replicas:
             self.until(
-                lambda archive=replica.daemon.archive: verify.archive_at_end(binlogs, archive),
+                lambda archive=replica.daemon.archive: verify.archive_at_end(self.written, archive),
                 f"{replica.name}'s archive to reach the end of the source's binlogs",
                 SETTLE_S,
             )
@@ -96,7 +97,7 @@ class FlatChaos(ChaosRun):
         binlogs = self.cluster.source.binlogs()
         problems = []
         for replica in self.cluster.replicas:
-            problems += verify.archive_differences(binlogs, replica.daemon.archive)
+            problems += verify.archive_differences(self.written, replica.daemon.archive)
         servers = self.cluster.followers
         problems += verify.table_differences(self.cluster.source, servers)
         acknowledged, in_doubt = read_acknowledged(self.load.acknowledged_file)

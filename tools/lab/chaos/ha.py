@@ -347,16 +347,16 @@ class HaChaos(ChaosRun):
         return self.archives.get((host.name, term.origin), self.cluster.folder / "nowhere")
 
     def wait_equal(self):
-        binlogs = self.term.binlogs()
+        written = verify.lengths(self.term.binlogs())
         for host in self.standbys():
             self.until(
-                lambda host=host: verify.archive_at_end(binlogs, self.archive_of(host, self.term)),
+                lambda host=host: verify.archive_at_end(written, self.archive_of(host, self.term)),
                 f"{host.name}'s archive to reach the end of the source's binlogs",
                 SETTLE_S,
             )
-        written = self.active.server.written_set()
+        executed = self.active.server.written_set()
         for host in self.standbys():
-            host.wait_executed(written, SETTLE_S)
+            host.wait_executed(executed, SETTLE_S)
 
     def verify(self):
         problems = []

@@ -191,14 +191,15 @@ class Demo:
     def verify(self):
         self.event("comparing the archives with the source's binlogs, byte by byte")
         binlogs = self.cluster.source.binlogs()
+        written = verify.lengths(binlogs)
         archives = [replica.daemon.archive for replica in self.cluster.replicas]
         for archive in archives:
             self.until(
-                lambda archive=archive: verify.archive_at_end(binlogs, archive),
+                lambda archive=archive: verify.archive_at_end(written, archive),
                 f"{archive} to reach the end of the source's binlogs",
                 SETTLE_S,
             )
-        differences = [d for archive in archives for d in verify.archive_differences(binlogs, archive)]
+        differences = [d for archive in archives for d in verify.archive_differences(written, archive)]
         self.check(not differences, f"archives are identical {differences[:3]}")
 
         replicas_identical = self.compare_tables() if self.flavour.fed else None
