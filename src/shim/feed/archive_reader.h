@@ -53,7 +53,7 @@ struct ArchivePlace {
 
   ArchivePlace() = default;
   // The files that the system has there.
-  ArchivePlace(std::string in, std::string base)
+  ArchivePlace(const std::string& in, const std::string& base)
       : ArchivePlace(in, base, std::make_shared<PosixBinlogFiles>(in, base)) {}
   ArchivePlace(std::string in, std::string base, std::shared_ptr<const BinlogFolder> folder)
       : directory(std::move(in)), basename(std::move(base)), files(std::move(folder)) {}
