@@ -188,7 +188,9 @@ def refused(*request):
     raise AssertionError(f"not refused: {len(packets)} packets")
 
 
-class FeedMysql(unittest.TestCase):
+class FeedCase(unittest.TestCase):
+    """Servers and an archive, in a folder of their own for every case."""
+
     @classmethod
     def setUpClass(cls):
         cls.mysql = flavour.named("mysql")
@@ -198,8 +200,8 @@ class FeedMysql(unittest.TestCase):
         self.root = short_folder()
         self.addCleanup(shutil.rmtree, self.root)
 
-    def server(self, name, server_id, options):
-        made = server.Server(self.root / name, server_id, options, flavour=self.mysql)
+    def server(self, name, server_id, options, kind=None):
+        made = server.Server(self.root / name, server_id, options, flavour=kind or self.mysql)
         made.initialize()
         self.addCleanup(made.stop)
         made.start()
@@ -228,10 +230,6 @@ class FeedMysql(unittest.TestCase):
         self.addCleanup(archive.stop)
         return archive
 
-    def write(self, source, rounds=2):
-        for _ in range(rounds):
-            source.execute(*ROUND)
-
     def follow_by_place(self, replica, port, file, offset):
         quoted = PASSWORD.replace("'", "''")
         replica.execute(
@@ -243,15 +241,6 @@ class FeedMysql(unittest.TestCase):
             "START REPLICA",
         )
 
-    def assert_same(self, source, replica):
-        gtids = source.written_set()
-        status = replica.replica_status()
-        self.assertTrue(replica.wait_executed(gtids, WAIT_S), (gtids, replica.replica_status()))
-        self.assertEqual(replica.executed_set(), gtids)
-        for table in ("d.t", "d.m"):
-            statement = f"CHECKSUM TABLE {table}"
-            self.assertEqual(replica.query(statement), source.query(statement), status)
-
     def io_error(self, replica):
         """The replica's words, once its IO thread has met an error and ended."""
 
@@ -261,6 +250,23 @@ class FeedMysql(unittest.TestCase):
             return status if stopped else None
 
         return wait_for(met, replica.replica_status)
+
+
+class FeedMysql(FeedCase):
+    """Replicas and readers of MySQL at the archive of a source of MySQL."""
+
+    def write(self, source, rounds=2):
+        for _ in range(rounds):
+            source.execute(*ROUND)
+
+    def assert_same(self, source, replica):
+        gtids = source.written_set()
+        status = replica.replica_status()
+        self.assertTrue(replica.wait_executed(gtids, WAIT_S), (gtids, replica.replica_status()))
+        self.assertEqual(replica.executed_set(), gtids)
+        for table in ("d.t", "d.m"):
+            statement = f"CHECKSUM TABLE {table}"
+            self.assertEqual(replica.query(statement), source.query(statement), status)
 
     def test_auto_position(self):
         source, replica = self.source(), self.replica()
@@ -586,6 +592,56 @@ class FeedMysql(unittest.TestCase):
         self.assertEqual(lines[3][:2], [file, str(offset)])
         self.assertEqual(lines[3][4].replace("\\n", ""), source.written_set())
         self.assertEqual(lines[4], ["Log_name", "File_size", "Encrypted"])
+
+
+class OtherKind(FeedCase):
+    """A replica of one kind, pointed at the archive of the other: it stops, and says why."""
+
+    def check_refused(self, replica, archive, number, words):
+        status = self.io_error(replica)
+        self.assertEqual(status["Last_IO_Errno"], number, status["Last_IO_Error"])
+        self.assertIn(words, status["Last_IO_Error"])
+        self.assertIn("source and replicas must be servers of one kind", status["Last_IO_Error"])
+        self.assertEqual(archive.status()["events"], 0)
+
+    def mariadb(self, name, server_id, options):
+        kind = flavour.named("mariadb")
+        kind.ensure()
+        return self.server(name, server_id, options(kind), kind)
+
+    def test_a_mariadb_replica_at_the_archive_of_mysql(self):
+        source = self.source()
+        archive = self.archive(source)
+        archive.catch_up()
+        replica = self.mariadb(
+            "replica", 12, lambda kind: {**kind.replica_options(), "skip-slave-start": None}
+        )
+        for place in (
+            "MASTER_USE_GTID=slave_pos",
+            "MASTER_USE_GTID=no, MASTER_LOG_FILE='binlog.000001', MASTER_LOG_POS=4",
+        ):
+            with self.subTest(place=place):
+                replica.execute(
+                    "STOP SLAVE",
+                    *replica.flavour.follow(archive.port, USER, PASSWORD),
+                    f"CHANGE MASTER TO {place}",
+                    "START SLAVE",
+                )
+                self.check_refused(replica, archive, 1236, "The source is a MySQL server")
+
+    def test_a_mysql_replica_at_the_archive_of_mariadb(self):
+        source = self.mariadb("source", 11, lambda kind: kind.source_options())
+        source.reset_binlogs()
+        source.execute("CREATE DATABASE d")
+        archive = self.archive(source)
+        archive.catch_up()
+        replica = self.replica()
+        with self.subTest("by GTID"):
+            replica.replicate_from(archive.port, USER, PASSWORD)
+            self.check_refused(replica, archive, 13117, "The source is a MariaDB server")
+        with self.subTest("by place"):
+            self.follow_by_place(replica, archive.port, "binlog.000001", 4)
+            self.check_refused(replica, archive, 13117, "The source is a MariaDB server")
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ constexpr FeedDialogue kMariadb{
     .other_kind =
         "The source is a MariaDB server, and a replica of MySQL cannot replicate from it: source "
         "and replicas must be servers of one kind",
-    .only_for_them = "gtid_mode",
+    .only_they_set = "source_binlog_checksum",
     .no_privilege =
         "Access denied; you need (at least one of) the SUPER, BINLOG ADMIN privilege(s) for this "
         "operation",
@@ -133,7 +133,7 @@ constexpr FeedDialogue kMysql{
     .other_kind =
         "The source is a MySQL server, and a replica of MariaDB cannot replicate from it: source "
         "and replicas must be servers of one kind",
-    .only_for_them = {},
+    .only_they_set = {},
     .no_privilege =
         "Access denied; you need (at least one of) the SUPER or SYSTEM_VARIABLES_ADMIN "
         "privilege(s) for this operation",

@@ -44,8 +44,10 @@ struct FeedDialogue {
   std::span<const std::string_view> replicas_columns;  // who has registered; nobody is shown
 
   // --- to replicas of the other kind of server
-  std::string_view other_kind;     // why they get nothing
-  std::string_view only_for_them;  // a variable that they alone ask for, early; empty: none
+  std::string_view other_kind;  // why they get nothing
+  // A session variable that they alone set. Their IO thread stops if it may not, whereas it tries
+  // again for ever if a SELECT fails. Empty: there is none, and they are refused when they dump.
+  std::string_view only_they_set;
 
   // --- what goes wrong, in the source's own words
   std::string_view no_privilege;

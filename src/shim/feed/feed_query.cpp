@@ -127,6 +127,8 @@ FeedAnswer FeedQueries::set(SqlText text, std::string_view sql) {
       text.take("@");
     const auto name = text.take_name();
     if (!name || (!text.take(":=") && !text.take("="))) return not_supported(sql);
+    if (lowered(*name) == dialogue().only_they_set)
+      return failure(kFatalDumpError, "HY000", std::string(dialogue().other_kind));
     Value value = take_value(text, sql);
     // A bare word, as in SET sql_mode=ANSI.
     if (value.instead && value.instead->kind == FeedAnswer::Kind::error) {
@@ -231,10 +233,6 @@ FeedQueries::Value FeedQueries::system_variable(const std::string& name) const {
     case FeedVariable::State::unknown:
       break;
   }
-  // A replica of MySQL takes a source without this variable for one without GTIDs, and says so.
-  const FeedDialogue& dialogue = *facts_.greeting.dialogue;
-  if (lowered(name) == dialogue.only_for_them)
-    return {std::nullopt, failure(kFatalDumpError, "HY000", std::string(dialogue.other_kind))};
   return {std::nullopt, unknown_variable(name)};
 }
 

@@ -95,12 +95,20 @@ TEST_F(FeedQueryTest, AnswersOtherForms) {
   facts_->checksums = false;
   EXPECT_EQ(value("SELECT @@global.binlog_checksum"), "NONE");
   EXPECT_EQ(queries_.answer("SELECT @@GLOBAL.GTID_ERROR").error.code, 1193);
-  // Only a replica of MySQL asks for this one.
-  const FeedAnswer other = queries_.answer("SELECT @@GLOBAL.GTID_MODE");
-  EXPECT_EQ(other.error.code, 1236);
-  EXPECT_NE(other.error.message.find("servers of one kind"), std::string::npos);
+  // As a source of MariaDB answers a replica of MySQL that is too old to be told the next thing.
+  EXPECT_EQ(queries_.answer("SELECT @@GLOBAL.GTID_MODE").error.code, 1193);
   gtid_position_ = std::optional<std::string>();
   EXPECT_EQ(value("SELECT BINLOG_GTID_POS('x', 4)"), "NULL");
+}
+
+// A replica of MySQL: its IO thread stops at an error here, and later tries again for ever.
+TEST_F(FeedQueryTest, RefusesAReplicaOfMysqlBeforeItAsksForTheGtidMode) {
+  EXPECT_EQ(kind("SET @master_heartbeat_period = 1, @source_heartbeat_period = 1"), Kind::ok);
+  const FeedAnswer other = queries_.answer(
+      "SET @master_binlog_checksum = @@global.binlog_checksum, "
+      "@source_binlog_checksum = @@global.binlog_checksum");
+  EXPECT_EQ(other.error.code, 1236);
+  EXPECT_NE(other.error.message.find("servers of one kind"), std::string::npos);
 }
 
 class MysqlFeedQueryTest : public FeedQueryTest {

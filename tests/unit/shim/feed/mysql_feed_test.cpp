@@ -325,11 +325,19 @@ TEST_F(MysqlFeedTest, TellsAReplicaOfMysqlThatAMariadbArchiveIsNone) {
   Client client(server_->port());
   ASSERT_TRUE(client.login_to_mysql(mysql::kNativePassword));
   EXPECT_EQ(client.greeting().server_version, kFeedServerVersion);
-  // 1236: its IO thread shows the error and ends, as it does not for an unknown command.
-  client.begin_dump(mysql::BinlogDump{4, 0, 12, ""}, MysqlGtidSet());
-  const auto error = mysql::parse_error(client.receive());
-  EXPECT_EQ(error->code, 1236);
-  EXPECT_NE(error->message.find("MariaDB server"), std::string::npos);
+  const auto expect_refused = [&client] {
+    const auto error = mysql::parse_error(client.receive());
+    ASSERT_TRUE(error);
+    EXPECT_EQ(error->code, 1236);
+    EXPECT_NE(error->message.find("MariaDB server"), std::string::npos);
+  };
+  client.query("SET @master_binlog_checksum='CRC32', @source_binlog_checksum='CRC32'");
+  expect_refused();
+  // One that is too old for this learns it when it dumps.
+  ASSERT_TRUE(client.ok("SET @master_binlog_checksum='CRC32'"));
+  client.command(mysql::build_binlog_dump_gtid(
+      {mysql::BinlogDump{4, 0, 12, ""}, MysqlGtidSet().encode(MysqlGtidEncoding::tagged)}));
+  expect_refused();
 }
 
 TEST_F(MysqlFeedTest, GreetsAnewOnceTheArchiveHasBegun) {
