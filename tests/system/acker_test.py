@@ -1,5 +1,7 @@
 """The source's binlaned dies and comes back, and the server releases by itself (rules S3 and S8)."""
 
+import shutil
+
 import harness
 from quorum_case import QuorumCase, RECOVER_S, SOON_S
 from lab.machine import waiting
@@ -168,6 +170,54 @@ class UnseenReset(QuorumCase):
         self.assertEqual(self.source.semi_sync()["yes_tx"], acknowledged)
         self.source.set_semi_sync("enabled", "OFF")
         waiter.finish(SOON_S)
+
+
+class SeenReset(QuorumCase):
+    """S16: the server's binlogs begin anew while binlaned reads them, at a number of the operator's
+    choice. That is a new stream, which no replica acknowledges before it was re-seeded."""
+
+    def test_s16_reset_to_a_number(self):
+        # The number that a rotation would have taken, and one far away from it.
+        for ahead in (1, 1000):
+            with self.subTest(ahead=ahead):
+                self.reset_to(int(self.source.binlogs()[-1].suffix[1:]) + ahead)
+
+    def reset_to(self, number):
+        self.commit()
+        self.check_everything_arrived("check_db.counted")
+        before = self.cluster.source_status()["stream"]
+        self.source.reset_binlogs(number)
+        waiting.until(
+            lambda: self.cluster.source_status()["stream"] != before, "a new stream", SOON_S
+        )
+        acknowledged = self.source.semi_sync()["yes_tx"]
+        self.commit()
+        self.assertEqual(self.source.semi_sync()["yes_tx"], acknowledged)
+        # No replica has this stream, so nothing waits for one; and that is on record.
+        self.assertNotEqual(self.cluster.state(), "SEMISYNC")
+        self.assertTrue(any(interval.end is None for interval in self.intervals()))
+        for replica in self.cluster.replicas:
+            self.reseed(replica)
+        self.wait_semi_sync()
+        self.cluster.wait_closed_ledger()
+        self.commit()
+        self.assertGreater(self.source.semi_sync()["yes_tx"], acknowledged)
+        binlogs = self.source.binlogs()
+        self.assertEqual(int(binlogs[0].suffix[1:]), number)
+        self.check_everything_arrived("check_db.counted")
+
+    @staticmethod
+    def reseed(replica):
+        """Its server has all that was committed before the reset, and keeps it."""
+        replica.daemon.stop()
+        shutil.rmtree(replica.daemon.archive)
+        for name in ("journal", "journal.meta", "journal.exposed"):
+            (replica.daemon.data_dir / name).unlink(missing_ok=True)
+        replica.server.stop_replica()
+        replica.server.query(replica.server.flavour.reset_replica)
+        replica.server.begin_after("")
+        replica.daemon.start()
+        replica.server.start_replica()
 
 
 class ServerRestart(QuorumCase):
