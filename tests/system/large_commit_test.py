@@ -25,6 +25,7 @@ ROW_BYTES = 11 << 20
 COMMITS = 30
 PAUSED_COMMITS = 6
 PAUSE_MS = 30
+LONG_PAUSE_MS = 2500
 ANSWER_TIMEOUT_S = 60
 SOON_S = 60
 
@@ -129,6 +130,27 @@ class OneIncarnation(LargeCommits):
         self.check_commits(PAUSED_COMMITS)
         waited = self.cluster.source_status()["binlog"]["heads_awaited"]
         self.assertGreater(waited, 0, "no state without a head was seen")
+
+
+    def test_a_head_that_stays_away_is_a_problem(self):
+        self.restart_source(BINLANE_COMMIT_PAUSE_MS=str(LONG_PAUSE_MS))
+        before = self.facts()
+        number = int(self.source.binlogs()[-1].suffix[1:]) + 1
+        commit = threading.Thread(target=self.insert_large, args=(1000,))
+        commit.start()
+        try:
+            found = waiting.until(self.headless, "the problem to be shown", SOON_S)
+            self.assertEqual(found["severity"], "fault")
+            self.assertIn(f"the binlog binlog.{number:06} ", found["text"])
+        finally:
+            commit.join()
+        waiting.until(lambda: self.headless() is None, "the problem to go", SOON_S)
+        self.check_arrived()
+        self.assertEqual(self.facts(), before)
+
+    def headless(self):
+        problems = self.cluster.source_status()["problems"]
+        return next((row for row in problems if row["code"] == "binlog_headless"), None)
 
 
 class KilledAtEachStep(LargeCommits):

@@ -257,9 +257,18 @@ void RoleController::show(SourceView& view) const {
   view.polls_failed = sight_.polls_failed;
   view.lane_stands = parts_.lane.queues().pause.times();
   view.binlog = parts_.lane.counters();
+  show_headless_binlog(view);
   const auto full = parts_.lane.queues().times_full();
   view.queues.assign(full.begin(), full.end());
   view.queues.push_back({"source_acks_wanted", view.drain.queue_full});
+}
+
+void RoleController::show_headless_binlog(SourceView& view) const {
+  const HeadWait& wait = view.binlog.tail.head_wait;
+  const std::uint64_t now_ns = parts_.time.now_ns();
+  if (!wait.is_long(now_ns)) return;
+  view.headless_binlog = binlog_file_name(view.basename, wait.file);
+  view.headless_ns = now_ns - wait.since_ns;
 }
 
 }  // namespace binlane

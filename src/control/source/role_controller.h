@@ -100,6 +100,7 @@ class RoleController {
   // Forgets the last problem, so that whatever is due next is done at once.
   void start_over();
   SourcePhase phase() const;
+  void show_headless_binlog(SourceView& view) const;
 
   void work_on_promotion(std::uint64_t now_ns);
   void take_over();

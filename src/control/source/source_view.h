@@ -56,6 +56,9 @@ struct SourceView {
   std::uint64_t other_ackers = 0;        // semi-sync clients that are not ours
   std::uint32_t newest_binlog = 0;       // the number of the server's newest binlog
   bool numbers_near_end = false;         // the numbers end soon, and semi-sync with them, or have
+  // The server's next binlog, if it has existed for long without its beginning, and for how long.
+  std::string headless_binlog;
+  std::uint64_t headless_ns = 0;
   ReplicaSet slow = 0;
   std::uint64_t slow_times = 0;
   std::uint64_t oldest_wait_ns = 0;

@@ -86,6 +86,13 @@ void add_running(const SourceConfig& config, const View& view, ProblemList& out)
             fmt::format("the newest binlog is number {}: at {} semi-sync ends for good; renumber "
                         "the binlogs (OPERATIONS, Binlog numbers)",
                         view.newest_binlog, BinlogNumbers::kLastNumber));
+  if (!view.headless_binlog.empty())
+    out.add(
+        ProblemCode::binlog_headless,
+        fmt::format("the server made the binlog {} {:.1f} s ago and has not written its "
+                    "beginning, so nothing in that file is shipped, and its commits wait: look "
+                    "at the server's disk and error log (OPERATIONS, Large transactions)",
+                    view.headless_binlog, static_cast<double>(view.headless_ns) / kNanosPerSecond));
   add_replicas(config, view, out);
   if (view.drain.state != DrainState::draining)
     out.add(ProblemCode::dump_away,

@@ -32,6 +32,7 @@ constexpr ProblemKind kKinds[] = {
     {ProblemCode::source_trouble, "source_trouble", kFault, nullptr},
     {ProblemCode::other_acker, "other_acker", kFault, nullptr},
     {ProblemCode::binlog_numbers, "binlog_numbers", kWarning, nullptr},
+    {ProblemCode::binlog_headless, "binlog_headless", kFault, nullptr},
     {ProblemCode::standby_trouble, "standby_trouble", kWarning, nullptr},
     {ProblemCode::rejoining, "rejoining", kFault, nullptr},
     {ProblemCode::not_following, "not_following", kWarning, nullptr},

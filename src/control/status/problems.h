@@ -46,6 +46,7 @@ enum class ProblemCode : std::uint8_t {
   source_trouble,
   other_acker,
   binlog_numbers,
+  binlog_headless,
   standby_trouble,
   rejoining,
   not_following,

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "base/shared_counter.h"
+#include "shim/binlog/head_wait.h"
 
 namespace binlane {
 
@@ -15,11 +16,13 @@ struct TailCounters {
   std::uint64_t probes = 0;          // checks of a file and its successor
   std::uint64_t unproven_files = 0;  // no list that could be compared (S16)
   std::uint64_t heads_awaited = 0;   // looks at a next file that had no head yet
+  HeadWait head_wait{};              // for the head of a next file, at this moment
 };
 
 // The same as the lane writes them; any thread reads them.
 struct TailTally {
   SharedCounter bytes, reads, files_ended, probes, unproven_files, heads_awaited;
+  SharedHeadWait head_wait;
 
   TailCounters snapshot() const noexcept {
     return {.bytes = bytes.get(),
@@ -27,7 +30,8 @@ struct TailTally {
             .files_ended = files_ended.get(),
             .probes = probes.get(),
             .unproven_files = unproven_files.get(),
-            .heads_awaited = heads_awaited.get()};
+            .heads_awaited = heads_awaited.get(),
+            .head_wait = head_wait.get()};
   }
 };
 

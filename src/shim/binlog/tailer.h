@@ -161,6 +161,7 @@ void Tailer<Files>::stop() noexcept {
   if (handle_ != kNoFile) files_.close(handle_);
   handle_ = kNoFile;
   phase_ = Phase::stopped;
+  counters_.head_wait.end();
 }
 
 template <BinlogFiles Files>
@@ -306,7 +307,10 @@ TailEvent Tailer<Files>::open_next(std::uint64_t now_ns) noexcept {
 template <BinlogFiles Files>
 int Tailer<Files>::open_begun(std::uint32_t number, std::uint64_t now_ns) noexcept {
   const int next = files_.open(number);
-  if (next < 0) return next;
+  if (next < 0) {
+    counters_.head_wait.end();
+    return next;
+  }
   std::array<std::byte, kFileHeadSize> head;
   const std::int64_t count = files_.read_at(next, 0, head);
   if (count >= 0) {
@@ -314,9 +318,11 @@ int Tailer<Files>::open_begun(std::uint32_t number, std::uint64_t now_ns) noexce
     const bool begun = next_head_.has_begun(judge_head(found), now_ns);
     if (BL_MUTANT(half_made_file_followed, true, begun)) {
       next_head_ = {};
+      counters_.head_wait.end();
       return next;
     }
     counters_.heads_awaited.add();
+    counters_.head_wait.wait(number, now_ns);
   }
   files_.close(next);
   return count < 0 ? static_cast<int>(count) : kNotBegun;

@@ -28,7 +28,8 @@ constexpr const char* kFactsSql =
     "'binlog_error_action','rpl_semi_sync_source_wait_for_replica_count',"
     "'rpl_semi_sync_master_wait_for_slave_count','rpl_semi_sync_master_enabled',"
     "'rpl_semi_sync_source_enabled','read_only','super_read_only','gtid_mode',"
-    "'binlog_storage_engine','persist_binlog_to_redo','binlog_parallel_flush')";
+    "'binlog_storage_engine','persist_binlog_to_redo','binlog_parallel_flush',"
+    "'binlog_large_commit_threshold')";
 
 constexpr std::int64_t kStartToleranceS = 2;
 
@@ -103,6 +104,7 @@ void fill_from_variables(const Variables& variables, ServerFacts& facts) {
       is_on(variables, "encrypt_binlog") || is_on(variables, "binlog_encryption");
   facts.binlog_checksum = text_of(variables, "binlog_checksum");
   facts.binlog_storage_engine = text_of(variables, "binlog_storage_engine");
+  facts.binlog_large_commit_threshold = number_of(variables, "binlog_large_commit_threshold");
   facts.binlog_in_redo = is_on(variables, "persist_binlog_to_redo");
   facts.binlog_parallel_flush = is_on(variables, "binlog_parallel_flush");
   if (const auto domain = number_of(variables, "gtid_domain_id"))

@@ -56,12 +56,14 @@ struct ServerFacts {
   std::uint64_t sync_binlog = 0;
   std::uint64_t innodb_flush_log_at_trx_commit = 0;
   bool binlog_encrypted = false;
-  std::string binlog_checksum;         // NONE or CRC32
-  std::string binlog_storage_engine;   // MariaDB 12.3: which keeps the binlog; empty: files do
-  bool binlog_in_redo = false;         // forks of MySQL: persist_binlog_to_redo
-  bool binlog_parallel_flush = false;  // forks of MySQL
-  std::optional<std::uint32_t> gtid_domain_id;               // MariaDB only
-  std::string binlog_error_action;                           // MySQL only
+  std::string binlog_checksum;        // NONE or CRC32
+  std::string binlog_storage_engine;  // MariaDB 12.3: which keeps the binlog; empty: files do
+  // MariaDB from 11.7 on: a larger transaction's cache is renamed to the next binlog.
+  std::optional<std::uint64_t> binlog_large_commit_threshold;
+  bool binlog_in_redo = false;                  // forks of MySQL: persist_binlog_to_redo
+  bool binlog_parallel_flush = false;           // forks of MySQL
+  std::optional<std::uint32_t> gtid_domain_id;  // MariaDB only
+  std::string binlog_error_action;              // MySQL only
   std::optional<std::uint64_t> semi_sync_wait_for_replicas;  // MySQL only
   SemiSyncWords semi_sync_words = SemiSyncWords::none;
   bool read_only = false;  // refuses an application's writes

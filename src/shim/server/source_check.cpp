@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <span>
 
 #include "base/error.h"
@@ -16,6 +17,8 @@ namespace {
 // Major and minor version, as version_number / 100.
 constexpr std::uint32_t kTestedMariadb[] = {1011, 1108};
 constexpr std::uint32_t kTestedMysql[] = {907};
+// Nothing is larger than this, so no cache is renamed.
+constexpr std::uint64_t kNoRename = std::numeric_limits<std::uint64_t>::max();
 // Since then MySQL says source and replica.
 constexpr std::uint32_t kOldestMysql = 80'026;
 
@@ -142,6 +145,20 @@ void check_identity(const ServerFacts& facts, std::uint32_t acker_server_id, Sou
   }
 }
 
+// Of a version that was not tested. In which steps a cache becomes a binlog differs from one
+// version of MariaDB to the next, and a reader sees every one of them.
+void check_renames(const ServerFacts& facts, SourceCheck& check) {
+  const auto threshold = facts.binlog_large_commit_threshold;
+  if (!threshold || *threshold == kNoRename) return;
+  check.warnings.push_back(
+      {"binlog_large_commit_threshold", std::to_string(*threshold), std::to_string(kNoRename),
+       fmt::format("SET GLOBAL binlog_large_commit_threshold={}, and in the [mysqld] section; "
+                   "otherwise this version makes the next binlog out of a larger transaction's "
+                   "cache, in steps that Binlane was not tested with, and may be taken for "
+                   "restarted: commits would then wait, and be reported as exposed",
+                   kNoRename)});
+}
+
 void check_version(const ServerFacts& facts, SourceCheck& check) {
   if (facts.semi_sync_words == SemiSyncWords::none)
     check.refusals.push_back({"rpl_semi_sync", "the server has no semi-sync variables", "semi-sync",
@@ -157,10 +174,11 @@ void check_version(const ServerFacts& facts, SourceCheck& check) {
   }
   const std::span<const std::uint32_t> tested =
       mariadb ? std::span<const std::uint32_t>(kTestedMariadb) : kTestedMysql;
-  if (std::ranges::find(tested, facts.version_number / 100) == tested.end())
-    check.warnings.push_back({"version", facts.version, "MariaDB 10.11 or 11.8, or MySQL 9.7",
-                              "Binlane was not tested with this version: try a promotion and the "
-                              "way back before you rely on it"});
+  if (std::ranges::find(tested, facts.version_number / 100) != tested.end()) return;
+  check.warnings.push_back({"version", facts.version, "MariaDB 10.11 or 11.8, or MySQL 9.7",
+                            "Binlane was not tested with this version: try a promotion and the "
+                            "way back before you rely on it"});
+  check_renames(facts, check);
 }
 
 void check_gtids(const ServerFacts& facts, bool both_roles, SourceCheck& check) {

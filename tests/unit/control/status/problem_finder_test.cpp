@@ -98,6 +98,12 @@ const std::vector<Case>& cases() {
          h.source.numbers_near_end = true;
        },
        "990000"},
+      {Code::binlog_headless, true, false,
+       [](Host& h) {
+         h.source.headless_binlog = "binlog.000012";
+         h.source.headless_ns = 1'500'000'000;
+       },
+       "binlog.000012 1.5 s ago"},
       {Code::not_semisync, true, false,
        [](Host& h) {
          h.source.state = FallbackState::async;

@@ -104,6 +104,41 @@ TEST_F(RenamedFileTest, WhatIsInAFileWithoutAHeadIsNotRead) {
   EXPECT_EQ(tailer_.all_read_ns(), read_ns);
 }
 
+// For how long the file has had no head is told, whatever is seen of it in between.
+TEST_F(RenamedFileTest, AWaitForAHeadIsTold) {
+  start();
+  EXPECT_EQ(tailer_.counters().head_wait.file, 0U);
+  files_.append(2, {});
+  const RenamedBinlog next(5);
+  ASSERT_EQ(poll(), TailEvent::none);
+  const HeadWait first = tailer_.counters().head_wait;
+  EXPECT_EQ(first.file, 2U);
+  EXPECT_EQ(first.since_ns, now_ns_);
+  files_.data(2) = next.headless();
+  ASSERT_EQ(poll(), TailEvent::none);
+  EXPECT_EQ(tailer_.counters().head_wait.since_ns, first.since_ns);
+  EXPECT_FALSE(first.is_long(first.since_ns + HeadWait::kLong_ns - 1));
+  EXPECT_TRUE(first.is_long(first.since_ns + HeadWait::kLong_ns));
+  // It is gone again, or has a head, or is followed no more.
+  files_.remove(2);
+  ASSERT_EQ(poll(), TailEvent::none);
+  EXPECT_EQ(tailer_.counters().head_wait.file, 0U);
+  files_.append(2, next.headless());
+  ASSERT_EQ(poll(), TailEvent::none);
+  EXPECT_GT(tailer_.counters().head_wait.since_ns, first.since_ns);
+  files_.data(2) = next.headed();
+  EXPECT_EQ(event_after_growth(), TailEvent::none);
+  EXPECT_EQ(tailer_.counters().head_wait.file, 0U);
+  files_.remove(2);
+  tailer_.stop();
+  start();
+  files_.append(2, next.headless());
+  ASSERT_EQ(poll(), TailEvent::none);
+  EXPECT_EQ(tailer_.counters().head_wait.file, 2U);
+  tailer_.stop();
+  EXPECT_EQ(tailer_.counters().head_wait.file, 0U);
+}
+
 // The head's write is not atomic for a reader.
 TEST_F(RenamedFileTest, ATornHeadIsNotFollowed) {
   start();

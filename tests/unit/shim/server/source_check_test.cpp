@@ -2,9 +2,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include "base/counter_growth.h"
 #include "base/position.h"
@@ -194,6 +196,33 @@ TEST(SourceCheck, AllRefusalsAtOnce) {
   facts.binlog_encrypted = true;
   facts.privileges.clear();
   EXPECT_EQ(check_source(facts, 1).refusals.size(), 5U);
+}
+
+// In which steps a version renames, and whether Binlane follows them, only a test tells.
+TEST(SourceCheck, RenamesOfAVersionThatWasNotTestedAreSwitchedOff) {
+  constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
+  ServerFacts facts = good_facts();
+  const auto renames = [&facts] {
+    const auto warnings = check_source(facts, kAcker).warnings;
+    return std::ranges::count(warnings, "binlog_large_commit_threshold", &Finding::key);
+  };
+  facts.version = "11.8.9-MariaDB";
+  facts.version_number = 110809;
+  facts.binlog_large_commit_threshold = 134'217'728;
+  EXPECT_EQ(renames(), 0);
+  facts.version = "12.1.2-MariaDB";
+  facts.version_number = 120102;
+  ASSERT_EQ(renames(), 1);
+  const SourceCheck check = check_source(facts, kAcker);
+  EXPECT_TRUE(check.accepted());
+  EXPECT_EQ(check.warnings.back().found, "134217728");
+  EXPECT_NE(check.warnings.back().remedy.find(
+                "SET GLOBAL binlog_large_commit_threshold=18446744073709551615"),
+            std::string::npos);
+  facts.binlog_large_commit_threshold = kNever;
+  EXPECT_EQ(renames(), 0);
+  facts.binlog_large_commit_threshold.reset();  // a version without renames
+  EXPECT_EQ(renames(), 0);
 }
 
 TEST(SourceCheck, Warnings) {
