@@ -14,6 +14,8 @@ namespace binlane::sim {
 
 class FedServer {
  public:
+  // The feed knows it by this one.
+  static constexpr std::uint32_t kServerId = 1;
   // The archived files of a stream, and a position in them.
   struct Place {
     std::string folder;

@@ -45,7 +45,19 @@ class ReplicaHost::OwnFeed final : public Feed {
     return {};
   }
   void stop() override { started_ = false; }
-  FeedStatus status() const override { return {}; }
+  FeedStatus status() const override {
+    FeedStatus status;
+    const FedServer& server = host_.server_;
+    if (!started_ || !server.following || host_.clock_.time_ns < server.down_until_ns)
+      return status;
+    FeedClientStatus client;
+    client.connection_id = 1;
+    client.server_id = FedServer::kServerId;
+    client.dumping = true;
+    client.position = server.fed();
+    status.clients.push_back(client);
+    return status;
+  }
   void turn() {
     if (!started_) return;
     const Position whole = limit_.whole_groups();

@@ -85,9 +85,10 @@ Status SimStandby::follow(const FeedAddress&, const std::string&, std::string& r
   return answers();
 }
 
-Status SimStandby::follows(std::uint16_t) {
+Result<std::uint32_t> SimStandby::follows(std::uint16_t) {
   if (Status up = answers(); !up.is_ok()) return up;
-  return own_.server().following ? Status::ok() : Status::failed("it follows nobody");
+  if (!own_.server().following) return Status::failed("it follows nobody");
+  return FedServer::kServerId;
 }
 
 }  // namespace binlane::sim

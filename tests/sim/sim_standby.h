@@ -31,7 +31,7 @@ class SimStandby final : public StandbyServer {
   Result<NewStream> begin_stream() override;
   Status stop_writes() override;
   Status follow(const FeedAddress& feed, const std::string& gtid, std::string& report) override;
-  Status follows(std::uint16_t feed_port) override;
+  Result<std::uint32_t> follows(std::uint16_t feed_port) override;
 
   // It is a replica of somebody's, or is to become one.
   bool is_replica() const { return is_replica_; }

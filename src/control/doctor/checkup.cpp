@@ -49,7 +49,8 @@ Findings check_role(const RoleState& state) {
                                  to_string(state.cut.at)),
                      "keep the server stopped and start binlaned, which finishes the cut; then "
                      "start the server, and run binlane rejoin"});
-  if (state.rejoining)
+  // It remains on the record of a host that was promoted meanwhile, and means nothing there.
+  if (state.role == HostRole::standby && state.rejoining)
     found.push_back(
         {CheckSeverity::warning, "role",
          "this host's rejoin is not done, because its server did not follow the feed yet",

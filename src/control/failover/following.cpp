@@ -60,6 +60,16 @@ std::string following_problem(const ServerWords& words, const QueryResult& statu
   return fmt::format("the server's IO thread to connect to this host's feed ({})", problem);
 }
 
+std::uint64_t serving_connection(const FeedStatus& feed, std::uint32_t server_id) {
+  for (const FeedClientStatus& client : feed.clients) {
+    // What a stream before has, or what the archive lacks, says nothing of the present stream.
+    const bool served =
+        client.dumping && !client.sealed && !client.ahead && !client.position.is_null();
+    if (served && client.server_id == server_id) return client.connection_id;
+  }
+  return 0;
+}
+
 std::string replication_problem(const ServerWords& words, const QueryResult& status,
                                 std::uint16_t feed_port) {
   std::string problem = other_source(words, status, feed_port);

@@ -39,7 +39,7 @@ void Rejoiner::report(std::string line) {
 
 bool Rejoiner::run(const RejoinOptions& options) {
   view_ = {};
-  seen_following_ = false;
+  seen_connection_ = 0;
   sealed_at_ = {};
   const Status status = run_checked(options);
   BL_ASSERT(!status.is_pending());
@@ -102,12 +102,17 @@ Status Rejoiner::become_standby() {
 // A server may not do what it was told, so only its own answer ends a rejoin. [S22]
 Status Rejoiner::observe_server() {
   if (!role_.state().rejoining) return Status::ok();
-  Status follows = server_.follows(config_.replica->feed_listen.udp_port);
-  // If the server asks for something that the feed does not have, its IO thread is connected only
-  // for a moment. So two looks have to show the connection.
-  const bool seen_before = std::exchange(seen_following_, follows.is_ok());
-  if (!follows.is_ok()) return follows;
-  if (!seen_before)
+  const Result<std::uint32_t> follows = server_.follows(config_.replica->feed_listen.udp_port);
+  const std::uint64_t connection =
+      follows.is_ok() ? serving_connection(replica_.parts()->feed->status(), follows.value()) : 0;
+  // A connection that ends at once has shown nothing: two looks have to see the same one.
+  const std::uint64_t seen_before = std::exchange(seen_connection_, connection);
+  if (!follows.is_ok()) return follows.status();
+  if (connection == 0)
+    return Status::failed(
+        "this host's feed to send the new source's stream to the server, which is connected: "
+        "nothing of that stream was released here yet, or the server holds more than the archive");
+  if (connection != seen_before)
     return Status::failed("the server's IO thread to stay connected to this host's feed");
   RoleState role = role_.state();
   BL_ASSERT(role.role == HostRole::standby);

@@ -99,7 +99,7 @@ class Rejoiner {
   StandbyServer& server_;
   StoppedServer& stopped_;
   Position sealed_at_;
-  bool seen_following_ = false;  // the last look showed a connection to the feed
+  std::uint64_t seen_connection_ = 0;  // on which the feed served the server at the last look
   RejoinView view_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "base/uuid.h"
 #include "control/config/config_value.h"
 #include "control/failover/following.h"
@@ -179,13 +181,23 @@ Status SqlStandby::follow(const FeedAddress& feed, const std::string& gtid, std:
   return Status::ok();
 }
 
-Status SqlStandby::follows(std::uint16_t feed_port) {
+Result<std::uint32_t> SqlStandby::follows(std::uint16_t feed_port) {
   if (!sql_.is_connected()) {
     if (const SqlError error = sql_.connect(); !error.ok())
       return Status::failed(fmt::format("the server to answer: {}", to_string(error)));
   }
   const QueryResult status = sql_.query_or_close(words().show_replica_status);
-  return Status::of_problem(following_problem(words(), status, feed_port));
+  if (std::string problem = following_problem(words(), status, feed_port); !problem.empty())
+    return Status::failed(std::move(problem));
+  QueryResult answer;
+  if (Status asked = run("SELECT @@GLOBAL.server_id", answer); !asked.is_ok()) return asked;
+  const std::string text = first_value(answer);
+  std::uint32_t id = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, id);
+  if (error != std::errc{} || stop != end)
+    return Status::failed("the server to tell its server_id, instead of " + text);
+  return id;
 }
 
 }  // namespace binlane

@@ -60,8 +60,9 @@ class StandbyServer {
   // Makes the server follow the feed from `gtid` on; empty: from its present position. `report`
   // gets the statement without the password.
   virtual Status follow(const FeedAddress& feed, const std::string& gtid, std::string& report) = 0;
-  // Ok: the server is connected to the feed at this port. Failed: what it does instead.
-  virtual Status follows(std::uint16_t feed_port) = 0;
+  // The server is connected to the feed at this port: the server_id under which the feed knows it.
+  // Failed: what it does instead.
+  virtual Result<std::uint32_t> follows(std::uint16_t feed_port) = 0;
 };
 
 }  // namespace binlane

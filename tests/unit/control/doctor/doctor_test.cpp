@@ -71,10 +71,13 @@ TEST(CheckRole, ACutThatIsNotFinishedIsAFault) {
 
 TEST(CheckRole, ARejoinThatIsNotDoneIsAWarning) {
   RoleState state;
+  state.role = HostRole::standby;
   state.rejoining = true;
   const Findings found = check_role(state);
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found[0].severity, CheckSeverity::warning);
+  state.role = HostRole::source;  // it was promoted meanwhile
+  EXPECT_TRUE(check_role(state).empty());
 }
 
 }  // namespace

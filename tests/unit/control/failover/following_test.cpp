@@ -43,6 +43,29 @@ TEST(Following, ARejoinAsksForTheConnectionOnly) {
             std::string::npos);
 }
 
+// Connected is not served: the feed hangs up on a server while it has nothing to send.
+TEST(Following, TheFeedServesAServerOnceItHasSentSomethingOfItsStream) {
+  FeedStatus feed;
+  EXPECT_EQ(serving_connection(feed, 7), 0U);
+  FeedClientStatus client;
+  client.connection_id = 31;
+  client.server_id = 7;
+  client.dumping = true;
+  client.position = {4, 345};
+  feed.clients = {FeedClientStatus(), client};
+  EXPECT_EQ(serving_connection(feed, 7), 31U);
+  EXPECT_EQ(serving_connection(feed, 8), 0U);  // another reader of the archive
+  const auto without = [&](auto change) {
+    FeedStatus other = feed;
+    change(other.clients[1]);
+    return serving_connection(other, 7);
+  };
+  EXPECT_EQ(without([](FeedClientStatus& c) { c.dumping = false; }), 0U);
+  EXPECT_EQ(without([](FeedClientStatus& c) { c.position = {}; }), 0U);
+  EXPECT_EQ(without([](FeedClientStatus& c) { c.sealed = true; }), 0U);
+  EXPECT_EQ(without([](FeedClientStatus& c) { c.ahead = true; }), 0U);
+}
+
 TEST(Following, SomebodyElsesFeedAndNobodysAreNamed) {
   EXPECT_NE(replication_problem(kWords, status("Yes", "", "Yes", "", "3306"), kFeedPort)
                 .find("follows 127.0.0.1:3306"),

@@ -27,7 +27,7 @@ class FakeServer final : public StandbyServer {
   Status follow(const FeedAddress&, const std::string&, std::string&) override {
     return Status::ok();
   }
-  Status follows(std::uint16_t) override { return Status::ok(); }
+  Result<std::uint32_t> follows(std::uint16_t) override { return std::uint32_t{1}; }
 
   bool answer = true;
   std::string executed = "0-1-10";
