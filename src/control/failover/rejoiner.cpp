@@ -152,11 +152,13 @@ Status Rejoiner::compare_files(const Successor& successor, Compared& found) {
   found.place = {index.directory, index.basename, folders_.open(index.directory, index.basename)};
   found.last = index.last;
   const Position seal = successor.sealed_at;
-  if (index.first > seal.file)
+  // A seal before any byte of a file is at the end of the previous one, which is then compared as a
+  // whole. The server may have ended before it listed another.
+  const std::uint32_t compared = seal.offset > 0 ? seal.file : seal.file - 1;
+  if (index.first > compared)
     return Status::failed(fmt::format("binlog {}, in which the stream was sealed, was purged; {}",
-                                      seal.file, kRebuild));
-  const auto digest =
-      seal.file > index.last ? std::nullopt : digest_up_to(*found.place.files, seal);
+                                      compared, kRebuild));
+  const auto digest = compared > index.last ? std::nullopt : digest_up_to(*found.place.files, seal);
   if (BL_MUTANT(rejoined_uncompared, false, digest != successor.sealed_digest))
     return Status::failed(fmt::format(
         "this server's binlog differs from the sealed stream before {}: it lost what it had not "
