@@ -149,7 +149,7 @@ class OneIncarnation(LargeCommits):
         self.assertEqual(self.facts(), before)
 
     def headless(self):
-        problems = self.cluster.source_status()["problems"]
+        problems = self.cluster.daemon.status()["problems"]
         return next((row for row in problems if row["code"] == "binlog_headless"), None)
 
 
