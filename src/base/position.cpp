@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include "base/binlog_number.h"
 
 namespace binlane {
 
@@ -15,12 +15,7 @@ std::string binlog_file_name(const std::string& basename, std::uint32_t number) 
 }
 
 std::uint32_t binlog_file_number(const std::string& name) noexcept {
-  const auto dot = name.rfind('.');
-  if (dot == std::string::npos || dot + 1 == name.size()) return 0;
-  std::uint32_t number = 0;
-  const char* const end = name.data() + name.size();
-  const auto [stop, error] = std::from_chars(name.data() + dot + 1, end, number);
-  return error == std::errc{} && stop == end ? number : 0;
+  return binlog_number(name);
 }
 
 }  // namespace binlane
