@@ -210,6 +210,33 @@ class Packaging(QuorumCase):
         self.assertIsNotNone(level, done.stdout + done.stderr)
         self.assertLessEqual(float(level.group(1)), EXPOSURE_MOST)
 
+    def test_units_drop_ins_and_mounts_are_valid(self):
+        """systemd knows every word of them."""
+        if not shutil.which("systemd-analyze"):
+            self.skipTest("no systemd-analyze")
+        with tempfile.TemporaryDirectory() as folder:
+            for path in (PACKAGING / "systemd").iterdir():
+                text = re.sub(r"/usr/s?bin/binlane\S*", "/bin/true", path.read_text())
+                # The manual is the program's own, and not installed here.
+                text = re.sub(r"^Documentation=.*\n", "", text, flags=re.MULTILINE)
+                (Path(folder) / path.name).write_text(text)
+            units = sorted(Path(folder).glob("*.service")) + sorted(Path(folder).glob("*.mount"))
+            self.assertEqual(len(units), 3)
+            for drop_in in Path(folder).glob("binlaned-*.conf"):
+                with self.subTest(drop_in=drop_in.name):
+                    beside = Path(folder) / "binlaned.service.d"
+                    beside.mkdir()
+                    shutil.copy(drop_in, beside)
+                    done = run("systemd-analyze", "verify", *units)
+                    self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+                    shutil.rmtree(beside)
+
+    def test_the_boot_unit_mounts_where_all_see_it(self):
+        """These options give a unit a mount namespace of its own, and huge pages would be mounted there."""
+        text = (PACKAGING / "systemd" / "binlane-hw.service").read_text()
+        own = r"^(Private(Tmp|Devices|Mounts)|Protect(System|Home|KernelTunables|ControlGroups|Proc)|\w+Paths)="
+        self.assertIsNone(re.search(own, text, re.MULTILINE))
+
     def test_user_groups_and_folders(self):
         """As a machine's own systemd makes them from our files, in a folder in place of the machine."""
         if not shutil.which("systemd-sysusers"):

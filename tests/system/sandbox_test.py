@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import resource
 import shutil
 import socket
@@ -12,12 +13,14 @@ import unittest
 from pathlib import Path
 
 import harness
+import unit_filter
 from lab.machine import waiting
 from lab.servers.cli import binlane
 from lab.servers.cluster import Cluster
 from lab.machine.programs import program
 
 UNIT = harness.REPOSITORY / "packaging" / "systemd" / "binlaned.service"
+NIC_DROP_IN = UNIT.with_name("binlaned-nic.conf")
 FILTER = Path(__file__).with_name("unit_filter.py")
 TOOL_TIMEOUT_S = 60
 SOON_S = 20
@@ -40,7 +43,8 @@ def admin_cpu_seconds(pid):
 class UnderTheUnitsFilter(unittest.TestCase):
     """A source and a replica with each kind of port make system calls that the unit allows."""
 
-    def commit_under_the_filter(self, **cluster_options):
+    def commit_under_the_filter(self, drop_in=None, **cluster_options):
+        units = os.pathsep.join(map(str, filter(None, (UNIT, drop_in))))
         if not shutil.which("systemd-analyze"):
             self.skipTest("no systemd-analyze")
         with Cluster(("r1",), **cluster_options) as cluster:
@@ -48,7 +52,7 @@ class UnderTheUnitsFilter(unittest.TestCase):
             for daemon in cluster.daemons:
                 daemon.stop()
                 daemon.process.command = [
-                    sys.executable, str(FILTER), str(UNIT), *daemon.process.command
+                    sys.executable, str(FILTER), units, *daemon.process.command
                 ]
             cluster.start_daemons()
             cluster.wait_state("SEMISYNC", RECOVER_S)
@@ -66,36 +70,77 @@ class UnderTheUnitsFilter(unittest.TestCase):
     def test_a_pinned_lane(self):
         self.commit_under_the_filter(port="udp", lane={"cpu": 0})
 
+    def test_vhost_user_with_the_drop_in_for_nics(self):
+        self.commit_under_the_filter(drop_in=NIC_DROP_IN)
 
-class ExitCodes(unittest.TestCase):
-    """What systemd is told when the daemon does not start."""
+
+class LoneReplica(unittest.TestCase):
+    """A binlaned with a replica's configuration, and nobody who talks to it."""
 
     def setUp(self):
         self.folder = Path(tempfile.mkdtemp(prefix="bl-", dir="/tmp"))
         self.addCleanup(shutil.rmtree, self.folder)
 
-    def start(self, text, mode=0o600):
+    def command(self, text, mode=0o600):
         path = self.folder / "binlaned.toml"
         path.write_text(text)
         path.chmod(mode)
+        return [program("binlaned"), "--config", path]
+
+    def start(self, text, mode=0o600, before=()):
+        """Until it ends by itself; `before` are words in front of its command."""
         return subprocess.run(
-            [program("binlaned"), "--config", path],
+            [*before, *self.command(text, mode)],
             capture_output=True,
             text=True,
             timeout=TOOL_TIMEOUT_S,
             check=False,
         )
 
-    def replica(self, **top):
+    def replica(self, port="udp", **top):
         password = self.folder / "password"
         password.touch(mode=0o600)
         password.write_text("secret\n")
         lines = [f'{key} = "{value}"' for key, value in top.items()]
         return "\n".join(
             ['name = "a"', 'cluster = "c"', f'data_dir = "{self.folder}/data"', *lines]
-            + ["[replica]", 'port = "udp"', 'address = "203.0.113.7:7100"']
+            + ["[replica]", f'port = "{port}"', 'address = "203.0.113.7:7100"']
             + [f'feed_password_file = "{password}"', "danger_buffered_journal = true"]
         )
+
+
+class TheFilter(LoneReplica):
+    """What the unit's lines say, and that the runs under its filter would find a call that is missing."""
+
+    def setUp(self):
+        super().setUp()
+        if not shutil.which("systemd-analyze"):
+            self.skipTest("no systemd-analyze")
+
+    def test_without_its_last_line_dpdk_does_not_start(self):
+        """That line is the only one that lets it."""
+        text = UNIT.read_text()
+        last = re.findall(r"^SystemCallFilter=.*\n", text, re.MULTILINE)[-1]
+        unit = self.folder / "binlaned.service"
+        unit.write_text(text.replace(last, ""))
+        before = (sys.executable, str(FILTER), str(unit))
+        done = self.start(self.replica(port=f"vhost:{self.folder}/port"), before=before)
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("DPDK did not start: EAL: Failed to create thread", done.stderr)
+
+    def test_the_calls_of_huge_pages(self):
+        """EAL makes these if there are huge pages, which these tests have not."""
+        self.assertLessEqual({"mbind", "set_mempolicy"}, unit_filter.allowed_calls(UNIT))
+
+    def test_the_drop_in_adds_to_it(self):
+        """It is read after the unit: what the unit allows stays allowed."""
+        alone = unit_filter.allowed_calls(UNIT)
+        self.assertEqual(unit_filter.allowed_calls(UNIT, NIC_DROP_IN) - alone, {"bpf"})
+        self.assertLessEqual(alone, unit_filter.allowed_calls(UNIT, NIC_DROP_IN))
+
+
+class ExitCodes(LoneReplica):
+    """What systemd is told when the daemon does not start."""
 
     def test_a_fault_in_the_configuration(self):
         """78, so that the unit does not try again; the unit says the same number."""

@@ -1,4 +1,4 @@
-"""`unit_filter.py UNIT PROGRAM [ARGUMENT]…` runs a program under a unit's SystemCallFilter=.
+"""`unit_filter.py UNIT[:DROP_IN]… PROGRAM [ARGUMENT]…` runs a program under a unit's SystemCallFilter=.
 
 The kernel then refuses every system call that the unit does not allow, with the unit's error number,
 as under systemd itself. systemd-analyze says what its groups of calls hold.
@@ -53,12 +53,13 @@ def expanded(names, known):
     return calls
 
 
-def allowed_calls(unit):
-    """What the unit's lines leave, taken in their order."""
+def allowed_calls(*files):
+    """What the lines of a unit and its drop-ins leave, taken in their order."""
     known = groups()
-    lines = re.findall(r"^SystemCallFilter=(.*)$", Path(unit).read_text(), re.MULTILINE)
+    text = "\n".join(Path(file).read_text() for file in files)
+    lines = re.findall(r"^SystemCallFilter=(.*)$", text, re.MULTILINE)
     if not lines or lines[0].startswith("~"):
-        raise ValueError(f"{unit}: the first SystemCallFilter= has to be a list of what is allowed")
+        raise ValueError(f"{files[0]}: the first SystemCallFilter= has to be a list of what is allowed")
     calls = expanded(["@default"], known)
     for line in lines:
         names = expanded(line.removeprefix("~").split(), known)
@@ -96,7 +97,7 @@ def restrict(calls):
 
 
 def main():
-    restrict(allowed_calls(sys.argv[1]))
+    restrict(allowed_calls(*sys.argv[1].split(os.pathsep)))
     os.execv(sys.argv[2], sys.argv[2:])
 
 
