@@ -170,10 +170,14 @@ Status SimServer::lift_read_only() {
   return Status::ok();
 }
 
+ServerLife SimServer::life(const ServerRun& run) {
+  return server_.up() && run_of(server_).is_same_as(run) ? ServerLife::alive : ServerLife::ended;
+}
+
 Result<KilledServer> SimServer::kill(const ServerRun& run) {
   if (!server_.up() || !run_of(server_).is_same_as(run)) return Status::failed(kGone);
   server_.kill();
-  return KilledServer{run.process.pid, true};
+  return KilledServer{run.process.pid, KillOutcome::killed};
 }
 
 Result<bool> SimServer::switch_off() {

@@ -52,6 +52,7 @@ class SimServer final : public SourceServer {
   void stop() override { drain_.stop(); }
   void try_login(std::uint64_t) override {}
   std::string login_problem() const override { return {}; }
+  ServerLife life(const ServerRun& run) override;
   Result<KilledServer> kill(const ServerRun& run) override;
   Result<bool> switch_off() override;
   std::string replication_problem(std::uint16_t) override { return {}; }

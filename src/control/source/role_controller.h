@@ -110,7 +110,6 @@ class RoleController {
   Result<std::vector<std::string>> fence_own_source(const std::string& reason, bool kill_server);
   Result<std::vector<std::string>> fence_standby();
   Result<std::string> kill_server(const std::string& reason);
-  std::string waiting_clients() const;
   std::string fence_not_on_record() const;
 
   // A copy of our own, in which live changes of settings are made.

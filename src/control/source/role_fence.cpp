@@ -14,10 +14,10 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/mutant.h"
-#include "base/wall_clock.h"
 #include "control/failover/candidate_log.h"
 #include "control/failover/promotion_plan.h"
 #include "control/replica/replica_side.h"
+#include "control/source/fence_words.h"
 #include "control/source/role_controller.h"
 #include "control/source/source_pace.h"
 
@@ -95,7 +95,10 @@ Result<std::vector<std::string>> RoleController::fence_own_source(const std::str
   const bool fenced = role() == HostRole::fenced;
   if (fenced && !kill_server)
     return Status::failed("this host is FENCED already: " + parts_.role.state().fence_reason);
-  std::string clients = waiting_clients();
+  const ServerLife life = parts_.server.life(sight_.run);
+  // A fence does not reach the clients of commits that wait already. [S20]
+  std::string clients = waiting_clients_text(life, sight_.status.wait_sessions,
+                                             config_.source->effective_server_timeout_ms());
   if (kill_server) {
     // Before anything else: an ACK that came in between would tell one more client OK.
     Result<std::string> killed = this->kill_server(reason);
@@ -104,9 +107,8 @@ Result<std::vector<std::string>> RoleController::fence_own_source(const std::str
   }
   if (!fenced) fence_source({0, "an operator fenced it: " + reason});
   std::vector<std::string> report = {
-      kill_server ? "this host is FENCED: it completes no quorum any more"
-                  : "this host is FENCED: it completes no quorum any more, and its server becomes "
-                    "read-only",
+      "this host is FENCED: it completes no quorum any more" +
+          (kill_server ? std::string() : fenced_server_text(life)),
       clients,
       "to end the fence: binlane promote on another host, then binlane rejoin on this one; or, if "
       "no other host was promoted, binlane fence --lift on this one"};
@@ -122,28 +124,9 @@ Result<std::string> RoleController::kill_server(const std::string& reason) {
         "nothing was done: {} (binlane fence without --kill-server fences this host and "
         "leaves its server running)",
         killed.status().text()));
-  log::error("server_killed", "an operator had the server (process {}) killed: {}",
-             killed.value().pid, reason);
-  return fmt::format(
-      "the server (process {}) was killed{}: no client that waited was told OK. Nothing may start "
-      "that server before binlane rejoin (for its unit: systemctl disable --now)",
-      killed.value().pid,
-      killed.value().ended ? "" : ", but has not ended yet, perhaps because it waits for its disk");
-}
-
-// A fence does not reach the clients of commits that wait already. [S20]
-std::string RoleController::waiting_clients() const {
-  const std::uint64_t most_ms = config_.source->effective_server_timeout_ms();
-  const std::uint64_t waiting = sight_.status.wait_sessions;
-  const std::string clients =
-      waiting == 0
-          ? "no commit was seen to wait for a quorum; clients of commits that wait all the same"
-          : fmt::format("{} commits wait for a quorum: their clients", waiting);
-  return fmt::format(
-      "{} are told OK when the server's own timeout ends, at {} at the latest ({} ms from now), "
-      "although perhaps no other host has these commits. The ledger lists them. To prevent this, "
-      "kill the server first: binlane fence --kill-server",
-      clients, wall_clock_text_in(most_ms), most_ms);
+  const std::string told = killed_server_text(killed.value());
+  log::error("server_killed", "an operator asked to kill the server ({}): {}", reason, told);
+  return told;
 }
 
 Result<std::vector<std::string>> RoleController::fence_standby() {

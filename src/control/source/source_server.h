@@ -13,6 +13,7 @@
 #include "shim/server/dump_connection.h"
 #include "shim/server/semi_sync_control.h"
 #include "shim/server/server_facts.h"
+#include "shim/server/server_process.h"
 
 namespace binlane {
 
@@ -40,8 +41,11 @@ struct ServerPollResult {
 
 struct KilledServer {
   std::int64_t pid = 0;
-  bool ended = false;  // false: the signal was sent, and the process has not ended yet
+  KillOutcome outcome = KillOutcome::gone;
 };
+
+// Whether the process of a server exists.
+enum class ServerLife : std::uint8_t { alive, ended, unknown };
 
 class SourceServer {
  public:
@@ -62,6 +66,8 @@ class SourceServer {
   // --- what the server is; over the connection for polls
   virtual Result<ServerFacts> read_facts() = 0;
   virtual ServerRun read_run() = 0;
+  // Asks the kernel, not the server. `run` is the run that was last seen.
+  virtual ServerLife life(const ServerRun& run) = 0;
   virtual Result<ListedBinlogs> list_binlogs(const ServerFacts& facts) = 0;
 
   // --- semi-sync; call read_facts() first

@@ -156,13 +156,20 @@ Status SqlSourceServer::lift_read_only() {
   return status_of(command_connection_.set_global("read_only", "0"));
 }
 
+ServerLife SqlSourceServer::life(const ServerRun& run) {
+  if (run.process.pid <= 0 || run.boot_id.empty()) return ServerLife::unknown;
+  // A process of an earlier boot has ended with it.
+  if (run.boot_id != this_boot_id()) return ServerLife::ended;
+  return is_alive(run.process) ? ServerLife::alive : ServerLife::ended;
+}
+
 Result<KilledServer> SqlSourceServer::kill(const ServerRun& run) {
   PeerProcess process;
   if (std::string problem = find_server_process(command_connection_, run, process);
       !problem.empty())
     return Status::failed(std::move(problem));
-  KilledServer killed{process.pid, false};
-  if (std::string problem = kill_server_process(process, killed.ended); !problem.empty())
+  KilledServer killed{process.pid, KillOutcome::gone};
+  if (std::string problem = kill_server_process(process, killed.outcome); !problem.empty())
     return Status::failed(std::move(problem));
   return killed;
 }

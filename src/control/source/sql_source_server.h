@@ -57,6 +57,7 @@ class SqlSourceServer final : public SourceServer {
   void try_login(std::uint64_t now_ns) override { login_.poll(now_ns); }
   std::string login_problem() const override { return login_.problem(); }
 
+  ServerLife life(const ServerRun& run) override;
   Result<KilledServer> kill(const ServerRun& run) override;
   Result<bool> switch_off() override;
   std::string replication_problem(std::uint16_t feed_port) override;

@@ -70,8 +70,8 @@ std::string find_server_process(ServerConnection& connection, const ServerRun& k
   return {};
 }
 
-std::string kill_server_process(const PeerProcess& process, bool& ended) {
-  ended = true;
+std::string kill_server_process(const PeerProcess& process, KillOutcome& outcome) {
+  outcome = KillOutcome::gone;
   const ProcessHandle handle(process.pid);
   if (!handle.is_open())
     return errno == ESRCH
@@ -84,7 +84,7 @@ std::string kill_server_process(const PeerProcess& process, bool& ended) {
     return fmt::format("process {} cannot be killed: {}; as root: kill -9 {}", process.pid,
                        errno_text(errno), process.pid);
   }
-  ended = handle.ends_within(kEndsWithin);
+  outcome = handle.ends_within(kEndsWithin) ? KillOutcome::killed : KillOutcome::pending;
   return {};
 }
 

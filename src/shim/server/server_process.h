@@ -2,6 +2,7 @@
 // answers at the server's socket, and of no other that may have got its number since.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "shim/server/server_connection.h"
@@ -15,8 +16,14 @@ namespace binlane {
 std::string find_server_process(ServerConnection& connection, const ServerRun& known,
                                 PeerProcess& process);
 
-// Sends SIGKILL, and waits a moment for the process's end (`ended`: it has ended). Returns nothing,
-// or why the signal was not sent; it is no error if the process has ended already.
-std::string kill_server_process(const PeerProcess& process, bool& ended);
+enum class KillOutcome : std::uint8_t {
+  killed,   // the signal ended it
+  pending,  // the signal was sent, and the process has not ended yet
+  gone,     // it had ended before, so no signal was sent
+};
+
+// Sends SIGKILL, and waits a moment for the process's end. Returns nothing, or why the signal was
+// not sent although the process is alive.
+std::string kill_server_process(const PeerProcess& process, KillOutcome& outcome);
 
 }  // namespace binlane
