@@ -43,19 +43,32 @@ void LoginProbe::run() {
 std::optional<std::string> LoginProbe::probe() {
   ServerFactsResult account;
   account.error = connection_.connect();
-  if (account.ok()) account = read_account_facts(connection_);
+  const bool logged_in = account.ok();
+  if (logged_in) account = read_account_facts(connection_);
   connection_.close();
   if (account.error.is_connection_failure()) return std::nullopt;
-  if (!account.ok())
+  if (!logged_in) {
     return fmt::format(
-        "our account can no longer log in to the server; only connections that are already open "
-        "still work: {}",
+        "our account {}: {}. server_user and server_password_file must match the account; at the "
+        "server ALTER USER sets its password or unlocks it",
+        has_logged_in_ ? "can no longer log in to the server; only connections that are already "
+                         "open still work"
+                       : "cannot log in to the server",
         to_string(account.error));
+  }
+  has_logged_in_ = true;
+  if (!account.ok())
+    return "the privileges of our account cannot be read: " + to_string(account.error);
   const std::optional<Finding> missing = find_missing_privileges(account.facts);
-  if (!missing) return std::string();
-  return fmt::format(
-      "our account has lost privileges; only connections that are already open still have them: {}",
-      to_string(*missing));
+  if (missing) {
+    return fmt::format("our account {}: {}",
+                       had_privileges_ ? "has lost privileges; only connections that are already "
+                                         "open still have them"
+                                       : "lacks privileges",
+                       to_string(*missing));
+  }
+  had_privileges_ = true;
+  return std::string();
 }
 
 std::string LoginProbe::problem() const {

@@ -42,6 +42,10 @@ class LoginProbe {
   std::optional<std::string> probe();
 
   ServerConnection connection_;
+  // What an earlier login of this process has shown: who never could has lost nothing. Both belong
+  // to the login in progress.
+  bool has_logged_in_ = false;
+  bool had_privileges_ = false;
   std::uint64_t next_ns_ = 0;
   std::atomic<bool> busy_{false};
   mutable std::mutex mutex_;

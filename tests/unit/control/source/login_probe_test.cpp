@@ -112,6 +112,9 @@ TEST_F(LoginProbeTest, ARefusalStaysUntilALoginSucceeds) {
       return probe_->problem().find("1045") != std::string::npos;
     });
   }
+  // The account never could log in, so it has lost nothing.
+  EXPECT_EQ(probe_->problem().find("our account cannot log in to the server"), 0U)
+      << probe_->problem();
   // The server is gone: its last answer still holds.
   poll();
   EXPECT_NE(probe_->problem(), "");
@@ -123,6 +126,30 @@ TEST_F(LoginProbeTest, ARefusalStaysUntilALoginSucceeds) {
     poll();
     return probe_->problem().find("1045") == std::string::npos;
   });
+}
+
+TEST_F(LoginProbeTest, OnlyAnAccountThatCouldLogInCanNoLonger) {
+  auto server = std::make_unique<BinlogServer>(options(), limit_);
+  ASSERT_EQ(server->start(), "");
+  probe("secret");
+  {
+    const Relay relay(socket_.file("s"), server->port());
+    wait_for([&] {
+      poll();
+      return probe_->problem().find("cannot be read") != std::string::npos;
+    });
+  }
+  ASSERT_EQ(::unlink(socket_.file("s").c_str()), 0);
+  FeedOptions locked = options();
+  locked.password = Secret("changed");
+  server = std::make_unique<BinlogServer>(locked, limit_);
+  ASSERT_EQ(server->start(), "");
+  const Relay relay(socket_.file("s"), server->port());
+  wait_for([&] {
+    poll();
+    return probe_->problem().find("can no longer log in") != std::string::npos;
+  });
+  EXPECT_NE(probe_->problem().find("server_password_file"), std::string::npos);
 }
 
 TEST_F(LoginProbeTest, LooksNoMoreOftenThanItShould) {
