@@ -232,7 +232,7 @@ void Promoter::inspect(std::uint64_t now_ns) {
   view_.proof.insert(view_.proof.end(), exposed.begin(), exposed.end());
   switch (promotion_->verdict()) {
     case PromotionVerdict::open:
-      return wait_for(promotion_->reason());
+      return wait_for("the peers' answers: " + promotion_->reason());
     case PromotionVerdict::refused:
       view_.better_candidate = promotion_->better_candidate();
       return give_up(promotion_->reason());

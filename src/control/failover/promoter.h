@@ -40,6 +40,9 @@ inline constexpr std::uint64_t kInspectGraceNs = 300 * kNanosPerMilli;
 // How long peers in a session have to reach the seal once the rule covers it. After that the new
 // stream begins without them.
 inline constexpr std::uint64_t kStragglerNs = 10 * kNanosPerSecond;
+// How long the rule may need to cover the seal before an operator is told what to do about peers
+// that do not come.
+inline constexpr std::uint64_t kAbsentNs = 5 * kNanosPerSecond;
 
 class Promoter {
  public:
@@ -97,7 +100,7 @@ class Promoter {
   void truncate();
   Status serve(bool inspecting);
   void cover(std::uint64_t now_ns);
-  std::string uncovered(const SourceMarks& marks, const Position& seal) const;
+  std::string uncovered(const SourceMarks& marks, const Position& seal, bool advise) const;
   bool stragglers(const SourceMarks& marks, std::uint64_t now_ns);
   void execute();
   void activate(std::uint64_t now_ns);
@@ -133,6 +136,7 @@ class Promoter {
   bool succeeded_ = false;
   int attempts_ = 0;
   std::uint64_t begun_ns_ = 0;   // when the inspection began, or when the seal was covered
+  std::uint64_t cover_ns_ = 0;   // when this host began to wait until the rule covers the seal
   std::uint64_t proven_ns_ = 0;  // when the proof was complete; 0: it is not
   std::optional<CandidateLog> log_;
   SealedFiles files_;

@@ -67,11 +67,13 @@ void Promoter::truncate() {
     return;
   if (!goes_on(serve(false), "the source's lane to stop")) return;
   begun_ns_ = 0;
+  cover_ns_ = 0;
   phase_ = Phase::cover;
 }
 
 void Promoter::cover(std::uint64_t now_ns) {
   stream_.sessions().take_replies(now_ns);
+  if (cover_ns_ == 0) cover_ns_ = now_ns;
   PromotionRecord next = record();
   if (const std::uint32_t later = stream_.sessions().deposed_by(); later > next.term)
     return give_up(fmt::format("term {} has begun elsewhere", later));
@@ -79,8 +81,11 @@ void Promoter::cover(std::uint64_t now_ns) {
   const SourceMarks marks = stream_.marks();
   const bool covered = BL_MUTANT(seal_uncovered, true, marks.released_at >= next.sealed_at);
   if (marks.epoch != Epoch{next.term, 0} || !covered) {
+    // Healthy peers need a moment for their handshakes, and no advice.
+    const bool advise = now_ns - cover_ns_ >= kAbsentNs;
     return wait_for(fmt::format("the rule {} to cover {}{}", config_.source->quorum_text,
-                                to_string(next.sealed_at), uncovered(marks, next.sealed_at)));
+                                to_string(next.sealed_at),
+                                uncovered(marks, next.sealed_at, advise)));
   }
   BL_ASSERT(marks.released_at <= next.sealed_at);
   if (next.step == PromotionStep::sealed) {
@@ -95,8 +100,9 @@ void Promoter::cover(std::uint64_t now_ns) {
   phase_ = Phase::execute;
 }
 
-// Which peers keep the rule from covering the seal, and what to do about those that cannot come.
-std::string Promoter::uncovered(const SourceMarks& marks, const Position& seal) const {
+// Which peers keep the rule from covering the seal, and, to `advise`, what to do about those that
+// cannot come.
+std::string Promoter::uncovered(const SourceMarks& marks, const Position& seal, bool advise) const {
   std::string text;
   bool absent = false;
   const std::vector<SessionManager::ReplicaView> views = stream_.sessions().view();
@@ -110,7 +116,7 @@ std::string Promoter::uncovered(const SourceMarks& marks, const Position& seal) 
                         : refusal.empty() ? "does not answer"
                                           : "refuses: " + refusal);
   }
-  if (absent)
+  if (absent && advise)
     text +=
         ". A host that cannot come before this promotion ends has to leave the rule: change quorum "
         "in this host's configuration, and restart its binlaned. The old source is such a host, "
@@ -144,7 +150,7 @@ void Promoter::execute() {
   if (!goes_on(log_->still_promised(), {})) return;
   if (wanted_gtids_.empty() && !goes_on(find_wanted_gtids(), {})) return;
   const Result<StandbyServer::Positions> found = server_.positions();
-  if (!found.is_ok()) return wait_for(found.status().text());
+  if (!found.is_ok()) return wait_for("the local server to answer: " + found.status().text());
   const std::string& executed = found.value().executed;
   if (BL_MUTANT(execution_unproven, false, !server_.covers(executed, wanted_gtids_))) {
     return wait_for(fmt::format(
@@ -153,7 +159,7 @@ void Promoter::execute() {
         server_.words().show_replica_status));
   }
   if (const Status stopped = server_.stop_following(); !stopped.is_ok())
-    return wait_for(stopped.text());
+    return wait_for("the local server to stop following: " + stopped.text());
   next.step = PromotionStep::executed;
   if (!goes_on(store(next), {})) return;
   log::warning("promotion", "term {}: the local server has executed everything up to {}", next.term,
@@ -174,7 +180,8 @@ void Promoter::activate(std::uint64_t now_ns) {
     return step_aside(promised.text());
   if (!goes_on(own_writes_.look(now_ns), "the local server to execute what it has begun")) return;
   const Result<StandbyServer::NewStream> stream = server_.begin_stream();
-  if (!stream.is_ok()) return wait_for(stream.status().text());
+  if (!stream.is_ok())
+    return wait_for("the local server to begin the new stream: " + stream.status().text());
   goes_on(begin_stream(stream.value()), {});
 }
 
