@@ -3,10 +3,9 @@
 
 #include <string>
 
-namespace binlane::cli {
+#include "control/cli/installed_config.h"
 
-// Where INSTALL puts the daemon's configuration.
-inline constexpr const char* kDefaultConfig = "/etc/binlane/binlaned.toml";
+namespace binlane::cli {
 
 struct SocketPlaces {
   const char* config = kDefaultConfig;

@@ -8,24 +8,34 @@
 
 #include "base/error.h"
 #include "control/cli/ask.h"
+#include "control/cli/installed_config.h"
 #include "control/config/service_identity.h"
 #include "control/doctor/checkup.h"
 
 namespace binlane::cli {
+namespace {
 
-int doctor(const Context& context, const std::string& config_path) {
+std::vector<HealthFinding> findings_of(const std::string& config_path) {
   Config config;
   try {
     config = load_config(config_path);
   } catch (const StartupError& error) {
-    fmt::print(stderr, "{}\n", error.what());
-    return kExitError;
+    // Without it nothing else can be checked, and binlaned does not start.
+    return {{CheckSeverity::fault, "config", error.what(), ""}};
   }
   std::vector<HealthFinding> findings = check_up(config);
   if (const auto service = service_identity()) {
     for (const std::string& problem : unreadable_for(*service, config, config_path))
       findings.push_back({CheckSeverity::fault, "service", problem, ""});
   }
+  return findings;
+}
+
+}  // namespace
+
+int doctor(const Context& context, const std::string& config_path) {
+  const std::vector<HealthFinding> findings = findings_of(config_path);
+  hint_at_other_config(context, config_path, "--config FILE");
   CheckSeverity worst = CheckSeverity::fine;
   for (const HealthFinding& finding : findings) worst = std::max(worst, finding.severity);
   if (context.as_json) {

@@ -37,6 +37,20 @@ int unknown_verb(const CLI::App& app, const CLI::RequiredError& error) {
   return kExitUsage;
 }
 
+// The parser only gives the name of what is missing.
+int missing_argument(const CLI::App& app, const CLI::RequiredError& error) {
+  for (const CLI::App* verb : app.get_subcommands()) {
+    for (const CLI::Option* option : verb->get_options()) {
+      if (!option->get_required() || option->count() > 0) continue;
+      fmt::print(stderr, "binlane: {} needs {}: {}\n", verb->get_name(), option->get_name(),
+                 option->get_description());
+      return kExitUsage;
+    }
+  }
+  app.exit(error);
+  return kExitUsage;
+}
+
 int run(int argc, char** argv) {
   CLI::App app(kSummary, "binlane");
   Context context;
@@ -45,14 +59,13 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::RequiredError& error) {
-    // A verb's own arguments may be missing.
     if (chosen == nullptr && app.get_subcommands().empty()) return unknown_verb(app, error);
-    app.exit(error);
-    return kExitUsage;
+    return missing_argument(app, error);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitOk : kExitUsage;
   }
-  if (context.socket.empty()) context.socket = default_socket({});
+  context.socket_named = !context.socket.empty();
+  if (!context.socket_named) context.socket = default_socket({});
   return chosen->run(context);
 }
 

@@ -15,7 +15,6 @@ namespace binlane::cli {
 namespace {
 
 struct RoleOptions {
-  std::string replica;
   std::string host;
   std::string reason;
   bool lift = false;
@@ -36,6 +35,12 @@ constexpr const char* kNoStep = "NONE";
 void add_without_audit(VerbOptions& options) {
   options.flag("--without-audit", g_role.without_audit,
                "do it although the audit log cannot be written");
+}
+
+// The daemon refuses to change its host's role, whatever the reason: the guard, a missing section,
+// the audit log.
+int refused(int code) {
+  return code == kExitError ? kExitRefused : code;
 }
 
 int show_promotion(const json& result, const Context& context) {
@@ -123,7 +128,7 @@ int follow(const char* verb, int (*show)(const json&, const Context&), const Con
 }
 
 void add_promote(VerbOptions& options) {
-  options.text("replica", g_role.replica, "the host's own name, as a guard").required();
+  options.text("host", g_role.host, "the name of this daemon's host, as a guard").required();
   options.flag("--dry-run", g_role.dry_run,
                "only say what the promotion would need: peers are asked, and nothing is changed");
   options.flag(
@@ -136,11 +141,11 @@ void add_promote(VerbOptions& options) {
 int run_promote(const Context& context) {
   int code = kExitOk;
   if (!ask(context, admin::kVerbPromote, code,
-           {{"replica", g_role.replica},
+           {{"replica", g_role.host},
             {"dry_run", g_role.dry_run},
             {"from_live_source", g_role.from_live_source},
             {admin::kWithoutAudit, g_role.without_audit}}))
-    return code;
+    return refused(code);
   return follow(admin::kVerbPromotion, show_promotion, context);
 }
 
@@ -151,7 +156,13 @@ int run_promotion(const Context& context) {
 }
 
 void add_fence(VerbOptions& options) {
-  options.text("host", g_role.host, "the host's own name, as a guard").required();
+  options
+      .text(
+          "host", g_role.host,
+          "the name of this daemon's host, as a guard. If it is a standby or a replica, the source "
+          "that runs becomes FENCED too, as soon as it asks this host: within seconds, and for "
+          "good")
+      .required();
   VerbOption lift = options.flag(
       "--lift", g_role.lift, "end the fence of a source, as long as no other host was promoted");
   options.text("--reason", g_role.reason, "the reason, for the ledger, the log and the status")
@@ -172,7 +183,7 @@ int run_fence(const Context& context) {
   int code = kExitOk;
   const auto result = ask(context, g_role.lift ? admin::kVerbUnfence : admin::kVerbFence, code,
                           std::move(arguments));
-  if (!result) return code == kExitError ? kExitRefused : code;
+  if (!result) return refused(code);
   if (context.as_json)
     print_json(*result);
   else if (g_role.lift)
@@ -198,13 +209,13 @@ int run_rejoin(const Context& context) {
            {{"cut", g_role.cut},
             {"rebuilt", g_role.rebuilt},
             {admin::kWithoutAudit, g_role.without_audit}}))
-    return code;
+    return refused(code);
   return follow(admin::kVerbRejoining, show_rejoin, context);
 }
 
 void add_verdict(VerbOptions& options) {
   options
-      .text("what", g_role.what,
+      .text("transaction", g_role.what,
             "its GTID (0-1-42), or where it ends in the binlog (binlog.000003:1234)")
       .required();
 }
@@ -222,8 +233,8 @@ constexpr Verb kRoleVerbs[] = {
     {"promotion", "show which step the promotion of this host has reached",
      "binlane promotion --json", no_options, run_promotion},
     {"fence",
-     "fence this daemon's host now: a source completes no quorum any more, and a replica serves no "
-     "older source",
+     "fence this daemon's host now: a source completes no quorum any more; a standby or replica "
+     "serves no older source, and so fences the source that runs",
      "binlane fence a --reason 'its disk is failing'\nbinlane fence a --kill-server --reason 'its "
      "clients must not be told OK'\nbinlane fence a --lift",
      add_fence, run_fence},

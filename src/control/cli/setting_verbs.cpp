@@ -8,9 +8,10 @@
 #include "base/error.h"
 #include "binlane/admin.h"
 #include "control/cli/ask.h"
-#include "control/cli/default_socket.h"
+#include "control/cli/installed_config.h"
 #include "control/cli/mysql_table.h"
 #include "control/cli/shared_options.h"
+#include "control/cli/status_view.h"
 #include "control/config/config_alias.h"
 #include "control/config/config_change.h"
 #include "control/config/service_identity.h"
@@ -128,6 +129,10 @@ int show_quorum(const Context& context) {
   fmt::print("rule      {}\n", text_of(shown, "rule"));
   if (flag_of(shown, "rule_changing"))
     fmt::print("in force  {} (a change is in progress)\n", text_of(shown, "rule_in_force"));
+  if (const std::string standby = standby_text(*status); !standby.empty()) {
+    fmt::print("quorum    {}\n", standby);
+    return kExitOk;
+  }
   fmt::print("quorum    {}\n", flag_of(shown, "quorum_connected") ? "connected" : "not connected");
   const json& margin = member(shown, "quorum_margin");
   if (margin.is_number_integer() && margin.get<int>() >= 0)
@@ -249,6 +254,7 @@ int list_keys(const Context& context) {
 }
 
 int check_file(const Context& context) {
+  hint_at_other_config(context, g_setting.subject, "binlane config check FILE");
   std::string problem;
   std::vector<std::string> warnings;
   try {

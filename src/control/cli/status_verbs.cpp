@@ -48,6 +48,8 @@ int run_status(const Context& context) {
       print_json(json(rows));
     else
       fmt::print("{}", mysql_table(rows));
+    if (const std::string standby = standby_text(*status); !standby.empty())
+      fmt::print(stderr, "binlane: {}\n", standby);
   } else if (context.as_json) {
     print_json(*status);
   } else {
@@ -86,6 +88,8 @@ int run_replicas(const Context& context) {
   }
   if (context.as_json)
     print_json(replicas);
+  else if (const std::string standby = standby_text(*status); !standby.empty())
+    fmt::print("{}\n", standby);
   else
     fmt::print("{}", replicas_table(replicas));
   return kExitOk;

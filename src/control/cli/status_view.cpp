@@ -277,6 +277,13 @@ std::string status_text(const json& status) {
   return page.take();
 }
 
+std::string standby_text(const json& status) {
+  if (text_of(member(status, "source"), "state") != "STANDBY") return {};
+  const std::string source = text_of(member(status, "replica"), "source");
+  return fmt::format("this host is a standby: ask the source{}",
+                     source.empty() ? "" : " (" + source + ")");
+}
+
 std::string cut_lines(std::string_view text, std::size_t columns) {
   if (columns == 0) return std::string(text);
   std::string out;

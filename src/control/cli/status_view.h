@@ -13,6 +13,10 @@ namespace binlane {
 // Lines, each ended by a newline.
 std::string status_text(const nlohmann::json& status);
 
+// What a view of a source says where the host is a standby, whose replicas and quorum rule are not
+// in use; empty on any other host.
+std::string standby_text(const nlohmann::json& status);
+
 // `text` with every line cut to `columns`, so that no terminal wraps it in the middle of a word; 0:
 // unchanged.
 std::string cut_lines(std::string_view text, std::size_t columns);

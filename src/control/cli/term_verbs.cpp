@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "control/cli/ask.h"
-#include "control/cli/default_socket.h"
+#include "control/cli/installed_config.h"
 #include "control/failover/term_reset.h"
 
 namespace binlane::cli {
@@ -49,11 +49,12 @@ int show(const TermReport& report, const Context& context) {
 }
 
 int run_term(const Context& context) {
+  hint_at_other_config(context, g_term.config, "--config FILE");
   Config config;
   try {
     config = load_config(g_term.config);
   } catch (const StartupError& error) {
-    fmt::print(stderr, "{}\n", error.what());
+    fmt::print(stderr, "binlane: {}\n", error.what());
     return kExitError;
   }
   if (g_term.action == "show") return show(look_at_terms(config, nullptr), context);

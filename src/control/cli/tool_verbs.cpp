@@ -7,8 +7,8 @@
 
 #include "control/cli/ask.h"
 #include "control/cli/completion.h"
-#include "control/cli/default_socket.h"
 #include "control/cli/doctor_report.h"
+#include "control/cli/installed_config.h"
 #include "control/cli/shared_options.h"
 #include "control/cli/support_bundle.h"
 #include "control/cli/top.h"

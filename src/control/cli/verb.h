@@ -15,6 +15,7 @@ namespace binlane::cli {
 // What is the same for all verbs.
 struct Context {
   std::string socket;
+  bool socket_named = false;  // by the user, not by the installed configuration
   std::uint32_t timeout_ms = 5'000;
   bool as_json = false;
 };

@@ -17,7 +17,7 @@ namespace {
 constexpr const char* kFooter =
     "Exit codes:\n"
     "  0  done\n"
-    "  1  the daemon answered with an error\n"
+    "  1  the daemon answered with an error, or a configuration has faults\n"
     "  2  wrong usage\n"
     "  3  the daemon cannot be reached\n"
     "  4  status --check: the list of problems has a fault (a source that is not SEMISYNC, a "

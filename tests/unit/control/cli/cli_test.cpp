@@ -154,6 +154,67 @@ TEST_F(Cli, TheInstalledConfigurationIsLookedAtWhereNoneIsNamed) {
   EXPECT_NE(run("config check").code, 2);
 }
 
+// Its own replicas and rule are not in use: "away" and "not connected" would look like faults.
+TEST_F(Cli, AStandbyIsNoSourceWithoutReplicas) {
+  status_["source"] = {{"state", "STANDBY"},
+                       {"rule", "ANY 1 (a, c)"},
+                       {"replicas", json::array({{{"name", "a"}, {"connected", false}}})},
+                       {"server", {{"status_values", json::object()}}}};
+  status_["replica"] = {{"source", "a"}};
+  server_.start();
+  for (const char* const verb : {"quorum", "replicas", "status --mysql"}) {
+    const Outcome outcome = run("--socket " + path_ + " " + verb);
+    EXPECT_EQ(outcome.code, 0) << verb;
+    EXPECT_NE(outcome.output.find("this host is a standby: ask the source (a)"), std::string::npos)
+        << verb << ": " << outcome.output;
+    EXPECT_EQ(outcome.output.find("away"), std::string::npos) << outcome.output;
+    EXPECT_EQ(outcome.output.find("not connected"), std::string::npos) << outcome.output;
+  }
+}
+
+TEST_F(Cli, WhatADaemonRefusesToAHostsRoleIsFive) {
+  for (const char* const verb : {"promote", "rejoin", "fence", "unfence"}) {
+    server_.on(verb, [](const json&, const AdminPeer&) -> AdminReply {
+      return AdminError{"", "this host has no [source] section"};
+    });
+  }
+  server_.start();
+  for (const char* const verb :
+       {"promote b", "rejoin --cut", "fence b --reason x", "fence b --lift"}) {
+    const Outcome outcome = run("--socket " + path_ + " " + verb);
+    EXPECT_EQ(outcome.code, 5) << verb << ": " << outcome.output;
+  }
+}
+
+TEST_F(Cli, AMissingArgumentIsExplained) {
+  const Outcome promote = run("promote");
+  EXPECT_EQ(promote.code, 2);
+  EXPECT_NE(promote.output.find("promote needs host: the name of this daemon's host"),
+            std::string::npos)
+      << promote.output;
+  const Outcome verdict = run("verdict");
+  EXPECT_EQ(verdict.code, 2);
+  EXPECT_NE(verdict.output.find("verdict needs transaction: its GTID"), std::string::npos)
+      << verdict.output;
+}
+
+// Otherwise the doctor of another host would look like this one's.
+TEST_F(Cli, VerbsThatReadAFileSayThatASocketNamesNone) {
+  for (const auto& [verb, option] : {std::pair{"doctor", "--config FILE"},
+                                     {"term show", "--config FILE"},
+                                     {"config check", "config check FILE"}}) {
+    const Outcome outcome = run("--socket " + path_ + " " + verb);
+    EXPECT_NE(outcome.output.find(option), std::string::npos) << verb << ": " << outcome.output;
+  }
+}
+
+TEST_F(Cli, ADoctorWithoutAConfigurationFindsAFault) {
+  const Outcome outcome = run("doctor --config " + directory_.file("none.toml"));
+  EXPECT_EQ(outcome.code, 13) << outcome.output;
+  EXPECT_NE(outcome.output.find("fault    config"), std::string::npos) << outcome.output;
+  EXPECT_NE(outcome.output.find("cannot open"), std::string::npos) << outcome.output;
+}
+
 TEST_F(Cli, HelpNamesVerbsAndExitCodes) {
   const Outcome outcome = run("--help");
   EXPECT_EQ(outcome.code, 0);

@@ -206,6 +206,14 @@ TEST_F(ViewsTest, TheSectionThatIsNotAtWorkIsOneLine) {
   EXPECT_EQ(text.find("away"), std::string::npos) << text;
 }
 
+TEST_F(ViewsTest, AStandbyNamesTheSourceToAsk) {
+  EXPECT_EQ(standby_text(status()), "");
+  source_.phase = SourcePhase::standby;
+  EXPECT_EQ(standby_text(status()), "this host is a standby: ask the source (s)");
+  replica_.control.source_name.clear();
+  EXPECT_EQ(standby_text(status()), "this host is a standby: ask the source");
+}
+
 TEST_F(ViewsTest, OneLineForSystemctl) {
   EXPECT_EQ(status_summary(status()), "SOURCE SEMISYNC, 2 of 2 replicas, epoch 1.3");
   source_.state = FallbackState::async;
