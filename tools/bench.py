@@ -180,7 +180,10 @@ def main():
     parser.add_argument("--json", type=Path, help="file for rows and ratios")
     parser.add_argument("--html", type=Path, help="file for the page")
     parser.add_argument("--server", choices=flavour.NAMES, help="whose commits are measured")
+    parser.add_argument("--only-check", action="store_true", help="look at the options, and end")
     arguments = parser.parse_args()
+    if arguments.only_check:
+        return 0
     if arguments.server:
         flavour.choose(arguments.server)
     run = Run(arguments.quick)

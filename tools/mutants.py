@@ -372,6 +372,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--briefly", action="store_true", help="the simulator looks only for what no test finds")
     parser.add_argument("--everywhere", action="store_true", help="do not stop at the first find")
+    parser.add_argument("--only-check", action="store_true", help="look at the options, and end")
     arguments = parser.parse_args()
     build = Path(arguments.build)
 
@@ -379,6 +380,8 @@ def main():
     unknown = set(arguments.names) - {mutant.name for mutant in known}
     if unknown:
         parser.error(f"no such mutant: {', '.join(sorted(unknown))}")
+    if arguments.only_check:
+        return 0
     planted = [mutant for mutant in known if not arguments.names or mutant.name in arguments.names]
     all_finders = finders(build)
     if arguments.targets:

@@ -32,6 +32,7 @@ def chosen_is_known(parser):
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev", allow_abbrev=False)
+    parser.add_argument("--only-check", action="store_true", help="look at the options, and end")
     verbs = parser.add_subparsers(dest="verb", required=True)
     demo_parser = verbs.add_parser("demo", help="show everything at work, and verify it")
     demo_parser.add_argument(
@@ -67,18 +68,27 @@ def main():
     for with_server in (demo_parser, chaos_parser, bench_parser, fetch_parser):
         add_server_option(with_server)
     for name, text in (
-        ("up", "start a source and two replicas and leave them running"),
+        ("up", "start a source and two replicas, and leave them running"),
         ("down", "end what `lab up` started"),
         ("status", "show what is running"),
     ):
-        verb = verbs.add_parser(name, help=text)
+        verb = verbs.add_parser(name, help=text, prog=f"./dev lab {name}")
         verb.add_argument("--json", help="file for the description, instead of standard output")
         if name == "up":
             add_server_option(verb)
+            verb.add_argument(
+                "--hosts",
+                type=int,
+                choices=(3,),
+                help="start three hosts instead, each of which may become the source: for trying "
+                "promote, rejoin and verdict",
+            )
     arguments = parser.parse_args()
     if getattr(arguments, "server", None):
         flavour.choose(arguments.server)
     chosen_is_known(parser)
+    if arguments.only_check:
+        return 0
     # Asked to end, clean up as for Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -104,6 +114,8 @@ def run(arguments):
         return bench_commit.run(
             arguments.rounds, arguments.seconds, arguments.budget, arguments.quick, arguments.json
         )
+    if arguments.verb == "up":
+        return standing.up(arguments.json, may_be_source=arguments.hosts is not None)
     return getattr(standing, arguments.verb)(arguments.json)
 
 
