@@ -1,20 +1,23 @@
 """The demo's contract, as a newcomer meets it: `./dev demo`, and `./dev lab`."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import unittest
 from pathlib import Path
 
 import harness
-from lab.machine import process
+from lab.machine import process, waiting
 from lab.servers import admin, flavour
 from lab.servers.fleet import short_folder
 
 DEMO_SECONDS = 20
 DEMO_TIMEOUT_S = 400
 LAB_TIMEOUT_S = 240
+DEV_TIMEOUT_S = 60
 KEYS = {
     "commits": int,
     "semi_sync_commits": int,
@@ -67,17 +70,104 @@ class Demo(unittest.TestCase):
         self.assertGreater(result["semi_sync_commits"], 0)
 
 
+def dev(*arguments, **more):
+    return subprocess.Popen(
+        [harness.REPOSITORY / "dev", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **more,
+    )
+
+
+class DevScript(unittest.TestCase):
+    """`./dev` with a ninja that only notes its process id, and works until somebody ends it."""
+
+    def setUp(self):
+        self.folder = short_folder()
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.note = self.folder / "ninja.pid"
+        for name, text in (
+            ("ninja", f'echo $$ >"{self.note}.new"; mv "{self.note}.new" "{self.note}"; sleep 600'),
+            ("meson", "exit 0"),
+        ):
+            program = self.folder / name
+            program.write_text(f"#!/bin/sh\n{text}\n")
+            program.chmod(0o755)
+        self.path = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}"}
+
+    def answer(self, *arguments):
+        run = dev(*arguments, env=self.path)
+        output, _ = run.communicate(timeout=DEV_TIMEOUT_S)
+        self.assertFalse(self.note.exists(), f"{arguments} began to compile: {output}")
+        return run.returncode, output
+
+    def test_options_are_looked_at_before_anything_is_compiled(self):
+        for arguments in (
+            ("demo", "--server", "mysql:8"),
+            ("lab", "up", "--server", "mysql:8"),
+            ("lab", "up", "--hosts", "2"),
+            ("chaos", "--port", "x"),
+            ("bench", "--no-such"),
+            ("mutants", "no_such_mutant"),
+            ("sim", "--no-such"),
+        ):
+            code, output = self.answer(*arguments)
+            self.assertEqual(code, 2, output)
+            self.assertIn(arguments[-1], output)
+        for verb in ("demo", "sim", "fuzz", "bench"):
+            code, output = self.answer(verb, "--help")
+            self.assertEqual(code, 0, output)
+            self.assertIn("--json", output)
+
+    def test_an_unknown_verb_is_named(self):
+        code, output = self.answer("foo")
+        self.assertEqual(code, 2)
+        self.assertIn("there is no verb 'foo'", output)
+
+    def test_what_it_has_begun_ends_with_it(self):
+        run = dev("sim", "--seeds", "1", env=self.path)
+        self.addCleanup(run.stdout.close)
+        waiting.until(self.note.exists, "ninja to begin", DEV_TIMEOUT_S)
+        ninja = int(self.note.read_text())
+        run.terminate()
+        self.assertEqual(run.wait(timeout=DEV_TIMEOUT_S), 128 + signal.SIGTERM)
+        waiting.until(
+            lambda: process.start_ticks(ninja) is None, "ninja to end with ./dev", DEV_TIMEOUT_S
+        )
+
+
 class StandingLab(unittest.TestCase):
-    def test_up_status_down(self):
+    def up(self, *options):
+        """(what runs, what was printed)"""
         folder = short_folder()
         self.addCleanup(shutil.rmtree, folder)
         report = folder / "lab.json"
-        up = lab("up", "--json", report, timeout_s=LAB_TIMEOUT_S)
+        up = lab("up", "--json", report, *options, timeout_s=LAB_TIMEOUT_S)
         if up.returncode == 1 and "up already" in up.stdout:
             self.skipTest("a lab of this working copy is up already, and is not this test's to end")
         self.addCleanup(lab, "down", timeout_s=LAB_TIMEOUT_S)
         self.assertEqual(up.returncode, 0, up.stdout + up.stderr)
-        described = json.loads(report.read_text())
+        return json.loads(report.read_text()), up.stderr
+
+    def test_hosts_that_may_each_become_the_source(self):
+        described, printed = self.up("--hosts", "3")
+        self.assertEqual([host["name"] for host in described["hosts"]], ["a", "b", "c"])
+        self.assertEqual(lab("status", timeout_s=LAB_TIMEOUT_S).returncode, 0)
+        # Exactly what it says to type.
+        commands = [line.split() for line in printed.splitlines() if "--from-live-source" in line]
+        promoted = subprocess.run(
+            commands[0], capture_output=True, text=True, timeout=LAB_TIMEOUT_S, check=False
+        )
+        self.assertEqual(promoted.returncode, 0, promoted.stdout + promoted.stderr)
+        self.assertIn("step ACTIVE", promoted.stdout)
+        down = lab("down", timeout_s=LAB_TIMEOUT_S)
+        self.assertEqual(down.returncode, 0, down.stdout + down.stderr)
+        self.assertFalse(Path(described["run_dir"]).exists())
+
+    def test_up_status_down(self):
+        described, _ = self.up()
         hosts = [described["source"], *described["replicas"]]
         self.assertEqual(len(hosts), 3)
         for host in hosts:

@@ -32,7 +32,10 @@ std::optional<AdminError> guard(const Config& config, const json& request, const
 AdminReply request_promotion(const Config& config, Daemon& daemon, const json& request) {
   if (const auto error = guard(config, request, "replica")) return *error;
   if (daemon.source_control() == nullptr)
-    return AdminError{"", "this host has no [source] section: it cannot become a source"};
+    return AdminError{
+        "",
+        "this host has no [source] section: it cannot become a source. A host that may "
+        "be promoted has both sections (OPERATIONS, Hosts that may become the source)"};
   const auto dry_run = request.find("dry_run");
   if (dry_run != request.end() && !dry_run->is_boolean())
     return AdminError{"dry_run", "expected true or false"};

@@ -36,7 +36,9 @@ class Host:
         self.name = name
         folder = cluster.folder / name
         options = {**cluster.flavour.host_options(), **cluster.server_options}
-        self.server = Server(folder / "server", 1 + number, options, flavour=cluster.flavour)
+        self.server = Server(
+            folder / "server", 1 + number, options, cluster.detached, cluster.flavour
+        )
         self.feed_port = free_port()
         self.source_address = f"127.0.0.1:{free_port()}"
         self.replica_address = f"127.0.0.1:{free_port()}"
@@ -79,7 +81,7 @@ class Host:
                 "feed_password_file": cluster.password_file,
             },
         }
-        self.daemon = Daemon(cluster.folder / self.name / "binlaned", config)
+        self.daemon = Daemon(cluster.folder / self.name / "binlaned", config, cluster.detached)
 
     def follow(self):
         fleet.follow(self.server, self.feed_port)
@@ -153,12 +155,14 @@ class HaCluster(fleet.Fleet):
         server_options=None,
         name="ha",
         flavour=None,
+        detached=False,
     ):
         """flavour: of all servers; None for the one that was chosen for the program."""
         self.flavour = flavour or flavours.chosen()
         self.flavour.require_fed("hosts with both roles")
         super().__init__()
         self.name = name
+        self.detached = detached
         self.quorum_count = quorum_count
         self.timeout_ms = timeout_ms
         self.server_timeout_ms = server_timeout_ms

@@ -1,4 +1,5 @@
-"""`lab up`, `lab down`, `lab status`: the demo's set of servers, left running.
+"""`lab up`, `lab down`, `lab status`: the demo's set of servers, left running; or three hosts, each
+of which may become the source.
 
 Everything that is running is written into one state file; `down` ends what stands there, and only
 if pid and start time still name the process that `up` started.
@@ -6,13 +7,15 @@ if pid and start time still name the process that `up` started.
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 from lab.servers import admin
 from lab.servers.cluster import Cluster
 from lab.servers.fleet import BINLANE_USER, PASSWORD
+from lab.servers.ha import APPLICATION_USER, HaCluster
 from lab.machine.process import Process
-from lab.machine.programs import REPOSITORY
+from lab.machine.programs import REPOSITORY, program
 
 STATE_FILE = REPOSITORY / "lab" / "state.json"
 
@@ -83,6 +86,59 @@ def describe(cluster):
     }
 
 
+def describe_hosts(cluster):
+    """The same of hosts with both roles, by name."""
+    return {
+        "run_dir": str(cluster.folder),
+        "server": cluster.flavour.name,
+        "timeout_ms": cluster.timeout_ms,
+        "binlane_user": BINLANE_USER,
+        "binlane_password": PASSWORD,
+        "application_user": APPLICATION_USER,
+        "hosts": [
+            {
+                "name": host.name,
+                "server": {**_server(host.server), "binlog": str(host.server.data_dir / "binlog")},
+                "binlaned": {
+                    **_daemon(host.daemon),
+                    "archive": str(host.daemon.archive),
+                    "journal": str(host.daemon.data_dir / "journal"),
+                    "ledger": str(host.daemon.data_dir / "ledger.jsonl"),
+                    "source_address": host.source_address,
+                    "replica_address": host.replica_address,
+                    "feed_port": host.feed_port,
+                },
+            }
+            for host in cluster.hosts
+        ],
+    }
+
+
+def how_to_promote(cluster):
+    """What to type to try a failover, with this lab's own sockets and processes."""
+    first, second = cluster.hosts[:2]
+    binlane = program("binlane")
+
+    def ask(host, words):
+        return f"  {binlane} --socket {host.daemon.admin_socket} {words}"
+
+    return "\n".join(
+        (
+            f"{first.name} is the source. To try a planned switchover to {second.name}:",
+            ask(second, f"promote {second.name} --from-live-source"),
+            ask(second, "status"),
+            ask(first, "rejoin"),
+            "Or kill the source (server and binlaned), and promote without that option:",
+            f"  kill -9 {first.server.process.pid} {first.daemon.process.pid}",
+            ask(second, f"promote {second.name} --dry-run"),
+            ask(second, f"promote {second.name}"),
+            f"An application writes as {APPLICATION_USER}, whom read_only binds:",
+            f"  mariadb --socket {second.server.socket} --user {APPLICATION_USER}",
+            "./dev lab down ends all of it",
+        )
+    )
+
+
 def _write(json_path, description):
     text = json.dumps(description, indent=2) + "\n"
     if json_path:
@@ -97,7 +153,10 @@ def _state():
 
 def _parts(state):
     """(name, description) of every process, daemons first: the order in which they end."""
-    hosts = [("source", state["source"]), *((r["name"], r) for r in state["replicas"])]
+    if "hosts" in state:
+        hosts = [(host["name"], host) for host in state["hosts"]]
+    else:
+        hosts = [("source", state["source"]), *((r["name"], r) for r in state["replicas"])]
     for kind in ("binlaned", "server"):
         for name, host in hosts:
             yield f"{name} {kind}", host[kind]
@@ -107,14 +166,16 @@ def _adopt(part):
     return Process(part["command"], part["pid_file"], part["log"], detached=True)
 
 
-def up(json_path=None, timeout_ms=10_000):
+def up(json_path=None, may_be_source=False):
+    """may_be_source: three hosts with both roles, so that one can be promoted."""
     if _state() is not None:
         print(f"the lab is up already ({STATE_FILE}); ./dev lab down ends it")
         return 1
-    cluster = Cluster(detached=True, timeout_ms=timeout_ms)
+    cluster = HaCluster(detached=True) if may_be_source else Cluster(detached=True)
+    described = describe_hosts if may_be_source else describe
     STATE_FILE.parent.mkdir(exist_ok=True)
     # Written before anything runs, so that `down` can end a lab that came up only in part.
-    STATE_FILE.write_text(json.dumps(describe(cluster), indent=2) + "\n")
+    STATE_FILE.write_text(json.dumps(described(cluster), indent=2) + "\n")
     try:
         cluster.start()
     except BaseException:
@@ -122,8 +183,10 @@ def up(json_path=None, timeout_ms=10_000):
         STATE_FILE.unlink()
         print(f"the lab did not come up; its logs are under {cluster.folder}")
         raise
-    STATE_FILE.write_text(json.dumps(describe(cluster), indent=2) + "\n")
-    _write(json_path, describe(cluster))
+    STATE_FILE.write_text(json.dumps(described(cluster), indent=2) + "\n")
+    _write(json_path, described(cluster))
+    if may_be_source:
+        print(how_to_promote(cluster), file=sys.stderr)
     return 0
 
 
