@@ -251,8 +251,8 @@ class Demo:
         only one that commits, so together they may count more than the load does, never less."""
         if not self.flavour.counts_commits:
             self.event(
-                f"NOT SHOWN: {self.flavour.product} counts groups of commits that waited, not "
-                "commits: their sum is not compared with the load's; every row was looked up"
+                f"{self.flavour.product} counts groups of commits that waited, not commits, so "
+                "their sum is not compared with the load's; every row was looked up"
             )
             return
         unaccounted = self.result["commits"] - self.result["semi_sync_commits"] - exposed
