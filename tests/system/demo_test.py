@@ -129,6 +129,7 @@ class DevScript(unittest.TestCase):
     def test_what_it_has_begun_ends_with_it(self):
         run = dev("sim", "--seeds", "1", env=self.path)
         self.addCleanup(run.stdout.close)
+        self.addCleanup(run.kill)
         waiting.until(self.note.exists, "ninja to begin", DEV_TIMEOUT_S)
         ninja = int(self.note.read_text())
         run.terminate()
