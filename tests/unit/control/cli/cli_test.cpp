@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -25,6 +26,7 @@ class Cli : public ::testing::Test {
  protected:
   Cli() : path_(directory_.file("admin.sock")), server_(path_) {
     server_.on("status", [this](const json&, const AdminPeer&) -> AdminReply {
+      const std::lock_guard lock(mutex_);
       if (fails_) return AdminError{"verb", "not now"};
       return status_;
     });
@@ -48,6 +50,7 @@ class Cli : public ::testing::Test {
   }
   TemporaryDirectory directory_;
   std::string path_;
+  std::mutex mutex_;  // the server's thread answers with what the test changes
   json status_ = {{"name", "s"},
                   {"cluster", "demo"},
                   {"source", {{"state", "SEMISYNC"}}},
@@ -78,8 +81,11 @@ TEST_F(Cli, TheSocketComesFromTheEnvironmentToo) {
 TEST_F(Cli, CheckTellsByItsExitCode) {
   server_.start();
   EXPECT_EQ(run("--socket " + path_ + " status --check").code, 0);
-  status_["problems"].push_back(
-      {{"code", "not_semisync"}, {"severity", "fault"}, {"text", "the source is ASYNC"}});
+  {
+    const std::lock_guard lock(mutex_);
+    status_["problems"].push_back(
+        {{"code", "not_semisync"}, {"severity", "fault"}, {"text", "the source is ASYNC"}});
+  }
   const Outcome outcome = run("--socket " + path_ + " status --check --json");
   EXPECT_EQ(outcome.code, 4);
   EXPECT_NE(outcome.output.find("the source is ASYNC"), std::string::npos);
@@ -87,8 +93,8 @@ TEST_F(Cli, CheckTellsByItsExitCode) {
 }
 
 TEST_F(Cli, ADaemonsErrorIsOne) {
-  server_.start();
   fails_ = true;
+  server_.start();
   const Outcome outcome = run("--socket " + path_ + " status");
   EXPECT_EQ(outcome.code, 1);
   EXPECT_EQ(outcome.output, "binlane: verb: not now\n");
