@@ -12,6 +12,7 @@
 
 #include "binlane/shim_page_file.h"
 #include "shim/plugin/mysql/mysql_abi.h"
+#include "shim/plugin/mysql/mysql_server.h"
 #include "shim/plugin/mysql/source_shim.h"
 #include "shim/plugin/mysql/supported_versions.h"
 
@@ -188,31 +189,18 @@ int after_sync(void*, const char* file, unsigned long long offset) {
   return 0;
 }
 
-// The calling thread's own number. The server calls before_commit in the thread that commits, and
-// after_commit in the leader of its group.
-thread_local std::uint32_t t_thread_id = 0;
-
-int before_commit(TransactionParameter* transaction) {
-  t_thread_id = transaction->thread_id;
-  return 0;
-}
-
+// The leader of a group calls it for each transaction, and the server makes the transaction's own
+// client the current one meanwhile: its KILL counts, and its state is shown.
 int after_commit(TransactionParameter* transaction) {
   if ((transaction->flags & kRealTransaction) != 0)
-    g_shim->committed(transaction->log_file, transaction->log_offset,
-                      transaction->thread_id == t_thread_id);
+    g_shim->committed(transaction->log_file, transaction->log_offset);
   return 0;
 }
 
 BinlogStorageObserver g_binlog_observer{sizeof(BinlogStorageObserver), after_flush, after_sync};
 // As the server's own semi-sync: a rollback that is in the binlog waits like a commit.
-TransactionObserver g_transaction_observer{sizeof(TransactionObserver),
-                                           nullptr,
-                                           before_commit,
-                                           nullptr,
-                                           after_commit,
-                                           after_commit,
-                                           nullptr};
+TransactionObserver g_transaction_observer{
+    sizeof(TransactionObserver), nullptr, nullptr, nullptr, after_commit, after_commit, nullptr};
 
 // --- the plugin's life ---------------------------------------------------------------------------
 

@@ -6,7 +6,6 @@
 // structure that the server passes nothing is declared after the last member that is used.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -134,7 +133,7 @@ static_assert(offsetof(TransactionParameter, log_offset) == 32);
 struct TransactionObserver {
   std::uint32_t bytes;
   int (*before_dml)(void*, int*);
-  int (*before_commit)(TransactionParameter*);
+  int (*before_commit)(void*);
   int (*before_rollback)(void*);
   int (*after_commit)(TransactionParameter*);
   int (*after_rollback)(TransactionParameter*);
@@ -161,18 +160,3 @@ struct LogService {
 inline constexpr std::uintptr_t kLogServiceVersion = 0x0100;
 
 }  // namespace binlane::mysql_abi
-
-// The server's own, by their names there. A null thread is the calling one.
-extern "C" {
-int register_binlog_storage_observer(binlane::mysql_abi::BinlogStorageObserver*, void* plugin);
-int unregister_binlog_storage_observer(binlane::mysql_abi::BinlogStorageObserver*, void* plugin);
-int register_trans_observer(binlane::mysql_abi::TransactionObserver*, void* plugin);
-int unregister_trans_observer(binlane::mysql_abi::TransactionObserver*, void* plugin);
-int thd_killed(const void* thread);
-void thd_enter_stage(void* thread, const binlane::mysql_abi::Stage* stage,
-                     binlane::mysql_abi::Stage* old_stage, const char* function, const char* file,
-                     unsigned line);
-// NOLINTNEXTLINE(readability-identifier-naming)
-extern char server_version[];
-extern std::atomic<std::int32_t> connection_events_loop_aborted_flag;
-}

@@ -48,17 +48,14 @@ std::uint64_t timeout_ms(const Settings& variables, const Orders& orders) {
 // What ends one wait from this side. The deadline is computed once, when the wait begins.
 class SourceShim::Limits {
  public:
-  Limits(SourceShim& shim, Waiter waiter, std::uint64_t timeout_ms)
-      : shim_(shim),
-        waiter_(waiter),
-        begun_ns_(monotonic_ns()),
-        end_ns_(begun_ns_ + timeout_ms * kNanosPerMilli) {}
+  Limits(SourceShim& shim, std::uint64_t timeout_ms)
+      : shim_(shim), begun_ns_(monotonic_ns()), end_ns_(begun_ns_ + timeout_ms * kNanosPerMilli) {}
 
   bool now() {
     now_ns_ = monotonic_ns();
     if (!shim_.is_on())
       why_ = Stop::off;
-    else if (waiter_ != Waiter::another && shim_.server_.is_killed())
+    else if (shim_.server_.is_killed())
       why_ = Stop::kill;
     else if (shim_.server_.is_shutting_down())
       why_ = Stop::shutdown;
@@ -76,7 +73,6 @@ class SourceShim::Limits {
 
  private:
   SourceShim& shim_;
-  const Waiter waiter_;
   const std::uint64_t begun_ns_;
   const std::uint64_t end_ns_;
   std::uint64_t now_ns_ = 0;
@@ -112,20 +108,19 @@ void SourceShim::flushed(const char* file_name, std::uint64_t offset) {
 }
 
 void SourceShim::synced(const char* file_name, std::uint64_t offset) {
-  arrive(file_name, offset, Waiter::group);
+  arrive(file_name, offset, true);
 }
 
-void SourceShim::committed(const char* file_name, std::uint64_t offset, bool is_own) {
-  arrive(file_name, offset, is_own ? Waiter::itself : Waiter::another);
+void SourceShim::committed(const char* file_name, std::uint64_t offset) {
+  arrive(file_name, offset, false);
 }
 
-void SourceShim::arrive(const char* file_name, std::uint64_t offset, Waiter waiter) {
+void SourceShim::arrive(const char* file_name, std::uint64_t offset, bool is_group) {
   if (file_name == nullptr || offset == 0 || !variables().enabled) return;
   const std::optional<Said> said = listen();
   if (!said) return go_on_without("the shared page cannot be read");
   const Orders& orders = said->answer.orders;
   const Place place{said->written.incarnation, binlog_number(file_name), offset};
-  const bool is_group = waiter == Waiter::group;
   if (is_group == waits_after_commit(variables(), orders)) {
     // Not the wait point. At AFTER_SYNC the group has waited, unless KILL ended that or the wait
     // point was changed meanwhile. [S8]
@@ -133,7 +128,7 @@ void SourceShim::arrive(const char* file_name, std::uint64_t offset, Waiter wait
     if (!is_late || judge(said->answer, place)) return;
   }
   if (place > said->written) return go_on_without("its binlog was reset meanwhile");
-  wait(place, orders, waiter);
+  wait(place, orders, is_group);
 }
 
 void SourceShim::leave() {
@@ -199,9 +194,9 @@ void SourceShim::go_on_without(const std::string& why) {
   if (!why.empty()) server_.log("A commit goes on without a quorum: " + why + ".");
 }
 
-void SourceShim::wait(const Place& place, const Orders& orders, Waiter waiter) {
+void SourceShim::wait(const Place& place, const Orders& orders, bool is_group) {
   if (!is_on()) return go_on_without("");
-  Limits limits(*this, waiter, timeout_ms(variables(), orders));
+  Limits limits(*this, timeout_ms(variables(), orders));
   const std::optional<Said> said = listen();
   const bool is_waiting = !said || !judge(said->answer, place);
   if (is_waiting) {
@@ -228,7 +223,7 @@ void SourceShim::wait(const Place& place, const Orders& orders, Waiter waiter) {
       break;
   }
   // Its members wait at after_commit, where the killed one's own is counted.
-  if (limits.why() == Stop::kill && waiter == Waiter::group) return;
+  if (limits.why() == Stop::kill && is_group) return;
   go_on_without("");
   if (limits.why() == Stop::shutdown)
     switch_off("Forced shutdown. Some updates might not be replicated");

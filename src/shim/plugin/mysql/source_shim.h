@@ -36,7 +36,7 @@ namespace binlane {
 class HostServer {
  public:
   virtual ~HostServer() = default;
-  virtual bool is_killed() const = 0;  // the calling thread, by KILL
+  virtual bool is_killed() const = 0;  // KILL of the client whose transaction waits
   virtual bool is_shutting_down() const = 0;
   virtual void begin_stage() = 0;  // of the calling thread, which waits from now on
   virtual void end_stage() = 0;
@@ -67,16 +67,12 @@ class SourceShim {
   void set(const shim_page::Settings& variables);
   void flushed(const char* file_name, std::uint64_t offset);
   void synced(const char* file_name, std::uint64_t offset);
-  // is_own: the transaction is the calling thread's. The leader of a group calls it for all of
-  // them.
-  void committed(const char* file_name, std::uint64_t offset, bool is_own);
+  void committed(const char* file_name, std::uint64_t offset);
   // Ends all waits for good: the plugin is about to be uninstalled.
   void leave();
   SourceStatus status();
 
  private:
-  // For whom the calling thread waits.
-  enum class Waiter : std::uint8_t { group, itself, another };
   // Why a wait was ended from this side.
   enum class Stop : std::uint8_t { none, timeout, kill, shutdown, off };
   class Limits;
@@ -92,11 +88,11 @@ class SourceShim {
   std::optional<Said> listen();
   // Switches ON or OFF by what was said.
   void refresh();
-  void arrive(const char* file_name, std::uint64_t offset, Waiter waiter);
+  void arrive(const char* file_name, std::uint64_t offset, bool is_group);
   void switch_on(const shim_page::Place& place);
   void switch_off(const std::string& why);
   void show_settings();
-  void wait(const shim_page::Place& place, const shim_page::Orders& orders, Waiter waiter);
+  void wait(const shim_page::Place& place, const shim_page::Orders& orders, bool is_group);
   void go_on_without(const std::string& why);
 
   std::unique_ptr<shim_page::PageFile> file_;

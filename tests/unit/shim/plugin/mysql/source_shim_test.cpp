@@ -86,11 +86,11 @@ class SourceShimTest : public testing::Test {
   Settings shown() { return Settings::unpack(daemon_->page().server.settings.load()); }
 
   // A group of one transaction, from its flush to its end, in a thread of its own.
-  void begin_commit(std::uint64_t offset, bool is_own = true) {
+  void begin_commit(std::uint64_t offset) {
     shim_->flushed(kFile, offset);
-    commits_.push_back(std::async(std::launch::async, [this, offset, is_own] {
+    commits_.push_back(std::async(std::launch::async, [this, offset] {
       shim_->synced(kFile, offset);
-      shim_->committed(kFile, offset, is_own);
+      shim_->committed(kFile, offset);
     }));
   }
   void wait_until_one_waits() {
@@ -174,13 +174,17 @@ TEST_F(SourceShimTest, TheServersOwnTimeoutIsTheBackstop) {
 }
 
 TEST_F(SourceShimTest, KillReleasesItsOwnTransactionOnly) {
+  begin_commit(100);
+  wait_until_one_waits();
   server_.killed = true;
-  begin_commit(100, true);
   finish_commits();
-  EXPECT_EQ(shim_->status().no_tx, 1U);
+  EXPECT_EQ(shim_->status().no_tx, 1U) << "counted once, at after_commit";
   EXPECT_TRUE(shim_->status().on);
-  // Another's, of whose group the killed thread is the leader: it waits at after_commit.
-  begin_commit(200, false);
+  // The leader of a group was killed, and not the client whose transaction follows.
+  shim_->flushed(kFile, 200);
+  shim_->synced(kFile, 200);
+  server_.killed = false;
+  commits_.push_back(std::async(std::launch::async, [this] { shim_->committed(kFile, 200); }));
   wait_until_one_waits();
   answer(200);
   finish_commits();
@@ -264,7 +268,7 @@ TEST_F(SourceShimTest, TheDaemonsWaitPointCountsBeforeTheServers) {
   shim_->flushed(kFile, 200);
   shim_->synced(kFile, 200);
   EXPECT_EQ(shim_->status().no_times, 1U);
-  shim_->committed(kFile, 200, true);
+  shim_->committed(kFile, 200);
   EXPECT_EQ(shim_->status().no_times, 2U);
 }
 
@@ -274,7 +278,7 @@ TEST_F(SourceShimTest, AChangedWaitPointLetsNothingThrough) {
   shim_->flushed(kFile, 100);
   shim_->synced(kFile, 100);
   set({kShortMs, 1, true, false, false, true});
-  shim_->committed(kFile, 100, true);
+  shim_->committed(kFile, 100);
   EXPECT_EQ(shim_->status().no_times, 1U);
 }
 
@@ -302,7 +306,7 @@ TEST_F(SourceShimTest, WithoutWaitNoReplicaADeadDaemonEndsWaits) {
 
 TEST_F(SourceShimTest, WhatIsNotInTheBinlogDoesNotWait) {
   shim_->synced(nullptr, 0);
-  shim_->committed(nullptr, 0, true);
+  shim_->committed(nullptr, 0);
   shim_->flushed(kFile, 0);
   EXPECT_EQ(rung(), (Place{1, 0, 0}));
   EXPECT_EQ(shim_->status().no_tx, 0U);
