@@ -20,6 +20,8 @@ from quorum_case import Committer, SOON_S
 INSTALL = "INSTALL PLUGIN binlane_source SONAME 'binlane_source.so'"
 UNINSTALL = "UNINSTALL PLUGIN binlane_source"
 STATE = "Waiting for Binlane ACK from a quorum"
+# Of a client that follows another thread's commit.
+QUEUED = "waiting for handler commit"
 CLIENTS = 32
 LONG_MS = 60_000
 SHORT_MS = 1_000
@@ -113,7 +115,8 @@ class PluginCase(unittest.TestCase):
         source = cls.kind.source_options()
         del source["plugin-load-add"]
         own = {"plugin-dir": cls.plugins, "loose-binlane-source-page": cls.page}
-        server = Server(cls.folder / name, server_id, {**source, **own, **options}, flavour=cls.kind)
+        options = {**source, **own, **options}
+        server = Server(cls.folder / name, server_id, options, flavour=cls.kind)
         server.initialize()
         cls.addClassCleanup(server.remove)
         cls.addClassCleanup(server.stop)
@@ -270,7 +273,7 @@ class Waits(PluginCase):
         first = self.begin()[0]
         # These become one group, because the first is in their way.
         group = [Committer(self.server, "INSERT INTO written VALUES ()") for _ in range(4)]
-        waiting.until(lambda: self.count_state("waiting for handler commit") >= 4, self.states, SOON_S)
+        waiting.until(lambda: self.count_state(QUEUED) >= 4, self.states, SOON_S)
         self.server.query(f"KILL {first.connection_id}")
         first.finish(AT_ONCE_S)
         leader = waiting.until(
