@@ -55,7 +55,8 @@ inline constexpr std::size_t kMaxFenceReasonBytes = 200;
 // replica again. The answer comes at once; "rejoining" shows the progress.
 inline constexpr const char* kVerbRejoin = "rejoin";
 inline constexpr const char* kVerbRejoining = "rejoining";
-// {"verb": "verdict", "what": "0-1-42" or "binlog.000003:1234"}
+// {"verb": "verdict", "what": "0-1-42"} or {"verb": "verdict", "what": "binlog.000003:1234",
+// "term": 2}: the term of the stream that the position belongs to; needed once a host was promoted.
 inline constexpr const char* kVerbVerdict = "verdict";
 // {"verb": "variables"}: every setting, its value now, and whether it may change live.
 inline constexpr const char* kVerbVariables = "variables";

@@ -584,6 +584,15 @@ class Verdicts(HaCase):
         never = a.server.flavour.gtid_later(durable, 1000)
         self.assertEqual(a.binlane("verdict", never)[0], EXIT_ABSENT)
         self.assertEqual(a.binlane("verdict", "nonsense")[0], 1)
+        # By the position where it ends. Nothing ends at 1 byte.
+        file = a.server.binlogs()[-1]
+        place, nowhere = f"{file.name}:{file.stat().st_size}", f"{file.name}:1"
+        status, out, err = a.binlane("verdict", place)
+        self.assertEqual(status, 0, out + err)
+        self.assertIn(f"GTID {durable} ends at", out)
+        status, out, _ = a.binlane("verdict", nowhere)
+        self.assertEqual(status, EXIT_IN_DOUBT, out)
+        self.assertIn("no transaction ends at", out)
 
         # A replica that is a quorum by itself says so once the source has told it that this is safe.
         self.cluster.wait_replicas_applied()
@@ -603,6 +612,7 @@ class Verdicts(HaCase):
             "the waiting commit to be in doubt",
             WAIT_S,
         )
+        lost_place = f"{file.name}:{file.stat().st_size}"
         # The source dies with it, and the stream is sealed without it.
         a.kill()
         statement.join(WAIT_S)
@@ -614,6 +624,7 @@ class Verdicts(HaCase):
         b.wait_state("SEMISYNC")
         self.cluster.wait_writable(b)
         self.insert(b, 3)
+        self.check_positions(place, lost_place, (b, c))
         a.start()
         a.wait_state("FENCED")
         waiting.until(
@@ -631,6 +642,21 @@ class Verdicts(HaCase):
         self.assertEqual(status, EXIT_REFUSED)
         self.assertIn("recovery has committed the tail", err)
         self.assertEqual(a.source_status()["role"], "FENCED")
+
+    def check_positions(self, durable, lost, hosts):
+        """A position is one stream's: without its term no answer is right for both."""
+        for host in hosts:
+            waiting.until(
+                lambda: host.binlane("verdict", durable, "--term", "1")[0] == 0,
+                f"{host.name} to know where term 1 was sealed",
+                WAIT_S,
+            )
+            self.assertEqual(host.binlane("verdict", lost, "--term", "1")[0], EXIT_ABSENT)
+            for place in (durable, lost):
+                status, out, _ = host.binlane("verdict", place)
+                self.assertEqual(status, EXIT_IN_DOUBT, out)
+                self.assertIn("--term N", out)
+            self.assertEqual(host.binlane("verdict", lost, "--term", "9")[0], EXIT_IN_DOUBT)
 
     @staticmethod
     def insert_or_fail(host, number):
@@ -730,7 +756,8 @@ class Cut(HaCase):
             host.start()
         self.promote("b")
         self.insert(b, 2)
-        # Only its daemon is back.
+        # Only its daemon is back. If the server were started now, its recovery would commit what is
+        # to be cut: whatever advises an operator says so.
         a.daemon.start()
         a.wait_state("FENCED")
         out, err = self.rejoin_with("a", EXIT_REFUSED)

@@ -15,6 +15,7 @@ namespace binlane::cli {
 namespace {
 
 struct RoleOptions {
+  std::uint32_t term = 0;
   std::string host;
   std::string reason;
   bool lift = false;
@@ -218,11 +219,15 @@ void add_verdict(VerbOptions& options) {
       .text("transaction", g_role.what,
             "its GTID (0-1-42), or where it ends in the binlog (binlog.000003:1234)")
       .required();
+  options.number("--term", g_role.term,
+                 "of a position: the term in which the transaction was written");
 }
 
 int run_verdict(const Context& context) {
   int code = kExitOk;
-  const auto result = ask(context, admin::kVerbVerdict, code, {{"what", g_role.what}});
+  json request{{"what", g_role.what}};
+  if (g_role.term > 0) request["term"] = g_role.term;
+  const auto result = ask(context, admin::kVerbVerdict, code, request);
   return result ? show_verdict(*result, context) : code;
 }
 
@@ -241,7 +246,8 @@ constexpr Verb kRoleVerbs[] = {
     {"rejoin", "make this host, which was the source, a replica of the new one",
      "binlane rejoin\nbinlane rejoin --cut", add_rejoin, run_rejoin},
     {"verdict", "say whether a transaction survived, as far as this host can tell",
-     "binlane verdict 0-1-42\nbinlane verdict binlog.000003:1234", add_verdict, run_verdict},
+     "binlane verdict 0-1-42\nbinlane verdict binlog.000003:1234 --term 2", add_verdict,
+     run_verdict},
 };
 
 }  // namespace

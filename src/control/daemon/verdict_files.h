@@ -10,7 +10,7 @@
 
 namespace binlane {
 
-// {"what": "0-1-42"}, {"what": "UUID:42"} or {"what": "binlog.000003:1234"}.
+// {"what": "0-1-42"}, {"what": "UUID:42"} or {"what": "binlog.000003:1234", "term": 2}.
 AdminReply give_verdict(const Config& config, Daemon& daemon, const nlohmann::json& request);
 
 }  // namespace binlane

@@ -14,21 +14,40 @@
 #include "base/position.h"
 #include "control/exposure/exposure.h"
 #include "control/failover/host_role.h"
+#include "storage/journal/journal_meta.h"
 
 namespace binlane {
 
 enum class VerdictKind : std::uint8_t { durable, absent, in_doubt };
 const char* to_string(VerdictKind kind) noexcept;
 
+// A stream that a host knows.
+struct KnownStream {
+  StreamIdentity stream;
+  // Where a promotion ended it for good. Nothing: it is the stream that the host's marks belong to.
+  std::optional<Position> sealed_at;
+};
+
+// The stream that a position was asked of: only a stream and a position together name bytes.
+struct StreamChoice {
+  std::optional<KnownStream> stream;
+  std::string problem;  // why there is none
+};
+// `known`: the streams that the host knows. `term`: the one that the operator named; without it
+// there must have been one stream only. `heard_of`: the latest term that the host has heard of.
+StreamChoice stream_of_position(const std::vector<KnownStream>& known,
+                                std::optional<std::uint32_t> term, std::uint32_t heard_of);
+
 // What is known about one transaction on one host.
 struct VerdictFacts {
   HostRole role = HostRole::standby;
   std::string what;  // the transaction, in the operator's words
-  // Where it was found: in the log of the present stream …
-  std::optional<Position> end;  // after its last event
-  // … or in a stream that was sealed, on this host.
-  std::string sealed_stream;  // empty: in none
-  // No file here contains it, and the files reach back far enough to say so.
+  // The stream that the answer speaks of. Nothing: no stream that is known here.
+  std::optional<KnownStream> stream;
+  // Where the transaction ends in that stream: after its last event.
+  std::optional<Position> end;
+  std::string gtid;    // of the transaction that ends there, for people; empty: unknown
+  Position begins_at;  // where the stream begins in this host's own binlogs; null: with the first
   // No file here contains it, and the files reach back far enough to prove that.
   bool not_here = false;
   std::string problem;  // why the files do not answer the question; empty if they do

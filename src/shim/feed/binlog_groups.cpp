@@ -94,4 +94,18 @@ GroupSearch find_group(const ArchivePlace& place, std::uint32_t first, std::uint
   return search;
 }
 
+GroupSearch find_group_end(const ArchivePlace& place, Position at) {
+  GroupSearch search;
+  const Position before{at.file, at.offset > 0 ? at.offset - 1 : 0};
+  search.problem = read_whole_groups(place, before, at.file, [&](const BinlogGroup& group) {
+    search.found = group;
+    return false;
+  });
+  if (search.found || !search.problem.empty()) return search;
+  FileEnd end;
+  search.problem = damage_of(place, at.file, at.file, end);
+  search.absent = search.problem.empty();
+  return search;
+}
+
 }  // namespace binlane

@@ -31,4 +31,8 @@ struct GroupSearch {
 GroupSearch find_group(const ArchivePlace& place, std::uint32_t first, std::uint32_t last,
                        const Gtid& gtid);
 
+// The event group that ends at `at`; if none does, the first one of that file that ends later.
+// `absent`: no whole group of the file ends there or later.
+GroupSearch find_group_end(const ArchivePlace& place, Position at);
+
 }  // namespace binlane

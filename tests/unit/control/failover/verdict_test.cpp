@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace binlane {
 namespace {
 
@@ -16,6 +18,14 @@ VerdictFacts found(HostRole role) {
   facts.end = kAt;
   facts.live = true;
   return facts;
+}
+
+StreamIdentity of_term(std::uint32_t term) {
+  StreamIdentity stream;
+  stream.origin.bytes[0] = static_cast<std::uint8_t>(term);
+  stream.term = term;
+  stream.basename = "binlog";
+  return stream;
 }
 
 TEST(Verdict, OnTheSourceItIsDurableOnlyWithQuorumAndSync) {
@@ -105,13 +115,76 @@ TEST(Verdict, OnAFencedSourceTheSealDecides) {
   EXPECT_EQ(judge_transaction(facts).kind, VerdictKind::absent);
 }
 
-TEST(Verdict, BelowASealItIsDurableOnAnyHost) {
+// Whatever the host's marks say: they belong to another stream.
+TEST(Verdict, InASealedStreamTheSealDecidesOnAnyHost) {
   for (const HostRole role : {HostRole::source, HostRole::standby, HostRole::fenced}) {
-    VerdictFacts facts;
-    facts.role = role;
-    facts.sealed_stream = "of term 1";
+    VerdictFacts facts = found(role);
+    facts.quorum = facts.synced = facts.released = facts.durable = kAbove;
+    facts.alone_is_quorum = true;
+    facts.stream = KnownStream{of_term(1), kAt};
     EXPECT_EQ(judge_transaction(facts).kind, VerdictKind::durable);
+    facts.end = kAbove;
+    EXPECT_EQ(judge_transaction(facts).kind, VerdictKind::absent);
+    facts.end.reset();
+    EXPECT_EQ(judge_transaction(facts).kind, VerdictKind::in_doubt);
   }
+}
+
+TEST(Verdict, NamesTheStreamThatItSpeaksOf) {
+  for (const HostRole role : {HostRole::source, HostRole::standby, HostRole::fenced}) {
+    for (const bool sealed : {true, false}) {
+      VerdictFacts facts = found(role);
+      facts.stream = KnownStream{of_term(3), std::nullopt};
+      if (sealed) facts.stream->sealed_at = kAbove;
+      const Verdict verdict = judge_transaction(facts);
+      EXPECT_TRUE(std::ranges::any_of(verdict.evidence, [](const std::string& line) {
+        return line.find("term 3 (binlog)") != std::string::npos;
+      }));
+    }
+  }
+}
+
+// Two streams give the same position to different transactions: what a lost one ended at in term 2,
+// a durable one may end at in term 3.
+TEST(Verdict, APositionAloneIsOfTheOnlyStreamOrOfNone) {
+  const KnownStream first{of_term(1), std::nullopt};
+  const KnownStream sealed{of_term(2), kAt};
+  const KnownStream present{of_term(3), std::nullopt};
+
+  const StreamChoice only = stream_of_position({first}, std::nullopt, 1);
+  ASSERT_TRUE(only.stream);
+  EXPECT_EQ(only.stream->stream.term, 1u);
+
+  // More than one is known, or must have been: a later one that was promised, earlier ones that
+  // are forgotten.
+  EXPECT_FALSE(stream_of_position({sealed, present}, std::nullopt, 3).stream);
+  EXPECT_FALSE(stream_of_position({first}, std::nullopt, 2).stream);
+  EXPECT_FALSE(stream_of_position({present}, std::nullopt, 0).stream);
+  EXPECT_FALSE(stream_of_position({}, std::nullopt, 0).stream);
+
+  VerdictFacts facts = found(HostRole::source);
+  facts.quorum = facts.synced = kAbove;
+  facts.end.reset();
+  facts.problem = stream_of_position({sealed, present}, std::nullopt, 3).problem;
+  const Verdict verdict = judge_transaction(facts);
+  EXPECT_EQ(verdict.kind, VerdictKind::in_doubt);
+  ASSERT_EQ(verdict.evidence.size(), 1u);
+  EXPECT_NE(verdict.evidence[0].find("--term"), std::string::npos);
+  EXPECT_NE(verdict.evidence[0].find("term 2 (binlog) sealed at 1:100"), std::string::npos);
+}
+
+TEST(Verdict, ATermNamesTheStreamOfAPosition) {
+  const KnownStream sealed{of_term(2), kAt};
+  const KnownStream present{of_term(3), std::nullopt};
+  const StreamChoice before = stream_of_position({sealed, present}, 2, 3);
+  ASSERT_TRUE(before.stream);
+  EXPECT_EQ(before.stream->sealed_at, kAt);
+  const StreamChoice now = stream_of_position({sealed, present}, 3, 3);
+  ASSERT_TRUE(now.stream);
+  EXPECT_EQ(now.stream->sealed_at, std::nullopt);
+  const StreamChoice unknown = stream_of_position({sealed, present}, 1, 3);
+  EXPECT_FALSE(unknown.stream);
+  EXPECT_NE(unknown.problem.find("no record of a stream of term 1"), std::string::npos);
 }
 
 }  // namespace

@@ -84,6 +84,27 @@ TEST(MysqlArchive, FindsEveryGtid) {
   }
 }
 
+TEST(MysqlArchive, FindsWhatEndsAtAPosition) {
+  const auto groups = groups_of_server();
+  for (const Group& group : groups) {
+    const GroupSearch at_end = find_group_end(mysql_place(), group.end);
+    ASSERT_TRUE(at_end.found) << group.gtid << ": " << at_end.problem;
+    EXPECT_EQ(at_end.found->end, group.end);
+    // Within a group nothing ends: the group that contains the position is named.
+    const GroupSearch within =
+        find_group_end(mysql_place(), {group.begin.file, group.begin.offset + 1});
+    ASSERT_TRUE(within.found);
+    EXPECT_EQ(within.found->end, group.end);
+  }
+  const GroupSearch beginning = find_group_end(mysql_place(), {1, 1});
+  ASSERT_TRUE(beginning.found);
+  EXPECT_EQ(beginning.found->end, groups.front().end);
+  const GroupSearch after = find_group_end(mysql_place(), {1, 1 << 30});
+  EXPECT_FALSE(after.found);
+  EXPECT_TRUE(after.absent) << after.problem;
+  EXPECT_NE(find_group_end(mysql_place(), {99, 4}).problem, "");
+}
+
 TEST(MysqlArchive, KnowsWhatIsAbsent) {
   const std::string own = "5f1e7a70-0001-4b00-8000-00000000000a";
   for (const std::string& text : {own + ":27", own + ":tag:1", own + ":binlane:6",
