@@ -24,12 +24,15 @@ class OwnWrites {
   // Ok: it has written none. Pending: call it again. Failed: it has written some, or does not
   // answer.
   Status look(std::uint64_t now_ns);
+  // The last look that ended has found some.
+  bool found_some() const noexcept { return found_some_; }
   // Forgets the looks so far: the next one begins a new second.
   void reset() noexcept { begun_ns_.reset(); }
 
  private:
   StandbyServer& server_;
   std::optional<std::uint64_t> begun_ns_;
+  bool found_some_ = false;
 };
 
 }  // namespace binlane

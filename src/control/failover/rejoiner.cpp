@@ -41,6 +41,8 @@ bool Rejoiner::run(const RejoinOptions& options) {
   view_ = {};
   seen_connection_ = 0;
   sealed_at_ = {};
+  said_rebuilt_ = options.rebuilt;
+  own_writes_.reset();
   const Status status = run_checked(options);
   BL_ASSERT(!status.is_pending());
   if (status.is_ok()) return true;
@@ -99,8 +101,18 @@ Status Rejoiner::become_standby() {
   return Status::ok();
 }
 
+// The feed does not turn such a server away: it knows only what the source wrote.
+Status Rejoiner::prove_rebuilt(std::uint64_t now_ns) {
+  const Status own = own_writes_.look(now_ns);
+  if (own.is_pending())
+    return Status::failed(view_.refusal.empty() ? "another look at what the server has written"
+                                                : view_.refusal);
+  view_.refusal = own_writes_.found_some() ? own.text() : std::string();
+  return own;
+}
+
 // A server may not do what it was told, so only its own answer ends a rejoin. [S22]
-Status Rejoiner::observe_server() {
+Status Rejoiner::observe_server(std::uint64_t now_ns) {
   if (!role_.state().rejoining) return Status::ok();
   const Result<std::uint32_t> follows = server_.follows(config_.replica->feed_listen.udp_port);
   const std::uint64_t connection =
@@ -114,6 +126,9 @@ Status Rejoiner::observe_server() {
         "nothing of that stream was released here yet, or the server holds more than the archive");
   if (connection != seen_before)
     return Status::failed("the server's IO thread to stay connected to this host's feed");
+  if (said_rebuilt_) {
+    if (Status proven = prove_rebuilt(now_ns); !proven.is_ok()) return proven;
+  }
   RoleState role = role_.state();
   BL_ASSERT(role.role == HostRole::standby);
   role.rejoining = false;

@@ -16,6 +16,7 @@
 #include "control/config/config.h"
 #include "control/exposure/ledger.h"
 #include "control/failover/host_role.h"
+#include "control/failover/own_writes.h"
 #include "control/failover/standby_server.h"
 #include "control/failover/stopped_server.h"
 #include "control/replica/replica_side.h"
@@ -53,7 +54,8 @@ class Rejoiner {
         state_(state),
         ledger_(ledger),
         server_(server),
-        stopped_(stopped) {}
+        stopped_(stopped),
+        own_writes_(server) {}
 
   // Does everything that is to be done on this host, and blocks until it is done. Returns true if
   // the host is now a standby; otherwise view() says why not.
@@ -61,8 +63,9 @@ class Rejoiner {
   // Continues a cut that is on record. Ok if none is left to do.
   Status finish_cut();
   // After run(): ok once the server is seen to follow this host's feed, which ends the rejoin.
-  // Until then, what it waits for, with the server's own error.
-  Status observe_server();
+  // Until then, what it waits for, with the server's own error. A server that was said to be
+  // rebuilt, and holds what it wrote by itself before, is refused (view().refusal).
+  Status observe_server(std::uint64_t now_ns);
   const RejoinView& view() const noexcept { return view_; }
   // After a run() that compared logs: where the stream of which this host was the source was
   // sealed.
@@ -88,6 +91,7 @@ class Rejoiner {
   Status forget_journal();
   Status become_standby();
   Status run_checked(const RejoinOptions& options);
+  Status prove_rebuilt(std::uint64_t now_ns);
   void report(std::string line);
 
   const Config& config_;
@@ -100,6 +104,8 @@ class Rejoiner {
   StoppedServer& stopped_;
   Position sealed_at_;
   std::uint64_t seen_connection_ = 0;  // on which the feed served the server at the last look
+  bool said_rebuilt_ = false;          // so nothing was compared
+  OwnWrites own_writes_;
   RejoinView view_;
 };
 

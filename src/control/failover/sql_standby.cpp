@@ -67,9 +67,9 @@ Status SqlStandby::check_fit(std::vector<std::string>& warnings) {
 
 // An archive that cannot be read now is no reason to refuse: the promotion looks at it again.
 Status SqlStandby::check_kind() {
-  const Result<GtidSet> fed = read_fed_();
-  if (!fed.is_ok()) return Status::ok();
-  const std::string mismatch = kind_mismatch(words(), fed.value().grammar());
+  const Result<GtidGrammar> kind = archive_.kind();
+  if (!kind.is_ok()) return Status::ok();
+  const std::string mismatch = kind_mismatch(words(), kind.value());
   return mismatch.empty() ? Status::ok()
                           : Status::failed("this host's server cannot take over: " + mismatch);
 }
@@ -101,24 +101,26 @@ Result<StandbyServer::Positions> SqlStandby::positions() {
 Result<StandbyServer::Positions> SqlStandby::without_own_writes(Positions found) {
   const auto all = MysqlGtidSet::parse(found.written);
   if (!all) return Status::failed("the server to tell a set of GTIDs, instead of " + found.written);
-  // To read the archive again takes long, and pays off only after the server has written something.
-  if (!fed_.covers(*all) && *all != written_) {
-    const Result<GtidSet> fed = read_fed_();
-    if (!fed.is_ok()) return Status::failed("this host's archive: " + fed.status().text());
-    if (std::string mismatch = kind_mismatch(words(), fed.value().grammar()); !mismatch.empty())
-      return Status::failed(std::move(mismatch));
-    fed_ = *fed.value().mysql();
-    written_ = *all;
-  }
-  found.written = all->text();
-  found.executed = found.written;
-  const MysqlGtidSet not_fed = all->minus(fed_);
-  if (not_fed.empty()) return found;
   QueryResult answer;
   if (Status asked = run("SELECT @@GLOBAL.server_uuid", answer); !asked.is_ok()) return asked;
   const auto uuid = parse_uuid(first_value(answer));
   if (!uuid) return Status::failed("the server to tell its server_uuid");
-  found.executed = all->minus(not_fed.of(*uuid)).text();
+  // What carries another UUID came from the feed. What carries its own did so only if it was a
+  // source before. To read the archive takes long, and pays off only after the archive has grown.
+  const MysqlGtidSet by_name = all->of(*uuid);
+  if (const Position end = archive_.end();
+      !fed_.covers(by_name) && (fed_end_.is_null() || end != fed_end_)) {
+    const Result<GtidSet> fed = archive_.executed();
+    if (!fed.is_ok()) return Status::failed("this host's archive: " + fed.status().text());
+    if (std::string mismatch = kind_mismatch(words(), fed.value().grammar()); !mismatch.empty())
+      return Status::failed(std::move(mismatch));
+    fed_ = *fed.value().mysql();
+    fed_end_ = end;
+  }
+  const MysqlGtidSet own = by_name.minus(fed_);
+  found.written = all->text();
+  found.own = own.text();
+  found.executed = all->minus(own).text();
   return found;
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/position.h"
 #include "control/config/config.h"
 #include "control/failover/standby_server.h"
 #include "shim/binlog/gtid_set.h"
@@ -15,12 +16,16 @@ namespace binlane {
 
 class SqlStandby final : public StandbyServer {
  public:
-  // What the server can have executed as a replica; see ReplicaSide::fed_gtids().
-  using FedGtids = std::function<Result<GtidSet>()>;
+  // What ReplicaSide tells of this host's archive. Only `executed` takes long.
+  struct FedArchive {
+    std::function<Result<GtidSet>()> executed;  // what the server can have executed as a replica
+    std::function<Result<GtidGrammar>()> kind;  // of the server that writes the binlogs
+    std::function<Position()> end;              // of the whole event groups in it
+  };
 
   // All must outlive this object. `sql` is connected when it is needed.
-  SqlStandby(const Config& config, ServerConnection& sql, FedGtids fed)
-      : config_(config), sql_(sql), read_fed_(std::move(fed)) {}
+  SqlStandby(const Config& config, ServerConnection& sql, FedArchive fed)
+      : config_(config), sql_(sql), archive_(std::move(fed)) {}
 
   Status answers() override;
   const ServerWords& words() const noexcept override { return sql_.words(); }
@@ -42,9 +47,9 @@ class SqlStandby final : public StandbyServer {
 
   const Config& config_;
   ServerConnection& sql_;
-  const FedGtids read_fed_;
-  MysqlGtidSet fed_;      // as read_fed_ last told; it only grows
-  MysqlGtidSet written_;  // what the server's binlog contained then
+  const FedArchive archive_;
+  MysqlGtidSet fed_;  // as the archive last told; it only grows
+  Position fed_end_;  // where the archive ended then
 };
 
 }  // namespace binlane

@@ -23,6 +23,7 @@ class StandbyServer {
   struct Positions {
     std::string executed;
     std::string written;
+    std::string own = {};  // for people: what it has written by itself, if that can be told apart
   };
   // The first file of a new stream.
   struct NewStream {

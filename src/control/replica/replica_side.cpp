@@ -186,6 +186,16 @@ Result<GtidSet> ReplicaSide::fed_gtids() {
   return Status::failed(gtids.error());
 }
 
+Result<GtidGrammar> ReplicaSide::archived_kind() {
+  FixedFeedLimit limit;
+  limit.set(parts()->limit->whole_groups());
+  ArchiveGtids gtids(archive_place(), limit, [] { return false; });
+  const std::uint32_t newest = gtids.newest_file();
+  if (newest == 0) return Status::failed("nothing is released yet");
+  if (const auto start = gtids.file_start(newest)) return start->grammar();
+  return Status::failed(gtids.error());
+}
+
 std::unique_ptr<BinlogFolder> ReplicaSide::open_archive_files() {
   return platform_.folders().open(parts()->folder, store().stream().basename);
 }

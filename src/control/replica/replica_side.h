@@ -83,6 +83,8 @@ class ReplicaSide {
   // newest archived file: seconds, for a large one. Failed: why that cannot be told. Any ordinary
   // thread.
   Result<GtidSet> fed_gtids();
+  // The kind of the server that writes the archived binlogs. Failed: nothing is archived yet.
+  Result<GtidGrammar> archived_kind();
 
   // --- control thread of the replica ---
   // What the source released without a quorum, and whether this replica has diverged.

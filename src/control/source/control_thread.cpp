@@ -25,6 +25,13 @@ std::string role_file_path(const Config& config) {
   return config.data_dir + "/role.state";
 }
 
+// Without a replica's side nobody asks.
+SqlStandby::FedArchive archive_of(ReplicaSide* replica) {
+  return {[replica] { return replica->fed_gtids(); },
+          [replica] { return replica->archived_kind(); },
+          [replica] { return replica->parts()->limit->whole_groups(); }};
+}
+
 ControlThread::ControlThread(const Config& config, SourceLane& lane,
                              std::vector<SessionManager::Replica> replicas, RoleFile& role,
                              ReplicaSide* replica)
@@ -36,11 +43,7 @@ ControlThread::ControlThread(const Config& config, SourceLane& lane,
       degrade_mark_(config.data_dir, "degrade.mark"),
       read_only_(server_, read_only_mark_, time_,
                  [this](std::uint64_t length_ns) { return mailbox_.wait(length_ns); }),
-      standby_(config, server_.commands(),
-               [replica]() -> Result<GtidSet> {
-                 if (replica == nullptr) return Status::failed("this host has no replica's side");
-                 return replica->fed_gtids();
-               }),
+      standby_(config, server_.commands(), archive_of(replica)),
       parts_{server_,  lane,       folders_,      time_,         role,
              records_, read_only_, degrade_mark_, registration_, std::move(replicas)},
       controller_(config, parts_,

@@ -69,6 +69,7 @@ RoleController::RoleController(const Config& config, SourceParts& parts,
   donor_.emplace(config_, *replica_, parts_.lane, parts_.folders, parts_.time, parts_.replicas);
   rejoiner_.emplace(config_, parts_.folders, *replica_, parts_.role, parts_.records.state(),
                     parts_.records.ledger(), beside->server, beside->stopped);
+  fitness_.emplace(beside->server);
 }
 
 void RoleController::begin() {
@@ -198,6 +199,7 @@ void RoleController::start_over() {
   refused_ = false;
   problem_.clear();
   sight_.poll_problem.clear();
+  if (fitness_) fitness_->start_over();
   next_look_ns_ = 0;
 }
 
@@ -226,7 +228,7 @@ void RoleController::show(SourceView& view) const {
   if (promoter_) view.promotion = promoter_->view();
   if (rejoiner_) view.rejoin = rejoiner_->view();
   const bool unseen = view.role.role == HostRole::standby && view.role.rejoining;
-  view.rejoin.running = wanted_rejoin_.has_value() || unseen;
+  view.rejoin.running = wanted_rejoin_.has_value() || (unseen && view.rejoin.refusal.empty());
   view.rejoin.waiting_for = wanted_rejoin_ ? "the new source to contact this host" : rejoining_for_;
   view.origin = state.origin;
   view.epoch = state.epoch;
@@ -252,6 +254,7 @@ void RoleController::show(SourceView& view) const {
   view.poll_problem = sight_.poll_problem;
   view.login_problem = parts_.server.login_problem();
   if (view.phase == SourcePhase::standby) view.replication_problem = standby_.replication_problem();
+  if (view.phase == SourcePhase::standby && fitness_) view.unfit = fitness_->problem();
   view.incarnations = totals_.incarnations;
   view.polls = sight_.polls;
   view.polls_failed = sight_.polls_failed;

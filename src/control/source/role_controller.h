@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "control/config/config.h"
+#include "control/failover/fitness_watch.h"
 #include "control/failover/log_donor.h"
 #include "control/failover/promoter.h"
 #include "control/failover/rejoiner.h"
@@ -132,6 +133,7 @@ class RoleController {
   std::optional<Promoter> promoter_;
   std::optional<LogDonor> donor_;
   std::optional<Rejoiner> rejoiner_;
+  std::optional<FitnessWatch> fitness_;
   struct WantedRejoin {
     RejoinOptions options;
     std::uint64_t since_ns = 0;

@@ -56,10 +56,15 @@ void RoleController::work_as_standby(std::uint64_t now_ns) {
   if (!problem_.empty()) return;
   if (rejoiner_) {
     const bool rejoining = parts_.role.state().rejoining;
-    rejoining_for_ = rejoiner_->observe_server().text();
-    if (rejoining && !parts_.role.state().rejoining && ended_) ended_("rejoin", {});
+    const bool refused = !rejoiner_->view().refusal.empty();
+    rejoining_for_ = rejoiner_->observe_server(now_ns).text();
+    const std::string& refusal = rejoiner_->view().refusal;
+    const bool ends =
+        rejoining && (!parts_.role.state().rejoining || (!refused && !refusal.empty()));
+    if (ends && ended_) ended_("rejoin", refusal);
   }
   const bool follows = config_.replica && !parts_.role.state().rejoining;
+  if (fitness_ && follows) fitness_->look(now_ns);
   standby_.look_at_replication(now_ns, follows ? config_.replica->feed_listen.udp_port : 0);
   problem_ = standby_.keep_semi_sync_off().text();
 }

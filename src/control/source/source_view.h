@@ -86,6 +86,8 @@ struct SourceView {
   // For a standby: why its server does not replicate from the feed, or does not execute what it
   // gets.
   std::string replication_problem;
+  // Why a promotion of this standby would be refused because of its server; empty if it would not.
+  std::string unfit;
   std::uint64_t incarnations = 0;
   std::uint64_t polls = 0;
   std::uint64_t polls_failed = 0;

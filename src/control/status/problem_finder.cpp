@@ -128,8 +128,10 @@ void add_source(const SourceConfig& config, const View& view, ProblemList& out) 
       add_if(out, ProblemCode::standby_trouble, view.problem);
       if (view.role.rejoining)
         out.add(ProblemCode::rejoining,
-                with_reason("this host is rejoining, and its server does not follow it yet",
-                            view.rejoin.waiting_for));
+                with_reason("this host's rejoin is not done", view.rejoin.waiting_for));
+      if (!view.unfit.empty())
+        out.add(ProblemCode::cannot_take_over,
+                fmt::format("a promotion of this host would be refused: {}", view.unfit));
       if (!view.replication_problem.empty())
         out.add(ProblemCode::not_following,
                 fmt::format("this host's server does not follow its feed, and a promotion would "

@@ -36,6 +36,7 @@ constexpr ProblemKind kKinds[] = {
     {ProblemCode::standby_trouble, "standby_trouble", kWarning, nullptr},
     {ProblemCode::rejoining, "rejoining", kFault, nullptr},
     {ProblemCode::not_following, "not_following", kWarning, nullptr},
+    {ProblemCode::cannot_take_over, "cannot_take_over", kFault, nullptr},
     {ProblemCode::writes_stopped, "writes_stopped", kFault, nullptr},
     {ProblemCode::diverged, "diverged", kFault, nullptr},
     {ProblemCode::source_away, "source_away", kFault, nullptr},

@@ -50,6 +50,7 @@ enum class ProblemCode : std::uint8_t {
   standby_trouble,
   rejoining,
   not_following,
+  cannot_take_over,
   writes_stopped,
   // The replica.
   diverged,

@@ -2,40 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include "shim/binlog/gtid_position.h"
+#include "fake_standby_server.h"
 
 namespace binlane {
 namespace {
 
-class FakeServer final : public StandbyServer {
- public:
-  Status answers() override { return Status::ok(); }
-  const ServerWords& words() const noexcept override { return words_of(ServerFlavour::mariadb); }
-  Status check_fit(std::vector<std::string>&) override { return Status::ok(); }
-  Result<Positions> positions() override {
-    if (!answer) return Status::failed("the server to answer");
-    return Positions{executed, written};
-  }
-  bool covers(const std::string& state, const std::string& wanted) const override {
-    const auto has = GtidPosition::parse(state);
-    const auto wants = GtidPosition::parse(wanted);
-    return has && wants && binlane::covers(*has, *wants);
-  }
-  Status stop_following() override { return Status::ok(); }
-  Result<NewStream> begin_stream() override { return NewStream{"binlog", 1}; }
-  Status stop_writes() override { return Status::ok(); }
-  Status follow(const FeedAddress&, const std::string&, std::string&) override {
-    return Status::ok();
-  }
-  Result<std::uint32_t> follows(std::uint16_t) override { return std::uint32_t{1}; }
-
-  bool answer = true;
-  std::string executed = "0-1-10";
-  std::string written = "0-1-10";
-};
-
 TEST(OwnWrites, AServerThatWroteNothingByItselfIsFit) {
-  FakeServer server;
+  FakeStandbyServer server;
   OwnWrites own(server);
   EXPECT_TRUE(own.look(1).is_ok());
   server.written = "";
@@ -44,7 +17,7 @@ TEST(OwnWrites, AServerThatWroteNothingByItselfIsFit) {
 
 // What it executes at this moment stands in its binlog first.
 TEST(OwnWrites, ATransactionThatIsBeingExecutedIsWaitedFor) {
-  FakeServer server;
+  FakeStandbyServer server;
   OwnWrites own(server);
   server.written = "0-1-11";
   EXPECT_TRUE(own.look(1).is_pending());
@@ -53,7 +26,7 @@ TEST(OwnWrites, ATransactionThatIsBeingExecutedIsWaitedFor) {
 }
 
 TEST(OwnWrites, ATransactionOfItsOwnIsNamedAfterASecond) {
-  FakeServer server;
+  FakeStandbyServer server;
   OwnWrites own(server);
   server.written = "0-1-10,5-2-1";
   EXPECT_TRUE(own.look(1).is_pending());
@@ -65,7 +38,7 @@ TEST(OwnWrites, ATransactionOfItsOwnIsNamedAfterASecond) {
 }
 
 TEST(OwnWrites, AServerThatDoesNotAnswerIsAskedForASecond) {
-  FakeServer server;
+  FakeStandbyServer server;
   OwnWrites own(server);
   server.answer = false;
   EXPECT_TRUE(own.look(1).is_pending());

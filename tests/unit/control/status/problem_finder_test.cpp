@@ -166,6 +166,12 @@ const std::vector<Case>& cases() {
          h.source.replication_problem = "Slave_SQL_Running is No: Error 'Duplicate entry'";
        },
        "Slave_SQL_Running is No"},
+      {Code::cannot_take_over, true, true,
+       [](Host& h) {
+         h.source.phase = Phase::standby;
+         h.source.unfit = "its server has written transactions of its own";
+       },
+       "would be refused: its server has written"},
       {Code::diverged, false, true,
        [](Host& h) { h.replica.control.exposures.divergence.emplace(); }, "rebuild"},
       {Code::source_away, false, true,
