@@ -432,6 +432,7 @@ class NotFollowing(HaCase):
         self.cluster.wait_replicas_applied()
         self.a_replicas_server_that_stands_still(b)
         self.a_server_that_was_not_rebuilt(a, b)
+        self.a_server_that_wrote_by_itself(a)
         self.a_source_that_lacks_a_privilege(b)
 
     def a_replicas_server_that_stands_still(self, b):
@@ -460,6 +461,31 @@ class NotFollowing(HaCase):
         a.server.begin_after(held)
         a.server.start_replica()
         waiting.until(lambda: "rejoining" not in self.problems(a), "a to follow", WAIT_S)
+        self.check_equal()
+
+    def a_server_that_wrote_by_itself(self, a):
+        """It replicates all the same: no source refuses a replica because of the replica's own GTIDs."""
+        held = a.server.written_set()
+        a.server.set_fence(False)
+        self.execute(a, "INSERT INTO d.t VALUES (900, 'only here')")
+        a.server.set_fence(True)
+        doctor = ("doctor", "--config", str(a.daemon.config_file))
+        self.wait_problem(a, "cannot_take_over", "transactions of its own")
+        self.assertEqual(a.binlane("status", "--check")[0], EXIT_CHECK)
+        status, out, _ = a.binlane(*doctor)
+        self.assertEqual(status, EXIT_DOCTOR_FAULT, out)
+        self.assertIn("transactions of its own", out)
+        # Nobody has rebuilt it.
+        _, err = self.rejoin_with("a", EXIT_REFUSED, "--rebuilt")
+        self.assertIn("transactions of its own", err)
+        self.wait_problem(a, "rejoining", "transactions of its own")
+        a.server.stop_replica()
+        a.server.reset_binlogs()
+        a.server.set_fence(False)
+        a.server.execute("SET sql_log_bin=0", "DELETE FROM d.t WHERE id = 900")
+        a.server.begin_after(held)
+        self.rejoin_with("a", 0, "--rebuilt")
+        self.wait_none(a)
         self.check_equal()
 
     def a_source_that_lacks_a_privilege(self, b):

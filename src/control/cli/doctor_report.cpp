@@ -7,6 +7,8 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "binlane/admin.h"
+#include "control/admin/admin_client.h"
 #include "control/cli/ask.h"
 #include "control/cli/installed_config.h"
 #include "control/config/service_identity.h"
@@ -14,6 +16,14 @@
 
 namespace binlane::cli {
 namespace {
+
+// Null if no binlaned answers there: a host is checked before its first start, too.
+json status_of(const std::string& socket) {
+  constexpr std::uint32_t kTimeoutMs = 2'000;
+  AdminOutcome outcome = admin_request(socket, {{admin::kVerb, admin::kVerbStatus}}, kTimeoutMs);
+  const auto* const status = std::get_if<json>(&outcome);
+  return status != nullptr ? *status : json();
+}
 
 std::vector<HealthFinding> findings_of(const std::string& config_path) {
   Config config;
@@ -23,7 +33,7 @@ std::vector<HealthFinding> findings_of(const std::string& config_path) {
     // Without it nothing else can be checked, and binlaned does not start.
     return {{CheckSeverity::fault, "config", error.what(), ""}};
   }
-  std::vector<HealthFinding> findings = check_up(config);
+  std::vector<HealthFinding> findings = check_up(config, status_of(config.admin_socket));
   if (const auto service = service_identity()) {
     for (const std::string& problem : unreadable_for(*service, config, config_path))
       findings.push_back({CheckSeverity::fault, "service", problem, ""});

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "control/failover/host_role.h"
+#include "control/status/problems.h"
 #include "storage/durable_record.h"
 
 namespace binlane {
@@ -38,6 +39,11 @@ std::optional<RoleState> role_on_record(const Config& config) {
   return state;
 }
 
+bool is_fenced(const nlohmann::json& status) {
+  const nlohmann::json source = status.value("source", nlohmann::json::object());
+  return source.is_object() && source.value("role", "") == to_string(HostRole::fenced);
+}
+
 }  // namespace
 
 Findings check_role(const RoleState& state) {
@@ -58,7 +64,20 @@ Findings check_role(const RoleState& state) {
   return found;
 }
 
-Findings check_up(const Config& config) {
+Findings check_daemon(const nlohmann::json& status) {
+  Findings found;
+  for (const nlohmann::json& problem : status.value("problems", nlohmann::json::array())) {
+    const bool fault = problem.value("severity", "") == to_string(Severity::fault);
+    found.push_back({fault ? CheckSeverity::fault : CheckSeverity::warning, "binlaned",
+                     problem.value("text", ""),
+                     fmt::format("OPERATIONS, Problems: {}", problem.value("code", ""))});
+  }
+  if (found.empty())
+    found.push_back({CheckSeverity::fine, "binlaned", "it runs, and reports no problem", ""});
+  return found;
+}
+
+Findings check_up(const Config& config, const nlohmann::json& status) {
   Findings all;
   const auto add = [&all](Findings found) {
     all.insert(all.end(), std::make_move_iterator(found.begin()),
@@ -66,12 +85,13 @@ Findings check_up(const Config& config) {
   };
   for (const std::string& warning : config.warnings)
     all.push_back({CheckSeverity::warning, "config", warning, ""});
-  if (config.source) {
-    add(check_quorum(*config.source));
-    add(check_server(config));
-  }
+  const bool runs = status.is_object();
+  if (runs) add(check_daemon(status));
   if (config.source) {
     const auto role = role_on_record(config);
+    const bool fenced = role ? role->role == HostRole::fenced : runs && is_fenced(status);
+    add(check_quorum(*config.source));
+    add(check_server(config, fenced));
     if (role) add(check_role(*role));
     const bool is_source = role && role->role == HostRole::source;
     if (config.replica) add(check_standby_server(config, is_source));

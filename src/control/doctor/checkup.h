@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -23,11 +24,17 @@ struct HealthFinding {
 };
 using Findings = std::vector<HealthFinding>;
 
-// All of them.
-Findings check_up(const Config& config);
+// All of them. `status`: what the binlaned that runs here answers to `status`; null: none does.
+Findings check_up(const Config& config, const nlohmann::json& status);
 
-// The server of a source's daemon.
-Findings check_server(const Config& config);
+// The problems that a running binlaned reports: it sees what nobody else can, such as what of the
+// server's transactions came from the feed. Pure.
+Findings check_daemon(const nlohmann::json& status);
+// The server of a source's daemon. `fenced`: this host must not have its server started before a
+// rejoin has looked at its binlogs.
+Findings check_server(const Config& config, bool fenced);
+// A server that cannot be connected to, by its error. Pure.
+HealthFinding unreachable_server(const SourceConfig& source, const std::string& error, bool fenced);
 // Whether all of the server's semi-sync clients are ours: it has `clients`; `others` are the server
 // ids of registered replicas that are no binlaned. Pure.
 Findings check_ackers(const ServerWords& words, std::uint64_t clients,

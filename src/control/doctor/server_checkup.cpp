@@ -108,16 +108,22 @@ Findings check_set_aside(const std::string& base) {
            "more (OPERATIONS, Rejoin)"}};
 }
 
-Findings check_server(const Config& config) {
+HealthFinding unreachable_server(const SourceConfig& source, const std::string& error,
+                                 bool fenced) {
+  return {CheckSeverity::fault, "server",
+          fmt::format("cannot connect to {}: {}", source.server_socket, error),
+          fenced ? "this host is FENCED: do not start its server, whose recovery would commit what "
+                   "perhaps no other host has; run binlane rejoin first (OPERATIONS, Rejoin)"
+                 : "start the server, or repair the account"};
+}
+
+Findings check_server(const Config& config, bool fenced) {
   Findings found;
   const SourceConfig& source = *config.source;
   ServerConnection connection({source.server_socket, source.server_user, source.server_password});
   const SqlError error = connection.connect();
   if (!error.ok()) {
-    found.push_back(
-        {CheckSeverity::fault, "server",
-         fmt::format("cannot connect to {}: {}", source.server_socket, to_string(error)),
-         "start the server, or repair the account"});
+    found.push_back(unreachable_server(source, to_string(error), fenced));
     return found;
   }
   const ServerFactsResult facts = read_server_facts(connection);

@@ -80,5 +80,32 @@ TEST(CheckRole, ARejoinThatIsNotDoneIsAWarning) {
   EXPECT_TRUE(check_role(state).empty());
 }
 
+// Its recovery would commit what `binlane rejoin --cut` can still take back.
+TEST(CheckServer, NobodyIsToldToStartTheServerOfAFencedHost) {
+  SourceConfig source;
+  source.server_socket = "/run/mysqld/mysqld.sock";
+  const HealthFinding fenced = unreachable_server(source, "2002: no socket", true);
+  EXPECT_NE(fenced.remedy.find("do not start its server"), std::string::npos);
+  EXPECT_NE(fenced.remedy.find("binlane rejoin first"), std::string::npos);
+  const HealthFinding other = unreachable_server(source, "2002: no socket", false);
+  EXPECT_EQ(other.remedy, "start the server, or repair the account");
+  EXPECT_NE(other.found.find("2002: no socket"), std::string::npos);
+}
+
+TEST(CheckDaemon, WhatItReportsIsNeverBetterThanItsStatus) {
+  const auto status = nlohmann::json::parse(R"({"problems": [
+    {"code": "cannot_take_over", "severity": "fault", "text": "a promotion would be refused"},
+    {"code": "not_following", "severity": "warning", "text": "its server does not follow"}]})");
+  const Findings found = check_daemon(status);
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].severity, CheckSeverity::fault);
+  EXPECT_EQ(found[0].found, "a promotion would be refused");
+  EXPECT_NE(found[0].remedy.find("cannot_take_over"), std::string::npos);
+  EXPECT_EQ(found[1].severity, CheckSeverity::warning);
+  const Findings none = check_daemon(nlohmann::json::parse(R"({"problems": []})"));
+  ASSERT_EQ(none.size(), 1u);
+  EXPECT_EQ(none[0].severity, CheckSeverity::fine);
+}
+
 }  // namespace
 }  // namespace binlane
