@@ -187,7 +187,9 @@ bool FeedSession::run_dump(mysql::BinlogDump dump, std::optional<MysqlGtidSet> h
 bool FeedSession::take_gtid_request(DumpRequest& request, bool& connected) {
   const auto start = queries_.variable("slave_connect_state");
   if (greeting_.dialogue->grammar == GtidGrammar::mysql) {
-    if (!start) return true;
+    // A server of MariaDB, by GTID or by position. Its mariadb-binlog asks for no heartbeats, and
+    // may read.
+    if (!start && (request.capability == 0 || request.heartbeat_ns == 0)) return true;
     connected = refuse_dump(kFatalDumpError, std::string(greeting_.dialogue->other_kind));
     return false;
   }

@@ -27,14 +27,12 @@ MysqlDumpRules::MysqlDumpRules(const DumpRequest& request, const ArchivePlace& p
       dialogue_(*request.dialogue),
       source_id_(request.source_id),
       heartbeat_v2_((request.dump.flags & mysql::kDumpHeartbeatV2) != 0),
-      of_mariadb_(request.capability != 0 && request.heartbeat_ns != 0),
       replica_uuid_(request.replica_uuid),
       seeks_file_(request.held && request.dump.file.empty()) {
   if (request.held) filter_.emplace(*request.held);
 }
 
 std::optional<mysql::ErrorPacket> MysqlDumpRules::check_client(ArchiveGtids& gtids) {
-  if (of_mariadb_) return fatal_dump_error(std::string(dialogue_.other_kind));
   writer_ = gtids.newest_writer();
   // A real source leaves it to the replica to find this out, but the feed has a UUID of its own.
   if (!writer_ || !writer_->certain || writer_->uuid != replica_uuid_) return std::nullopt;

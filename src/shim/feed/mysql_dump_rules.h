@@ -45,7 +45,6 @@ class MysqlDumpRules final : public DumpRules {
   const FeedDialogue& dialogue_;
   const std::uint32_t source_id_;
   const bool heartbeat_v2_;
-  const bool of_mariadb_;
   const std::optional<Uuid> replica_uuid_;
   const bool seeks_file_;
   std::optional<GtidSetFilter> filter_;

@@ -274,6 +274,13 @@ TEST_F(MysqlFeedTest, GoesOnFromASealedStream) {
   EXPECT_EQ(count(dump(executed_at({2, size(2)})), "15"), 1u);
   dump({}, mysql::kDumpNonBlock, "binlog.000003");
   EXPECT_NE(client_->error().find("use SOURCE_AUTO_POSITION=1"), std::string::npos);
+  // A server of MariaDB cannot go on in any way, whatever it follows by.
+  Client other(server_->port());
+  ASSERT_TRUE(other.login_to_mysql(mysql::kNativePassword));
+  ASSERT_TRUE(other.ok("SET @mariadb_slave_capability=4, @master_heartbeat_period=1000000000"));
+  other.command(mysql::build_binlog_dump(dump_from(4, name(1))));
+  EXPECT_NE(mysql::parse_error(other.receive())->message.find("servers of one kind"),
+            std::string::npos);
 }
 
 TEST_F(MysqlFeedTest, RefusesWhatIsNoSet) {
