@@ -17,7 +17,7 @@ ANSWER_S = 30
 FIRST_OPENED = 8
 # Descriptors that are left. An incarnation needs eight at once, a promotion more.
 SPARES = (0, 1, 2, 3, 5, 7)
-SERVER_GONE = {"dump_away", "poll_failing", "looking", "refused"}
+SERVER_GONE = {"server_down", "dump_away", "poll_failing", "looking", "refused"}
 # As the kernel, libmariadb and the server's protocol say it.
 NO_DESCRIPTOR = re.compile(r"Too many open files|\b24\b")
 

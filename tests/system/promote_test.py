@@ -786,6 +786,13 @@ class Cut(HaCase):
         # to be cut: whatever advises an operator says so.
         a.daemon.start()
         a.wait_state("FENCED")
+        waiting.until(
+            lambda: "do not start it before binlane rejoin" in a.binlane("status", "--json")[1],
+            "the status to say that the server is down",
+            WAIT_S,
+        )
+        doctor = a.binlane("doctor", "--config", str(a.daemon.config_file))[1]
+        self.assertIn("do not start its server", doctor)
         out, err = self.rejoin_with("a", EXIT_REFUSED)
         self.assertIn(f"only here: GTID {self.newest_gtid(a)}", out)
         status, out, err = self.cluster.rejoin("a", "--cut")
@@ -795,7 +802,8 @@ class Cut(HaCase):
         self.assertEqual(a.server.query("SELECT COUNT(*) FROM d.t WHERE note = 'waits'"), [(0,)])
         # The problem that the server was down has ended, although a standby's server is not polled.
         status = json.loads(a.binlane("status", "--json")[1])
-        self.assertNotIn("poll_failing", [problem["code"] for problem in status["problems"]])
+        codes = {problem["code"] for problem in status["problems"]}
+        self.assertFalse(codes & {"poll_failing", "server_down"}, codes)
         self.insert(b, 4)
         self.check_equal()
         self.assertEqual(self.rows_of(a)[1], (2, "by b"))

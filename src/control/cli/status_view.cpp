@@ -89,16 +89,20 @@ std::string server_line(const json& server) {
                      text_of(server, "counted"), count_text(server, "no_tx"));
 }
 
+std::string counted(const json& object, const char* name, const char* one, const char* many) {
+  const std::string count = count_text(object, name);
+  return fmt::format("{} {}", count, count == "1" ? one : many);
+}
+
 std::string ledger_line(const json& ledger) {
   if (!ledger.is_object()) return {};
-  const std::string line =
-      fmt::format("{} entries, {} open, {} event groups released without a quorum",
-                  count_text(ledger, "entries"), count_text(ledger, "open"),
-                  count_text(ledger, "exposed_groups"));
+  const std::string line = fmt::format(
+      "{}, {} open, {} released without a quorum", counted(ledger, "entries", "entry", "entries"),
+      count_text(ledger, "open"), counted(ledger, "exposed_groups", "event group", "event groups"));
   const json& uncountable = member(ledger, "uncountable");
   if (!uncountable.is_number_unsigned() || uncountable.get<std::uint64_t>() == 0) return line;
-  return fmt::format("{}, and an unknown number in {} intervals", line,
-                     uncountable.get<std::uint64_t>());
+  return fmt::format("{}, and an unknown number in {}", line,
+                     counted(ledger, "uncountable", "interval", "intervals"));
 }
 
 std::string counters_line(const json& counters) {

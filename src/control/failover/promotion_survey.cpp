@@ -94,9 +94,11 @@ std::string PromotionSurvey::reason(bool from_live_source) const {
     return judged.reason();
   if (live_.empty() || from_live_source) return "peers that may hold a longer log";
   return fmt::format(
-      "the source {} is alive. A promotion would be a planned switchover: stop the source's "
-      "writers, then repeat this with --from-live-source",
-      live_);
+      "the source {} is alive: its binlaned answers. If its server has died, run binlane fence {} "
+      "on that host, and repeat this. Otherwise a promotion would be a planned switchover: stop "
+      "the "
+      "source's writers, and repeat this with --from-live-source",
+      live_, live_);
 }
 
 std::vector<std::string> PromotionSurvey::lines(std::uint64_t now_ns) const {

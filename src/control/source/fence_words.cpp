@@ -35,7 +35,8 @@ std::string waiting_clients_text(ServerLife life, std::uint64_t waiting, std::ui
   const std::string clients =
       waiting == 0
           ? "no commit was seen to wait for a quorum; clients of commits that wait all the same"
-          : fmt::format("{} commits wait for a quorum: their clients", waiting);
+          : fmt::format("{} for a quorum: their clients",
+                        waiting == 1 ? "1 commit waits" : fmt::format("{} commits wait", waiting));
   return fmt::format(
       "{} are told OK when the server's own timeout ends, at {} at the latest ({} ms from now), "
       "although perhaps no other host has these commits. The ledger lists them. To prevent this, "

@@ -61,10 +61,10 @@ void FencedSource::poll_server(std::uint64_t now_ns, std::uint64_t our_timeout_m
   if (!parts_.server.polls_connected()) {
     next_poll_ns_ = now_ns + kServerRetryNs;
     if (const Status connected = connect(); !connected.is_ok())
-      return sight_.note_failed_poll(connected);
+      return sight_.note_failed_poll(connected, parts_.server.is_down());
   }
   const Result<ServerPollResult> poll = parts_.server.poll();
-  if (!poll.is_ok()) return sight_.note_failed_poll(poll.status());
+  if (!poll.is_ok()) return sight_.note_failed_poll(poll.status(), false);
   sight_.poll_problem.clear();
   const SemiSyncStatus& status = poll.value().status;
   const ServerCounters now{status.yes_tx, status.no_tx, status.no_times};

@@ -10,9 +10,10 @@
 
 namespace binlane {
 
-void ServerSight::note_failed_poll(const Status& status) {
+void ServerSight::note_failed_poll(const Status& status, bool no_server) {
   BL_ASSERT(status.is_failed());
   ++polls_failed;
+  server_down = no_server;
   if (status.text() == poll_problem) return;
   poll_problem = status.text();
   log::error("poll_failed", "cannot read the server's status: {}", poll_problem);
@@ -22,7 +23,7 @@ void ServerSight::note_failed_poll(const Status& status) {
 // ends; the dump drain notices that too.
 std::optional<IncarnationEnd> SourceIncarnation::reconnect(std::uint64_t now_ns) {
   if (const Status connected = parts_.server.connect(); !connected.is_ok()) {
-    history_.sight.note_failed_poll(connected);
+    history_.sight.note_failed_poll(connected, parts_.server.is_down());
     next_poll_ns_ = now_ns + kServerRetryNs;
     return std::nullopt;
   }
@@ -47,7 +48,7 @@ std::optional<IncarnationEnd> SourceIncarnation::poll_server(std::uint64_t now_n
   Result<ServerPollResult> poll = parts_.server.poll();
   if (!poll.is_ok()) {
     synced_.confirmer().on_poll_end(std::nullopt);
-    sight.note_failed_poll(poll.status());
+    sight.note_failed_poll(poll.status(), false);
     // Nothing waits any more, whatever the last poll has shown. The ledger gets what came since
     // then as the next incarnation is refused or begins.
     if (parts_.server.lost_semi_sync())

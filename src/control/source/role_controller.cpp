@@ -252,6 +252,7 @@ void RoleController::show(SourceView& view) const {
     view.role_failure =
         fmt::format("cannot store {}: {}", parts_.role.path(), errno_text(parts_.role.error()));
   view.poll_problem = sight_.poll_problem;
+  view.server_down = sight_.server_down && !sight_.poll_problem.empty();
   view.login_problem = parts_.server.login_problem();
   if (view.phase == SourcePhase::standby) view.replication_problem = standby_.replication_problem();
   if (view.phase == SourcePhase::standby && fitness_) view.unfit = fitness_->problem();

@@ -39,11 +39,12 @@ struct ServerSight {
   std::string version;
   SemiSyncStatus status;
   std::string poll_problem;  // why the last poll failed; empty: it succeeded
+  bool server_down = false;  // it failed because no server answers
   std::uint64_t polls = 0;
   std::uint64_t polls_failed = 0;
 
   // Logs the error if it is another one than last time; status and metrics show it while it lasts.
-  void note_failed_poll(const Status& status);
+  void note_failed_poll(const Status& status, bool no_server);
 };
 
 // Totals of all incarnations of this process.

@@ -62,6 +62,8 @@ class SourceServer {
   virtual bool polls_connected() const = 0;
   virtual Status connect_commands() = 0;  // opens the other one, unless it is open
   virtual bool commands_connected() const = 0;
+  // At the last attempt to connect no server answered, as opposed to one that refused our account.
+  virtual bool is_down() const { return false; }
 
   // --- what the server is; over the connection for polls
   virtual Result<ServerFacts> read_facts() = 0;

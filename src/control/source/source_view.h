@@ -80,6 +80,7 @@ struct SourceView {
   // cannot be asked; why our account cannot log in; which settings differ from what Binlane has
   // set; and that the server takes writes although mode `fail` has made it read-only.
   std::string poll_problem;
+  bool server_down = false;  // no server answers; poll_problem has the error
   std::string login_problem;
   std::vector<std::string> server_differences;
   std::string read_only_problem;

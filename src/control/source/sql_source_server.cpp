@@ -54,11 +54,14 @@ void SqlSourceServer::start(DumpConnection::Register decide) {
 Status SqlSourceServer::connect() {
   SqlError error = poll_connection_.connect();
   if (error.ok()) error = command_connection_.connect();
+  down_ = error.is_connection_failure();
   return status_of(error);
 }
 
 Status SqlSourceServer::connect_polls() {
-  return status_of(poll_connection_.connect());
+  const SqlError error = poll_connection_.connect();
+  down_ = error.is_connection_failure();
+  return status_of(error);
 }
 
 Status SqlSourceServer::connect_commands() {

@@ -27,6 +27,7 @@ class SqlSourceServer final : public SourceServer {
   bool polls_connected() const override { return poll_connection_.is_connected(); }
   Status connect_commands() override;
   bool commands_connected() const override { return command_connection_.is_connected(); }
+  bool is_down() const override { return down_; }
 
   Result<ServerFacts> read_facts() override;
   ServerRun read_run() override { return read_server_run(poll_connection_); }
@@ -69,6 +70,7 @@ class SqlSourceServer final : public SourceServer {
   // Of the server that the connection for commands leads to.
   const ServerWords& words() const noexcept { return command_connection_.words(); }
   const std::string socket_;
+  bool down_ = false;  // at the last attempt to connect
   ServerConnection poll_connection_;
   ServerConnection command_connection_;
   std::optional<SemiSyncControl> poller_;

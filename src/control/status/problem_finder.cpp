@@ -18,6 +18,11 @@ std::string with_reason(std::string text, const std::string& reason) {
   return reason.empty() ? text : text + ": " + reason;
 }
 
+// "1 interval", "2 intervals".
+std::string counted(std::uint64_t count, const char* what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 void add_if(ProblemList& out, ProblemCode code, const std::string& text) {
   if (!text.empty()) out.add(code, text);
 }
@@ -30,15 +35,16 @@ void add_files(const View& view, ProblemList& out) {
 
 void add_ledger(const View& view, ProblemList& out) {
   if (view.ledger.open > 0)
-    out.add(ProblemCode::ledger_open,
-            fmt::format("{} intervals of the ledger are open: their commits were released, and no "
-                        "quorum has all of them yet",
-                        view.ledger.open));
+    out.add(
+        ProblemCode::ledger_open,
+        fmt::format("{} of the ledger {} open: their commits may have been released, and no "
+                    "quorum has all of them yet",
+                    counted(view.ledger.open, "interval"), view.ledger.open == 1 ? "is" : "are"));
   if (view.ledger.unacknowledged > 0)
     out.add(ProblemCode::ledger_unacknowledged,
-            fmt::format("{} intervals were released without a quorum, and nobody has acknowledged "
-                        "them (binlane ledger list, binlane ledger ack ID)",
-                        view.ledger.unacknowledged));
+            fmt::format("{} may have been released without a quorum, and nobody has acknowledged "
+                        "that (binlane ledger list, binlane ledger ack ID)",
+                        counted(view.ledger.unacknowledged, "interval")));
 }
 
 void add_replicas(const SourceConfig& config, const View& view, ProblemList& out) {
@@ -78,9 +84,9 @@ void add_running(const SourceConfig& config, const View& view, ProblemList& out)
                                                     : "the ledger cannot be written"));
   if (view.other_ackers > 0)
     out.add(ProblemCode::other_acker,
-            fmt::format("{} semi-sync clients of the server besides Binlane acknowledge commits "
-                        "that perhaps no quorum has (binlane doctor names them)",
-                        view.other_ackers));
+            fmt::format("{} of the server besides Binlane may acknowledge commits that perhaps no "
+                        "quorum has (binlane doctor names them)",
+                        counted(view.other_ackers, "semi-sync client")));
   if (view.numbers_near_end)
     out.add(ProblemCode::binlog_numbers,
             fmt::format("the newest binlog is number {}: at {} semi-sync ends for good; renumber "
@@ -94,7 +100,7 @@ void add_running(const SourceConfig& config, const View& view, ProblemList& out)
                     "at the server's disk and error log (OPERATIONS, Large transactions)",
                     view.headless_binlog, static_cast<double>(view.headless_ns) / kNanosPerSecond));
   add_replicas(config, view, out);
-  if (view.drain.state != DrainState::draining)
+  if (view.drain.state != DrainState::draining && !view.server_down)
     out.add(ProblemCode::dump_away,
             with_reason(fmt::format("the dump connection to the server is {}: acknowledgements do "
                                     "not reach it",
@@ -141,9 +147,23 @@ void add_source(const SourceConfig& config, const View& view, ProblemList& out) 
   }
 }
 
+// While binlaned runs and its server does not: what to do depends on the role.
+void add_server_down(const SourceConfig& config, const View& view, ProblemList& out) {
+  if (!view.server_down) return;
+  const char* const advice =
+      view.phase == Phase::fenced
+          ? "do not start it before binlane rejoin has looked at its binlogs: its recovery would "
+            "commit what perhaps no other host has"
+          : "nothing can be committed here. Start it, or let another host take over: binlane fence "
+            "here, then binlane promote there (OPERATIONS, The source's server has died)";
+  out.add(ProblemCode::server_down,
+          fmt::format("the server at {} is down or cannot be reached: {}; {}", config.server_socket,
+                      view.poll_problem, advice));
+}
+
 // What the last looks at the server have shown, in any role.
 void add_server(const View& view, ProblemList& out) {
-  if (!view.poll_problem.empty())
+  if (!view.poll_problem.empty() && !view.server_down)
     out.add(ProblemCode::poll_failing,
             fmt::format("the server's status cannot be read, so what is shown of it is old: {}",
                         view.poll_problem));
@@ -227,6 +247,7 @@ std::vector<Problem> find_problems(const HostSight& sight) {
             fmt::format("the thread {} has not turned for {} ms: what it shows is old", stuck.name,
                         stuck.for_ms));
   if (sight.source != nullptr) {
+    add_server_down(*sight.source_config, *sight.source, out);
     add_source(*sight.source_config, *sight.source, out);
     add_server(*sight.source, out);
     add_ledger(*sight.source, out);

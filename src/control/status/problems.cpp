@@ -24,6 +24,7 @@ constexpr ProblemKind kKinds[] = {
     {ProblemCode::replica_damaged, "replica_damaged", kWarning, nullptr},
     {ProblemCode::ledger_open, "ledger_open", kFault, nullptr},
     {ProblemCode::ledger_unacknowledged, "ledger_unacknowledged", kWarning, nullptr},
+    {ProblemCode::server_down, "server_down", kFault, nullptr},
     {ProblemCode::poll_failing, "poll_failing", kFault, nullptr},
     {ProblemCode::login_failing, "login_failing", kFault, nullptr},
     {ProblemCode::dump_away, "dump_away", kFault, nullptr},

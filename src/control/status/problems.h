@@ -38,6 +38,7 @@ enum class ProblemCode : std::uint8_t {
   replica_damaged,
   ledger_open,
   ledger_unacknowledged,
+  server_down,
   poll_failing,
   login_failing,
   dump_away,

@@ -88,6 +88,15 @@ TEST(StatusText, ShowsWhatASourceDoes) {
        "r2       away       -             -            -           its log does not match"});
 }
 
+TEST(StatusText, CountsOneAsOne) {
+  json status = source_status();
+  status["source"]["ledger"] = {
+      {"entries", 1}, {"open", 0}, {"exposed_groups", 1}, {"uncountable", 1}};
+  expect_words(status_text(status),
+               {"1 entry, 0 open, 1 event group released", "an unknown number in 1 interval"});
+  EXPECT_EQ(status_text(status).find("1 intervals"), std::string::npos);
+}
+
 TEST(StatusText, ShowsWhatAReplicaDoes) {
   expect_words(status_text(replica_status()),
                {"replica        connected, source s", "durable      17:5000",

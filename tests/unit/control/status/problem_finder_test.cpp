@@ -125,9 +125,26 @@ const std::vector<Case>& cases() {
        "r2 is away: its log does not match"},
       {Code::replica_damaged, true, false,
        [](Host& h) { h.source.marks.replicas[0].state = wire::kStateDamaged; }, "r1"},
-      {Code::ledger_open, true, false, [](Host& h) { h.source.ledger.open = 2; }, "2 intervals"},
+      {Code::ledger_open, true, false, [](Host& h) { h.source.ledger.open = 1; },
+       "1 interval of the ledger is open: their commits may have been"},
+      {Code::ledger_open, true, false, [](Host& h) { h.source.ledger.open = 2; },
+       "2 intervals of the ledger are open"},
       {Code::ledger_unacknowledged, true, false,
        [](Host& h) { h.source.ledger.unacknowledged = 3; }, "3 intervals"},
+      {Code::server_down, true, false,
+       [](Host& h) {
+         h.source.server_down = true;
+         h.source.poll_problem = "2002: no socket";
+       },
+       "2002: no socket; nothing can be committed here. Start it"},
+      // Its recovery would commit what a rejoin can still take back.
+      {Code::server_down, true, true,
+       [](Host& h) {
+         h.source.phase = Phase::fenced;
+         h.source.server_down = true;
+         h.source.poll_problem = "2002: no socket";
+       },
+       "do not start it before binlane rejoin"},
       {Code::poll_failing, true, false, [](Host& h) { h.source.poll_problem = "1142: denied"; },
        "1142: denied"},
       {Code::login_failing, true, true, [](Host& h) { h.source.login_problem = "4151: locked"; },
@@ -278,6 +295,17 @@ TEST(ProblemFinder, FaultsComeFirst) {
   const auto problems = host.find(true, false);
   ASSERT_EQ(problems.size(), 2U);
   EXPECT_EQ(problems[0].code, ProblemCode::poll_failing);
+}
+
+// That its status cannot be read and that no acknowledgement reaches it follow from that.
+TEST(ProblemFinder, AServerThatIsDownIsOneProblem) {
+  Host host;
+  host.source.server_down = true;
+  host.source.poll_problem = "2002: no socket";
+  host.source.drain.state = DrainState::backing_off;
+  const auto problems = host.find(true, false);
+  ASSERT_EQ(problems.size(), 1U);
+  EXPECT_EQ(problems[0].code, ProblemCode::server_down);
 }
 
 // A standby's [source] section does not run: it is normal that it has no quorum and no dump
