@@ -1,7 +1,7 @@
 """One step: a sentence, and the shell commands that carry it out.
 
-`plan` prints the commands and `up` gives the same text to sh, so neither can do what the other does
-not. Every write to the kernel is followed by a look at its effect.
+`plan` prints the script of all steps and `up` gives the same text to sh, so neither can do what the
+other does not. Every write to the kernel is followed by a look at its effect.
 """
 
 import shlex
@@ -9,19 +9,18 @@ from dataclasses import dataclass
 
 from . import kernel_modules, pci
 
-# What the commands of all steps use.
+# What the commands of all steps use. The kernel needs some milliseconds, or seconds for a large NIC.
 PREAMBLE = r"""set -eu
+step() { echo "$1"; }
 # await CONDITION MESSAGE: until the condition holds, or for 10 s.
 await() {
-  tries=100
+  tries=110
   until eval "$1"; do
     tries=$((tries - 1))
     if [ "$tries" -eq 0 ]; then echo "$2" >&2; exit 1; fi
-    sleep 0.1
+    if [ "$tries" -ge 100 ]; then sleep 0.01; else sleep 0.1; fi
   done
 }
-# link_of PATH: the last part of where a symbolic link leads; empty without one.
-link_of() { basename "$(readlink "$1" || true)"; }
 """
 HEREDOC_END = "END_OF_STATE"
 
@@ -70,7 +69,7 @@ class Steps:
     def _await_driver(self, address, driver):
         link = f"{self._path(pci.folder(address))}/driver"
         return (
-            f"\nawait '[ \"$(link_of {link})\" = {driver} ]'"
+            f"\nawait '[ {link} -ef {self._path(f'{pci.DRIVERS}/{driver}')} ]'"
             f" '{address}: {driver} did not take it; dmesg says why'"
         )
 
@@ -97,10 +96,10 @@ class Steps:
 
     def give_node(self, address, group):
         """The group's number is known once the device is bound, and of a virtual function once it is."""
-        node = f"{self._path('/dev/vfio')}/$(link_of {self._path(pci.folder(address))}/iommu_group)"
         return Step(
             f"{address}: let the group {group} open its device node",
-            f'node="{node}"\n'
+            f"number=$(readlink {self._path(pci.folder(address))}/iommu_group)\n"
+            f"node={self._path('/dev/vfio')}/${{number##*/}}\n"
             f"await '[ -e \"$node\" ]' \"$node does not appear\"\n"
             f'chgrp {shlex.quote(group)} "$node"\n'
             'chmod 0660 "$node"',
@@ -195,5 +194,5 @@ class Steps:
 def script(steps):
     """One text for sh that carries out all steps, or stops at the first that fails."""
     parts = ["#!/bin/sh", PREAMBLE]
-    parts += [f"# {step.text}\n{step.shell}\n" for step in steps]
+    parts += [f"step {shlex.quote(step.text)}\n{step.shell}\n" for step in steps]
     return "\n".join(parts)

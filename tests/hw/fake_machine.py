@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 GROUP = grp.getgrgid(os.getgid()).gr_name
-LOOK_S = 0.002
+LOOK_S = 0.01
 NODES = (0, 1)
 NODE_MIB = 4096
 UP, DOWN = "0x1003", "0x1002"  # an interface's flags
@@ -22,10 +22,13 @@ VIRTUAL_OFFSET, VIRTUAL_STRIDE = 128, 2
 USER_DRIVERS = ("vfio-pci", "uio_pci_generic")
 
 MODPROBE = """#!/bin/sh
-module=$(echo "$2$1" | sed 's/^-r//; s/-r$//' | tr - _)
-driver=$(echo "$2$1" | sed 's/^-r//; s/-r$//')
+for driver; do :; done
+case $driver in
+  vfio-pci) module=vfio_pci ;;
+  *) module=$driver ;;
+esac
 here=@ROOT@/sys/bus/pci/drivers/$driver
-if [ "$1" = -r ]; then rm -r "@ROOT@/sys/module/$module"; rm -rf "$here"; exit 0; fi
+if [ "$1" = -r ]; then exec rm -rf "@ROOT@/sys/module/$module" "$here"; fi
 mkdir -p "@ROOT@/sys/module/$module"
 case $driver in
   vfio-pci | uio_pci_generic)
@@ -42,9 +45,7 @@ grep -v " $point " @ROOT@/proc/mounts >@ROOT@/proc/mounts.new
 cat @ROOT@/proc/mounts.new >@ROOT@/proc/mounts
 rm @ROOT@/proc/mounts.new
 """
-# The kernel of this machine acts at its next turn.
-SLEEP = "#!/bin/sh\nexec /bin/sleep 0.005\n"
-PROGRAMS = {"modprobe": MODPROBE, "mount": MOUNT, "umount": UMOUNT, "sleep": SLEEP}
+PROGRAMS = {"modprobe": MODPROBE, "mount": MOUNT, "umount": UMOUNT}
 
 
 class FakeMachine:

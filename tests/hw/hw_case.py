@@ -63,6 +63,7 @@ class HwCase(unittest.TestCase):
             ["sh"], input=script, capture_output=True, text=True, timeout=SCRIPT_TIMEOUT_S, check=False
         )
         self.assertEqual((done.returncode, done.stderr), (0, ""), script)
+        return done.stdout
 
     def driver(self, address):
         link = self.fake.path(f"sys/bus/pci/devices/{address}/driver")

@@ -57,6 +57,7 @@ class UpAndDown(HwCase):
         self.fake.path("run/binlane-hw/state.json").unlink()
         self.fake.path("run/binlane-hw").rmdir()
         self.fake.path("dev/vfio/11").chmod(0o600)
+        self.assertNotIn("give it to", self.do("plan", "--group", GROUP, "--nic", NIC))
         between = self.there_and_back("--nic", NIC)
         self.assertEqual(between["dev/vfio/11"][1], 0o660)
         self.assertEqual(self.driver(NIC), "vfio-pci")
@@ -66,6 +67,12 @@ class UpAndDown(HwCase):
         before = self.fake.dump()
         self.assertIn("stays in place", self.up("--nic", "0000:03:00.0"))
         self.assertEqual(self.fake.dump(), before)
+
+    def test_a_hugetlbfs_that_is_there(self):
+        """The mount unit's, for example: it stays, and is there once."""
+        self.fake.write("proc/mounts", "hugetlbfs /dev/hugepages_binlane hugetlbfs rw,gid=998 0 0\n")
+        between = self.there_and_back("--hugepages", "0=8")
+        self.assertEqual(between["proc/mounts"][2].count("hugepages_binlane"), 1)
 
     def test_the_kernels_module_was_unloaded_meanwhile(self):
         before = self.fake.dump()
