@@ -44,6 +44,7 @@ std::optional<std::string> LoginProbe::probe() {
   ServerFactsResult account;
   account.error = connection_.connect();
   const bool logged_in = account.ok();
+  if (logged_in) has_logged_in_ = true;
   if (logged_in) account = read_account_facts(connection_);
   connection_.close();
   if (account.error.is_connection_failure()) return std::nullopt;
@@ -56,7 +57,6 @@ std::optional<std::string> LoginProbe::probe() {
                        : "cannot log in to the server",
         to_string(account.error));
   }
-  has_logged_in_ = true;
   if (!account.ok())
     return "the privileges of our account cannot be read: " + to_string(account.error);
   const std::optional<Finding> missing = find_missing_privileges(account.facts);
