@@ -128,32 +128,6 @@ TEST_F(LoginProbeTest, ARefusalStaysUntilALoginSucceeds) {
   });
 }
 
-TEST_F(LoginProbeTest, OnlyAnAccountThatCouldLogInCanNoLonger) {
-  auto server = std::make_unique<BinlogServer>(options(), limit_);
-  ASSERT_EQ(server->start(), "");
-  probe("secret");
-  {
-    const Relay relay(socket_.file("s"), server->port());
-    // The second login begins when the first one has ended.
-    wait_for([&] {
-      poll();
-      return relay.connections() >= 2;
-    });
-    EXPECT_EQ(probe_->problem().find("log in"), std::string::npos) << probe_->problem();
-  }
-  ASSERT_EQ(::unlink(socket_.file("s").c_str()), 0);
-  FeedOptions locked = options();
-  locked.password = Secret("changed");
-  server = std::make_unique<BinlogServer>(locked, limit_);
-  ASSERT_EQ(server->start(), "");
-  const Relay relay(socket_.file("s"), server->port());
-  wait_for([&] {
-    poll();
-    return probe_->problem().find("can no longer log in") != std::string::npos;
-  });
-  EXPECT_NE(probe_->problem().find("server_password_file"), std::string::npos);
-}
-
 TEST_F(LoginProbeTest, LooksNoMoreOftenThanItShould) {
   BinlogServer server(options(), limit_);
   ASSERT_EQ(server.start(), "");
