@@ -125,11 +125,15 @@ class PluginCase(unittest.TestCase):
     def setUp(self):
         self.daemon = ShimDaemon(self.page)
         self.addCleanup(lambda: self.daemon.kill() if self.daemon.process.poll() is None else None)
-        self.server.query(INSTALL)
+        self.install()
         self.addCleanup(self.uninstall)
+        self.daemon.say("answer")
+
+    def install(self):
+        """Its variables begin with their defaults each time."""
+        self.server.query(INSTALL)
         self.set_variable("timeout", LONG_MS)
         self.set_variable("enabled", 1)
-        self.daemon.say("answer")
 
     def uninstall(self):
         if self.plugin_state() is None:
@@ -377,8 +381,7 @@ class Deaths(PluginCase):
             writers.wait_progress()
             self.uninstall()
             writers.wait_progress()
-            self.server.query(INSTALL)
-            self.set_variable("enabled", 1)
+            self.install()
         writers.wait_progress()
         self.daemon.say("hold")
         waiting.until(lambda: self.status("wait_sessions") >= 1, "a commit to wait", SOON_S)
