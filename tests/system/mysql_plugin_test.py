@@ -3,6 +3,7 @@ that answers or withholds the quorum."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -99,6 +100,7 @@ class PluginCase(unittest.TestCase):
         cls.kind = flavour.named("mysql")
         cls.kind.ensure()
         cls.folder = fleet.short_folder()
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
         cls.page = cls.folder / "source.page"
         cls.plugins = cls.folder / "plugins"
         cls.plugins.mkdir()
