@@ -91,7 +91,7 @@ TEST(StatusText, ShowsWhatASourceDoes) {
 TEST(StatusText, CountsOneAsOne) {
   json status = source_status();
   status["source"]["ledger"] = {
-      {"entries", 1}, {"open", 0}, {"exposed_groups", 1}, {"uncountable", 1}};
+      {"entries", 1}, {"open", 0}, {"exposed_groups", 1}, {"uncountable", 1U}};
   expect_words(status_text(status),
                {"1 entry, 0 open, 1 event group released", "an unknown number in 1 interval"});
   EXPECT_EQ(status_text(status).find("1 intervals"), std::string::npos);
