@@ -18,14 +18,20 @@ class Refusal:
         return f"{self.what}: {self.why}. Way out: {self.way_out}."
 
 
-def of_holders(machine, device):
-    found = holders.holders(machine, holders.nodes_of(machine, device))
+def _held(what, found):
     if not found:
         return []
     words = ", ".join(f"{name} (process {process})" for process, name in found)
-    return [
-        Refusal(device.address, f"{words} holds it", "end that process first, as by systemctl stop binlaned")
-    ]
+    return [Refusal(what, f"{words} holds it", "end that process first, as by systemctl stop binlaned")]
+
+
+def of_holders(machine, device):
+    return _held(device.address, holders.holders(machine, holders.nodes_of(machine, device)))
+
+
+def of_mount(machine, point):
+    """A hugetlbfs in which somebody has files open cannot be unmounted."""
+    return _held(point, holders.holders(machine, folder=point))
 
 
 def of_address(machine, address):

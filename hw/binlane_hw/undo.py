@@ -73,6 +73,7 @@ class Undo:
         if self.state.mount:
             # Files of a binlaned that was killed hold pages until the file system is gone.
             if mounts.mounted(self.machine, self.state.mount):
+                self.plan.refusals += refusal.of_mount(self.machine, self.state.mount)
                 self._step(self.make.unmount(self.state.mount))
         for entry in reversed(self.state.pages):
             self._pages(entry)

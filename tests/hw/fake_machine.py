@@ -201,10 +201,11 @@ class FakeMachine:
         here = f"sys/bus/pci/devices/{address}"
         have = len(list(self.path(here).glob("virtfn*")))
         bus = int(address.split(":")[1], 16)
+        driver = "igbvf" if self.read(f"{here}/sriov_drivers_autoprobe") == "1" else None
         for number in range(have, wanted):
             at = (bus << 8) + VIRTUAL_OFFSET + number * VIRTUAL_STRIDE
             name = f"0000:{at >> 8:02x}:{at >> 3 & 31:02x}.{at & 7}"
-            self.add(name, driver=None, group=100 + number)
+            self.add(name, driver=driver, group=100 + number)
             self.link(f"{here}/virtfn{number}", f"../{name}")
         if wanted == 0 and have:
             for number in range(have):
@@ -234,7 +235,7 @@ class FakeMachine:
                 if coming:
                     self._attach(coming, folder.name)
             probed = self._taken(self.path("sys/bus/pci/drivers_probe"))
-            if probed:
+            if probed and not self.path(f"sys/bus/pci/devices/{probed}/driver").is_symlink():
                 override = self.read(f"sys/bus/pci/devices/{probed}/driver_override")
                 self._attach(probed, self.devices[probed]["kernel"] if override == "(null)" else override)
             for file in self.path("sys/bus/pci/devices").glob("*/sriov_numvfs"):

@@ -90,6 +90,13 @@ class Refusals(HwCase):
         self.fake.path("run/binlane-hw/state.json").unlink()
         self.nic_is_refused(why, way_out)
 
+    def test_a_process_holds_huge_pages(self):
+        self.up("--nic", NIC, "--hugepages", "8")
+        self.fake.process(77, "binlaned", "/dev/hugepages_binlane/map_0")
+        self.refused(
+            "down", why="/dev/hugepages_binlane: binlaned (process 77) holds it", way_out="systemctl stop binlaned"
+        )
+
     def test_a_process_holds_it_by_uio(self):
         self.fake.write("sys/kernel/iommu_groups/11/type", "identity\n")
         self.up("--nic", NIC, "--driver", "uio_pci_generic")
@@ -155,6 +162,10 @@ class Refusals(HwCase):
 
     def test_more_virtual_functions_than_the_nic_has(self):
         self.up_is_refused("--vfs", f"{NIC}=5", why="it can have 4 virtual functions, not 5", way_out="fewer")
+
+    def test_virtual_functions_of_a_nic_that_the_kernel_does_not_drive(self):
+        self.fake.add("0000:06:00.0", driver=None, group=15, functions=4)
+        self.up_is_refused("--vfs", "0000:06:00.0=2", why="is the kernel's, and it has none", way_out="give it back")
 
     def test_virtual_functions_that_are_there(self):
         self.fake.write(f"sys/bus/pci/devices/{NIC}/sriov_numvfs", "2\n")

@@ -3,7 +3,7 @@
 import json
 import unittest
 
-from hw_case import GROUP, NIC, OTHER, HwCase
+from hw_case import GROUP, NIC, OTHER, Address, HwCase
 
 EVERYTHING = ("--nic", NIC, "--nic", OTHER, "--hugepages", "0=8", "--hugepages", "32", "--cores", "2-3")
 
@@ -39,6 +39,10 @@ class UpAndDown(HwCase):
         self.assertEqual(between[f"sys/bus/pci/devices/{NIC}/driver"], ("link", "../../drivers/e1000e"))
         self.assertEqual(between[f"sys/bus/pci/devices/{NIC}/sriov_drivers_autoprobe"][2], "1\n")
 
+    def test_virtual_functions_disappear_as_they_are(self):
+        self.up("--vfs", f"{NIC}=2")
+        self.assertNotIn("0000:01:10.", self.do("down", "--dry-run"))
+
     def test_uio(self):
         self.fake.write("sys/kernel/iommu_groups/11/type", "identity\n")
         self.there_and_back("--nic", NIC, "--driver", "uio_pci_generic")
@@ -63,7 +67,9 @@ class UpAndDown(HwCase):
         self.assertEqual(self.driver(NIC), "vfio-pci")
 
     def test_a_driver_in_place_is_left_there(self):
+        """With its address."""
         self.fake.add("0000:03:00.0", driver="mlx5_core", interface=True, group=13)
+        self.addresses = [Address(self.fake.index("eth3"), "10.0.0.1/24")]
         before = self.fake.dump()
         self.assertIn("stays in place", self.up("--nic", "0000:03:00.0"))
         self.assertEqual(self.fake.dump(), before)
@@ -200,6 +206,15 @@ class Failures(HwCase):
         with self.assertRaises(AssertionError):
             self.shell(script)
         self.assertEqual(self.fake.dump(), between)
+
+    def test_another_up_that_was_quicker(self):
+        """Its record came between our look and our first step: it is not ours to undo."""
+        record = self.fake.path("run/binlane-hw/state.json")
+        self.fake.program("mkdir", f"#!/bin/sh\n/bin/mkdir \"$@\"\necho theirs >{record}\n")
+        code, _, complained = self.call("up", "--group", GROUP, "--nic", NIC)
+        self.assertEqual(code, 1)
+        self.assertNotIn("undoing", complained)
+        self.assertEqual((record.read_text(), self.driver(NIC)), ("theirs\n", "e1000e"))
 
     def test_a_module_that_is_still_used_stays(self):
         self.up("--nic", NIC)
