@@ -151,10 +151,10 @@ class Refusals(HaCase):
         self.check_dry_run(a, b)
         self.check_a_living_source_stays(a, b)
         status, _, err = b.binlane("promote", "c")
-        self.assertEqual(status, 1)
+        self.assertEqual(status, EXIT_REFUSED)
         self.assertIn("this daemon belongs to host b", err)
         status, _, err = a.binlane("promote", "a")
-        self.assertEqual(status, 1)
+        self.assertEqual(status, EXIT_REFUSED)
         self.assertIn("is the source", err)
         c.daemon.kill()
         a.kill()
@@ -487,7 +487,11 @@ class NotFollowing(HaCase):
         a.server.execute("SET sql_log_bin=0", "DELETE FROM d.t WHERE id = 900")
         a.server.begin_after(held)
         self.rejoin_with("a", 0, "--rebuilt")
-        self.wait_none(a)
+        waiting.until(
+            lambda: not {"rejoining", "cannot_take_over"} & self.problems(a).keys(),
+            lambda: str(self.problems(a)),
+            WAIT_S,
+        )
         self.check_equal()
 
     def a_source_that_lacks_a_privilege(self, b):
