@@ -158,7 +158,7 @@ class FenceTellsOfWaiting(QuorumCase):
         name = self.cluster.daemon.config["name"]
         outcome = binlane(self.cluster.daemon, "fence", name, "--reason", REASON)
         self.assertEqual(outcome.code, 0, outcome)
-        self.assertIn("1 commits wait for a quorum: their clients are told OK", outcome.text)
+        self.assertIn("1 commit waits for a quorum: their clients are told OK", outcome.text)
         self.assertIn("22000 ms from now", outcome.text)
         waiting_insert.finish(WAIT_S)
         self.assertIsNone(waiting_insert.error)
