@@ -275,7 +275,7 @@ class Live(QuorumCase):
         self.require_mysql()
         with self.registered(OTHER_UUID):
             self.cluster.wait_state("FOREIGN_ACKER", SOON_S)
-            self.wait_problem("other_acker", "1 semi-sync clients")
+            self.wait_problem("other_acker", "1 semi-sync client")
             rows = binlane(
                 None, "doctor", "--config", self.cluster.daemon.config_file, "--json"
             ).json()["findings"]
