@@ -109,7 +109,7 @@ Result<SealedFiles> CandidateLog::export_to(const std::string& directory) {
     const ScanResult scan = scan_stream(*folder, files.end.file, files.end.file, start);
     if (!scan.ok())
       return Status::failed(fmt::format("{}: {}", files.path(scan.file), scan_text(scan)));
-    files.whole_groups = lasting_end(start.tracker, files.first);
+    files.whole_groups = start.tracker.last_group_end();
     BL_ASSERT(files.whole_groups <= files.end);
     return Status::ok();
   });

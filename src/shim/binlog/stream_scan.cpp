@@ -259,12 +259,6 @@ std::optional<Position> whole_groups_before(const BinlogFolder& folder, Position
   return tracker.last_group_end();
 }
 
-Position lasting_end(const GroupTracker& tracker, std::uint32_t first) {
-  const Position end = tracker.last_group_end();
-  const bool follows = end.file > first && tracker.format().startup_s == 0;
-  return follows && tracker.group_count() == 0 ? Position{end.file, 0} : end;
-}
-
 std::optional<std::uint64_t> count_groups(const BinlogFolder& folder, Position from, Position to) {
   BL_ASSERT(!from.is_null() && from <= to);
   std::uint64_t groups = 0;

@@ -71,13 +71,6 @@ bool follow_to(const BinlogFolder& folder, Position end, GroupTracker& tracker);
 // if its file cannot be read up to there, or is no binlog.
 std::optional<Position> whole_groups_before(const BinlogFolder& folder, Position end);
 
-// How far whole event groups reach in a stream of which `tracker` has followed nothing but the
-// newest file, from its beginning, without what a restart of the server may take back: a file that
-// only follows another one, and has no whole group yet, may not be listed in the server's index,
-// and a server that starts deletes such a file (Tailer::group_end()). `first`: the stream's oldest
-// file here.
-Position lasting_end(const GroupTracker& tracker, std::uint32_t first);
-
 // How many event groups end after `from` and not after `to`. Nothing if a file cannot be read up to
 // there, is no binlog, or is damaged: what follows the damage cannot be counted, and it is not
 // nothing.

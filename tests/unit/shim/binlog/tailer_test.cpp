@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "support/fake_binlog_files.h"
-#include "support/numbered_binlog.h"
 
 namespace binlane {
 namespace {
@@ -13,7 +12,6 @@ namespace {
 using test::BinlogWriter;
 using test::Bytes;
 using test::FakeBinlogFiles;
-using test::numbered_binlog;
 
 std::string name_of(std::uint32_t number) {
   return binlog_file_name("binlog", number);
@@ -869,28 +867,6 @@ TEST_F(TailerTest, CountsGroupsBetweenTwoPositions) {
   EXPECT_EQ(count_groups(files_, {1, 0}, {2, second.size() + 1}), std::nullopt);
   EXPECT_EQ(count_groups(files_, {1, 0}, {3, 5}), std::nullopt);
   EXPECT_EQ(files_.open_count(), 0U);
-}
-
-// What a server deletes as it starts: a file that follows another one, and has no whole group yet.
-TEST(LastingEnd, AFollowOnFileCountsOnceItHasAGroup) {
-  const auto end_of = [](const Bytes& file, std::uint32_t first) {
-    GroupTracker tracker;
-    tracker.start_file(4);
-    EXPECT_TRUE(tracker.on_bytes(0, file));
-    return lasting_end(tracker, first);
-  };
-  const Bytes header = numbered_binlog(5, 0);
-  const Bytes one = numbered_binlog(5, 1);
-  Bytes half = one;
-  half.resize(half.size() - 3);
-  EXPECT_EQ(end_of(header, 3), (Position{4, 0}));
-  EXPECT_EQ(end_of(half, 3), (Position{4, 0}));
-  EXPECT_EQ(end_of({}, 3), (Position{4, 0}));
-  EXPECT_EQ(end_of(one, 3), (Position{4, one.size()}));
-  // The stream's first file, and the first one of a server's run, are listed.
-  EXPECT_EQ(end_of(header, 4), (Position{4, header.size()}));
-  const Bytes started = numbered_binlog(5, 0, 1'700'000'000);
-  EXPECT_EQ(end_of(started, 3), (Position{4, started.size()}));
 }
 
 }  // namespace
