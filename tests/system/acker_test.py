@@ -193,8 +193,8 @@ class SeenReset(QuorumCase):
         acknowledged = self.source.semi_sync()["yes_tx"]
         self.commit()
         self.assertEqual(self.source.semi_sync()["yes_tx"], acknowledged)
-        # No replica has this stream, so nothing waits for one. That this is in the ledger at once is
-        # not so every time: docs/TESTING.md, "what is not shown yet".
+        # No replica has this stream, so nothing waits for one. The ledger has that only if semi-sync
+        # was still ON when the stream began: in a new stream nothing was promised to anybody.
         self.assertNotEqual(self.cluster.state(), "SEMISYNC")
         for replica in self.cluster.replicas:
             self.reseed(replica)
