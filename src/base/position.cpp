@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "base/binlog_number.h"
-
 namespace binlane {
 
 std::string to_string(const Position& position) {
@@ -12,10 +10,6 @@ std::string to_string(const Position& position) {
 
 std::string binlog_file_name(const std::string& basename, std::uint32_t number) {
   return fmt::format("{}.{:06}", basename, number);
-}
-
-std::uint32_t binlog_file_number(const std::string& name) noexcept {
-  return binlog_number(name);
 }
 
 }  // namespace binlane

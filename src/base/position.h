@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/binlog_number.h"
 #include "base/mutant.h"
 
 namespace binlane {
@@ -28,6 +29,9 @@ struct Position {
     return offset <=> other.offset;
   }
   constexpr bool is_null() const noexcept { return file == 0; }
+  // The file of the byte before this position: a position before any byte of a file is the end of
+  // the previous file.
+  constexpr std::uint32_t last_file() const noexcept { return offset > 0 ? file : file - 1; }
 };
 
 // "17:4096"; not for lanes (allocates).
@@ -35,9 +39,5 @@ std::string to_string(const Position& position);
 
 // "<basename>.<number, at least six digits>", as both servers name their binlogs. Not for lanes.
 std::string binlog_file_name(const std::string& basename, std::uint32_t number);
-
-// The numeric suffix of a binlog file's name or path; 0 if it has none (or one that does not fit 32
-// bits).
-std::uint32_t binlog_file_number(const std::string& name) noexcept;
 
 }  // namespace binlane

@@ -10,9 +10,9 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
-#include <charconv>
 
 #include "base/error.h"
+#include "base/number_text.h"
 #include "control/config/file_trust.h"
 #include "storage/file_util.h"
 
@@ -38,10 +38,8 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) {
   in_addr address{};
   if (::inet_pton(AF_INET, host.c_str(), &address) != 1 || address.s_addr == INADDR_ANY)
     return std::nullopt;
-  std::uint16_t port = 0;
-  const char* const end = port_text.data() + port_text.size();
-  const auto [stop, code] = std::from_chars(port_text.data(), end, port);
-  if (code != std::errc{} || stop != end || port == 0) return std::nullopt;
+  const std::uint16_t port = parse_number<std::uint16_t>(port_text).value_or(0);
+  if (port == 0) return std::nullopt;
   return Endpoint{ntohl(address.s_addr), port};
 }
 

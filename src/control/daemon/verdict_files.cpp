@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 
+#include "base/number_text.h"
 #include "control/config/promotion_rule.h"
 #include "control/failover/verdict.h"
 #include "shim/binlog/binlog_index.h"
@@ -42,9 +42,9 @@ std::optional<Question> parse_question(const std::string& text) {
   if (colon == std::string::npos) return std::nullopt;
   question.file = text.substr(0, colon);
   question.at.file = binlog_file_number(question.file);
-  const char* const end = text.data() + text.size();
-  const auto [stop, code] = std::from_chars(text.data() + colon + 1, end, question.at.offset);
-  if (code != std::errc{} || stop != end || question.at.is_null()) return std::nullopt;
+  const auto offset = parse_number<std::uint64_t>(std::string_view(text).substr(colon + 1));
+  if (!offset || question.at.is_null()) return std::nullopt;
+  question.at.offset = *offset;
   return question;
 }
 
@@ -113,7 +113,7 @@ void search_sealed(const Gtid& gtid, const std::vector<SealedFolder>& folders,
                    VerdictFacts& facts) {
   for (const SealedFolder& sealed : folders) {
     const Position end = *sealed.stream.sealed_at;
-    const std::uint32_t last = end.offset > 0 ? end.file : end.file - 1;
+    const std::uint32_t last = end.last_file();
     const GroupSearch found = find_group(sealed.place, first_file(sealed.place, last), last, gtid);
     if (!found.found || found.found->end > end) continue;
     facts.stream = sealed.stream;
@@ -212,8 +212,7 @@ void look_as_replica(const Question& question, const std::string& name, ReplicaS
         fmt::format("this replica's archive of that stream reaches up to {} only", to_string(end));
     return;
   }
-  const std::uint32_t last = end.offset > 0 ? end.file : end.file - 1;
-  search(question, {parts->folder, meta.stream.basename}, last, facts);
+  search(question, {parts->folder, meta.stream.basename}, end.last_file(), facts);
 }
 
 // The marks and the log of the present stream.

@@ -17,7 +17,7 @@ constexpr std::size_t kReadSize = std::size_t{1} << 20;
 
 std::optional<std::uint32_t> digest_up_to(const BinlogFolder& folder, Position end) {
   if (end.is_null() || (end.offset == 0 && end.file < 2)) return std::nullopt;
-  const OpenBinlog file(folder, end.offset == 0 ? end.file - 1 : end.file);
+  const OpenBinlog file(folder, end.last_file());
   if (file.error() != 0) return std::nullopt;
   const std::int64_t size =
       end.offset == 0 ? folder.size(file.handle()) : static_cast<std::int64_t>(end.offset);

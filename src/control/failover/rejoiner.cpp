@@ -169,7 +169,7 @@ Status Rejoiner::compare_files(const Successor& successor, Compared& found) {
   const Position seal = successor.sealed_at;
   // A seal before any byte of a file is at the end of the previous one, which is then compared as a
   // whole. The server may have ended before it listed another.
-  const std::uint32_t compared = seal.offset > 0 ? seal.file : seal.file - 1;
+  const std::uint32_t compared = seal.last_file();
   if (index.first > compared)
     return Status::failed(fmt::format("binlog {}, in which the stream was sealed, was purged; {}",
                                       compared, kRebuild));

@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
+#include "base/number_text.h"
 #include "base/uuid.h"
 #include "control/config/config_value.h"
 #include "control/failover/following.h"
@@ -194,12 +193,9 @@ Result<std::uint32_t> SqlStandby::follows(std::uint16_t feed_port) {
   QueryResult answer;
   if (Status asked = run("SELECT @@GLOBAL.server_id", answer); !asked.is_ok()) return asked;
   const std::string text = first_value(answer);
-  std::uint32_t id = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, id);
-  if (error != std::errc{} || stop != end)
-    return Status::failed("the server to tell its server_id, instead of " + text);
-  return id;
+  const auto id = parse_number<std::uint32_t>(text);
+  if (!id) return Status::failed("the server to tell its server_id, instead of " + text);
+  return *id;
 }
 
 }  // namespace binlane

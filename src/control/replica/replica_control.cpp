@@ -202,16 +202,16 @@ std::optional<HeldGroups> ReplicaControl::held_groups() {
 Status ReplicaControl::count_groups(Divergence& divergence) {
   const Position reached = divergence.reached;
   BL_ASSERT(divergence.sealed_at < reached && divergence.groups == 0);
-  const std::uint32_t last = reached.offset > 0 ? reached.file : reached.file - 1;
   diverged_groups_.clear();
-  return Status::of_problem(
-      read_groups(side_.archive_place(), divergence.sealed_at, last, [&](const BinlogGroup& group) {
-        ++divergence.groups;
-        if (diverged_groups_.size() < kNamedGroups)
-          diverged_groups_.push_back(fmt::format("GTID {} at {} to {}", to_string(group.gtid),
-                                                 to_string(group.begin), to_string(group.end)));
-        return true;
-      }));
+  return Status::of_problem(read_groups(side_.archive_place(), divergence.sealed_at,
+                                        reached.last_file(), [&](const BinlogGroup& group) {
+                                          ++divergence.groups;
+                                          if (diverged_groups_.size() < kNamedGroups)
+                                            diverged_groups_.push_back(fmt::format(
+                                                "GTID {} at {} to {}", to_string(group.gtid),
+                                                to_string(group.begin), to_string(group.end)));
+                                          return true;
+                                        }));
 }
 
 void ReplicaControl::diverge(const Divergence& divergence) {

@@ -23,7 +23,7 @@ SyncResult sync_files(const BinlogFolder& folder, std::uint32_t first, std::uint
 }
 
 SyncResult sync_up_to(const BinlogFolder& folder, std::uint32_t first, Position end) {
-  const std::uint32_t last = end.offset > 0 ? end.file : end.file - 1;
+  const std::uint32_t last = end.last_file();
   return first > last ? SyncResult{} : sync_files(folder, first, last);
 }
 

@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <ctime>
 #include <span>
 #include <utility>
 
+#include "base/number_text.h"
 #include "shim/feed/gtid_filter.h"
 
 namespace binlane {
@@ -59,11 +59,7 @@ FeedAnswer table_of(std::span<const std::string_view> columns) {
 }
 
 std::uint64_t to_number(const std::optional<std::string>& text, std::uint64_t otherwise) {
-  if (!text) return otherwise;
-  std::uint64_t value = 0;
-  const char* const end = text->data() + text->size();
-  const auto [stop, error] = std::from_chars(text->data(), end, value);
-  return error == std::errc{} && stop == end ? value : otherwise;
+  return text ? parse_number<std::uint64_t>(*text).value_or(otherwise) : otherwise;
 }
 
 }  // namespace

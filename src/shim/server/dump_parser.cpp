@@ -1,10 +1,10 @@
 #include "shim/server/dump_parser.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 
 #include "base/assert.h"
+#include "base/binlog_number.h"
 #include "shim/server/semi_sync_ack.h"
 
 namespace binlane {
@@ -21,16 +21,6 @@ constexpr auto kHeartbeatV2 = static_cast<EventType>(41);  // MySQL 8.0.26+
 // A format description ends with the checksum algorithm and a checksum of its own.
 constexpr std::size_t kFormatTailSize = 1 + kEventChecksumSize;
 constexpr std::byte kChecksumCrc32{1};
-
-// As base/position.h's binlog_file_number, on a view and without allocation.
-std::uint32_t file_number_of(std::string_view name) noexcept {
-  const auto dot = name.rfind('.');
-  if (dot == std::string_view::npos || dot + 1 == name.size()) return 0;
-  std::uint32_t number = 0;
-  const char* const end = name.data() + name.size();
-  const auto [stop, error] = std::from_chars(name.data() + dot + 1, end, number);
-  return error == std::errc{} && stop == end ? number : 0;
-}
 
 std::string_view as_text(ConstBytes bytes) noexcept {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -136,7 +126,7 @@ bool DumpParser::finish_rotate(const EventHeader& header, ConstBytes kept,
   const ConstBytes name = kept.subspan(fixed, header.length - fixed - checksum);
   if (name.size() > kMaxBinlogNameSize) return fail("a Rotate with too long a name");
   event.next_file_name = as_text(name);
-  event.next = {file_number_of(event.next_file_name),
+  event.next = {binlog_file_number(event.next_file_name),
                 load_le<std::uint64_t>(kept.data() + kEventHeaderSize)};
   if (event.next.is_null()) return fail("a Rotate to a file without a number");
   if (event.next.offset < kBinlogMagicSize) return fail("a Rotate into a file's magic");

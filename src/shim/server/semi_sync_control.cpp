@@ -1,8 +1,7 @@
 #include "shim/server/semi_sync_control.h"
 
-#include <charconv>
-
 #include "base/assert.h"
+#include "base/number_text.h"
 
 namespace binlane {
 namespace {
@@ -28,9 +27,9 @@ std::string make_poll_sql(const SemiSyncNames& names, const ServerWords& words) 
 }
 
 bool parse(const std::string& text, std::uint64_t& out) {
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, out);
-  return error == std::errc{} && stop == end;
+  const auto number = parse_number<std::uint64_t>(text);
+  if (number) out = *number;
+  return number.has_value();
 }
 
 bool parse(const std::string& text, std::string& out) {

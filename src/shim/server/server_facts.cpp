@@ -4,7 +4,6 @@
 #include <time.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <fstream>
 #include <map>
@@ -12,6 +11,7 @@
 
 #include "base/access_path.h"
 #include "base/error.h"
+#include "base/number_text.h"
 #include "shim/binlog/binlog_index_tail.h"
 #include "shim/binlog/binlog_paths.h"
 
@@ -41,11 +41,7 @@ std::string text_of(const Variables& variables, const char* name) {
 std::optional<std::uint64_t> number_of(const Variables& variables, const char* name) {
   const auto found = variables.find(name);
   if (found == variables.end()) return std::nullopt;
-  std::uint64_t value = 0;
-  const char* const end = found->second.data() + found->second.size();
-  const auto [stop, error] = std::from_chars(found->second.data(), end, value);
-  if (error != std::errc{} || stop != end) return std::nullopt;
-  return value;
+  return parse_number<std::uint64_t>(found->second);
 }
 
 bool is_on(const Variables& variables, const char* name) {

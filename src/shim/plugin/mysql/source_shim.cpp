@@ -103,7 +103,7 @@ void SourceShim::set(const Settings& variables) {
 void SourceShim::flushed(const char* file_name, std::uint64_t offset) {
   if (file_name == nullptr || offset == 0) return;
   refresh();  // before the ring: has a quorum everything that was written until now?
-  written_ = next_place(written_, binlog_number(file_name), offset);
+  written_ = next_place(written_, binlog_file_number(file_name), offset);
   ring(atomics_, page_, written_);
 }
 
@@ -120,7 +120,7 @@ void SourceShim::arrive(const char* file_name, std::uint64_t offset, bool is_gro
   const std::optional<Said> said = listen();
   if (!said) return go_on_without("the shared page cannot be read");
   const Orders& orders = said->answer.orders;
-  const Place place{said->written.incarnation, binlog_number(file_name), offset};
+  const Place place{said->written.incarnation, binlog_file_number(file_name), offset};
   if (is_group == waits_after_commit(variables(), orders)) {
     // Not the wait point. At AFTER_SYNC the group has waited, unless KILL ended that or the wait
     // point was changed meanwhile. [S8]
