@@ -1,6 +1,7 @@
 """docs/SAFETY.md and docs/GLOSSARY.md name what is there: every rule that the project cites, every
 planted bug under its own rule, and tests, files and sections that exist. The pages that guide a
 newcomer through src/ name files that exist. A number beside a constant's marker is that constant.
+What ./dev says of the simulator's options is what the simulator takes.
 """
 
 import os
@@ -163,6 +164,14 @@ class Safety(unittest.TestCase):
             )
         for script in set(re.findall(r"`(\w+\.script)`", page)):
             self.assertTrue((ROOT / "tests/script" / script).exists(), script)
+
+
+class Scripts(unittest.TestCase):
+    def test_dev_knows_the_options_of_the_simulator(self):
+        usage = re.search(r"^sim_usage\(\).*?^TEXT$", text("dev"), re.MULTILINE | re.DOTALL).group()
+        listed = {name: bool(value) for name, value in re.findall(r"^  (--[a-z]+)( [A-Z])?", usage, re.MULTILINE)}
+        own = re.findall(r'add_(option|flag)\("(--[a-z]+)"', text("tests/sim/main.cpp"))
+        self.assertEqual(listed, {name: kind == "option" for kind, name in own})
 
 
 class Pages(unittest.TestCase):
