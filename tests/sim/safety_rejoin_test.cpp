@@ -75,6 +75,13 @@ void run_until_first_deposed(World& world) {
       kSoonNs, "the first source to hear of the new one");
 }
 
+// Nothing is written or on its way any more.
+void run_until_quiet(World& world) {
+  run_until_semisync(world);
+  world.server().busy = false;
+  world.run_for(500 * kMs);
+}
+
 void expect_first_follows(World& world, const SourceHost& now) {
   world.run_until([&] { return world.source_own()->stream().origin == now.origin(); }, kSoonNs,
                   "the first source to follow");
@@ -88,9 +95,7 @@ TEST(Safety, S12_TheFirstSourceRejoins) {
   WorldOptions options = script();
   options.source_may_rejoin = true;
   World world(options);
-  run_until_semisync(world);
-  world.server().busy = false;
-  world.run_for(500 * kMs);
+  run_until_quiet(world);
   const SourceHost& now = run_until_promoted(world, 0);
   ASSERT_TRUE(now.begun()) << now.view().refusal;
   run_until_new_acks(world);
@@ -106,9 +111,7 @@ TEST(Safety, S12_ASourceThatIsKilledWithinARotationRejoinsAsItIs) {
   WorldOptions options = script();
   options.source_may_rejoin = true;
   World world(options);
-  run_until_semisync(world);
-  world.server().busy = false;
-  world.run_for(500 * kMs);
+  run_until_quiet(world);
   world.run_until(
       [&] {
         world.server().flush_logs();

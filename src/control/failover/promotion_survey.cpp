@@ -96,8 +96,7 @@ std::string PromotionSurvey::reason(bool from_live_source) const {
   return fmt::format(
       "the source {} is alive: its binlaned answers. If its server has died, run binlane fence {} "
       "on that host, and repeat this. Otherwise a promotion would be a planned switchover: stop "
-      "the "
-      "source's writers, and repeat this with --from-live-source",
+      "the source's writers, and repeat this with --from-live-source",
       live_, live_);
 }
 

@@ -7,13 +7,13 @@
 #include <atomic>
 #include <cstdint>
 
-#include "base/clock.h"
+#include "shim/binlog/file_head.h"
 
 namespace binlane {
 
 struct HeadWait {
-  // As long as a head may be torn, too (HeadWatch::kTorn_ns).
-  static constexpr std::uint64_t kLong_ns = kNanosPerSecond;
+  // As long as a head may be torn, too.
+  static constexpr std::uint64_t kLong_ns = HeadWatch::kTorn_ns;
 
   std::uint32_t file = 0;  // its number; 0: no file is waited for
   std::uint64_t since_ns = 0;
